@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+"""Runs the console examples of README.md and docs/ against a real server and compares every reply.
+
+Each page gets a fresh server. A ```console block holds lines as redis-cli shows them: a prompt and a
+command, then the reply; `$ sleep 0.5` lets time pass. Ids and receipts differ from run to run: the
+first reply that shows one binds it, and from then on it stands for the same real one, also in
+commands. Unix times (13 digits), ages and seconds taken are compared by form only.
+
+Also compared: code blocks that name a file of examples/ with that file, and relative links.
+
+Environment: MQ_SERVER (server binary), MQ_MODULE (the module). Exits 1 on any difference.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROMPT = re.compile(r"127\.0\.0\.1:6379(?:\[\d+\])?(?:\(TX\))?> (.*)")
+SLEEP = re.compile(r"\$ sleep (\d+(?:\.\d+)?)")
+FENCE = re.compile(r"^(`{3,})(\w*)$")
+ID = r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+RECEIPT = r"(?<![0-9a-f-])[0-9a-f]{16}(?![0-9a-f-])"
+BOUND = re.compile(f"{ID}|{RECEIPT}")
+TIME = re.compile(r"\b\d{13}\b")
+TAKEN = re.compile(r"\(\d+\.\d\ds\)")
+AGE = re.compile(r'("oldest_ready_age_ms"(?: => |\n *\d+\) )\(integer\) )\d+')
+
+
+class ServerError(str):
+    """An error reply."""
+
+
+class Status(str):
+    """A simple string."""
+
+
+class Server:
+    """A server of our own, on a free port and in a folder of its own."""
+
+    def __init__(self, binary, module):
+        self.folder = tempfile.mkdtemp(prefix="mq-docs-")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.log = pathlib.Path(self.folder, "server.log")
+        arguments = [binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", self.folder, "--save", "",
+                     "--loadmodule", module]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(arguments, stdout=log, stderr=log)
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+                break
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    sys.exit(f"docs_check: {binary} did not start:\n{self.log.read_text(errors='replace')}")
+                time.sleep(0.02)
+        self.replies = self.socket.makefile("rb")
+
+    def stop(self):
+        self.replies.close()
+        self.socket.close()
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.folder)
+
+    def call(self, arguments):
+        parts = [b"*%d\r\n" % len(arguments)]
+        for argument in arguments:
+            parts.append(b"$%d\r\n%s\r\n" % (len(argument), argument))
+        self.socket.sendall(b"".join(parts))
+        return self.read()
+
+    def read(self):
+        line = self.replies.readline()
+        if not line:
+            sys.exit(f"docs_check: the server went away:\n{self.log.read_text(errors='replace')}")
+        kind, rest = line[:1], line[1:-2].decode()
+        if kind == b"+":
+            return Status(rest)
+        if kind == b"-":
+            return ServerError(rest)
+        if kind == b":":
+            return int(rest)
+        if kind == b"_" or (kind in b"$*" and rest == "-1"):
+            return None
+        if kind in b"$=":
+            data = self.replies.read(int(rest) + 2)[:-2]
+            return data[4:] if kind == b"=" else data
+        if kind == b"*":
+            return [self.read() for _ in range(int(rest))]
+        if kind == b"%":
+            return {self.read(): self.read() for _ in range(int(rest))}
+        sys.exit(f"docs_check: a reply of unknown kind: {line!r}")
+
+
+def split(line):
+    """A command line in the words that redis-cli would send."""
+    words, at = [], 0
+    while at < len(line):
+        if line[at] == " ":
+            at += 1
+        elif line[at] == '"':
+            end = re.compile(r'"((?:[^"\\]|\\.)*)"(?: |$)').match(line, at)
+            if not end:
+                sys.exit(f"docs_check: quotes that do not close: {line}")
+            words.append(end[1].encode().decode("unicode_escape").encode("latin-1"))
+            at = end.end()
+        else:
+            end = (line + " ").index(" ", at)
+            words.append(line[at:end].encode())
+            at = end
+    return words
+
+
+def quoted(data):
+    named = {0x22: '\\"', 0x5C: "\\\\", 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x07: "\\a", 0x08: "\\b"}
+    text = (named.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}") for byte in data)
+    return f'"{"".join(text)}"'
+
+
+def shown(reply, prefix=""):
+    """The reply as redis-cli shows it on a terminal."""
+    if reply is None:
+        return "(nil)"
+    if isinstance(reply, ServerError):
+        return f"(error) {reply}"
+    if isinstance(reply, Status):
+        return str(reply)
+    if isinstance(reply, int):
+        return f"(integer) {reply}"
+    if isinstance(reply, bytes):
+        return quoted(reply)
+    if not reply:
+        return "(empty array)" if isinstance(reply, list) else "(empty hash)"
+    width = len(str(len(reply)))
+    inner = prefix + " " * (width + 2)
+    lines = []
+    for number, key in enumerate(reply, 1):
+        head = f"{prefix if number > 1 else ''}{number:>{width}}"
+        if isinstance(reply, dict):
+            lines.append(f"{head}# {shown(key, inner)} => {shown(reply[key], inner)}")
+        else:
+            lines.append(f"{head}) {shown(key, inner)}")
+    return "\n".join(lines)
+
+
+def run(server, line):
+    words = split(line)
+    began = time.monotonic()
+    reply = server.call(words)
+    taken = time.monotonic() - began
+    if words[0].upper() == b"INFO" and isinstance(reply, bytes):
+        text = reply.decode().replace("\r\n", "\n").strip()
+    else:
+        text = shown(reply)
+    return f"{text}\n({taken:.2f}s)" if taken >= 0.5 else text
+
+
+def by_form(text):
+    text = AGE.sub(r"\g<1><age>", TIME.sub("<time>", text))
+    return TAKEN.sub("<taken>", text)
+
+
+def differs(expected, actual, bound):
+    """Whether the texts differ; binds the ids and receipts that the page shows for the first time."""
+    if BOUND.sub("<>", by_form(expected)) != BOUND.sub("<>", by_form(actual)):
+        return True
+    for page, real in zip(BOUND.findall(expected), BOUND.findall(actual)):
+        if page not in bound and real in bound.values():
+            return True
+        if bound.setdefault(page, real) != real:
+            return True
+    return False
+
+
+def blocks(text):
+    """The fenced blocks of a page: line number, language, the line of text above, the lines."""
+    fence, above = None, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        match = FENCE.match(line)
+        if fence is None and match:
+            fence, start, language, lines = match[1], number, match[2], []
+        elif fence is not None and line == fence:
+            yield start, language, above, lines
+            fence = None
+        elif fence is not None:
+            lines.append(line)
+        elif line.strip():
+            above = line
+
+
+def steps(start, lines):
+    """A console block as (line number, command line, expected reply)."""
+    command, expected, at = None, [], start
+    for number, line in enumerate(lines, start + 1):
+        if PROMPT.match(line) or SLEEP.match(line):
+            if command is not None:
+                yield at, command, "\n".join(expected)
+            command, expected, at = line, [], number
+        elif command is None:
+            sys.exit(f"docs_check: line {number}: a console block must start with a prompt")
+        else:
+            expected.append(line.rstrip())
+    if command is not None:
+        yield at, command, "\n".join(expected).rstrip("\n")
+
+
+def check_console(page, text, binary, module):
+    """Runs the page's console blocks; returns how many commands ran and the faults."""
+    console = [(start, lines) for start, language, _, lines in blocks(text) if language == "console"]
+    if not console:
+        return 0, []
+    faults, ran, bound = [], 0, {}
+    server = Server(binary, module)
+    try:
+        for start, lines in console:
+            for number, command, expected in steps(start, lines):
+                sleep = SLEEP.fullmatch(command)
+                if sleep:
+                    time.sleep(float(sleep[1]))
+                    continue
+                line = BOUND.sub(lambda match: bound.get(match[0], match[0]), PROMPT.match(command)[1])
+                actual = run(server, line)
+                ran += 1
+                if differs(expected.strip("\n"), actual, bound):
+                    faults.append(f"{page}:{number}: {command}\n--- on the page\n{expected}\n--- the server\n{actual}")
+    finally:
+        server.stop()
+    return ran, faults
+
+
+def check_copies(page, text):
+    """A code block under a line that names a file of examples/ is that file, word for word."""
+    faults = []
+    for start, language, above, lines in blocks(text):
+        named = re.search(r"\((examples/[^)]+\.\w+)\)", above)
+        if named and language and language not in ("console", "sh"):
+            if (ROOT / named[1]).read_text().rstrip("\n") != "\n".join(lines):
+                faults.append(f"{page}:{start}: this block is not the text of {named[1]}")
+    return faults
+
+
+def check_links(page, text):
+    faults = []
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if "://" not in target and not (ROOT / page).parent.joinpath(target).exists():
+            faults.append(f"{page}: the link to {target} leads nowhere")
+    return faults
+
+
+def main():
+    binary = os.environ.get("MQ_SERVER") or "redis-server"
+    module = pathlib.Path(os.environ.get("MQ_MODULE") or ROOT / "target/release/libmq.so").resolve()
+    if not shutil.which(binary):
+        sys.exit(f"docs_check: no server at {binary} (set MQ_SERVER)")
+    if not module.is_file():
+        sys.exit(f"docs_check: no module at {module} (make build, or set MQ_MODULE)")
+    ran, faults = 0, []
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for path in pages:
+        page, text = path.relative_to(ROOT), path.read_text()
+        page_ran, page_faults = check_console(page, text, binary, str(module))
+        ran += page_ran
+        faults += page_faults + check_copies(page, text) + check_links(page, text)
+    if faults:
+        print("\n\n".join(faults), file=sys.stderr)
+    print(f"docs_check: {len(pages)} pages, {ran} commands, {len(faults)} faults")
+    sys.exit(1 if faults or not ran else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# An apt of our own that reads other suites of this machine's Debian archive. The system's apt, its lists and
+# its packages stay as they are. To be sourced.
+#
+# private_apt FOLDER SUITE...   makes it in FOLDER (an empty one) and sets APT, the options for apt-get and apt-cache.
+# apt_unpack DEST PACKAGE[=VERSION]...   downloads exactly these packages (nothing that they depend on) and unpacks
+#                                        them into DEST. Uses APT.
+
+private_apt() {
+  local folder=$1 suites
+  shift
+  suites=$*
+  mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
+  : > "$folder/status"
+  APT=(-o "Dir::Etc::sourcelist=$folder/archive.sources" -o Dir::Etc::sourceparts=/dev/null
+    -o "Dir::State::lists=$folder/lists" -o "Dir::State::status=$folder/status" -o "Dir::Cache=$folder/cache"
+    -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
+    -o Acquire::Languages=none -o Acquire::Retries=3 -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
+    -o APT::Sandbox::User=root -o APT::Install-Recommends=false)
+  apt_archive "$suites" > "$folder/archive.sources"
+  if [ ! -s "$folder/archive.sources" ]; then
+    echo "private-apt: found no Debian archive in this machine's apt sources" >&2
+    return 1
+  fi
+  apt-get "${APT[@]}" -qq update >&2
+}
+
+# The system's main archive, security left out, with the given suites in place of its own.
+apt_archive() {
+  if [ -e /etc/apt/sources.list.d/debian.sources ]; then
+    awk -v RS= -v suites="$1" '/(^|\n)Types:/ && !/-security/ {
+      lines = split($0, line, "\n")
+      for (i = 1; i <= lines; i++) {
+        if (line[i] ~ /^#/) continue
+        sub(/^Suites:.*/, "Suites: " suites, line[i])
+        print line[i]
+      }
+      exit }' /etc/apt/sources.list.d/debian.sources
+  else
+    awk -v suites="$1" '$1 == "deb" && !/security/ {
+      uri = ($2 ~ /^\[/) ? 3 : 2
+      while (uri == 3 && $(uri - 1) !~ /\]$/) uri++
+      print "Types: deb\nURIs: " $uri "\nSuites: " suites "\nComponents: main"
+      print "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg"
+      exit }' /etc/apt/sources.list
+  fi
+}
+
+apt_unpack() {
+  local dest=$1 downloads deb
+  shift
+  downloads=$(mktemp -d)
+  mkdir -p "$dest"
+  if (cd "$downloads" && apt-get "${APT[@]}" -qq download "$@" >&2); then
+    for deb in "$downloads"/*.deb; do dpkg-deb -x "$deb" "$dest"; done
+  else
+    rm -rf "$downloads"
+    return 1
+  fi
+  rm -rf "$downloads"
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Starts a server with the module, shows one message on its way, and stays until Ctrl-C (`make run`).
+#
+# MQ_MODULE   the module (target/release/libmq.so)
+# MQ_DATA     the folder for the server's data and log (data); what is in the queues stays there
+set -euo pipefail
+cd "$(dirname "$0")/.."
+module=$(realpath "${MQ_MODULE:-target/release/libmq.so}")
+mkdir -p "${MQ_DATA:=data}"
+data=$(realpath "$MQ_DATA")
+log=$data/server.log
+
+fail() { echo "run: $*" >&2; exit 1; }
+taken() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
+
+# Two servers on the same files would destroy them. The server inherits the lock and holds it to its end.
+exec 9> "$data/lock"
+flock -n 9 || fail "a server already uses $data (name another folder: make run MQ_DATA=...)"
+
+port=6379
+while taken "$port"; do port=$((port + 1)); done
+[ "$port" = 6379 ] || echo "Port 6379 is in use: taking $port."
+
+# In a session of its own, so that Ctrl-C reaches this script only and the server is stopped once, by its pid.
+setsid redis-server --port "$port" --bind 127.0.0.1 --dir "$data" --appendonly yes --save '' \
+  --logfile "$log" --loadmodule "$module" < /dev/null &
+server=$!
+# shellcheck disable=SC2317 # reached by the trap
+stop() {
+  trap '' INT TERM HUP
+  kill "$server" 2> /dev/null || true
+  wait "$server" || true
+  echo "Stopped. The queues are kept in $data."
+}
+trap 'exit 0' INT TERM HUP
+trap stop EXIT
+
+ready() { [ "$(redis-cli -p "$port" ping 2> /dev/null)" = PONG ]; }
+until ready; do
+  kill -0 "$server" 2> /dev/null || { tail -n 20 "$log" >&2; fail "the server did not start"; }
+  sleep 0.1
+done
+
+# A queue of its own, so that no message of yours is touched.
+queue=make-run
+show() { # COMMAND...: runs it, and shows command and reply as at redis-cli's prompt
+  echo "127.0.0.1:$port> $*"
+  reply=$(redis-cli -p "$port" --no-raw "$@")
+  echo "$reply"
+}
+field() { # NAME: its value in the last reply
+  awk -v name="\"$1\"" '$NF == name {getline; gsub(/^[^"]*"|"$/, ""); print}' <<< "$reply"
+}
+echo
+show MQ.PUSH "$queue" hello
+show MQ.PULL "$queue"
+show MQ.ACK "$queue" "$(field id)" "$(field receipt)"
+[ "$reply" = '(integer) 1' ] || fail "that message was not acknowledged"
+
+echo
+echo "$(redis-server --version | cut -d' ' -f1-3) with the mq module is ready (log: $log)."
+echo "Connect with:  redis-cli -p $port        or any Redis client at redis://127.0.0.1:$port"
+echo "Ctrl-C stops it."
+wait "$server" || true
+echo "run: the server ended by itself; see $log" >&2
+exit 1

@@ -1,0 +1,44 @@
+//! MQ.ACK: deliveries that were worked off; their messages are removed.
+
+use super::claims;
+use crate::execute::execute;
+use crate::queue::op::Op;
+use crate::reply::CommandError;
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+
+/// `MQ.ACK queue (id receipt | IDS n id receipt [id receipt ...])`
+pub struct Ack;
+
+impl Command for Ack {
+    const SPEC: Spec = Spec {
+        name: "MQ.ACK",
+        summary: "Removes delivered messages for good.",
+        complexity: "O(log n) for each message, with n messages in flight.",
+        since: "0.1.0",
+        flags: "write fast",
+        blocking: false,
+        arity: -4,
+        key: Some(KeyUse::Delete),
+        names_dead_letter: false,
+        arguments: &[Arg::Queue, Arg::Claims],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || ack(context, arguments));
+    }
+}
+
+fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let (mut claims, rest) = claims::read(rest)?;
+    if !rest.is_empty() {
+        return Err(CommandError::Syntax);
+    }
+    let entry = super::entry(context, *queue)?;
+    let op = Op::Acknowledge { deliveries: std::mem::take(&mut claims.claims) };
+    let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
+    context.signal_modified(*queue);
+    claims.reply(context, outcome, |_| 1)
+}

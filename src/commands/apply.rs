@@ -1,0 +1,63 @@
+//! MQ.APPLY: an op that a master decided, on its replica or when the append-only file is loaded.
+
+use crate::execute::replay;
+use crate::queue::name::QueueName;
+use crate::reply::CommandError;
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+use crate::state;
+use crate::store::record::{RecordError, decode_op};
+
+/// `MQ.APPLY queue op`
+pub struct Apply;
+
+impl Command for Apply {
+    const SPEC: Spec = Spec {
+        name: "MQ.APPLY",
+        summary: "Applies a change that another server decided. For replication only.",
+        complexity: "That of the command which the change came from.",
+        since: "0.1.0",
+        flags: "write admin",
+        blocking: false,
+        arity: 3,
+        key: Some(KeyUse::Update),
+        names_dead_letter: false,
+        arguments: &[Arg::Queue, Arg::Text("op")],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || apply(context, arguments));
+    }
+}
+
+fn apply(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, bytes] = arguments else { return Err(CommandError::Syntax) };
+    let result = apply_bytes(context, queue.as_bytes(), bytes.as_bytes());
+    match &result {
+        Ok(()) => context.reply_status(c"OK"),
+        Err(error) => report(context, queue.as_bytes(), error),
+    }
+    result
+}
+
+fn apply_bytes(context: Context<'_>, queue: &[u8], bytes: &[u8]) -> Result<(), CommandError> {
+    let entry = state::with(|state| state.entry(context, queue))?;
+    let op = decode_op(bytes).map_err(|error| match error {
+        RecordError::Version(version) => CommandError::OpVersion(version),
+        RecordError::Damaged => CommandError::NoOp,
+    })?;
+    replay(context, &entry, &op)?;
+    Ok(())
+}
+
+/// A replica can't refuse an op to its master: it says so where an operator sees it.
+fn report(context: Context<'_>, queue: &[u8], error: &CommandError) {
+    state::with(|state| {
+        let mut totals = state.totals.get();
+        totals.apply_errors = totals.apply_errors.saturating_add(1);
+        state.totals.set(totals);
+    });
+    let name = QueueName::new(queue).map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    context.warn(&format!("queue {name}: an op can't be applied: {error}"));
+}

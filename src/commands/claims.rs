@@ -1,0 +1,121 @@
+//! `id receipt`, or `IDS n id receipt [id receipt ...]`: the deliveries that a command is about.
+
+use uuid::Uuid;
+
+use crate::queue::message::{MessageId, Receipt};
+use crate::queue::op::{Claim, MAX_BATCH};
+use crate::queue::settings::parse_integer;
+use crate::queue::{Outcome, QueueError, Settled};
+use crate::reply::CommandError;
+use crate::server::command::Number;
+use crate::server::context::Context;
+use crate::server::string::Argument;
+
+const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as i64 };
+
+/// The deliveries that a client names.
+pub struct Claims {
+    /// In the order in which they were named.
+    pub claims: Vec<Claim>,
+    is_batch: bool,
+}
+
+/// Reads the deliveries at the beginning of `arguments`; what follows them is left over.
+pub fn read<'a, 'b>(
+    arguments: &'a [Argument<'b>],
+) -> Result<(Claims, &'a [Argument<'b>]), CommandError> {
+    let is_batch =
+        arguments.first().is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(b"IDS"));
+    if !is_batch {
+        let [id, receipt, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+        return Ok((Claims { claims: vec![claim(*id, *receipt)], is_batch }, rest));
+    }
+    let [_, n, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let n = parse_integer(n.as_bytes())
+        .filter(|n| (IDS.min..=IDS.max).contains(n))
+        .and_then(|n| usize::try_from(n).ok())
+        .ok_or(CommandError::Number(IDS))?;
+    let (pairs, rest) =
+        rest.split_at_checked(n.saturating_mul(2)).ok_or(CommandError::Syntax)?;
+    let claims = pairs
+        .chunks_exact(2)
+        .filter_map(|pair| match pair {
+            [id, receipt] => Some(claim(*id, *receipt)),
+            _ => None,
+        })
+        .collect();
+    Ok((Claims { claims, is_batch }, rest))
+}
+
+/// An id that is no UUID is that of no message, and a receipt that is none that of no delivery.
+fn claim(id: Argument<'_>, receipt: Argument<'_>) -> Claim {
+    Claim { id: read_id(id.as_bytes()), receipt: read_receipt(receipt.as_bytes()) }
+}
+
+fn read_id(text: &[u8]) -> MessageId {
+    let is_hyphenated = text.len() == 36;
+    let id = Uuid::try_parse_ascii(text).ok().filter(|_| is_hyphenated).unwrap_or_default();
+    MessageId(id.into_bytes())
+}
+
+fn read_receipt(text: &[u8]) -> Receipt {
+    let is_receipt =
+        text.len() == 16 && text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let digits = std::str::from_utf8(text).ok().filter(|_| is_receipt);
+    digits.and_then(|d| u64::from_str_radix(d, 16).ok()).map_or(Receipt::NONE, Receipt)
+}
+
+impl Claims {
+    /// Replies what became of the claims: of one, the result or an error; of a batch, an array with
+    /// the results, 0 for not found and -1 for a bad receipt. `result` is what success replies.
+    pub fn reply<B>(
+        &self,
+        context: Context<'_>,
+        outcome: Result<Outcome<B>, QueueError>,
+        result: impl Fn(u64) -> u64,
+    ) -> Result<(), CommandError> {
+        let Outcome::Settled(settled) = outcome? else { return Err(CommandError::Syntax) };
+        if self.is_batch {
+            context.reply_array(settled.len());
+        }
+        for one in settled {
+            match one {
+                Settled::Done(value) => crate::reply::count(context, result(value)),
+                Settled::NotFound if self.is_batch => context.reply_integer(0),
+                Settled::BadReceipt if self.is_batch => context.reply_integer(-1),
+                Settled::NotFound => return Err(CommandError::NotFound),
+                Settled::BadReceipt => return Err(CommandError::BadReceipt),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_hyphenated_uuid_is_an_id() {
+        let text = b"0191e0a0-7c3b-7e60-8000-0123456789ab";
+        assert_ne!(read_id(text), MessageId([0; 16]));
+        for other in [
+            b"0191e0a07c3b7e6080000123456789ab".as_slice(),
+            b"{0191e0a0-7c3b-7e60-8000-0123456789ab}",
+            b"urn:uuid:0191e0a0-7c3b-7e60-8000-0123456789ab",
+            b"0191e0a0-7c3b-7e60-8000-0123456789ag",
+            b"",
+            b"\xff",
+        ] {
+            assert_eq!(read_id(other), MessageId([0; 16]));
+        }
+    }
+
+    #[test]
+    fn only_sixteen_lower_case_digits_are_a_receipt() {
+        assert_eq!(read_receipt(b"00000000000000ff"), Receipt(255));
+        for other in ["ff", "00000000000000FF", "+0000000000000ff", "00000000000000fff", ""] {
+            assert_eq!(read_receipt(other.as_bytes()), Receipt::NONE, "{other}");
+        }
+    }
+}

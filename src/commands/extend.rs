@@ -1,0 +1,49 @@
+//! MQ.EXTEND: the visibility of deliveries restarts.
+
+use super::arguments::{Numbers, VISIBILITY};
+use super::claims;
+use crate::execute::{defaults, execute};
+use crate::queue::op::Op;
+use crate::reply::CommandError;
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+
+/// `MQ.EXTEND queue (id receipt | IDS n id receipt [id receipt ...]) [VISIBILITY ms]`
+pub struct Extend;
+
+impl Command for Extend {
+    const SPEC: Spec = Spec {
+        name: "MQ.EXTEND",
+        summary: "Restarts the visibility of delivered messages from now.",
+        complexity: "O(log n) for each message, with n messages in flight.",
+        since: "0.1.0",
+        flags: "write fast",
+        blocking: false,
+        arity: -4,
+        key: Some(KeyUse::Update),
+        names_dead_letter: false,
+        arguments: &[Arg::Queue, Arg::Claims, Arg::Number(VISIBILITY)],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || extend(context, arguments));
+    }
+}
+
+fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let (mut claims, rest) = claims::read(rest)?;
+    let options = Numbers::read(&Extend::SPEC, rest)?;
+    let entry = super::entry(context, *queue)?;
+    let op = Op::Extend {
+        now_ms: context.now_ms(),
+        deliveries: std::mem::take(&mut claims.claims),
+        visibility_ms: options
+            .get(&VISIBILITY)
+            .unwrap_or_else(|| defaults(context, &entry).0),
+    };
+    let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
+    context.signal_modified(*queue);
+    claims.reply(context, outcome, |until_ms| until_ms)
+}

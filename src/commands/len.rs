@@ -1,0 +1,59 @@
+//! MQ.LEN: how many messages a queue has.
+
+use crate::execute::open;
+use crate::queue::store::{Part, Store};
+use crate::reply::{self, CommandError};
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::key::Access;
+use crate::server::string::Argument;
+
+/// `MQ.LEN queue [READY | INFLIGHT | DELAYED]`
+pub struct Len;
+
+const READY: &[Part] = &[Part::Ready, Part::Ranked];
+const INFLIGHT: &[Part] = &[Part::Inflight];
+const DELAYED: &[Part] = &[Part::Delayed];
+const ALL: &[Part] = &[Part::Ready, Part::Ranked, Part::Inflight, Part::Delayed];
+
+impl Command for Len {
+    const SPEC: Spec = Spec {
+        name: "MQ.LEN",
+        summary: "Returns the number of messages in a queue, or of those in one state.",
+        complexity: "O(1).",
+        since: "0.1.0",
+        flags: "readonly fast",
+        blocking: false,
+        arity: -2,
+        key: Some(KeyUse::Count),
+        names_dead_letter: false,
+        arguments: &[Arg::Queue, Arg::OneOf("state", &["READY", "INFLIGHT", "DELAYED"])],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || len(context, arguments));
+    }
+}
+
+fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let (queue, parts) = match arguments {
+        [_, queue] => (queue, ALL),
+        [_, queue, state] => {
+            let is = |word: &[u8]| state.as_bytes().eq_ignore_ascii_case(word);
+            let parts = match () {
+                () if is(b"READY") => READY,
+                () if is(b"INFLIGHT") => INFLIGHT,
+                () if is(b"DELAYED") => DELAYED,
+                () => return Err(CommandError::Syntax),
+            };
+            (queue, parts)
+        }
+        _ => return Err(CommandError::Syntax),
+    };
+    let entry = super::entry(context, *queue)?;
+    let mut store = open(context, &entry, Access::Read);
+    store.require(parts)?;
+    let total = parts.iter().fold(0u64, |sum, part| sum.saturating_add(store.len(*part)));
+    reply::count(context, total);
+    Ok(())
+}

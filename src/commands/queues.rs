@@ -1,0 +1,85 @@
+//! MQ.QUEUES: the names of the queues in the selected database.
+
+use super::glob;
+use crate::reply::CommandError;
+use crate::server::blocked::{BlockedClient, Later};
+use crate::server::command::{Arg, Command, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+use crate::state;
+
+/// `MQ.QUEUES [MATCH pattern]`
+pub struct Queues;
+
+impl Command for Queues {
+    const SPEC: Spec = Spec {
+        name: "MQ.QUEUES",
+        summary: "Returns the names of the queues that have a message or a setting.",
+        complexity: "O(n) with n queues.",
+        since: "0.1.0",
+        flags: "readonly",
+        blocking: true,
+        arity: -1,
+        key: None,
+        names_dead_letter: false,
+        arguments: &[Arg::Pattern("MATCH")],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || queues(context, arguments));
+    }
+}
+
+fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let pattern = pattern(arguments)?;
+    let is_complete = state::with(|state| state.scan.borrow().is_none());
+    if is_complete {
+        reply(context, pattern);
+        return Ok(());
+    }
+    if context.may_not_block() {
+        return Err(CommandError::NotScannedYet);
+    }
+    let client = BlockedClient::until_later::<Queues>(context).ok_or(CommandError::NotScannedYet)?;
+    state::with(|state| state.waiting_for_scan.borrow_mut().push(client));
+    Ok(())
+}
+
+fn pattern<'a>(arguments: &[Argument<'a>]) -> Result<Option<&'a [u8]>, CommandError> {
+    match arguments {
+        [_] => Ok(None),
+        [_, token, pattern] if token.as_bytes().eq_ignore_ascii_case(b"MATCH") => {
+            Ok(Some(pattern.as_bytes()))
+        }
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+impl Later for Queues {
+    fn reply(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || {
+            reply(context, pattern(arguments)?);
+            Ok(())
+        });
+    }
+
+    fn gone(client: &BlockedClient) {
+        state::with(|state| state.waiting_for_scan.borrow_mut().retain(|other| other != client));
+    }
+}
+
+fn reply(context: Context<'_>, pattern: Option<&[u8]>) {
+    let entries = state::with(|state| state.index.borrow().entries(context.selected_db()));
+    let names: Vec<_> = entries
+        .into_iter()
+        .filter(|entry| {
+            let name = entry.queue().as_bytes();
+            pattern.is_none_or(|pattern| glob::matches(pattern, name))
+                && state::exists(context, entry)
+        })
+        .collect();
+    context.reply_array(names.len());
+    for entry in names {
+        context.reply_bytes(entry.queue().as_bytes());
+    }
+}

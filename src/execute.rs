@@ -1,0 +1,75 @@
+//! Decide, apply, replicate: the one path of every change.
+
+use std::rc::Rc;
+
+use crate::index::Entry;
+use crate::queue::op::Op;
+use crate::queue::store::Store;
+use crate::queue::{Effects, Outcome, QueueError, apply};
+use crate::server::context::Context;
+use crate::server::key::Access;
+use crate::server::string::ServerString;
+use crate::state;
+use crate::store::record::encode_op;
+use crate::store::records::{Records, StoredBody};
+use crate::store::server_keyspace::ServerKeyspace;
+
+/// A body as the server holds it.
+pub type Body = StoredBody<ServerString>;
+
+/// Applies an op that this server decided and sends it on if it changed something. The database of
+/// the entry must be selected.
+pub fn execute(
+    context: Context<'_>,
+    entry: &Rc<Entry>,
+    op: &Op<'_>,
+) -> Result<(Outcome<Body>, Effects), QueueError> {
+    let (outcome, effects) = apply_here(context, entry, op)?;
+    if effects.changed {
+        context.replicate(c"MQ.APPLY", entry.queue().as_bytes(), &encode_op(op));
+    }
+    state::with(|state| state.note(context, entry, &effects));
+    Ok((outcome, effects))
+}
+
+/// Applies an op that another server decided, or this one before it was restarted.
+pub fn replay(context: Context<'_>, entry: &Rc<Entry>, op: &Op<'_>) -> Result<(), QueueError> {
+    let (_, effects) = apply_here(context, entry, op)?;
+    if effects.changed {
+        context.replicate_verbatim();
+    }
+    state::with(|state| state.note(context, entry, &effects));
+    Ok(())
+}
+
+fn apply_here(
+    context: Context<'_>,
+    entry: &Rc<Entry>,
+    op: &Op<'_>,
+) -> Result<(Outcome<Body>, Effects), QueueError> {
+    if let Op::Configure { .. } = op {
+        entry.defaults.set(None);
+    }
+    let mut store = open(context, entry, Access::Write);
+    apply(&mut store, op)
+}
+
+/// The records of a queue in the selected database.
+pub fn open<'a>(
+    context: Context<'a>,
+    entry: &Entry,
+    access: Access,
+) -> Records<ServerKeyspace<'a>> {
+    Records(ServerKeyspace::new(context, entry.names.clone(), access))
+}
+
+/// The queue's default visibility and delay, in milliseconds.
+pub fn defaults(context: Context<'_>, entry: &Entry) -> (u64, u64) {
+    if let Some(known) = entry.defaults.get() {
+        return known;
+    }
+    let settings = open(context, entry, Access::Read).settings();
+    let found = (settings.visibility_ms, settings.delay_ms);
+    entry.defaults.set(Some(found));
+    found
+}

@@ -1,0 +1,198 @@
+//! What the process remembers of queues: a hint for speed, never the truth.
+//!
+//! For each queue that was touched: when something is due at the latest, who waits, what was
+//! counted. Whoever uses a hint checks it against the keys.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
+
+use crate::queue::Counts;
+use crate::queue::name::{NameError, QueueName};
+use crate::store::server_keyspace::KeyNames;
+use crate::waiting::Waiting;
+
+/// Nothing is due, as far as is known.
+pub const NEVER: u64 = u64::MAX;
+
+/// It is not known what is due: to be looked up.
+pub const UNKNOWN: u64 = 0;
+
+/// Below this number of queues none is forgotten.
+const REMEMBERED: usize = 1024;
+
+/// What is remembered of one queue in one database.
+pub struct Entry {
+    /// The database.
+    pub db: i32,
+    /// The queue and the names of its keys.
+    pub names: Rc<KeyNames>,
+    /// Not later than the earliest deadline, unix ms; or [`NEVER`], or [`UNKNOWN`].
+    next_due_ms: Cell<u64>,
+    /// The default visibility and delay, ms, if they are known.
+    pub defaults: Cell<Option<(u64, u64)>>,
+    /// The clients that wait, in the order in which they came.
+    pub waiting: RefCell<BTreeMap<u64, Waiting>>,
+    /// Since the server started.
+    pub counts: Cell<Counts>,
+    /// The number of this entry in the index; 0: it is not in it.
+    serial: Cell<u64>,
+    /// It stands in the line of queues to be served.
+    marked: Cell<bool>,
+}
+
+impl Entry {
+    fn new(db: i32, queue: QueueName) -> Self {
+        Self {
+            db,
+            names: Rc::new(KeyNames::new(queue)),
+            next_due_ms: Cell::new(UNKNOWN),
+            defaults: Cell::new(None),
+            waiting: RefCell::default(),
+            counts: Cell::default(),
+            serial: Cell::new(0),
+            marked: Cell::new(false),
+        }
+    }
+
+    /// Not later than the earliest deadline, unix ms; or [`NEVER`], or [`UNKNOWN`].
+    pub fn next_due_ms(&self) -> u64 {
+        self.next_due_ms.get()
+    }
+
+    /// The queue's name.
+    pub fn queue(&self) -> &QueueName {
+        self.names.queue()
+    }
+
+    /// True if it is in the index.
+    pub fn is_indexed(&self) -> bool {
+        self.serial.get() != 0
+    }
+
+    /// True if a client waits.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.borrow().is_empty()
+    }
+}
+
+/// All entries.
+#[derive(Default)]
+pub struct Index {
+    databases: BTreeMap<i32, HashMap<Box<[u8]>, Rc<Entry>>>,
+    /// By deadline and serial number.
+    due: BTreeMap<(u64, u64), Rc<Entry>>,
+    /// The queues that may have something for clients that wait.
+    marked: VecDeque<Rc<Entry>>,
+    /// All entries, the one that is to be looked at next for being forgotten in front.
+    round: VecDeque<Rc<Entry>>,
+    last_serial: u64,
+}
+
+impl Index {
+    /// The entry of a queue; a new one, not in the index yet, if there is none.
+    pub fn look_up(&self, db: i32, name: &[u8]) -> Result<Rc<Entry>, NameError> {
+        if let Some(entry) = self.databases.get(&db).and_then(|queues| queues.get(name)) {
+            return Ok(entry.clone());
+        }
+        Ok(Rc::new(Entry::new(db, QueueName::new(name)?)))
+    }
+
+    /// Puts an entry into the index.
+    pub fn adopt(&mut self, entry: &Rc<Entry>) {
+        if entry.is_indexed() {
+            return;
+        }
+        self.last_serial = self.last_serial.saturating_add(1);
+        entry.serial.set(self.last_serial);
+        let name = entry.queue().as_bytes().into();
+        self.databases.entry(entry.db).or_default().insert(name, entry.clone());
+        self.due.insert((entry.next_due_ms.get(), self.last_serial), entry.clone());
+        self.round.push_back(entry.clone());
+    }
+
+    /// The entry that was not looked at for the longest time, if there are so many that those of
+    /// queues that are gone should be forgotten. It counts as looked at.
+    pub fn next_to_forget(&mut self) -> Option<Rc<Entry>> {
+        if self.round.len() <= REMEMBERED {
+            return None;
+        }
+        self.round.rotate_left(1);
+        self.round.back().cloned()
+    }
+
+    /// Takes an entry out of the index, if nobody waits for its queue and
+    /// [`next_to_forget`](Self::next_to_forget) just gave it.
+    pub fn forget(&mut self, entry: &Rc<Entry>) {
+        let is_last = self.round.back().is_some_and(|last| Rc::ptr_eq(last, entry));
+        if !is_last || entry.has_waiting() || entry.marked.get() {
+            return;
+        }
+        self.round.pop_back();
+        self.due.remove(&(entry.next_due_ms.get(), entry.serial.replace(0)));
+        if let Some(queues) = self.databases.get_mut(&entry.db) {
+            queues.remove(entry.queue().as_bytes());
+        }
+    }
+
+    /// Notes a queue's next deadline.
+    pub fn set_due(&mut self, entry: &Rc<Entry>, next_due_ms: u64) {
+        let old = entry.next_due_ms.replace(next_due_ms);
+        let serial = entry.serial.get();
+        if old != next_due_ms && serial != 0 {
+            self.due.remove(&(old, serial));
+            self.due.insert((next_due_ms, serial), entry.clone());
+        }
+    }
+
+    /// The queue with the earliest deadline, and that.
+    pub fn first_due(&self) -> Option<(u64, Rc<Entry>)> {
+        let (&(due_ms, _), entry) = self.due.first_key_value()?;
+        (due_ms != NEVER).then(|| (due_ms, entry.clone()))
+    }
+
+    /// Puts a queue into the line of those to be served.
+    pub fn mark(&mut self, entry: &Rc<Entry>) {
+        if !entry.marked.replace(true) {
+            self.marked.push_back(entry.clone());
+        }
+    }
+
+    /// Takes the first queue out of that line.
+    pub fn take_marked(&mut self) -> Option<Rc<Entry>> {
+        let entry = self.marked.pop_front()?;
+        entry.marked.set(false);
+        Some(entry)
+    }
+
+    /// True if a queue is to be served.
+    pub fn has_marked(&self) -> bool {
+        !self.marked.is_empty()
+    }
+
+    /// The entries of a database, by name.
+    pub fn entries(&self, db: i32) -> Vec<Rc<Entry>> {
+        let queues = self.databases.get(&db);
+        let mut entries: Vec<_> = queues.into_iter().flat_map(|q| q.values().cloned()).collect();
+        entries.sort_by(|a, b| a.queue().cmp(b.queue()));
+        entries
+    }
+
+    /// All entries, in no order that matters.
+    pub fn all(&self) -> impl Iterator<Item = &Rc<Entry>> {
+        self.round.iter()
+    }
+
+    /// Forgets what is believed of an entry's keys.
+    pub fn doubt(&mut self, entry: &Rc<Entry>) {
+        entry.defaults.set(None);
+        self.set_due(entry, UNKNOWN);
+    }
+
+    /// Forgets what is believed of all keys.
+    pub fn doubt_all(&mut self) {
+        for entry in self.all().cloned().collect::<Vec<_>>() {
+            self.doubt(&entry);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The visibility of running deliveries restarts.
+
+use super::acknowledge::{PARTS, refuse};
+use super::op::Claim;
+use super::store::{Delivery, Store};
+use super::{Effects, QueueError, Settled};
+
+/// Lets the visibility of each claimed delivery end `visibility_ms` from `now_ms`, later or sooner.
+pub fn extend<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    claims: &[Claim],
+    now_ms: u64,
+    visibility_ms: u64,
+) -> Result<Vec<Settled>, QueueError> {
+    store.require(&PARTS)?;
+    let until_ms = now_ms.saturating_add(visibility_ms);
+    let mut settled = Vec::with_capacity(claims.len());
+    for &Claim { id, receipt } in claims {
+        let delivery = Delivery { id, receipt };
+        settled.push(match store.inflight_until(delivery) {
+            Some(old) if old > now_ms => {
+                if old != until_ms {
+                    store.put_inflight(delivery, until_ms);
+                    effects.next_due.add(until_ms);
+                    effects.changed = true;
+                }
+                Settled::Done(until_ms)
+            }
+            _ => refuse(store, effects, id),
+        });
+    }
+    Ok(settled)
+}

@@ -1,0 +1,231 @@
+//! The rules of a queue: what each op does to the stored state, and what comes of it.
+//!
+//! [`apply()`] is the one way in. Nothing here knows Redis, reads a clock, a random source or a
+//! setting of the process, or walks anything in hash order: the same state and the same op give
+//! the same new state on the master, on its replicas and when the append-only file is loaded.
+
+pub mod acknowledge;
+pub mod configure;
+pub mod dead_letter;
+pub mod extend;
+pub mod message;
+pub mod name;
+pub mod op;
+pub mod pull;
+pub mod push;
+pub mod retry;
+pub mod settings;
+pub mod store;
+pub mod sweep;
+
+#[cfg(test)]
+mod property_test;
+#[cfg(test)]
+mod rules_test;
+
+use std::fmt;
+
+use message::MessageId;
+use name::QueueName;
+use op::Op;
+use pull::Pulled;
+use store::Store;
+
+/// What can go wrong with a request that was well formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueError {
+    /// A key of the queue holds another kind of value. Nothing was changed.
+    WrongType,
+    /// A stored record can't be read: which one. It was set aside, unless the sentence says else.
+    Corrupt(Corruption),
+}
+
+/// Which stored record can't be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corruption {
+    /// An element of the list of ready messages.
+    Ready,
+    /// A member of a sorted set.
+    Place,
+    /// A body, or the note that belongs to it.
+    Message(MessageId),
+    /// There is a place for a message, but no body.
+    NoBody(MessageId),
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = |id: &MessageId| uuid::Uuid::from_bytes(id.0);
+        match self {
+            Self::Ready => f.write_str("a waiting record can't be read, it was moved to damaged"),
+            Self::Place => f.write_str("a member is no message, it was moved to damaged"),
+            Self::Message(message) => {
+                write!(f, "message {} can't be read, it was moved to damaged", id(message))
+            }
+            Self::NoBody(message) => write!(f, "message {} has no body", id(message)),
+        }
+    }
+}
+
+/// What became of one claim of an acknowledgment, a return or an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Done. An extension has the new end of visibility, unix ms; else 0.
+    Done(u64),
+    /// No message with this id is in flight or waits to be delivered again.
+    NotFound,
+    /// There is one, but this receipt is not its delivery's.
+    BadReceipt,
+}
+
+/// What the queue's deadlines look like after an op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextDue {
+    /// No earlier one than before.
+    NotEarlier,
+    /// A new one at that moment, unix ms; others may be earlier.
+    AtMost(u64),
+    /// The earliest of all is at that moment, unix ms, or there is none.
+    Exactly(Option<u64>),
+}
+
+impl NextDue {
+    /// Adds a deadline.
+    fn add(&mut self, at_ms: u64) {
+        *self = match *self {
+            Self::NotEarlier => Self::AtMost(at_ms),
+            Self::AtMost(other) => Self::AtMost(other.min(at_ms)),
+            Self::Exactly(other) => Self::Exactly(Some(other.map_or(at_ms, |o| o.min(at_ms)))),
+        };
+    }
+}
+
+/// How much of what happened, for the counters that operators see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// New messages.
+    pub pushed: u64,
+    /// Deliveries.
+    pub pulled: u64,
+    /// Acknowledgments that took effect.
+    pub acked: u64,
+    /// Those of them that came after the end of visibility.
+    pub late_acks: u64,
+    /// Deliveries given back.
+    pub nacked: u64,
+    /// Deliveries that ended by time.
+    pub expired: u64,
+    /// Messages that died.
+    pub dead: u64,
+    /// Claims refused for their receipt.
+    pub bad_receipts: u64,
+    /// Records set aside because they could not be read.
+    pub damaged: u64,
+    /// Messages that should have died, but their dead-letter queue can't take them.
+    pub dead_letters_refused: u64,
+}
+
+impl Counts {
+    /// Adds what happened.
+    pub fn add(&mut self, more: &Self) {
+        for (total, more) in [
+            (&mut self.pushed, more.pushed),
+            (&mut self.pulled, more.pulled),
+            (&mut self.acked, more.acked),
+            (&mut self.late_acks, more.late_acks),
+            (&mut self.nacked, more.nacked),
+            (&mut self.expired, more.expired),
+            (&mut self.dead, more.dead),
+            (&mut self.bad_receipts, more.bad_receipts),
+            (&mut self.damaged, more.damaged),
+            (&mut self.dead_letters_refused, more.dead_letters_refused),
+        ] {
+            *total = total.wrapping_add(more);
+        }
+    }
+}
+
+/// What an op did, besides its reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effects {
+    /// The stored state is another than before: the op must be replicated.
+    pub changed: bool,
+    /// A message became ready in this queue.
+    pub became_ready: bool,
+    /// The queue that took dead messages, if one did.
+    pub dead_letter: Option<QueueName>,
+    /// The queue's deadlines.
+    pub next_due: NextDue,
+    /// The greatest receipt that was given.
+    pub last_receipt: Option<message::Receipt>,
+    /// For the counters.
+    pub counts: Counts,
+}
+
+impl Effects {
+    fn none() -> Self {
+        Self {
+            changed: false,
+            became_ready: false,
+            dead_letter: None,
+            next_due: NextDue::NotEarlier,
+            last_receipt: None,
+            counts: Counts::default(),
+        }
+    }
+}
+
+/// What an op answers.
+#[derive(Debug)]
+pub enum Outcome<B> {
+    /// Of a push, a sweep or new settings: nothing to say.
+    Done,
+    /// Of a pull.
+    Pulled(Pulled<B>),
+    /// Of an acknowledgment, a return or an extension: one per claim, in their order.
+    Settled(Vec<Settled>),
+}
+
+/// Changes the stored state as `op` says. On an error nothing was changed.
+pub fn apply<S: Store>(
+    store: &mut S,
+    op: &Op<'_>,
+) -> Result<(Outcome<S::Body>, Effects), QueueError> {
+    let mut effects = Effects::none();
+    let outcome = match op {
+        Op::Push { id, due_at_ms, payload } => {
+            push::push(store, &mut effects, *id, *due_at_ms, payload)?;
+            Outcome::Done
+        }
+        Op::Pull { now_ms, count, visibility_ms, base_receipt, sweep } => {
+            let request = pull::Pull {
+                now_ms: *now_ms,
+                count: *count,
+                visibility_ms: *visibility_ms,
+                base_receipt: *base_receipt,
+                sweep: *sweep,
+            };
+            Outcome::Pulled(pull::pull(store, &mut effects, &request)?)
+        }
+        Op::Sweep { now_ms, sweep } => {
+            sweep::sweep(store, &mut effects, *now_ms, *sweep)?;
+            Outcome::Done
+        }
+        Op::Acknowledge { deliveries } => {
+            Outcome::Settled(acknowledge::acknowledge(store, &mut effects, deliveries)?)
+        }
+        Op::GiveBack { now_ms, deliveries, delay_ms, same_slot } => {
+            let rule = retry::GiveBack { now_ms: *now_ms, delay_ms: *delay_ms, same_slot: *same_slot };
+            Outcome::Settled(retry::give_back(store, &mut effects, deliveries, rule)?)
+        }
+        Op::Extend { now_ms, deliveries, visibility_ms } => {
+            let settled = extend::extend(store, &mut effects, deliveries, *now_ms, *visibility_ms)?;
+            Outcome::Settled(settled)
+        }
+        Op::Configure { changes } => {
+            configure::configure(store, &mut effects, changes)?;
+            Outcome::Done
+        }
+    };
+    Ok((outcome, effects))
+}

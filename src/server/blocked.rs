@@ -1,0 +1,130 @@
+//! Clients that wait for a reply: on a key, by number, or for a later moment, by their command.
+
+use std::ffi::{c_int, c_void};
+use std::ptr::{self, NonNull};
+
+use redis_module::raw;
+
+use super::context::Context;
+use super::string::{Argument, ServerString};
+use super::{api, guard};
+
+/// What happens to a client that waits on a key. It is known by the number that it was given.
+pub trait Wait {
+    /// The client must be replied to now: its time is over, or [`BlockedClient::wake`] was called.
+    fn reply(context: Context<'_>, number: u64);
+    /// Nothing more happens to the client: it was replied to, or is gone.
+    fn gone(number: u64);
+}
+
+/// What happens to a client whose command is answered later.
+pub trait Later {
+    /// Answers the command.
+    fn reply(context: Context<'_>, arguments: &[Argument<'_>]);
+    /// The client is gone.
+    fn gone(client: &BlockedClient);
+}
+
+/// The server's handle of a client that waits.
+#[derive(PartialEq, Eq)]
+pub struct BlockedClient(NonNull<raw::RedisModuleBlockedClient>);
+
+impl BlockedClient {
+    /// Lets the client that sent the running command wait for `timeout_ms` (0: for ever) on a key
+    /// that never exists: it is then released when the slot of the key moves or the role changes.
+    pub fn on_key<W: Wait>(
+        context: Context<'_>,
+        key: &ServerString,
+        timeout_ms: u64,
+        number: u64,
+    ) -> Option<Self> {
+        let mut keys = [key.as_ptr()];
+        let client = NonNull::new(api!(RedisModule_BlockClientOnKeys(
+            context.raw,
+            Some(stay_blocked),
+            Some(reply_waiting::<W>),
+            Some(free_waiting::<W>),
+            i64::try_from(timeout_ms).unwrap_or(i64::MAX),
+            keys.as_mut_ptr(),
+            1,
+            ptr::without_provenance_mut(number as usize),
+        )))?;
+        api!(RedisModule_SetDisconnectCallback(client.as_ptr(), Some(waiting_gone::<W>)));
+        Some(Self(client))
+    }
+
+    /// Lets the client that sent the running command wait, for ever, for its answer.
+    pub fn until_later<L: Later>(context: Context<'_>) -> Option<Self> {
+        let client = NonNull::new(api!(RedisModule_BlockClient(
+            context.raw,
+            Some(reply_later::<L>),
+            Some(reply_later::<L>),
+            None,
+            0,
+        )))?;
+        api!(RedisModule_SetDisconnectCallback(client.as_ptr(), Some(later_gone::<L>)));
+        Some(Self(client))
+    }
+
+    /// Ends the wait: the reply callback runs, now or soon. The handle is used up.
+    pub fn wake(self) {
+        api!(RedisModule_UnblockClient(self.0.as_ptr(), ptr::null_mut()));
+    }
+}
+
+const OK: c_int = raw::REDISMODULE_OK as c_int;
+
+/// Somebody made the key on which clients wait: that is nothing to us.
+unsafe extern "C" fn stay_blocked(
+    _: *mut raw::RedisModuleCtx,
+    _: *mut *mut raw::RedisModuleString,
+    _: c_int,
+) -> c_int {
+    raw::REDISMODULE_ERR as c_int
+}
+
+unsafe extern "C" fn reply_waiting<W: Wait>(
+    raw: *mut raw::RedisModuleCtx,
+    _: *mut *mut raw::RedisModuleString,
+    _: c_int,
+) -> c_int {
+    let number = api!(RedisModule_GetBlockedClientPrivateData(raw)).addr() as u64;
+    // SAFETY: the server's context, valid during this callback.
+    let context = unsafe { Context::new(raw) };
+    guard(|| W::reply(context, number));
+    OK
+}
+
+unsafe extern "C" fn free_waiting<W: Wait>(_: *mut raw::RedisModuleCtx, number: *mut c_void) {
+    guard(|| W::gone(number.addr() as u64));
+}
+
+unsafe extern "C" fn waiting_gone<W: Wait>(
+    raw: *mut raw::RedisModuleCtx,
+    _: *mut raw::RedisModuleBlockedClient,
+) {
+    let number = api!(RedisModule_GetBlockedClientPrivateData(raw)).addr() as u64;
+    guard(|| W::gone(number));
+}
+
+unsafe extern "C" fn reply_later<L: Later>(
+    raw: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: the server's context and the command's arguments, valid during this callback.
+    let (context, arguments) = unsafe { (Context::new(raw), Argument::slice(argv, argc)) };
+    guard(|| L::reply(context, arguments));
+    OK
+}
+
+unsafe extern "C" fn later_gone<L: Later>(
+    _: *mut raw::RedisModuleCtx,
+    client: *mut raw::RedisModuleBlockedClient,
+) {
+    if let Some(client) = NonNull::new(client).map(BlockedClient) {
+        guard(|| L::gone(&client));
+        // The server keeps what it knows of the client until this is called.
+        client.wake();
+    }
+}

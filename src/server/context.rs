@@ -1,0 +1,129 @@
+//! The context that every callback of the server gets.
+
+use std::ffi::CStr;
+use std::marker::PhantomData;
+
+use redis_module::raw;
+
+use super::string::{Argument, ServerString};
+use super::{api, has};
+
+/// A callback's context; valid while the callback runs, and so not to be kept.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub(super) raw: *mut raw::RedisModuleCtx,
+    lifetime: PhantomData<&'a raw::RedisModuleCtx>,
+}
+
+impl Context<'_> {
+    /// # Safety
+    /// `raw` is a context that the server gave to a callback which runs for the lifetime.
+    pub(super) unsafe fn new(raw: *mut raw::RedisModuleCtx) -> Self {
+        Self { raw, lifetime: PhantomData }
+    }
+
+    /// The server's wall clock, unix ms.
+    pub fn now_ms(self) -> u64 {
+        u64::try_from(api!(RedisModule_Milliseconds())).unwrap_or(0)
+    }
+
+    /// The number of the selected database.
+    pub fn selected_db(self) -> i32 {
+        api!(RedisModule_GetSelectedDb(self.raw))
+    }
+
+    /// Selects a database. False if there is none of that number.
+    pub fn select_db(self, db: i32) -> bool {
+        api!(RedisModule_SelectDb(self.raw, db)) == raw::REDISMODULE_OK as i32
+    }
+
+    fn has_flag(self, flags: u32) -> bool {
+        let set = api!(RedisModule_GetContextFlags(self.raw));
+        set & (flags as i32) != 0
+    }
+
+    /// True inside MULTI, a script, a function, or wherever else a client may not wait.
+    pub fn may_not_block(self) -> bool {
+        self.has_flag(
+            raw::REDISMODULE_CTX_FLAGS_LUA
+                | raw::REDISMODULE_CTX_FLAGS_MULTI
+                | raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING,
+        )
+    }
+
+    /// True on a master that is not loading its data: only there may something be written that no
+    /// client or master asked for.
+    pub fn is_active_master(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_MASTER) && !self.is_loading()
+    }
+
+    /// True while the server loads its data.
+    pub fn is_loading(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING)
+    }
+
+    /// True in cluster mode.
+    pub fn is_cluster(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
+    }
+
+    /// True while nothing may be written outside a command that the server admitted, because it
+    /// holds back its writes (CLIENT PAUSE WRITE, a coordinated failover).
+    pub fn must_avoid_replica_traffic(self) -> bool {
+        api!(RedisModule_AvoidReplicaTraffic()) != 0
+    }
+
+    /// Sends a command with two arguments to the replicas and the append-only file.
+    pub fn replicate(self, command: &CStr, first: &[u8], second: &[u8]) {
+        api!(RedisModule_Replicate(
+            self.raw,
+            command.as_ptr(),
+            c"bb".as_ptr(),
+            first.as_ptr(),
+            first.len(),
+            second.as_ptr(),
+            second.len(),
+        ));
+    }
+
+    /// Sends the running command on as it came.
+    pub fn replicate_verbatim(self) {
+        api!(RedisModule_ReplicateVerbatim(self.raw));
+    }
+
+    /// Tells WATCH and client-side caches that a key changed.
+    pub fn signal_modified(self, key: Argument<'_>) {
+        let key = ServerString::new(key.as_bytes());
+        api!(RedisModule_SignalModifiedKey(self.raw, key.as_ptr()));
+    }
+
+    /// True if the server runs two EXISTS on never existing keys in one command: in cluster mode,
+    /// when the slot of the keys is served here and is not on its way in or out.
+    pub fn slot_is_stable(self, first: &ServerString, second: &ServerString) -> bool {
+        let reply = api!(RedisModule_Call(
+            self.raw,
+            c"EXISTS".as_ptr(),
+            c"ss".as_ptr(),
+            first.as_ptr(),
+            second.as_ptr(),
+        ));
+        if reply.is_null() {
+            return false;
+        }
+        let is_error =
+            api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ERROR as i32;
+        api!(RedisModule_FreeCallReply(reply));
+        !is_error
+    }
+
+    /// Writes a warning to the server's log.
+    pub fn warn(self, text: &str) {
+        let text: Vec<u8> = text.bytes().filter(|byte| *byte != 0).chain([0]).collect();
+        api!(RedisModule_Log(self.raw, c"warning".as_ptr(), c"%s".as_ptr(), text.as_ptr()));
+    }
+
+    /// True on Redis 7.0 and later and on Valkey.
+    pub fn is_7_or_later(self) -> bool {
+        has!(RedisModule_SetCommandInfo)
+    }
+}

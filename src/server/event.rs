@@ -1,0 +1,97 @@
+//! What the server tells of itself: loading, role, whole databases, single keys.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use redis_module::raw;
+
+use super::context::Context;
+use super::string::bytes_of;
+use super::{api, guard};
+
+/// Something happened to the server or to its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The server became a master or a replica.
+    RoleChanged,
+    /// The data were loaded, or the attempt to do so ended.
+    Loaded,
+    /// Loading begins.
+    Loading,
+    /// Two databases changed places.
+    Swapped(i32, i32),
+    /// A database was emptied; -1: all.
+    Flushed(i32),
+}
+
+/// What is to be done about events.
+pub trait Listen {
+    /// An event of the server.
+    fn event(context: Context<'_>, event: Event);
+    /// A key of the selected database appeared or went away other than by a command on its value.
+    fn key_replaced(context: Context<'_>, key: &[u8]);
+}
+
+/// Subscribes to all of them. False if the server refuses.
+pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
+    let ok = raw::REDISMODULE_OK as c_int;
+    let events = [
+        raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
+        raw::REDISMODULE_EVENT_LOADING,
+        raw::REDISMODULE_EVENT_SWAPDB,
+        raw::REDISMODULE_EVENT_FLUSHDB,
+    ];
+    events.into_iter().all(|id| {
+        let event = raw::RedisModuleEvent { id, dataver: 1 };
+        api!(RedisModule_SubscribeToServerEvent(context.raw, event, Some(server_event::<L>))) == ok
+    }) && api!(RedisModule_SubscribeToKeyspaceEvents(
+        context.raw,
+        raw::REDISMODULE_NOTIFY_GENERIC
+            | raw::REDISMODULE_NOTIFY_EXPIRED
+            | raw::REDISMODULE_NOTIFY_EVICTED,
+        Some(key_event::<L>)
+    )) == ok
+}
+
+unsafe extern "C" fn server_event<L: Listen>(
+    raw: *mut raw::RedisModuleCtx,
+    event: raw::RedisModuleEvent,
+    subevent: u64,
+    data: *mut c_void,
+) {
+    // SAFETY: the server's context, valid during this callback.
+    let context = unsafe { Context::new(raw) };
+    let event = match (event.id, subevent) {
+        (raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED, _) => Event::RoleChanged,
+        (
+            raw::REDISMODULE_EVENT_LOADING,
+            raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED,
+        ) => Event::Loaded,
+        (raw::REDISMODULE_EVENT_LOADING, _) => Event::Loading,
+        (raw::REDISMODULE_EVENT_SWAPDB, _) if !data.is_null() => {
+            // SAFETY: the data of this event, of which these fields exist in every version.
+            let info = unsafe { &*data.cast::<raw::RedisModuleSwapDbInfo>() };
+            Event::Swapped(info.dbnum_first, info.dbnum_second)
+        }
+        (raw::REDISMODULE_EVENT_FLUSHDB, raw::REDISMODULE_SUBEVENT_FLUSHDB_END)
+            if !data.is_null() =>
+        {
+            // SAFETY: the data of this event, of which these fields exist in every version.
+            let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfo>() };
+            Event::Flushed(info.dbnum)
+        }
+        _ => return,
+    };
+    guard(|| L::event(context, event));
+}
+
+unsafe extern "C" fn key_event<L: Listen>(
+    raw: *mut raw::RedisModuleCtx,
+    _: c_int,
+    _: *const c_char,
+    key: *mut raw::RedisModuleString,
+) -> c_int {
+    // SAFETY: the server's context and its string, valid during this callback.
+    let (context, key) = unsafe { (Context::new(raw), bytes_of(key)) };
+    guard(|| L::key_replaced(context, key));
+    raw::REDISMODULE_OK as c_int
+}

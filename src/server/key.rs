@@ -1,0 +1,200 @@
+//! Open keys: the lists, hashes and sorted sets of the selected database.
+
+use std::ffi::c_int;
+use std::ptr::{self, NonNull};
+
+use redis_module::raw;
+
+use super::api;
+use super::context::Context;
+use super::string::ServerString;
+
+/// What a key is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Looked at.
+    Read,
+    /// Changed.
+    Write,
+}
+
+/// The type of a key's value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyType {
+    /// There is no such key.
+    Absent,
+    /// A list.
+    List,
+    /// A hash.
+    Hash,
+    /// A sorted set.
+    SortedSet,
+    /// Anything else.
+    Other,
+}
+
+/// An open key. To be closed, by dropping it, before the callback ends. The functions for one type
+/// do and find nothing on a key of another one.
+pub struct Key(NonNull<raw::RedisModuleKey>);
+
+const HEAD: c_int = raw::REDISMODULE_LIST_HEAD as c_int;
+const TAIL: c_int = raw::REDISMODULE_LIST_TAIL as c_int;
+const OK: c_int = raw::REDISMODULE_OK as c_int;
+const HASH_NONE: c_int = 0;
+const HASH_EXISTS: c_int = 1 << 3;
+
+/// The value that removes a field: `REDISMODULE_HASH_DELETE`.
+const HASH_DELETE: *mut raw::RedisModuleString = ptr::without_provenance_mut(1);
+const NULL: *mut raw::RedisModuleString = ptr::null_mut();
+
+impl Key {
+    /// Opens a key. None if it is opened for reading and does not exist.
+    pub fn open(context: Context<'_>, name: &ServerString, access: Access) -> Option<Self> {
+        let mode = match access {
+            // Looking is not using: it leaves no trace in the key's age or in the statistics.
+            Access::Read => {
+                raw::REDISMODULE_READ
+                    | raw::REDISMODULE_OPEN_KEY_NOTOUCH
+                    | raw::REDISMODULE_OPEN_KEY_NONOTIFY
+                    | raw::REDISMODULE_OPEN_KEY_NOSTATS
+            }
+            Access::Write => raw::REDISMODULE_READ | raw::REDISMODULE_WRITE,
+        };
+        let key = api!(RedisModule_OpenKey(context.raw, name.as_ptr(), mode as c_int));
+        NonNull::new(key).map(Self)
+    }
+
+    /// The type of its value.
+    pub fn key_type(&self) -> KeyType {
+        match api!(RedisModule_KeyType(self.0.as_ptr())) as isize {
+            raw::REDISMODULE_KEYTYPE_EMPTY => KeyType::Absent,
+            raw::REDISMODULE_KEYTYPE_LIST => KeyType::List,
+            raw::REDISMODULE_KEYTYPE_HASH => KeyType::Hash,
+            raw::REDISMODULE_KEYTYPE_ZSET => KeyType::SortedSet,
+            _ => KeyType::Other,
+        }
+    }
+
+    /// The number of entries; 0 if it is absent.
+    pub fn len(&self) -> u64 {
+        api!(RedisModule_ValueLength(self.0.as_ptr())) as u64
+    }
+
+    /// List: appends.
+    pub fn push_back(&mut self, value: &ServerString) {
+        api!(RedisModule_ListPush(self.0.as_ptr(), TAIL, value.as_ptr()));
+    }
+
+    /// List: puts a value in front.
+    pub fn push_front(&mut self, value: &ServerString) {
+        api!(RedisModule_ListPush(self.0.as_ptr(), HEAD, value.as_ptr()));
+    }
+
+    /// List: takes the first.
+    pub fn pop_front(&mut self) -> Option<ServerString> {
+        ServerString::from_raw(api!(RedisModule_ListPop(self.0.as_ptr(), HEAD)))
+    }
+
+    /// Hash: a field's value.
+    pub fn get(&self, field: &ServerString) -> Option<ServerString> {
+        let mut value: *mut raw::RedisModuleString = ptr::null_mut();
+        let out: *mut *mut raw::RedisModuleString = &mut value;
+        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_NONE, field.as_ptr(), out, NULL));
+        ServerString::from_raw(value)
+    }
+
+    /// Hash: true if the field exists.
+    pub fn has(&self, field: &ServerString) -> bool {
+        let mut exists: c_int = 0;
+        let out: *mut c_int = &mut exists;
+        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_EXISTS, field.as_ptr(), out, NULL));
+        exists != 0
+    }
+
+    /// Hash: sets a field.
+    pub fn put(&mut self, field: &ServerString, value: &ServerString) {
+        api!(RedisModule_HashSet(
+            self.0.as_ptr(),
+            HASH_NONE,
+            field.as_ptr(),
+            value.as_ptr(),
+            NULL
+        ));
+    }
+
+    /// Hash: removes a field.
+    pub fn delete(&mut self, field: &ServerString) {
+        if self.key_type() == KeyType::Hash {
+            api!(RedisModule_HashSet(
+                self.0.as_ptr(),
+                HASH_NONE,
+                field.as_ptr(),
+                HASH_DELETE,
+                NULL
+            ));
+        }
+    }
+
+    /// Sorted set: adds a member or changes its score.
+    pub fn add(&mut self, member: &ServerString, score: f64) {
+        api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, member.as_ptr(), ptr::null_mut()));
+    }
+
+    /// Sorted set: removes a member. True if it was there.
+    pub fn remove(&mut self, member: &ServerString) -> bool {
+        let mut deleted: c_int = 0;
+        api!(RedisModule_ZsetRem(self.0.as_ptr(), member.as_ptr(), &mut deleted));
+        deleted != 0
+    }
+
+    /// Sorted set: a member's score.
+    pub fn score(&self, member: &ServerString) -> Option<f64> {
+        let mut score = 0.0;
+        let found = api!(RedisModule_ZsetScore(self.0.as_ptr(), member.as_ptr(), &mut score));
+        (found == OK).then_some(score)
+    }
+
+    /// Sorted set: the member with the lowest score.
+    pub fn first(&mut self) -> Option<(ServerString, f64)> {
+        if self.key_type() != KeyType::SortedSet {
+            return None;
+        }
+        api!(RedisModule_ZsetFirstInScoreRange(
+            self.0.as_ptr(),
+            f64::NEG_INFINITY,
+            f64::INFINITY,
+            0,
+            0
+        ));
+        self.current()
+    }
+
+    /// Sorted set: the member with the highest score.
+    pub fn last(&mut self) -> Option<(ServerString, f64)> {
+        if self.key_type() != KeyType::SortedSet {
+            return None;
+        }
+        api!(RedisModule_ZsetLastInScoreRange(
+            self.0.as_ptr(),
+            f64::NEG_INFINITY,
+            f64::INFINITY,
+            0,
+            0
+        ));
+        self.current()
+    }
+
+    /// The member at which a range stands that was just begun; ends the range.
+    fn current(&mut self) -> Option<(ServerString, f64)> {
+        let mut score = 0.0;
+        let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
+        api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
+        ServerString::from_raw(member).map(|member| (member, score))
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        api!(RedisModule_CloseKey(self.0.as_ptr()));
+    }
+}

@@ -1,0 +1,184 @@
+//! The state of the process: what is not data of a queue. Only the server's main thread has it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::mem::ManuallyDrop;
+use std::rc::Rc;
+
+use uuid::{ContextV7, Timestamp, Uuid};
+
+use crate::index::{Entry, Index, NEVER};
+use crate::queue::message::{MessageId, Receipt};
+use crate::queue::name::{NameError, QueueName};
+use crate::queue::store::{Part, Store};
+use crate::queue::{Counts, Effects, NextDue};
+use crate::scan::Scan;
+use crate::server::blocked::BlockedClient;
+use crate::server::context::Context;
+use crate::server::key::Access;
+use crate::store::records::Records;
+use crate::store::server_keyspace::ServerKeyspace;
+use crate::timer;
+
+/// See the top of this file.
+pub struct State {
+    /// What is remembered of queues.
+    pub index: RefCell<Index>,
+    /// Which queue each waiting client waits for is found by its number.
+    pub waiting_at: RefCell<HashMap<u64, Rc<Entry>>>,
+    /// The last number given to a client that waits.
+    pub last_number: Cell<u64>,
+    /// The walk over all keys that finds the queues, while it is under way.
+    pub scan: RefCell<Option<Scan>>,
+    /// The clients that wait for that walk.
+    pub waiting_for_scan: RefCell<Vec<BlockedClient>>,
+    /// The module's timer.
+    pub timer: timer::State,
+    /// A master that is not loading: only then may a timer write.
+    pub is_active: Cell<bool>,
+    /// Cluster mode.
+    pub is_cluster: Cell<bool>,
+    /// Counted over all queues, and what concerns none.
+    pub totals: Cell<Totals>,
+    last_receipt: Cell<Receipt>,
+    ids: ContextV7,
+}
+
+/// Counters since the server started.
+#[derive(Clone, Copy, Default)]
+pub struct Totals {
+    /// Over all queues.
+    pub counts: Counts,
+    /// Ops from elsewhere that could not be applied.
+    pub apply_errors: u64,
+    /// Sweeps that could not be done, because a key has the wrong type.
+    pub sweep_errors: u64,
+}
+
+thread_local! {
+    /// Never dropped: the strings in it are the server's, which ends without asking for them.
+    static STATE: ManuallyDrop<State> = ManuallyDrop::new(State::new());
+}
+
+/// Runs with the state. Nothing in it may stay borrowed over a call that can lead back here: a call
+/// of the server, that is.
+pub fn with<T>(work: impl FnOnce(&State) -> T) -> T {
+    STATE.with(|state| work(state))
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            index: RefCell::default(),
+            waiting_at: RefCell::default(),
+            last_number: Cell::new(0),
+            scan: RefCell::new(None),
+            waiting_for_scan: RefCell::default(),
+            timer: timer::State::default(),
+            is_active: Cell::new(false),
+            is_cluster: Cell::new(false),
+            totals: Cell::default(),
+            last_receipt: Cell::new(Receipt::NONE),
+            ids: ContextV7::new(),
+        }
+    }
+
+    /// A new id; greater than all that this process gave before, whatever the clock does.
+    pub fn new_id(&self, now_ms: u64) -> MessageId {
+        let seconds = now_ms / 1000;
+        let nanoseconds = (now_ms % 1000).saturating_mul(1_000_000) as u32;
+        let timestamp = Timestamp::from_unix(&self.ids, seconds, nanoseconds);
+        MessageId(Uuid::new_v7(timestamp).into_bytes())
+    }
+
+    /// The smallest receipt of a delivery that is made now.
+    pub fn base_receipt(&self, now_ms: u64) -> Receipt {
+        Receipt::at(now_ms).max(self.last_receipt.get().next())
+    }
+
+    /// The entry of a queue in the selected database.
+    pub fn entry(
+        &self,
+        context: Context<'_>,
+        queue: &[u8],
+    ) -> Result<Rc<Entry>, NameError> {
+        self.index.borrow().look_up(context.selected_db(), queue)
+    }
+
+    /// Puts an entry into the index, and forgets others whose queues are gone, so that it does not
+    /// grow with queues that come and go. The entry's database must be selected.
+    pub fn adopt(&self, context: Context<'_>, entry: &Rc<Entry>) {
+        if entry.is_indexed() {
+            return;
+        }
+        self.index.borrow_mut().adopt(entry);
+        for _ in 0..2 {
+            let Some(old) = self.index.borrow_mut().next_to_forget() else { return };
+            if old.db == entry.db && !Rc::ptr_eq(&old, entry) && !exists(context, &old) {
+                self.index.borrow_mut().forget(&old);
+            }
+        }
+    }
+
+    /// Notes what an op did to a queue. Its database must be selected.
+    pub fn note(&self, context: Context<'_>, entry: &Rc<Entry>, effects: &Effects) {
+        if effects.changed {
+            self.adopt(context, entry);
+        }
+        if let Some(receipt) = effects.last_receipt {
+            self.last_receipt.set(receipt.max(self.last_receipt.get()));
+        }
+        self.count(entry, &effects.counts);
+        let known = entry.next_due_ms();
+        let next_due_ms = match effects.next_due {
+            NextDue::NotEarlier => known,
+            NextDue::AtMost(due_ms) => due_ms.min(known),
+            NextDue::Exactly(due_ms) => due_ms.unwrap_or(NEVER),
+        };
+        if next_due_ms != known {
+            self.index.borrow_mut().set_due(entry, next_due_ms);
+            if self.is_active.get() {
+                timer::arm(context, self, next_due_ms);
+            }
+        }
+        if effects.became_ready && entry.has_waiting() {
+            self.mark(context, entry);
+        }
+        if let Some(dead_letter) = &effects.dead_letter {
+            self.note_arrival(context, entry.db, dead_letter);
+        }
+    }
+
+    /// Something became ready in another queue than the one that an op was for.
+    fn note_arrival(&self, context: Context<'_>, db: i32, queue: &QueueName) {
+        let Ok(entry) = self.index.borrow().look_up(db, queue.as_bytes()) else { return };
+        self.adopt(context, &entry);
+        if entry.has_waiting() {
+            self.mark(context, &entry);
+        }
+    }
+
+    /// Lets the clients that wait for a queue be served soon.
+    pub fn mark(&self, context: Context<'_>, entry: &Rc<Entry>) {
+        if self.is_active.get() {
+            self.index.borrow_mut().mark(entry);
+            timer::arm(context, self, 0);
+        }
+    }
+
+    fn count(&self, entry: &Entry, counts: &Counts) {
+        let mut totals = self.totals.get();
+        totals.counts.add(counts);
+        self.totals.set(totals);
+        let mut own = entry.counts.get();
+        own.add(counts);
+        entry.counts.set(own);
+    }
+}
+
+/// True if a queue has a message, a setting or anything else. Its database must be selected.
+pub fn exists(context: Context<'_>, entry: &Entry) -> bool {
+    let keyspace = ServerKeyspace::new(context, entry.names.clone(), Access::Read);
+    let mut store = Records(keyspace);
+    Part::ALL.iter().any(|part| store.len(*part) > 0)
+}

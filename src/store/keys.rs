@@ -1,0 +1,76 @@
+//! The names of a queue's keys, and the way back from a key to its queue.
+
+use crate::queue::name::QueueName;
+use crate::queue::store::Part;
+
+/// What the name of every key begins with.
+pub const PREFIX: &[u8] = b"mq:";
+
+/// The last word of a part's key: one of a closed set, so that no user text follows it.
+pub fn word(part: Part) -> &'static str {
+    match part {
+        Part::Ready => "ready",
+        Part::Ranked => "ranked",
+        Part::Messages => "messages",
+        Part::Notes => "notes",
+        Part::Inflight => "inflight",
+        Part::Delayed => "delayed",
+        Part::Retried => "retried",
+        Part::Config => "config",
+        Part::Damaged => "damaged",
+    }
+}
+
+/// The key of a part, `mq:{orders}:ready` for queue `orders`.
+pub fn key(queue: &QueueName, part: Part) -> Vec<u8> {
+    join(queue, word(part))
+}
+
+/// The key on which clients of a queue wait. It never exists.
+pub fn wait_key(queue: &QueueName) -> Vec<u8> {
+    join(queue, "wait")
+}
+
+/// A second key that never exists, to ask the server about the queue's slot.
+pub fn probe_key(queue: &QueueName) -> Vec<u8> {
+    join(queue, "probe")
+}
+
+fn join(queue: &QueueName, word: &str) -> Vec<u8> {
+    let mut key = PREFIX.to_vec();
+    key.extend_from_slice(&queue.tagged());
+    key.push(b':');
+    key.extend_from_slice(word.as_bytes());
+    key
+}
+
+/// The queue that a key belongs to; None if it is no key of ours.
+pub fn queue_of(key: &[u8]) -> Option<QueueName> {
+    let rest = key.strip_prefix(PREFIX)?;
+    let colon = rest.iter().rposition(|&b| b == b':')?;
+    let (tagged, last) = rest.split_at_checked(colon)?;
+    let last = last.strip_prefix(b":")?;
+    Part::ALL.iter().find(|part| word(**part).as_bytes() == last)?;
+    QueueName::from_tagged(tagged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_leads_back_to_its_queue() {
+        for name in ["orders", "{acme}.orders", "a:b", "{orders}:dead", "{a}:ready"] {
+            let queue = QueueName::new(name.as_bytes()).unwrap();
+            for part in Part::ALL {
+                assert_eq!(queue_of(&key(&queue, part)), Some(queue.clone()));
+            }
+        }
+        let orders = QueueName::new(b"orders").unwrap();
+        assert_eq!(key(&orders, Part::Ready), b"mq:{orders}:ready");
+        assert_eq!(wait_key(&orders), b"mq:{orders}:wait");
+        for other in ["mq:{orders}:wait", "mq:orders:ready", "mq:{orders}", "x:{orders}:ready", ""] {
+            assert_eq!(queue_of(other.as_bytes()), None, "{other}");
+        }
+    }
+}

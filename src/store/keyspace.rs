@@ -1,0 +1,52 @@
+//! The few verbs on lists, hashes and sorted sets that records are kept with.
+//!
+//! One value stands for the keys of one queue in one database. Every verb takes a part whose type
+//! was checked before; on a key of another type it does nothing and finds nothing. A key exists
+//! only while it has something in it.
+
+use crate::queue::name::QueueName;
+use crate::queue::store::Part;
+
+/// See the top of this file.
+pub trait Keyspace: Sized {
+    /// Bytes that were read.
+    type Bytes: AsRef<[u8]>;
+
+    /// The queue.
+    fn queue(&self) -> &QueueName;
+    /// The keys of another queue in the same database.
+    fn other(&self, queue: &QueueName) -> Self;
+    /// True if the key is absent or of the part's type.
+    fn has_its_type(&mut self, part: Part) -> bool;
+    /// The number of entries.
+    fn len(&mut self, part: Part) -> u64;
+
+    /// List: appends.
+    fn push_back(&mut self, list: Part, value: &[u8]);
+    /// List: puts back in front what was popped.
+    fn push_front(&mut self, list: Part, value: &Self::Bytes);
+    /// List: takes the first.
+    fn pop_front(&mut self, list: Part) -> Option<Self::Bytes>;
+
+    /// Hash: the value of a field.
+    fn get(&mut self, hash: Part, field: &[u8]) -> Option<Self::Bytes>;
+    /// Hash: true if the field exists.
+    fn has(&mut self, hash: Part, field: &[u8]) -> bool;
+    /// Hash: sets a field.
+    fn put(&mut self, hash: Part, field: &[u8], value: &[u8]);
+    /// Hash: sets a field to what was read before.
+    fn put_read(&mut self, hash: Part, field: &[u8], value: &Self::Bytes);
+    /// Hash: removes a field.
+    fn delete(&mut self, hash: Part, field: &[u8]);
+
+    /// Sorted set: adds a member or changes its score.
+    fn add(&mut self, set: Part, member: &[u8], score: f64);
+    /// Sorted set: removes a member. True if it was there.
+    fn remove(&mut self, set: Part, member: &[u8]) -> bool;
+    /// Sorted set: a member's score.
+    fn score(&mut self, set: Part, member: &[u8]) -> Option<f64>;
+    /// Sorted set: the member with the lowest score.
+    fn first(&mut self, set: Part) -> Option<(Self::Bytes, f64)>;
+    /// Sorted set: the member with the highest score.
+    fn last(&mut self, set: Part) -> Option<(Self::Bytes, f64)>;
+}

@@ -1,0 +1,190 @@
+//! The keys of queues in memory, for tests of the rules: like the server's, wrong types and
+//! damaged bytes included.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use super::keys;
+use super::keyspace::Keyspace;
+use crate::queue::name::QueueName;
+use crate::queue::store::Part;
+
+/// A value as the server has it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    List(VecDeque<Vec<u8>>),
+    Hash(BTreeMap<Vec<u8>, Vec<u8>>),
+    Sorted(BTreeMap<Vec<u8>, f64>),
+    /// Any other type.
+    Text,
+}
+
+/// All keys of a database.
+pub type Database = BTreeMap<Vec<u8>, Value>;
+
+/// The keys of one queue in a shared database.
+pub struct MemoryKeyspace {
+    database: Rc<RefCell<Database>>,
+    queue: QueueName,
+}
+
+impl MemoryKeyspace {
+    pub fn new(database: &Rc<RefCell<Database>>, queue: &QueueName) -> Self {
+        Self { database: database.clone(), queue: queue.clone() }
+    }
+
+    /// Works on the value of a part, made empty if it is absent, and drops it if it ends empty.
+    fn with<T>(&mut self, part: Part, work: impl FnOnce(&mut Value) -> T) -> T {
+        let mut database = self.database.borrow_mut();
+        let key = keys::key(&self.queue, part);
+        let value = database.entry(key.clone()).or_insert_with(|| empty(part));
+        let result = work(value);
+        let is_empty = match value {
+            Value::List(list) => list.is_empty(),
+            Value::Hash(hash) => hash.is_empty(),
+            Value::Sorted(set) => set.is_empty(),
+            Value::Text => false,
+        };
+        if is_empty {
+            database.remove(&key);
+        }
+        result
+    }
+
+    fn list<T: Default>(
+        &mut self,
+        part: Part,
+        work: impl FnOnce(&mut VecDeque<Vec<u8>>) -> T,
+    ) -> T {
+        self.with(part, |value| match value {
+            Value::List(list) => work(list),
+            _ => T::default(),
+        })
+    }
+
+    fn hash<T: Default>(
+        &mut self,
+        part: Part,
+        work: impl FnOnce(&mut BTreeMap<Vec<u8>, Vec<u8>>) -> T,
+    ) -> T {
+        self.with(part, |value| match value {
+            Value::Hash(hash) => work(hash),
+            _ => T::default(),
+        })
+    }
+
+    fn sorted<T: Default>(
+        &mut self,
+        part: Part,
+        work: impl FnOnce(&mut BTreeMap<Vec<u8>, f64>) -> T,
+    ) -> T {
+        self.with(part, |value| match value {
+            Value::Sorted(set) => work(set),
+            _ => T::default(),
+        })
+    }
+
+    fn by_score(&mut self, part: Part) -> Vec<(f64, Vec<u8>)> {
+        self.sorted(part, |set| {
+            let mut entries: Vec<_> = set.iter().map(|(m, s)| (*s, m.clone())).collect();
+            entries.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+            entries
+        })
+    }
+}
+
+fn empty(part: Part) -> Value {
+    match part {
+        Part::Ready | Part::Damaged => Value::List(VecDeque::new()),
+        Part::Messages | Part::Notes | Part::Config => Value::Hash(BTreeMap::new()),
+        Part::Ranked | Part::Inflight | Part::Delayed | Part::Retried => {
+            Value::Sorted(BTreeMap::new())
+        }
+    }
+}
+
+impl Keyspace for MemoryKeyspace {
+    type Bytes = Vec<u8>;
+
+    fn queue(&self) -> &QueueName {
+        &self.queue
+    }
+
+    fn other(&self, queue: &QueueName) -> Self {
+        Self::new(&self.database, queue)
+    }
+
+    fn has_its_type(&mut self, part: Part) -> bool {
+        self.with(part, |value| {
+            std::mem::discriminant(value) == std::mem::discriminant(&empty(part))
+        })
+    }
+
+    fn len(&mut self, part: Part) -> u64 {
+        self.with(part, |value| match value {
+            Value::List(list) => list.len() as u64,
+            Value::Hash(hash) => hash.len() as u64,
+            Value::Sorted(set) => set.len() as u64,
+            Value::Text => 0,
+        })
+    }
+
+    fn push_back(&mut self, list: Part, value: &[u8]) {
+        self.list(list, |list| list.push_back(value.to_vec()));
+    }
+
+    fn push_front(&mut self, list: Part, value: &Vec<u8>) {
+        self.list(list, |list| list.push_front(value.clone()));
+    }
+
+    fn pop_front(&mut self, list: Part) -> Option<Vec<u8>> {
+        self.list(list, VecDeque::pop_front)
+    }
+
+    fn get(&mut self, hash: Part, field: &[u8]) -> Option<Vec<u8>> {
+        self.hash(hash, |hash| hash.get(field).cloned())
+    }
+
+    fn has(&mut self, hash: Part, field: &[u8]) -> bool {
+        self.hash(hash, |hash| hash.contains_key(field))
+    }
+
+    fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
+        self.hash(hash, |hash| {
+            hash.insert(field.to_vec(), value.to_vec());
+        });
+    }
+
+    fn put_read(&mut self, hash: Part, field: &[u8], value: &Vec<u8>) {
+        self.put(hash, field, value);
+    }
+
+    fn delete(&mut self, hash: Part, field: &[u8]) {
+        self.hash(hash, |hash| {
+            hash.remove(field);
+        });
+    }
+
+    fn add(&mut self, set: Part, member: &[u8], score: f64) {
+        self.sorted(set, |set| {
+            set.insert(member.to_vec(), score);
+        });
+    }
+
+    fn remove(&mut self, set: Part, member: &[u8]) -> bool {
+        self.sorted(set, |set| set.remove(member).is_some())
+    }
+
+    fn score(&mut self, set: Part, member: &[u8]) -> Option<f64> {
+        self.sorted(set, |set| set.get(member).copied())
+    }
+
+    fn first(&mut self, set: Part) -> Option<(Vec<u8>, f64)> {
+        self.by_score(set).into_iter().next().map(|(score, member)| (member, score))
+    }
+
+    fn last(&mut self, set: Part) -> Option<(Vec<u8>, f64)> {
+        self.by_score(set).pop().map(|(score, member)| (member, score))
+    }
+}

@@ -1,0 +1,12 @@
+//! Where queues are kept: the keys of a queue and the records in them.
+//!
+//! [`records`] turns queue words into keys and bytes, over the few verbs of [`keyspace`]; those
+//! have two forms, the server's and, for tests, one in memory.
+
+pub mod keys;
+pub mod keyspace;
+#[cfg(test)]
+pub mod memory;
+pub mod record;
+pub mod records;
+pub mod server_keyspace;

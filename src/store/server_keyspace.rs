@@ -1,0 +1,179 @@
+//! The keys of a queue in the server: opened when they are first needed, closed with this value.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use crate::queue::name::QueueName;
+use crate::queue::store::Part;
+use crate::server::context::Context;
+use crate::server::key::{Access, Key, KeyType};
+use crate::server::string::ServerString;
+
+use super::keys;
+use super::keyspace::Keyspace;
+
+/// The names of a queue's keys, made once.
+pub struct KeyNames {
+    queue: QueueName,
+    parts: [ServerString; Part::ALL.len()],
+    wait: ServerString,
+    /// Used in cluster mode only.
+    probe: OnceCell<ServerString>,
+}
+
+impl KeyNames {
+    /// Makes the names of a queue's keys.
+    pub fn new(queue: QueueName) -> Self {
+        let parts = Part::ALL.map(|part| ServerString::new(&keys::key(&queue, part)));
+        let wait = ServerString::new(&keys::wait_key(&queue));
+        Self { queue, parts, wait, probe: OnceCell::new() }
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &QueueName {
+        &self.queue
+    }
+
+    /// The key on which clients wait; it never exists.
+    pub fn wait(&self) -> &ServerString {
+        &self.wait
+    }
+
+    /// In cluster mode: true if the queue's slot is served here and is not on its way in or out.
+    /// In between, a command would see half of a queue.
+    pub fn slot_is_stable(&self, context: Context<'_>) -> bool {
+        let probe = self.probe.get_or_init(|| ServerString::new(&keys::probe_key(&self.queue)));
+        context.slot_is_stable(&self.wait, probe)
+    }
+}
+
+/// The keys of a queue in the selected database, during one callback.
+pub struct ServerKeyspace<'a> {
+    context: Context<'a>,
+    names: Rc<KeyNames>,
+    access: Access,
+    open: [Opened; Part::ALL.len()],
+}
+
+enum Opened {
+    NotYet,
+    Absent,
+    Open(Key),
+}
+
+impl<'a> ServerKeyspace<'a> {
+    /// Opens nothing yet.
+    pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
+        Self { context, names, access, open: [const { Opened::NotYet }; Part::ALL.len()] }
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
+    fn key(&mut self, part: Part) -> Option<&mut Key> {
+        let index = part as usize;
+        let opened = &mut self.open[index];
+        if let Opened::NotYet = opened {
+            *opened = match Key::open(self.context, &self.names.parts[index], self.access) {
+                Some(key) => Opened::Open(key),
+                None => Opened::Absent,
+            };
+        }
+        match opened {
+            Opened::Open(key) => Some(key),
+            Opened::Absent | Opened::NotYet => None,
+        }
+    }
+}
+
+fn key_type(part: Part) -> KeyType {
+    match part {
+        Part::Ready | Part::Damaged => KeyType::List,
+        Part::Messages | Part::Notes | Part::Config => KeyType::Hash,
+        Part::Ranked | Part::Inflight | Part::Delayed | Part::Retried => KeyType::SortedSet,
+    }
+}
+
+impl Keyspace for ServerKeyspace<'_> {
+    type Bytes = ServerString;
+
+    fn queue(&self) -> &QueueName {
+        &self.names.queue
+    }
+
+    fn other(&self, queue: &QueueName) -> Self {
+        Self::new(self.context, Rc::new(KeyNames::new(queue.clone())), self.access)
+    }
+
+    fn has_its_type(&mut self, part: Part) -> bool {
+        let Some(key) = self.key(part) else { return true };
+        let found = key.key_type();
+        found == KeyType::Absent || found == key_type(part)
+    }
+
+    fn len(&mut self, part: Part) -> u64 {
+        self.key(part).map_or(0, |key| key.len())
+    }
+
+    fn push_back(&mut self, list: Part, value: &[u8]) {
+        if let Some(key) = self.key(list) {
+            key.push_back(&ServerString::new(value));
+        }
+    }
+
+    fn push_front(&mut self, list: Part, value: &ServerString) {
+        if let Some(key) = self.key(list) {
+            key.push_front(value);
+        }
+    }
+
+    fn pop_front(&mut self, list: Part) -> Option<ServerString> {
+        self.key(list)?.pop_front()
+    }
+
+    fn get(&mut self, hash: Part, field: &[u8]) -> Option<ServerString> {
+        self.key(hash)?.get(&ServerString::new(field))
+    }
+
+    fn has(&mut self, hash: Part, field: &[u8]) -> bool {
+        self.key(hash).is_some_and(|key| key.has(&ServerString::new(field)))
+    }
+
+    fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
+        if let Some(key) = self.key(hash) {
+            key.put(&ServerString::new(field), &ServerString::new(value));
+        }
+    }
+
+    fn put_read(&mut self, hash: Part, field: &[u8], value: &ServerString) {
+        if let Some(key) = self.key(hash) {
+            key.put(&ServerString::new(field), value);
+        }
+    }
+
+    fn delete(&mut self, hash: Part, field: &[u8]) {
+        if let Some(key) = self.key(hash) {
+            key.delete(&ServerString::new(field));
+        }
+    }
+
+    fn add(&mut self, set: Part, member: &[u8], score: f64) {
+        if let Some(key) = self.key(set) {
+            key.add(&ServerString::new(member), score);
+        }
+    }
+
+    fn remove(&mut self, set: Part, member: &[u8]) -> bool {
+        self.key(set).is_some_and(|key| key.remove(&ServerString::new(member)))
+    }
+
+    fn score(&mut self, set: Part, member: &[u8]) -> Option<f64> {
+        self.key(set)?.score(&ServerString::new(member))
+    }
+
+    fn first(&mut self, set: Part) -> Option<(ServerString, f64)> {
+        self.key(set)?.first()
+    }
+
+    fn last(&mut self, set: Part) -> Option<(ServerString, f64)> {
+        self.key(set)?.last()
+    }
+}

@@ -1,0 +1,149 @@
+//! The module's one timer: armed for the earliest thing to do over all queues, never otherwise.
+//!
+//! It moves what is due, serves the clients that wait, and walks over the keys after a load; each
+//! time for a few milliseconds at most, then the server has its turn. It decides nothing itself.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crate::execute::execute;
+use crate::index::{Entry, UNKNOWN};
+use crate::queue::op::{Op, Sweep};
+use crate::server::context::Context;
+use crate::server::timer::{Fire, Timer, start, stop};
+use crate::{scan, state, waiting};
+
+/// How long one firing works before it lets the server go on.
+const BUDGET: Duration = Duration::from_millis(2);
+
+/// How many messages one op of the timer moves.
+const SLICE: u32 = 64;
+
+/// How long the timer waits while nothing may be written, in milliseconds.
+const PAUSE_RETRY_MS: u64 = 5;
+
+/// When a queue is tried again whose slot is on the move, or whose keys have a wrong type.
+const QUEUE_RETRY_MS: u64 = 1_000;
+
+/// When the timer fires next.
+#[derive(Default)]
+pub struct State(Cell<Option<(Timer, u64)>>);
+
+/// Lets the timer fire at that moment, unix ms, or earlier. 0: as soon as possible.
+pub fn arm(context: Context<'_>, state: &state::State, at_ms: u64) {
+    if let Some((timer, armed_for_ms)) = state.timer.0.get() {
+        if armed_for_ms <= at_ms {
+            return;
+        }
+        stop(context, timer);
+    }
+    let delay_ms = at_ms.saturating_sub(context.now_ms());
+    state.timer.0.set(Some((start::<Firing>(context, delay_ms), at_ms)));
+}
+
+/// Stops the timer.
+pub fn disarm(context: Context<'_>, state: &state::State) {
+    if let Some((timer, _)) = state.timer.0.take() {
+        stop(context, timer);
+    }
+}
+
+struct Firing;
+
+impl Fire for Firing {
+    fn fire(context: Context<'_>) {
+        state::with(|state| {
+            state.timer.0.set(None);
+            work(context, state);
+        });
+    }
+}
+
+fn work(context: Context<'_>, state: &state::State) {
+    if context.is_loading() {
+        // The end of loading is an event, which arms the timer again.
+        return;
+    }
+    let is_active = context.is_active_master();
+    state.is_active.set(is_active);
+    let is_paused = context.must_avoid_replica_traffic();
+    let end = Instant::now().checked_add(BUDGET);
+    let is_over = || end.is_some_and(|end| Instant::now() >= end);
+
+    let mut is_done = false;
+    while !is_done && !is_over() {
+        is_done = true;
+        if is_active && !is_paused {
+            is_done &= !serve_one(context, state);
+            is_done &= !sweep_one(context, state);
+        }
+        is_done &= !scan::step(context, state);
+    }
+    arm_again(context, state, is_active && is_paused);
+}
+
+/// Serves the first queue in the line; false if there is none.
+fn serve_one(context: Context<'_>, state: &state::State) -> bool {
+    let Some(entry) = state.index.borrow_mut().take_marked() else { return false };
+    if !context.select_db(entry.db) {
+        return true;
+    }
+    if state.is_cluster.get() && !entry.names.slot_is_stable(context) {
+        waiting::release_moved(context, &entry);
+        return true;
+    }
+    if waiting::serve(context, &entry) {
+        state.index.borrow_mut().mark(&entry);
+    }
+    true
+}
+
+/// Moves a slice of what is due in the queue with the earliest deadline; false if nothing is due.
+fn sweep_one(context: Context<'_>, state: &state::State) -> bool {
+    let Some((due_ms, entry)) = state.index.borrow().first_due() else { return false };
+    let now_ms = context.now_ms();
+    if due_ms > now_ms {
+        return false;
+    }
+    let retry_ms = now_ms.saturating_add(QUEUE_RETRY_MS);
+    let is_cluster = state.is_cluster.get();
+    if !context.select_db(entry.db) || (is_cluster && !entry.names.slot_is_stable(context)) {
+        state.index.borrow_mut().set_due(&entry, retry_ms);
+        return true;
+    }
+    let op = Op::Sweep { now_ms, sweep: Sweep { limit: SLICE, same_slot: is_cluster } };
+    if execute(context, &entry, &op).is_err() {
+        report_failed_sweep(context, state, &entry);
+        state.index.borrow_mut().set_due(&entry, retry_ms);
+    }
+    // Those that wait only until all that is due was moved may go now.
+    if entry.has_waiting() {
+        state.index.borrow_mut().mark(&entry);
+    }
+    true
+}
+
+fn report_failed_sweep(context: Context<'_>, state: &state::State, entry: &Rc<Entry>) {
+    let mut totals = state.totals.get();
+    totals.sweep_errors = totals.sweep_errors.saturating_add(1);
+    state.totals.set(totals);
+    let text = format!("queue {}: a key has the wrong type, messages stay due", entry.queue());
+    context.warn(&text);
+}
+
+fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
+    if state.scan.borrow().is_some() {
+        arm(context, state, UNKNOWN);
+    }
+    if !state.is_active.get() {
+        return;
+    }
+    let has_marked = state.index.borrow().has_marked();
+    let first_due = state.index.borrow().first_due().map(|(due_ms, _)| due_ms);
+    let next_ms = if has_marked { Some(UNKNOWN) } else { first_due };
+    if let Some(next_ms) = next_ms {
+        let earliest_ms = context.now_ms().saturating_add(PAUSE_RETRY_MS);
+        arm(context, state, if is_paused { next_ms.max(earliest_ms) } else { next_ms });
+    }
+}

@@ -1,0 +1,161 @@
+//! Access control: commands by name, keys by queue name, the dead-letter queue too.
+
+use crate::harness::*;
+
+/// A client logged in as a user with these rules.
+fn client_with(server: &Server, rules: &str) -> Client {
+    server
+        .client()
+        .ask(&format!("ACL SETUSER alice reset on >secret {rules}"));
+    let mut client = server.client();
+    client.ask("AUTH alice secret");
+    client
+}
+
+fn refused_for_permission(client: &mut Client, line: &str) {
+    let error = client.refused(line);
+    assert!(error.starts_with("NOPERM "), "{line}: {error}");
+}
+
+#[test]
+fn a_user_runs_the_commands_that_it_may() {
+    let server = Server::start();
+    let mut producer = client_with(&server, "~orders +mq.push +mq.len");
+    producer.push("orders", "one");
+    assert_eq!(producer.number("MQ.LEN orders"), 1);
+    for line in [
+        "MQ.PULL orders",
+        "MQ.ACK orders x y",
+        "MQ.NACK orders x y",
+        "MQ.EXTEND orders x y",
+        "MQ.CONFIG orders",
+        "MQ.INFO orders",
+        "MQ.QUEUES",
+        "MQ.APPLY orders x",
+    ] {
+        refused_for_permission(&mut producer, line);
+    }
+    let mut consumer = client_with(&server, "~orders +mq.pull +mq.ack");
+    let message = consumer.pull("orders");
+    consumer.acknowledge(&message);
+    refused_for_permission(&mut consumer, "MQ.PUSH orders x");
+}
+
+#[test]
+fn the_queues_name_is_the_key_that_a_user_needs() {
+    let server = Server::start();
+    let mut client = client_with(&server, "~orders ~orders:* +@all");
+    client.push("orders", "one");
+    client.push("orders:eu", "two");
+    // The keys that the queue is stored in need no rule of their own.
+    assert_eq!(client.pull("orders").text(), "one");
+    for line in [
+        "MQ.PUSH mails x",
+        "MQ.PULL mails",
+        "MQ.ACK mails x y",
+        "MQ.ACK mails IDS 1 x y",
+        "MQ.NACK mails x y",
+        "MQ.EXTEND mails x y",
+        "MQ.CONFIG mails",
+        "MQ.CONFIG mails DELAY 1",
+        "MQ.INFO mails",
+        "MQ.LEN mails",
+        "MQ.APPLY mails x",
+    ] {
+        refused_for_permission(&mut client, line);
+    }
+}
+
+#[test]
+fn a_dead_letter_queue_that_the_user_may_not_write_is_refused() {
+    let server = Server::start();
+    let mut client = client_with(&server, "~orders +@all");
+    for line in [
+        "MQ.CONFIG orders DEADLETTER secret",
+        "MQ.CONFIG orders deadletter secret",
+        "MQ.CONFIG orders MAXRETRIES 3 DEADLETTER secret",
+        "MQ.CONFIG orders MAXRETRIES 3 DELAY 1 DEADLETTER secret BACKOFF 5",
+    ] {
+        refused_for_permission(&mut client, line);
+    }
+    assert_eq!(
+        client.map("MQ.CONFIG orders")["deadletter"],
+        "{orders}:dead"
+    );
+    // A value that only looks like the option's name is none.
+    client.ask("MQ.CONFIG orders MAXRETRIES 3");
+    let mut client = client_with(&server, "~orders ~graveyard +@all");
+    client.ask("MQ.CONFIG orders DEADLETTER graveyard");
+    assert_eq!(client.map("MQ.CONFIG orders")["deadletter"], "graveyard");
+}
+
+#[test]
+fn a_user_who_may_only_read_a_queue_may_only_look() {
+    let server = Server::start();
+    server.client().push("orders", "one");
+    if !facts().separates_key_permissions() {
+        let error = server.client().refused("ACL SETUSER alice %R~orders");
+        assert!(error.contains("Syntax error"), "{error}");
+        return;
+    }
+    let mut client = client_with(&server, "%R~orders +@all");
+    assert_eq!(client.number("MQ.LEN orders"), 1);
+    assert_eq!(client.queue_info("orders", "ready"), 1);
+    for line in [
+        "MQ.PUSH orders x",
+        "MQ.PULL orders",
+        "MQ.CONFIG orders DELAY 1",
+    ] {
+        refused_for_permission(&mut client, line);
+    }
+    let mut client = client_with(&server, "~orders %R~graveyard +@all");
+    refused_for_permission(&mut client, "MQ.CONFIG orders DEADLETTER graveyard");
+    let mut client = client_with(&server, "~orders %W~graveyard +@all");
+    client.ask("MQ.CONFIG orders DEADLETTER graveyard");
+}
+
+#[test]
+fn the_commands_are_in_the_categories_that_say_what_they_do() {
+    let server = Server::start();
+    let mut client = server.client();
+    let in_category = |client: &mut Client, category: &str| -> Vec<String> {
+        let commands = strings(&client.ask(&format!("ACL CAT {category}")));
+        let mut ours: Vec<String> = commands
+            .into_iter()
+            .filter(|name| name.starts_with("mq."))
+            .collect();
+        ours.sort();
+        ours
+    };
+    let writers = [
+        "mq.ack",
+        "mq.apply",
+        "mq.config",
+        "mq.extend",
+        "mq.nack",
+        "mq.pull",
+        "mq.push",
+    ];
+    assert_eq!(in_category(&mut client, "write"), writers);
+    assert_eq!(
+        in_category(&mut client, "read"),
+        ["mq.info", "mq.len", "mq.queues"]
+    );
+    assert_eq!(in_category(&mut client, "admin"), ["mq.apply"]);
+    assert!(in_category(&mut client, "dangerous").contains(&"mq.apply".to_string()));
+}
+
+#[test]
+fn a_user_who_loses_a_right_while_waiting_loses_nothing_of_the_queue() {
+    let server = Server::start();
+    let mut control = server.client();
+    let waiting = client_with(&server, "~orders +@all").wait_with("MQ.PULL orders BLOCK 0");
+    control.ask("ACL DELUSER alice");
+    control.push("orders", "one");
+    waiting.hang_up();
+    eventually("nobody waits", || {
+        control.queue_info("orders", "blocked_clients") == 0
+    });
+    let [ready, inflight, delayed] = control.lengths("orders");
+    assert_eq!((ready + inflight, delayed), (1, 0));
+}

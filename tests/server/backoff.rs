@@ -1,0 +1,155 @@
+//! BACKOFF and BACKOFFMAX: how long a returned message waits before its next delivery.
+
+use crate::harness::*;
+
+#[test]
+fn a_message_given_back_waits_for_the_backoff_of_its_retry_count() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders BACKOFF 20 BACKOFFMAX 70");
+    client.push("orders", "one");
+    for expected in [20, 40, 70, 70] {
+        let message = client.pull("orders");
+        let before = now_ms();
+        client.give_back(&message);
+        let after = now_ms();
+        let due = client.queue_info("orders", "next_due_at");
+        assert!(
+            (before + expected..=after + expected).contains(&due),
+            "{due} is not {expected} later"
+        );
+        sleep_until_ms(due);
+    }
+    assert_eq!(client.pull("orders").retry_count, 4);
+}
+
+#[test]
+fn a_message_whose_visibility_ended_waits_from_that_end() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders BACKOFF 100000");
+    client.push("orders", "one");
+    let message = client.pull("orders VISIBILITY 1");
+    eventually("the message is delayed", || {
+        client.number("MQ.LEN orders DELAYED") == 1
+    });
+    let due = client.queue_info("orders", "next_due_at");
+    assert_eq!(due, message.visibility_until + 100_000);
+    assert_eq!(client.number("MQ.LEN orders READY"), 0);
+}
+
+#[test]
+fn an_end_that_was_noticed_late_is_counted_from_when_it_was() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders BACKOFF 50");
+    client.push("orders", "one");
+    let message = client.pull("orders VISIBILITY 20");
+    // The server sleeps beyond the end of visibility and of the backoff: the message is ready at once.
+    let replies = client.pipeline(&["DEBUG SLEEP 0.15".into(), "MQ.PULL orders".into()]);
+    assert!(now_ms() > message.visibility_until + 50);
+    let again = Message::from(replies[1].as_ref().expect("a reply"));
+    assert_eq!((again.id, again.retry_count), (message.id, 1));
+}
+
+#[test]
+fn a_delay_of_its_own_takes_the_place_of_the_backoff() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders BACKOFF 60000");
+    client.push("orders", "one");
+    let message = client.pull("orders");
+    assert_eq!(
+        client.number(&format!("MQ.NACK {} DELAY 0", message.delivery())),
+        1
+    );
+    assert_eq!(client.lengths("orders"), [1, 0, 0]);
+    let message = client.pull("orders");
+    let before = now_ms();
+    assert_eq!(
+        client.number(&format!("MQ.NACK {} DELAY 5000", message.delivery())),
+        1
+    );
+    let due = client.queue_info("orders", "next_due_at");
+    assert!(
+        (before + 5000..=now_ms() + 5000).contains(&due),
+        "due at {due}"
+    );
+}
+
+#[test]
+fn a_huge_backoff_is_cut_and_does_not_overflow() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders BACKOFF 31536000000 BACKOFFMAX 31536000000");
+    client.push("orders", "one");
+    // 80 retries: 2^79 times a year overflows whatever it is computed in.
+    for _ in 0..80 {
+        let message = client.pull("orders");
+        assert_eq!(
+            client.number(&format!("MQ.NACK {} DELAY 0", message.delivery())),
+            1
+        );
+    }
+    let message = client.pull("orders");
+    assert_eq!(message.retry_count, 80);
+    let before = now_ms();
+    client.give_back(&message);
+    let due = client.queue_info("orders", "next_due_at");
+    assert!(
+        (before + 31_536_000_000..=now_ms() + 31_536_000_000).contains(&due),
+        "due at {due}"
+    );
+}
+
+#[test]
+fn the_backoff_is_not_longer_than_its_maximum() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders BACKOFF 50000 BACKOFFMAX 300");
+    client.push("orders", "one");
+    let message = client.pull("orders");
+    let before = now_ms();
+    client.give_back(&message);
+    let due = client.queue_info("orders", "next_due_at");
+    assert!(
+        (before + 300..=now_ms() + 300).contains(&due),
+        "due at {due}"
+    );
+}
+
+#[test]
+fn a_message_that_ended_its_backoff_stands_where_its_due_time_puts_it() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders BACKOFF 50");
+    client.push("orders", "returned");
+    let message = client.pull("orders");
+    client.push("orders", "pushed before it was due");
+    client.give_back(&message);
+    let due = client.queue_info("orders", "next_due_at");
+    sleep_until_ms(due + 2);
+    client.push("orders", "pushed after it was due");
+    let order: Vec<String> = (0..3)
+        .map(|_| client.pull("orders").text().to_string())
+        .collect();
+    assert_eq!(
+        order,
+        [
+            "pushed before it was due",
+            "returned",
+            "pushed after it was due"
+        ]
+    );
+}
+
+#[test]
+fn dead_messages_do_not_back_off() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXRETRIES 0 BACKOFF 60000");
+    client.push("orders", "one");
+    let message = client.pull("orders");
+    client.give_back(&message);
+    assert_eq!(client.lengths("{orders}:dead"), [1, 0, 0]);
+}

@@ -1,0 +1,315 @@
+//! Cluster mode: all keys of a queue share its slot, and no command runs on a queue whose slot is on the move.
+
+use crate::harness::*;
+use std::collections::BTreeSet;
+
+/// Makes every key that a queue can have, but `damaged`.
+fn use_everything(client: &mut Client, queue: &[u8]) {
+    let mut run = |arguments: &[&[u8]]| client.reply(arguments).expect("a reply");
+    run(&[b"MQ.CONFIG", queue, b"MAXRETRIES", b"1"]);
+    let give_back = |run: &mut dyn FnMut(&[&[u8]]) -> Value| {
+        let message = entries(&run(&[b"MQ.PULL", queue]));
+        let (id, receipt) = (bulk(&message[0].1).to_vec(), bulk(&message[6].1).to_vec());
+        run(&[b"MQ.NACK", queue, &id, &receipt]);
+    };
+    run(&[b"MQ.PUSH", queue, b"dies"]);
+    give_back(&mut run);
+    give_back(&mut run);
+    run(&[b"MQ.PUSH", queue, b"given back"]);
+    give_back(&mut run);
+    run(&[b"MQ.PUSH", queue, b"in flight"]);
+    run(&[b"MQ.PUSH", queue, b"waits"]);
+    run(&[b"MQ.PUSH", queue, b"delayed", b"DELAY", b"3600000"]);
+    run(&[b"MQ.PULL", queue]);
+}
+
+fn slot_of(client: &mut Client, key: &[u8]) -> i64 {
+    integer(
+        &client
+            .reply(&[b"CLUSTER", b"KEYSLOT", key])
+            .expect("a slot"),
+    )
+}
+
+#[test]
+fn all_keys_of_a_queue_are_in_the_slot_of_its_name() {
+    let server = Server::start_in_cluster_mode();
+    let mut client = server.client();
+    let names: [&[u8]; 16] = [
+        b"orders",
+        b"{acme}.orders",
+        b"orders.{acme}",
+        b"{{acme}}",
+        b"{{acme}.orders}",
+        b"{a}{b}",
+        b"{a}b{c}d",
+        b"a{b}{}",
+        b"x{ }y",
+        b"mq:{orders}:ready",
+        b"mq:orders",
+        b":",
+        b"a b\tc",
+        b"\x00\xff\r\n{\x00}\xfe",
+        "größe/{注文}".as_bytes(),
+        &[b'x'; 400],
+    ];
+    for name in names {
+        client.ask("FLUSHALL");
+        let slot = slot_of(&mut client, name);
+        use_everything(&mut client, name);
+        let keys = client.ask("KEYS *");
+        let keys = items(&keys).to_vec();
+        assert!(keys.len() >= 8, "{keys:?}");
+        for key in &keys {
+            assert_eq!(slot_of(&mut client, bulk(key)), slot, "{key:?}");
+            assert_eq!(
+                client.reply(&[b"EXISTS", bulk(key)]),
+                Ok(Value::Int(1)),
+                "{key:?}"
+            );
+        }
+        // The server keeps its keys by slot: it has them where their names say.
+        assert_eq!(
+            client.number(&format!("CLUSTER COUNTKEYSINSLOT {slot}")),
+            keys.len() as i64
+        );
+        let parts: BTreeSet<Vec<u8>> = keys
+            .iter()
+            .map(|key| {
+                bulk(key)
+                    .rsplit(|b| *b == b':')
+                    .next()
+                    .expect("a part")
+                    .to_vec()
+            })
+            .collect();
+        for part in [
+            "ready", "ranked", "messages", "notes", "inflight", "delayed", "config",
+        ] {
+            assert!(parts.contains(part.as_bytes()), "no {part} in {keys:?}");
+        }
+    }
+}
+
+#[test]
+fn a_client_waits_and_is_served_in_cluster_mode() {
+    let server = Server::start_in_cluster_mode();
+    let mut client = server.client();
+    for queue in ["orders", "{acme}.orders", "mails"] {
+        let waiting = server.waiting(&format!("MQ.PULL {queue} BLOCK 0"));
+        client.push(queue, "one");
+        let (message, mut consumer) = waiting.message();
+        consumer.give_back(&message);
+        let first = client.pull(&format!("{queue} VISIBILITY 50"));
+        let (second, _) = server
+            .waiting(&format!("MQ.PULL {queue} BLOCK 0"))
+            .message();
+        assert_eq!((&second.id, second.retry_count), (&first.id, 2));
+        client.acknowledge(&second);
+    }
+    assert_eq!(client.number("DBSIZE"), 0);
+}
+
+#[test]
+fn queues_of_all_slots_are_listed_and_swept() {
+    let server = Server::start_in_cluster_mode();
+    let mut client = server.client();
+    for n in 0..200 {
+        client.push(&format!("queue-{n}"), "x");
+        client.pull(&format!("queue-{n} VISIBILITY 30"));
+    }
+    for n in 0..200 {
+        let key = format!("ZCARD mq:{{queue-{n}}}:ranked");
+        eventually("the message is back", || client.number(&key) == 1);
+    }
+    assert_eq!(strings(&client.ask("MQ.QUEUES")).len(), 200);
+}
+
+#[test]
+fn a_dead_letter_queue_in_another_slot_is_refused() {
+    let server = Server::start_in_cluster_mode();
+    let mut client = server.client();
+    let error = client.refused("MQ.CONFIG orders MAXRETRIES 0 DEADLETTER graveyard");
+    assert!(error.starts_with("CROSSSLOT "), "{error}");
+    assert_eq!(client.number("DBSIZE"), 0);
+    client.ask("MQ.CONFIG orders MAXRETRIES 0 DEADLETTER {orders}.graveyard");
+    client.push("orders", "one");
+    let message = client.pull("orders");
+    client.give_back(&message);
+    assert_eq!(client.pull("{orders}.graveyard").id, message.id);
+}
+
+#[test]
+fn a_dead_letter_queue_in_another_slot_that_is_stored_already_gets_nothing() {
+    let server = Server::start_in_cluster_mode();
+    let mut client = server.client();
+    // As in a snapshot of a server that was no cluster.
+    client.ask("HSET mq:{orders}:config maxretries 0 deadletter graveyard");
+    client.push("orders", "one");
+    client.push("orders", "two");
+    let message = client.pull("orders");
+    client.give_back(&message);
+    client.pull("orders VISIBILITY 20");
+    eventually("both refusals are counted", || {
+        client.info("mq")["mq_dead_letters_refused"]
+            .parse::<i64>()
+            .expect("a number")
+            >= 2
+    });
+    assert_eq!(client.number("MQ.LEN graveyard"), 0);
+    assert_eq!(client.number("MQ.LEN orders"), 2, "nothing is lost");
+    let graveyard = slot_of(&mut client, b"graveyard");
+    assert_eq!(
+        client.number(&format!("CLUSTER COUNTKEYSINSLOT {graveyard}")),
+        0
+    );
+}
+
+/// Two nodes that know each other; the first has all slots.
+fn two_nodes() -> (Server, Server) {
+    let first = Server::start_in_cluster_mode();
+    let second = Server::start_with(&[
+        ("cluster-enabled", "yes"),
+        ("cluster-node-timeout", "60000"),
+    ]);
+    first
+        .client()
+        .ask(&format!("CLUSTER MEET 127.0.0.1 {}", second.port()));
+    for node in [&first, &second] {
+        let mut client = node.client();
+        eventually("the nodes know each other", || {
+            let nodes = client.text("CLUSTER NODES");
+            nodes.lines().count() == 2 && !nodes.contains("handshake")
+        });
+    }
+    let mut client = second.client();
+    eventually("the second knows whose the slots are", || {
+        client.text("CLUSTER INFO").contains("cluster_state:ok")
+    });
+    (first, second)
+}
+
+fn node_id(server: &Server) -> String {
+    server.client().text("CLUSTER MYID")
+}
+
+#[test]
+fn no_command_runs_on_a_queue_whose_slot_is_being_imported() {
+    let (first, second) = two_nodes();
+    let mut client = second.client();
+    let slot = slot_of(&mut client, b"orders");
+    client.ask(&format!(
+        "CLUSTER SETSLOT {slot} IMPORTING {}",
+        node_id(&first)
+    ));
+    for line in [
+        "MQ.PUSH orders x",
+        "MQ.PULL orders",
+        "MQ.PULL orders BLOCK 0",
+        "MQ.ACK orders x y",
+        "MQ.NACK orders x y",
+        "MQ.EXTEND orders x y",
+        "MQ.CONFIG orders VISIBILITY 1000",
+        "MQ.CONFIG orders",
+        "MQ.INFO orders",
+        "MQ.LEN orders",
+    ] {
+        client.ask("ASKING");
+        let error = client.refused(line);
+        assert!(error.starts_with("TRYAGAIN "), "{line}: {error}");
+    }
+    assert_eq!(
+        client.number("DBSIZE"),
+        0,
+        "no second queue came into being"
+    );
+}
+
+#[test]
+fn a_queue_whose_slot_is_on_its_way_out_is_left_alone() {
+    let (first, second) = two_nodes();
+    let mut client = first.client();
+    let slot = slot_of(&mut client, b"orders");
+    for queue in ["orders", "mails"] {
+        client.push(queue, "one");
+        client.pull(&format!("{queue} VISIBILITY 300"));
+    }
+    client.ask(&format!(
+        "CLUSTER SETSLOT {slot} MIGRATING {}",
+        node_id(&second)
+    ));
+    for line in ["MQ.PUSH orders x", "MQ.PULL orders", "MQ.LEN orders"] {
+        let error = client.refused(line);
+        assert!(
+            error.starts_with("ASK ") || error.starts_with("TRYAGAIN "),
+            "{line}: {error}"
+        );
+    }
+    eventually("a queue of another slot is swept", || {
+        client.number("ZCARD mq:{mails}:ranked") == 1
+    });
+    sleep_until_ms(now_ms() + 50);
+    assert_eq!(
+        client.number("ZCARD mq:{orders}:inflight"),
+        1,
+        "the timer left it alone"
+    );
+    client.ask(&format!("CLUSTER SETSLOT {slot} STABLE"));
+    eventually("it is swept when the slot stays", || {
+        client.number("ZCARD mq:{orders}:ranked") == 1
+    });
+}
+
+#[test]
+fn a_client_that_waits_is_told_when_its_slot_moves_away() {
+    let (first, second) = two_nodes();
+    let mut client = first.client();
+    let slot = slot_of(&mut client, b"orders");
+    let mut waiting = first.waiting("MQ.PULL orders BLOCK 0");
+    let staying = first.waiting("MQ.PULL mails BLOCK 0");
+    let new_owner = node_id(&second);
+    for node in [&second, &first] {
+        node.client()
+            .ask(&format!("CLUSTER SETSLOT {slot} NODE {new_owner}"));
+    }
+    let error = waiting.reply().expect_err("an error");
+    assert!(
+        error.starts_with("MOVED ") || error.starts_with("TRYAGAIN "),
+        "{error}"
+    );
+    staying.still_waits();
+    client.push("mails", "x");
+    staying.message();
+}
+
+#[test]
+fn a_queue_moved_key_by_key_goes_on_at_its_new_node() {
+    let (first, second) = two_nodes();
+    let mut client = first.client();
+    let slot = slot_of(&mut client, b"orders");
+    client.push("orders", "one");
+    let message = client.pull("orders VISIBILITY 4000");
+    client.ask("MQ.PUSH orders two DELAY 4000");
+    client.push("orders", "three");
+    let (from, to) = (node_id(&first), node_id(&second));
+    let mut target = second.client();
+    target.ask(&format!("CLUSTER SETSLOT {slot} IMPORTING {from}"));
+    client.ask(&format!("CLUSTER SETSLOT {slot} MIGRATING {to}"));
+    let keys = strings(&client.ask(&format!("CLUSTER GETKEYSINSLOT {slot} 100")));
+    assert!(keys.len() >= 4, "{keys:?}");
+    for key in keys {
+        let migrate = format!("MIGRATE 127.0.0.1 {} {key} 0 20000", second.port());
+        assert_eq!(client.ask(&migrate), Value::Okay);
+    }
+    for node in [&second, &first] {
+        node.client()
+            .ask(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
+    }
+    assert_eq!(target.pull("orders VISIBILITY 600000").text(), "three");
+    eventually("the deadlines are kept by the new node", || {
+        target.number("ZCARD mq:{orders}:ranked") == 2
+    });
+    let again = target.pull("orders");
+    assert_eq!((&again.id, again.retry_count), (&message.id, 1));
+    assert!(again.receipt > message.receipt);
+}

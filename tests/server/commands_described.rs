@@ -1,0 +1,331 @@
+//! What the server says of our commands: COMMAND INFO, COMMAND DOCS, COMMAND GETKEYS.
+
+use crate::harness::*;
+
+struct Expected {
+    name: &'static str,
+    arity: i64,
+    flags: &'static [&'static str],
+    without_flags: &'static [&'static str],
+    /// Position of the first key.
+    key: i64,
+    arguments: &'static [&'static str],
+}
+
+const fn expected(
+    name: &'static str,
+    arity: i64,
+    flags: &'static [&'static str],
+    without_flags: &'static [&'static str],
+    arguments: &'static [&'static str],
+) -> Expected {
+    let key = if arity == -1 { 0 } else { 1 };
+    Expected {
+        name,
+        arity,
+        flags,
+        without_flags,
+        key,
+        arguments,
+    }
+}
+
+const COMMANDS: [Expected; 10] = [
+    expected(
+        "mq.push",
+        -3,
+        &["write", "denyoom"],
+        &["readonly", "admin"],
+        &["queue", "payload", "DELAY"],
+    ),
+    expected(
+        "mq.pull",
+        -2,
+        &["write"],
+        &["denyoom", "readonly", "admin"],
+        &["queue", "COUNT", "VISIBILITY", "BLOCK"],
+    ),
+    expected(
+        "mq.ack",
+        -4,
+        &["write"],
+        &["denyoom", "readonly", "admin"],
+        &["queue", "id", "receipt", "IDS"],
+    ),
+    expected(
+        "mq.nack",
+        -4,
+        &["write"],
+        &["denyoom", "readonly", "admin"],
+        &["queue", "id", "receipt", "IDS", "DELAY"],
+    ),
+    expected(
+        "mq.extend",
+        -4,
+        &["write"],
+        &["denyoom", "readonly", "admin"],
+        &["queue", "id", "receipt", "IDS", "VISIBILITY"],
+    ),
+    expected(
+        "mq.config",
+        -2,
+        &["write", "denyoom"],
+        &["readonly", "admin"],
+        &[
+            "queue",
+            "VISIBILITY",
+            "MAXRETRIES",
+            "DEADLETTER",
+            "BACKOFF",
+            "BACKOFFMAX",
+            "DELAY",
+        ],
+    ),
+    expected(
+        "mq.info",
+        2,
+        &["readonly"],
+        &["write", "denyoom", "admin"],
+        &["queue"],
+    ),
+    expected(
+        "mq.len",
+        -2,
+        &["readonly", "fast"],
+        &["write", "denyoom", "admin"],
+        &["queue", "READY", "INFLIGHT", "DELAYED"],
+    ),
+    expected(
+        "mq.queues",
+        -1,
+        &["readonly"],
+        &["write", "denyoom", "admin"],
+        &["MATCH"],
+    ),
+    expected(
+        "mq.apply",
+        3,
+        &["write", "admin"],
+        &["readonly"],
+        &["queue", "op"],
+    ),
+];
+
+#[test]
+fn these_are_all_commands() {
+    let server = Server::start();
+    let reply = server.client().ask("COMMAND");
+    let mut ours: Vec<String> = items(&reply)
+        .iter()
+        .map(|command| text_of(&items(command)[0]).to_lowercase())
+        .filter(|name| name.starts_with("mq."))
+        .collect();
+    ours.sort();
+    let mut expected: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
+    expected.sort();
+    assert_eq!(ours, expected);
+}
+
+#[test]
+fn command_info_tells_the_truth() {
+    let server = Server::start();
+    let mut client = server.client();
+    for command in &COMMANDS {
+        let reply = client.ask(&format!("COMMAND INFO {}", command.name));
+        let info = items(&items(&reply)[0]);
+        assert_eq!(text_of(&info[0]).to_lowercase(), command.name);
+        if facts().documents_module_commands() {
+            assert_eq!(
+                integer(&info[1]),
+                command.arity,
+                "arity of {}",
+                command.name
+            );
+        }
+        let flags = strings(&info[2]);
+        for flag in command.flags {
+            assert!(
+                flags.iter().any(|one| one == flag),
+                "{} is not {flag}: {flags:?}",
+                command.name
+            );
+        }
+        for flag in command.without_flags {
+            assert!(
+                !flags.iter().any(|one| one == flag),
+                "{} is {flag}",
+                command.name
+            );
+        }
+        if !flags.iter().any(|flag| flag == "movablekeys") {
+            assert_eq!(
+                integer(&info[3]),
+                command.key,
+                "first key of {}",
+                command.name
+            );
+            assert_eq!(
+                integer(&info[4]),
+                command.key,
+                "last key of {}",
+                command.name
+            );
+        } else {
+            assert_eq!(
+                command.name, "mq.config",
+                "only MQ.CONFIG has keys that move"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_keys_of_every_command_are_its_queues() {
+    let server = Server::start();
+    let mut client = server.client();
+    for (line, keys) in [
+        ("MQ.PUSH orders payload", vec!["orders"]),
+        ("MQ.PUSH orders payload DELAY 1", vec!["orders"]),
+        ("MQ.PULL orders", vec!["orders"]),
+        ("MQ.PULL orders COUNT 2 BLOCK 1", vec!["orders"]),
+        ("MQ.ACK orders id receipt", vec!["orders"]),
+        ("MQ.ACK orders IDS 1 id receipt", vec!["orders"]),
+        ("MQ.NACK orders id receipt DELAY 1", vec!["orders"]),
+        ("MQ.EXTEND orders id receipt VISIBILITY 1", vec!["orders"]),
+        ("MQ.INFO orders", vec!["orders"]),
+        ("MQ.LEN orders", vec!["orders"]),
+        ("MQ.APPLY orders x", vec!["orders"]),
+        ("MQ.CONFIG orders", vec!["orders"]),
+        ("MQ.CONFIG orders DELAY 1", vec!["orders"]),
+        (
+            "MQ.CONFIG orders DEADLETTER graveyard",
+            vec!["orders", "graveyard"],
+        ),
+        (
+            "MQ.CONFIG orders deadletter graveyard DELAY 1",
+            vec!["orders", "graveyard"],
+        ),
+        (
+            "MQ.CONFIG orders DELAY 1 BACKOFF 5 DEADLETTER graveyard",
+            vec!["orders", "graveyard"],
+        ),
+    ] {
+        assert_eq!(
+            strings(&client.ask(&format!("COMMAND GETKEYS {line}"))),
+            keys,
+            "{line}"
+        );
+    }
+    client.refused("COMMAND GETKEYS MQ.QUEUES MATCH x");
+}
+
+#[test]
+fn key_specifications_say_what_is_done_to_the_key() {
+    let server = Server::start();
+    let mut client = server.client();
+    if !facts().documents_module_commands() {
+        assert_eq!(
+            items(&items(&client.ask("COMMAND INFO mq.push"))[0]).len(),
+            7
+        );
+        return;
+    }
+    for command in &COMMANDS {
+        let reply = client.ask(&format!("COMMAND INFO {}", command.name));
+        let info = items(&items(&reply)[0]);
+        let specifications = items(&info[8]);
+        if command.key == 0 {
+            assert!(
+                specifications.is_empty(),
+                "{}: {specifications:?}",
+                command.name
+            );
+            continue;
+        }
+        let first = entries(&specifications[0]);
+        let flags = strings(
+            &first
+                .iter()
+                .find(|(name, _)| name == "flags")
+                .expect("flags")
+                .1,
+        );
+        let reads_only = command.flags.contains(&"readonly");
+        assert_eq!(
+            flags.iter().any(|flag| flag == "RO"),
+            reads_only,
+            "{}: {flags:?}",
+            command.name
+        );
+    }
+}
+
+/// All names and tokens of arguments, at any depth.
+fn argument_names(arguments: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for argument in items(arguments) {
+        for (field, value) in entries(argument) {
+            match field.as_str() {
+                "name" | "token" => names.push(text_of(&value)),
+                "arguments" => names.extend(argument_names(&value)),
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn command_docs_tell_the_truth() {
+    let server = Server::start();
+    let mut client = server.client();
+    if !facts().documents_module_commands() {
+        client.refused("COMMAND DOCS mq.push");
+        return;
+    }
+    for command in &COMMANDS {
+        let reply = client.ask(&format!("COMMAND DOCS {}", command.name));
+        let docs = entries(&entries(&reply)[0].1);
+        let field = |name: &str| {
+            docs.iter()
+                .find(|(field, _)| field == name)
+                .map(|(_, value)| value)
+        };
+        for name in ["summary", "complexity"] {
+            let text =
+                text_of(field(name).unwrap_or_else(|| panic!("no {name} of {}", command.name)));
+            assert!(text.len() > 3, "{name} of {}: {text}", command.name);
+        }
+        assert_eq!(field("module").map(text_of).as_deref(), Some("mq"));
+        let arguments =
+            field("arguments").unwrap_or_else(|| panic!("no arguments of {}", command.name));
+        let names = argument_names(arguments);
+        for expected in command.arguments {
+            assert!(
+                names.iter().any(|name| name.eq_ignore_ascii_case(expected)),
+                "{expected} is missing in {}: {names:?}",
+                command.name
+            );
+        }
+        let tokens: Vec<&String> = names
+            .iter()
+            .filter(|name| name.chars().all(|c| c.is_ascii_uppercase()))
+            .collect();
+        for token in tokens {
+            assert!(
+                command.arguments.contains(&token.as_str()),
+                "{} has no {token}",
+                command.name
+            );
+        }
+    }
+}
+
+#[test]
+fn the_module_names_itself() {
+    let server = Server::start();
+    let reply = server.client().ask("MODULE LIST");
+    let module = entries(&items(&reply)[0]);
+    assert_eq!(text_of(&module[0].1), "mq");
+    assert!(integer(&module[1].1) > 0, "its version");
+}

@@ -1,0 +1,248 @@
+//! MQ.CONFIG: reading and changing a queue's settings.
+
+use crate::harness::*;
+
+const DEFAULTS: [(&str, &str); 6] = [
+    ("visibility", "30000"),
+    ("maxretries", "-1"),
+    ("deadletter", "{orders}:dead"),
+    ("backoff", "0"),
+    ("backoffmax", "3600000"),
+    ("delay", "0"),
+];
+
+#[test]
+fn a_queue_without_settings_has_the_defaults() {
+    let server = Server::start();
+    let mut client = server.client();
+    let reply = entries(&client.ask("MQ.CONFIG orders"));
+    let shown: Vec<_> = reply
+        .iter()
+        .map(|(name, value)| (name.as_str(), text_of(value)))
+        .collect();
+    let expected: Vec<_> = DEFAULTS
+        .iter()
+        .map(|(name, value)| (*name, value.to_string()))
+        .collect();
+    assert_eq!(shown, expected);
+    for (name, value) in &reply {
+        assert_eq!(
+            matches!(value, Value::Int(_)),
+            name != "deadletter",
+            "{name}: {value:?}"
+        );
+    }
+    assert_eq!(
+        client.number("DBSIZE"),
+        0,
+        "reading the settings makes no key"
+    );
+}
+
+#[test]
+fn every_setting_is_shown_as_it_was_set() {
+    let server = Server::start();
+    let mut client = server.client();
+    let set =
+        "VISIBILITY 5000 MAXRETRIES 3 DEADLETTER graveyard BACKOFF 100 BACKOFFMAX 9000 DELAY 7";
+    assert_eq!(client.ask(&format!("MQ.CONFIG orders {set}")), Value::Okay);
+    let shown = client.map("MQ.CONFIG orders");
+    let expected = [
+        ("visibility", "5000"),
+        ("maxretries", "3"),
+        ("deadletter", "graveyard"),
+        ("backoff", "100"),
+        ("backoffmax", "9000"),
+        ("delay", "7"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(shown[name], value, "{name}");
+    }
+    assert_eq!(
+        client.map("MQ.CONFIG mails")["visibility"],
+        "30000",
+        "another queue keeps its own"
+    );
+}
+
+#[test]
+fn a_setting_left_out_stays_as_it_was() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders VISIBILITY 5000 DELAY 10");
+    client.ask("MQ.CONFIG orders DELAY 20");
+    let shown = client.map("MQ.CONFIG orders");
+    assert_eq!(
+        (shown["visibility"].as_str(), shown["delay"].as_str()),
+        ("5000", "20")
+    );
+}
+
+#[test]
+fn a_setting_set_to_its_default_or_to_nothing_is_removed() {
+    let server = Server::start();
+    let mut client = server.client();
+    for (name, default) in DEFAULTS {
+        let other = if name == "deadletter" {
+            "graveyard"
+        } else {
+            "77"
+        };
+        for value in [default, "\"\""] {
+            client.ask(&format!("MQ.CONFIG orders {name} {other}"));
+            assert_eq!(client.number("EXISTS mq:{orders}:config"), 1, "{name}");
+            client.ask(&format!("MQ.CONFIG orders {name} {value}"));
+            assert_eq!(client.map("MQ.CONFIG orders")[name], default);
+            assert_eq!(
+                client.number("DBSIZE"),
+                0,
+                "{name} set to {value:?} left something behind"
+            );
+        }
+    }
+}
+
+#[test]
+fn settings_are_stored_as_readable_text() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders VISIBILITY 5000 DEADLETTER graveyard");
+    let stored = client.map("HGETALL mq:{orders}:config");
+    let stored: Vec<_> = stored
+        .iter()
+        .map(|(k, v)| (k.to_lowercase(), v.as_str()))
+        .collect();
+    assert_eq!(
+        stored,
+        [
+            ("deadletter".into(), "graveyard"),
+            ("visibility".into(), "5000")
+        ]
+    );
+}
+
+#[test]
+fn a_change_is_all_or_nothing() {
+    let server = Server::start();
+    let mut client = server.client();
+    for wrong in [
+        "DELAY 20 VISIBILITY 0",
+        "DELAY 20 NONSENSE 1",
+        "DELAY 20 DEADLETTER orders",
+        "DELAY 20 DEADLETTER a{}b",
+        "DELAY 20 DELAY 30",
+        "DELAY 20 VISIBILITY",
+    ] {
+        client.refused(&format!("MQ.CONFIG orders {wrong}"));
+        assert_eq!(client.number("DBSIZE"), 0, "{wrong}");
+    }
+}
+
+#[test]
+fn the_limits_of_every_setting() {
+    let server = Server::start();
+    let mut client = server.client();
+    let year = 31_536_000_000i64;
+    for (name, smallest, largest) in [
+        ("VISIBILITY", 1, year),
+        ("MAXRETRIES", -1, 2_147_483_647),
+        ("BACKOFF", 0, year),
+        ("BACKOFFMAX", 1, year),
+        ("DELAY", 0, year),
+    ] {
+        for value in [smallest, largest] {
+            assert_eq!(
+                client.ask(&format!("MQ.CONFIG orders {name} {value}")),
+                Value::Okay
+            );
+            let shown = client.map("MQ.CONFIG orders");
+            assert_eq!(shown[name.to_lowercase().as_str()], value.to_string());
+        }
+        let expected = format!("ERR {name} must be an integer from {smallest} to {largest}");
+        for value in [smallest - 1, largest + 1] {
+            let error = client.refused(&format!("MQ.CONFIG orders {name} {value}"));
+            assert_eq!(error, expected);
+        }
+        for value in [
+            "x",
+            "1.5",
+            "1e3",
+            "+5",
+            "0x10",
+            "99999999999999999999",
+            "-99999999999999999999",
+        ] {
+            let error = client.refused(&format!("MQ.CONFIG orders {name} {value}"));
+            assert_eq!(error, expected, "{value}");
+        }
+    }
+}
+
+#[test]
+fn a_queue_is_not_its_own_dead_letter_queue() {
+    let server = Server::start();
+    let mut client = server.client();
+    let error = client.refused("MQ.CONFIG orders DEADLETTER orders");
+    assert_eq!(error, "ERR a queue can't be its own dead-letter queue");
+    let error = client.refused("MQ.CONFIG {orders}:dead DEADLETTER {orders}:dead");
+    assert_eq!(error, "ERR a queue can't be its own dead-letter queue");
+}
+
+#[test]
+fn the_dead_letter_queue_must_have_a_valid_name() {
+    let server = Server::start();
+    let mut client = server.client();
+    let long = "x".repeat(513);
+    for name in ["{orders}", "a{b", "a}b", "a{}b", long.as_str()] {
+        let error = client.refused(&format!("MQ.CONFIG orders DEADLETTER {name}"));
+        assert!(
+            error.starts_with("ERR invalid queue name: "),
+            "{name}: {error}"
+        );
+    }
+    assert_eq!(client.number("DBSIZE"), 0);
+}
+
+#[test]
+fn the_dead_letter_queue_of_a_name_with_a_hash_tag_shares_the_tag() {
+    let server = Server::start();
+    let mut client = server.client();
+    for (queue, dead) in [
+        ("orders", "{orders}:dead"),
+        ("{acme}.orders", "{acme}.orders:dead"),
+        ("orders.{acme}", "orders.{acme}:dead"),
+        ("{orders}:dead", "{orders}:dead:dead"),
+    ] {
+        assert_eq!(
+            client.map(&format!("MQ.CONFIG {queue}"))["deadletter"],
+            dead
+        );
+    }
+}
+
+#[test]
+fn a_new_setting_holds_for_what_happens_from_then_on() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    let message = client.pull("orders");
+    client.ask("MQ.CONFIG orders VISIBILITY 1");
+    assert_eq!(
+        client.queue_info("orders", "next_due_at"),
+        message.visibility_until
+    );
+    // The number of retries is looked at when a message returns.
+    client.ask("MQ.CONFIG orders MAXRETRIES 0");
+    client.give_back(&message);
+    assert_eq!(client.number("MQ.LEN {orders}:dead"), 1);
+}
+
+#[test]
+fn a_queue_with_a_setting_is_a_queue() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders VISIBILITY 5000");
+    assert_eq!(strings(&client.ask("MQ.QUEUES")), ["orders"]);
+    client.ask("MQ.CONFIG orders VISIBILITY 30000");
+    assert_eq!(client.ask("MQ.QUEUES"), Value::Array(vec![]));
+}

@@ -1,0 +1,127 @@
+//! What differs between the servers on which the tests run: decided here, and nowhere else.
+
+use std::{env, path::PathBuf, process::Command, sync::OnceLock};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brand {
+    Redis,
+    Valkey,
+}
+
+#[derive(Debug)]
+pub struct Facts {
+    pub brand: Brand,
+    version: (u32, u32),
+}
+
+/// The facts of the server named by `MQ_SERVER`.
+pub fn facts() -> &'static Facts {
+    static FACTS: OnceLock<Facts> = OnceLock::new();
+    FACTS.get_or_init(|| {
+        let binary = server_binary();
+        let output = Command::new(&binary).arg("--version").output();
+        let output =
+            output.unwrap_or_else(|error| panic!("can't run {}: {error}", binary.display()));
+        Facts::parse(&String::from_utf8_lossy(&output.stdout))
+    })
+}
+
+pub fn server_binary() -> PathBuf {
+    PathBuf::from(env::var_os("MQ_SERVER").unwrap_or_else(|| "redis-server".into()))
+}
+
+pub fn module_path() -> PathBuf {
+    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/libmq.so");
+    let path = PathBuf::from(env::var_os("MQ_MODULE").unwrap_or_else(|| default.into()));
+    path.canonicalize().unwrap_or_else(|error| {
+        panic!(
+            "no module at {} ({error}): build it, or set MQ_MODULE",
+            path.display()
+        )
+    })
+}
+
+impl Facts {
+    /// Reads the line that `--version` prints, such as `Redis server v=7.0.15 sha=...`.
+    fn parse(line: &str) -> Facts {
+        let brand = match line.split_whitespace().next() {
+            Some("Redis") => Brand::Redis,
+            Some("Valkey") => Brand::Valkey,
+            _ => panic!("neither a Redis nor a Valkey server: {line}"),
+        };
+        let version = line.split("v=").nth(1).expect("a version in the line");
+        let mut numbers = version
+            .split(['.', ' '])
+            .map(|part| part.parse().expect("a number in the version"));
+        let version = (
+            numbers.next().expect("a major version"),
+            numbers.next().expect("a minor version"),
+        );
+        Facts { brand, version }
+    }
+
+    /// Redis of this version or later, or any Valkey: Valkey 8 descends from Redis 7.2.
+    fn descends_from_redis_7(&self) -> bool {
+        self.brand == Brand::Valkey || self.version >= (7, 0)
+    }
+
+    /// DEBUG and MODULE are refused unless a setting allows them.
+    pub fn guards_debug_and_module(&self) -> bool {
+        self.descends_from_redis_7()
+    }
+
+    /// A module can reply with a RESP3 map.
+    pub fn modules_reply_with_maps(&self) -> bool {
+        self.descends_from_redis_7()
+    }
+
+    /// COMMAND DOCS and key specifications of module commands.
+    pub fn documents_module_commands(&self) -> bool {
+        self.descends_from_redis_7()
+    }
+
+    /// A module's ACL categories for its commands: Redis 7.2 and later, and Valkey.
+    pub fn modules_name_acl_categories(&self) -> bool {
+        self.brand == Brand::Valkey || self.version >= (7, 2)
+    }
+
+    /// What a module replicates outside a transaction comes wrapped in MULTI and EXEC.
+    pub fn wraps_module_replication(&self) -> bool {
+        !self.descends_from_redis_7()
+    }
+
+    /// CLIENT PAUSE with WRITE, CLIENT NO-EVICT's generation of commands: since 6.2.
+    pub fn pauses_writes_only(&self) -> bool {
+        self.brand == Brand::Valkey || self.version >= (6, 2)
+    }
+
+    /// The COPY command: since 6.2.
+    pub fn copies_keys(&self) -> bool {
+        self.pauses_writes_only()
+    }
+
+    /// FUNCTION and FCALL.
+    pub fn has_functions(&self) -> bool {
+        self.descends_from_redis_7()
+    }
+
+    /// ACL rules that tell reading a key from writing it (`%R~`).
+    pub fn separates_key_permissions(&self) -> bool {
+        self.descends_from_redis_7()
+    }
+
+    /// Inside MULTI a full server refuses every command already when it is queued.
+    pub fn refuses_all_commands_in_multi_when_full(&self) -> bool {
+        self.brand == Brand::Redis && self.version <= (7, 0)
+    }
+
+    /// Unloading a module is refused while its timer is pending, before the module is asked.
+    pub fn refuses_unload_while_a_timer_is_pending(&self) -> bool {
+        self.descends_from_redis_7()
+    }
+
+    /// The append-only file is a folder of a base and increments.
+    pub fn append_only_file_is_a_folder(&self) -> bool {
+        self.descends_from_redis_7()
+    }
+}

@@ -1,0 +1,16 @@
+//! Starts servers, talks to them and waits for them. Knows the servers' differences (`facts`), but no rule of the queue.
+
+mod client;
+mod facts;
+mod message;
+mod server;
+mod stream;
+mod wait;
+
+pub use client::{Client, Waiting};
+pub use facts::facts;
+pub use message::{Message, bulk, entries, integer, items, strings, text_of};
+pub use redis::Value;
+pub use server::Server;
+pub use stream::{Command, short};
+pub use wait::{DEADLINE, eventually, now_ms, sleep_until_ms};

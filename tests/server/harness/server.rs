@@ -1,0 +1,272 @@
+//! One server process with the module loaded, on a port and in a folder of its own.
+
+use super::{
+    DEADLINE, client::Client, facts, facts::module_path, facts::server_binary, wait::eventually,
+};
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Instant,
+};
+use tempfile::TempDir;
+
+pub struct Server {
+    process: Option<Child>,
+    port: u16,
+    folder: TempDir,
+    settings: Vec<(String, String)>,
+}
+
+impl Server {
+    pub fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// Starts a server with settings of redis.conf beside the harness's own.
+    pub fn start_with(settings: &[(&str, &str)]) -> Server {
+        let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let folder = tempfile::Builder::new()
+            .prefix("mq-server-")
+            .tempdir()
+            .expect("a temporary folder");
+        let mut server = Server {
+            process: None,
+            port: 0,
+            folder,
+            settings: settings.iter().map(own).collect(),
+        };
+        server.run();
+        server
+    }
+
+    pub fn start_with_append_only_file() -> Server {
+        Server::start_with(&[("appendonly", "yes"), ("appendfsync", "always")])
+    }
+
+    pub fn start_in_cluster_mode() -> Server {
+        let server = Server::start_with(&[
+            ("cluster-enabled", "yes"),
+            ("cluster-node-timeout", "60000"),
+        ]);
+        let mut client = server.client();
+        let mut all_slots = vec!["CLUSTER".to_string(), "ADDSLOTS".to_string()];
+        all_slots.extend((0..16384).map(|slot| slot.to_string()));
+        client.reply(&all_slots).expect("all slots assigned");
+        eventually("the cluster is up", || {
+            client.text("CLUSTER INFO").contains("cluster_state:ok")
+        });
+        server
+    }
+
+    /// A second server that follows this one and has caught up with it.
+    pub fn start_replica(&self) -> Server {
+        let replica = Server::start_with(&[("replicaof", &format!("127.0.0.1 {}", self.port))]);
+        replica.wait_until_in_sync();
+        replica
+    }
+
+    /// Waits until this replica is connected to its master.
+    pub fn wait_until_in_sync(&self) {
+        let mut client = self.client();
+        eventually("the replica is in sync", || {
+            client.info("replication")["master_link_status"] == "up"
+        });
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn log(&self) -> String {
+        let log = fs::read(self.folder.path().join("server.log")).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        match &mut self.process {
+            Some(process) => process
+                .try_wait()
+                .expect("the state of the server process")
+                .is_none(),
+            None => false,
+        }
+    }
+
+    /// Ends the server at once (SIGKILL), as a crash or a lost machine would.
+    pub fn kill(&mut self) {
+        assert!(self.is_running(), "the server had ended by itself");
+        let mut process = self.process.take().expect("a running server");
+        process.kill().expect("SIGKILL sent");
+        process.wait().expect("the killed server's end");
+    }
+
+    /// Ends the server with SHUTDOWN, with or without a last snapshot.
+    pub fn shut_down(&mut self, save: &str) {
+        let mut client = self.client();
+        let reply = client.reply(&["SHUTDOWN", save]);
+        assert!(reply.is_err(), "SHUTDOWN replied {reply:?}");
+        let mut process = self.process.take().expect("a running server");
+        let status = process.wait().expect("the server's end");
+        assert!(
+            status.success(),
+            "SHUTDOWN ended with {status}\n{}",
+            self.log()
+        );
+    }
+
+    /// Starts a killed or stopped server again, on the same folder.
+    pub fn start_again(&mut self) {
+        assert!(self.process.is_none(), "the server still runs");
+        self.run();
+    }
+
+    pub fn restart_with_snapshot(&mut self) {
+        self.shut_down("SAVE");
+        self.start_again();
+    }
+
+    pub fn kill_and_start_again(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    fn run(&mut self) {
+        let started = Instant::now();
+        // Another process can take the port between the test for it and its use: then the next one.
+        loop {
+            self.port = free_port();
+            self.process = Some(self.spawn());
+            if self.wait_until_ready(started) {
+                return;
+            }
+        }
+    }
+
+    fn spawn(&self) -> Child {
+        let mut settings: Vec<(&str, String)> = vec![
+            ("port", self.port.to_string()),
+            ("bind", "127.0.0.1".into()),
+            ("dir", self.folder.path().display().to_string()),
+            ("logfile", "server.log".into()),
+            ("save", String::new()),
+            ("daemonize", "no".into()),
+            ("repl-diskless-sync-delay", "0".into()),
+            ("repl-ping-replica-period", "3600".into()),
+            ("loadmodule", module_path().display().to_string()),
+        ];
+        if facts().guards_debug_and_module() {
+            settings.push(("enable-debug-command", "yes".into()));
+            settings.push(("enable-module-command", "yes".into()));
+        }
+        settings.extend(
+            self.settings
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.clone())),
+        );
+        let binary = server_binary();
+        let mut command = Command::new(&binary);
+        for (name, value) in settings {
+            command.arg(format!("--{name}"));
+            // The server takes "two words" as one argument, but wants a list such as `127.0.0.1 6379` in pieces.
+            if value.is_empty() {
+                command.arg("");
+            } else {
+                command.args(value.split(' '));
+            }
+        }
+        command
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+            .spawn()
+            .unwrap_or_else(|error| panic!("can't run {}: {error}", binary.display()))
+    }
+
+    /// False when the server could not get its port.
+    fn wait_until_ready(&mut self, started: Instant) -> bool {
+        let pid = self
+            .process
+            .as_ref()
+            .expect("a started server")
+            .id()
+            .to_string();
+        loop {
+            if !self.is_running() {
+                let log = self.log();
+                assert!(
+                    log.contains("Address already in use"),
+                    "the server did not start:\n{log}"
+                );
+                fs::remove_file(self.folder.path().join("server.log")).expect("the log removed");
+                return false;
+            }
+            if let Some(mut client) = Client::try_connect(self.port) {
+                // INFO is answered while the server still loads its data.
+                let server = client.info("server");
+                if server["process_id"] == pid && client.info("persistence")["loading"] == "0" {
+                    return true;
+                }
+            }
+            assert!(
+                started.elapsed() < DEADLINE,
+                "the server was not ready in time:\n{}",
+                self.log()
+            );
+            thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Server {
+    /// Stops the server. A server that ended by itself fails the test; a failing test shows the server's log.
+    fn drop(&mut self) {
+        let ended_by_itself = self.process.is_some() && !self.is_running();
+        if let Some(mut process) = self.process.take() {
+            // Both fail only when the process is gone already.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+        if ended_by_itself || thread::panicking() {
+            eprintln!(
+                "---- log of the server on port {} ----\n{}",
+                self.port,
+                self.log()
+            );
+        }
+        assert!(
+            !ended_by_itself || thread::panicking(),
+            "the server ended by itself; its log is above"
+        );
+    }
+}
+
+/// A free port below those that the system hands out by itself, with room for the cluster's port 10,000 above.
+fn free_port() -> u16 {
+    const FIRST: u32 = 11_000;
+    const COUNT: u32 = 10_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let first_of_this_process = std::process::id() % 100 * (COUNT / 100);
+    for _ in 0..COUNT {
+        let offset = first_of_this_process + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(FIRST + offset % COUNT).expect("a port");
+        if is_free(port) && is_free(port + 10_000) {
+            return port;
+        }
+    }
+    panic!("no free port from {FIRST} on");
+}

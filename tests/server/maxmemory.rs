@@ -1,0 +1,94 @@
+//! A server at its memory limit: it takes nothing more, but it can be drained.
+
+use crate::harness::*;
+
+fn fill_up(client: &mut Client) {
+    client.ask("CONFIG SET maxmemory-policy noeviction");
+    client.ask("CONFIG SET maxmemory 1");
+}
+
+#[test]
+fn only_pushes_and_settings_are_refused() {
+    let server = Server::start();
+    let mut client = server.client();
+    for n in 0..5 {
+        client.push("orders", n.to_string());
+    }
+    fill_up(&mut client);
+    for line in [
+        "MQ.PUSH orders x",
+        "MQ.PUSH orders x DELAY 5",
+        "MQ.CONFIG orders DELAY 5",
+    ] {
+        let error = client.refused(line);
+        assert!(error.starts_with("OOM "), "{line}: {error}");
+    }
+    let first = client.pull("orders");
+    client.acknowledge(&first);
+    let second = client.pull("orders");
+    assert!(client.number(&format!("MQ.EXTEND {} VISIBILITY 5000", second.delivery())) > 0);
+    client.give_back(&second);
+    assert_eq!(client.pull_batch("orders COUNT 10").len(), 4);
+    assert_eq!(client.lengths("orders"), [0, 4, 0]);
+    assert_eq!(client.queue_info("orders", "inflight"), 4);
+    assert_eq!(strings(&client.ask("MQ.QUEUES")), ["orders"]);
+}
+
+#[test]
+fn pulls_and_acknowledgments_work_in_a_script_too() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    fill_up(&mut client);
+    // Without a declaration of what it does, a script as a whole may be refused: so its commands are allowed to run.
+    let script = "local m = redis.call('MQ.PULL', KEYS[1])
+                  return redis.call('MQ.ACK', KEYS[1], m[2], m[14])";
+    assert_eq!(
+        client.reply(&["EVAL", script, "1", "orders"]),
+        Ok(Value::Int(1))
+    );
+    let script = "return redis.call('MQ.PUSH', KEYS[1], 'x')";
+    let error = client
+        .reply(&["EVAL", script, "1", "orders"])
+        .expect_err("a refusal");
+    assert!(error.contains("OOM"), "{error}");
+}
+
+#[test]
+fn the_timer_works_and_serves_waiting_clients() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG mails MAXRETRIES 0");
+    client.push("orders", "one");
+    client.push("mails", "two");
+    let first = client.pull("orders VISIBILITY 300");
+    client.pull("mails VISIBILITY 300");
+    let waiting = server.waiting("MQ.PULL orders BLOCK 0");
+    fill_up(&mut client);
+    let (again, mut consumer) = waiting.message();
+    assert_eq!(again.id, first.id);
+    consumer.acknowledge(&again);
+    eventually("the other is dead", || {
+        consumer.number("MQ.LEN {mails}:dead READY") == 1
+    });
+    let dead = consumer.pull("{mails}:dead");
+    consumer.acknowledge(&dead);
+    assert_eq!(consumer.number("MQ.LEN {mails}:dead"), 0);
+}
+
+#[test]
+fn pulls_work_inside_a_transaction_where_the_server_lets_them() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    fill_up(&mut client);
+    client.ask("MULTI");
+    if facts().refuses_all_commands_in_multi_when_full() {
+        let error = client.refused("MQ.PULL orders");
+        assert!(error.starts_with("OOM "), "{error}");
+        return;
+    }
+    client.ask("MQ.PULL orders");
+    let replies = client.ask("EXEC");
+    assert_eq!(Message::from(&items(&replies)[0]).text(), "one");
+}

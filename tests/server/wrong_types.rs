@@ -1,0 +1,167 @@
+//! Keys of a wrong type at our key names: WRONGTYPE, nothing changed, nothing lost, and the server goes on.
+
+use crate::harness::*;
+
+const PARTS: [&str; 9] = [
+    "ready", "ranked", "messages", "notes", "inflight", "delayed", "retried", "config", "damaged",
+];
+
+const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
+
+/// A queue whose every key is there, with a delivery that still runs.
+fn fill(client: &mut Client) -> Message {
+    client.ask("MQ.CONFIG orders BACKOFFMAX 777");
+    for payload in ["one", "two", "three"] {
+        client.push("orders", payload);
+    }
+    client.ask("MQ.PUSH orders four DELAY 3600000");
+    let first = client.pull("orders");
+    client.give_back(&first);
+    client.pull("orders VISIBILITY 3600000")
+}
+
+#[test]
+fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
+    let server = Server::start();
+    let mut client = server.client();
+    let needs: [(&str, &[&str]); 8] = [
+        ("MQ.PUSH orders x", &["ready", "config"]),
+        ("MQ.PUSH orders x DELAY 1000", &["messages", "delayed"]),
+        (
+            "MQ.PULL orders",
+            &["ready", "ranked", "messages", "inflight", "delayed"],
+        ),
+        ("MQ.ACK", &["messages", "inflight"]),
+        ("MQ.NACK", &["messages", "notes", "inflight", "ranked"]),
+        ("MQ.EXTEND", &["inflight"]),
+        ("MQ.CONFIG orders DELAY 5", &["config"]),
+        ("MQ.LEN orders", &["ready", "ranked", "inflight", "delayed"]),
+    ];
+    for (command, parts) in needs {
+        for part in parts {
+            client.ask("FLUSHALL");
+            let message = fill(&mut client);
+            let line = if command.contains(' ') {
+                command.to_string()
+            } else {
+                format!("{command} {}", message.delivery())
+            };
+            client.ask(&format!("SET mq:{{orders}}:{part} wrong"));
+            let before = client.text("DEBUG DIGEST");
+            assert_eq!(
+                client.refused(&line),
+                WRONG_TYPE,
+                "{line} with a wrong {part}"
+            );
+            assert_eq!(
+                client.text("DEBUG DIGEST"),
+                before,
+                "{line} with a wrong {part}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
+    let server = Server::start();
+    let mut client = server.client();
+    for part in PARTS {
+        let key = format!("mq:{{orders}}:{part}");
+        for make in [
+            "SET k x",
+            "RPUSH k x",
+            "HSET k f x",
+            "ZADD k 1 x",
+            "SADD k x",
+            "XADD k * f x",
+        ] {
+            client.ask("FLUSHALL");
+            let message = fill(&mut client);
+            client.number(&format!("DEL {key}"));
+            client.ask(&make.replace(" k ", &format!(" {key} ")));
+            let mut lines = vec![
+                "MQ.PUSH orders x".to_string(),
+                "MQ.PUSH orders x DELAY 1".into(),
+                "MQ.PULL orders VISIBILITY 1".into(),
+                "MQ.PULL orders COUNT 10 VISIBILITY 1".into(),
+                "MQ.PULL orders BLOCK 1".into(),
+                "MQ.CONFIG orders".into(),
+                "MQ.CONFIG orders DELAY 5".into(),
+                "MQ.INFO orders".into(),
+                "MQ.LEN orders".into(),
+                "MQ.QUEUES".into(),
+            ];
+            let claims = ["MQ.EXTEND", "MQ.NACK", "MQ.ACK"];
+            lines.extend(
+                claims
+                    .iter()
+                    .map(|command| format!("{command} {}", message.delivery())),
+            );
+            for line in &lines {
+                if let Err(error) = client.reply_to(line) {
+                    let known = ["WRONGTYPE ", "CORRUPT ", "NOTFOUND ", "BADRECEIPT "];
+                    assert!(
+                        known.iter().any(|code| error.starts_with(code)),
+                        "{make} at {part}, {line}: {error}"
+                    );
+                }
+            }
+        }
+    }
+    assert_eq!(client.ask("PING"), Value::SimpleString("PONG".into()));
+}
+
+#[test]
+fn a_wrong_type_in_one_queue_does_not_disturb_the_timer_for_others() {
+    let server = Server::start();
+    let mut client = server.client();
+    for part in PARTS {
+        client.ask("FLUSHALL");
+        client.push("orders", "one");
+        client.ask("MQ.PUSH orders two DELAY 20");
+        client.pull("orders VISIBILITY 20");
+        let key = format!("mq:{{orders}}:{part}");
+        client.ask(&format!("SET {key} wrong"));
+        client.push("mails", "x");
+        client.pull("mails VISIBILITY 30");
+        eventually("the other queue goes on", || {
+            client.number("ZCARD mq:{mails}:ranked") == 1
+        });
+        assert_eq!(
+            client.text(&format!("GET {key}")),
+            "wrong",
+            "nobody touched the foreign key"
+        );
+    }
+}
+
+#[test]
+fn a_queue_goes_on_when_the_foreign_key_is_gone() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    client.ask("MQ.PUSH orders two DELAY 20");
+    client.pull("orders VISIBILITY 20");
+    client.ask("SET mq:{orders}:ranked wrong");
+    sleep_until_ms(now_ms() + 60);
+    assert_eq!(client.refused("MQ.PULL orders"), WRONG_TYPE);
+    client.ask("DEL mq:{orders}:ranked");
+    let mut payloads: Vec<String> = (0..2)
+        .map(|_| client.pull("orders BLOCK 0").text().to_string())
+        .collect();
+    payloads.sort();
+    assert_eq!(payloads, ["one", "two"]);
+}
+
+#[test]
+fn a_waiting_client_is_told_when_a_key_gets_a_wrong_type() {
+    let server = Server::start();
+    let mut client = server.client();
+    let mut waiting = server.waiting("MQ.PULL orders BLOCK 0");
+    client.ask("SET mq:{orders}:ranked wrong");
+    // The push itself doesn't need that key, the pull does.
+    client.reply_to("MQ.PUSH orders x").expect("an id");
+    let error = waiting.reply().expect_err("an error");
+    assert_eq!(error, WRONG_TYPE);
+}
