@@ -106,8 +106,12 @@ impl Index {
         self.last_serial = self.last_serial.saturating_add(1);
         entry.serial.set(self.last_serial);
         let name = entry.queue().as_bytes().into();
-        self.databases.entry(entry.db).or_default().insert(name, entry.clone());
-        self.due.insert((entry.next_due_ms.get(), self.last_serial), entry.clone());
+        self.databases
+            .entry(entry.db)
+            .or_default()
+            .insert(name, entry.clone());
+        self.due
+            .insert((entry.next_due_ms.get(), self.last_serial), entry.clone());
         self.round.push_back(entry.clone());
     }
 
@@ -124,12 +128,16 @@ impl Index {
     /// Takes an entry out of the index, if nobody waits for its queue and
     /// [`next_to_forget`](Self::next_to_forget) just gave it.
     pub fn forget(&mut self, entry: &Rc<Entry>) {
-        let is_last = self.round.back().is_some_and(|last| Rc::ptr_eq(last, entry));
+        let is_last = self
+            .round
+            .back()
+            .is_some_and(|last| Rc::ptr_eq(last, entry));
         if !is_last || entry.has_waiting() || entry.marked.get() {
             return;
         }
         self.round.pop_back();
-        self.due.remove(&(entry.next_due_ms.get(), entry.serial.replace(0)));
+        self.due
+            .remove(&(entry.next_due_ms.get(), entry.serial.replace(0)));
         if let Some(queues) = self.databases.get_mut(&entry.db) {
             queues.remove(entry.queue().as_bytes());
         }
@@ -173,7 +181,10 @@ impl Index {
     /// The entries of a database, by name.
     pub fn entries(&self, db: i32) -> Vec<Rc<Entry>> {
         let queues = self.databases.get(&db);
-        let mut entries: Vec<_> = queues.into_iter().flat_map(|q| q.values().cloned()).collect();
+        let mut entries: Vec<_> = queues
+            .into_iter()
+            .flat_map(|q| q.values().cloned())
+            .collect();
         entries.sort_by(|a, b| a.queue().cmp(b.queue()));
         entries
     }

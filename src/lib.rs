@@ -8,6 +8,8 @@ mod events;
 mod execute;
 mod index;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod reply;
 mod scan;
 mod server;

@@ -4,11 +4,11 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::queue::QueueError;
 use crate::queue::message::{Body, MAX_PAYLOAD_BYTES, MessageId};
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
-use crate::queue::QueueError;
 use crate::server::command::Number;
 use crate::server::context::Context;
 
@@ -49,7 +49,9 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax => f.write_str("ERR syntax error"),
-            Self::Number(Number { token, min, max, .. }) => {
+            Self::Number(Number {
+                token, min, max, ..
+            }) => {
                 write!(f, "ERR {token} must be an integer from {min} to {max}")
             }
             Self::Name(error) => write!(f, "ERR invalid queue name: {error}"),
@@ -73,9 +75,9 @@ impl fmt::Display for CommandError {
             }
             Self::NoOp => f.write_str("ERR this is no op"),
             Self::OpVersion(version) => write!(f, "ERR unknown op version {version}"),
-            Self::Queue(QueueError::WrongType) => f.write_str(
-                "WRONGTYPE Operation against a key holding the wrong kind of value",
-            ),
+            Self::Queue(QueueError::WrongType) => {
+                f.write_str("WRONGTYPE Operation against a key holding the wrong kind of value")
+            }
             Self::Queue(QueueError::Corrupt(corruption)) => write!(f, "CORRUPT {corruption}"),
         }
     }
@@ -96,7 +98,12 @@ impl From<QueueError> for CommandError {
 /// An id as text: a UUID in lower case with hyphens.
 pub fn id(context: Context<'_>, id: MessageId) {
     let mut text = Uuid::encode_buffer();
-    context.reply_bytes(Uuid::from_bytes(id.0).as_hyphenated().encode_lower(&mut text).as_bytes());
+    context.reply_bytes(
+        Uuid::from_bytes(id.0)
+            .as_hyphenated()
+            .encode_lower(&mut text)
+            .as_bytes(),
+    );
 }
 
 /// A number that is never negative.
@@ -141,7 +148,11 @@ fn hexadecimal(number: u64) -> [u8; 16] {
     let mut text = [0; 16];
     for (digit, place) in text.iter_mut().zip((0..16).rev()) {
         let value = (number >> (place * 4) & 15) as u8;
-        *digit = if value < 10 { b'0' | value } else { value.wrapping_add(b'a' - 10) };
+        *digit = if value < 10 {
+            b'0' | value
+        } else {
+            value.wrapping_add(b'a' - 10)
+        };
     }
     text
 }

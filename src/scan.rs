@@ -29,7 +29,9 @@ pub fn begin(context: Context<'_>) {
 
 /// Goes on with the walk. False if there is none under way.
 pub fn step(context: Context<'_>, state: &State) -> bool {
-    let Some(mut scan) = state.scan.borrow_mut().take() else { return false };
+    let Some(mut scan) = state.scan.borrow_mut().take() else {
+        return false;
+    };
     if !context.select_db(scan.db) {
         release_waiting(state);
         return false;
@@ -37,7 +39,9 @@ pub fn step(context: Context<'_>, state: &State) -> bool {
     let mut found = Vec::new();
     let mut goes_on = true;
     for _ in 0..CALLS {
-        goes_on = scan.cursor.step(context, |key| found.extend(keys::queue_of(key)));
+        goes_on = scan
+            .cursor
+            .step(context, |key| found.extend(keys::queue_of(key)));
         if !goes_on {
             break;
         }
@@ -49,8 +53,13 @@ pub fn step(context: Context<'_>, state: &State) -> bool {
         }
     }
     if !goes_on {
-        let Some(cursor) = Cursor::new() else { return false };
-        scan = Scan { db: scan.db.saturating_add(1), cursor };
+        let Some(cursor) = Cursor::new() else {
+            return false;
+        };
+        scan = Scan {
+            db: scan.db.saturating_add(1),
+            cursor,
+        };
     }
     *state.scan.borrow_mut() = Some(scan);
     true

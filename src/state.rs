@@ -97,11 +97,7 @@ impl State {
     }
 
     /// The entry of a queue in the selected database.
-    pub fn entry(
-        &self,
-        context: Context<'_>,
-        queue: &[u8],
-    ) -> Result<Rc<Entry>, NameError> {
+    pub fn entry(&self, context: Context<'_>, queue: &[u8]) -> Result<Rc<Entry>, NameError> {
         self.index.borrow().look_up(context.selected_db(), queue)
     }
 
@@ -113,7 +109,9 @@ impl State {
         }
         self.index.borrow_mut().adopt(entry);
         for _ in 0..2 {
-            let Some(old) = self.index.borrow_mut().next_to_forget() else { return };
+            let Some(old) = self.index.borrow_mut().next_to_forget() else {
+                return;
+            };
             if old.db == entry.db && !Rc::ptr_eq(&old, entry) && !exists(context, &old) {
                 self.index.borrow_mut().forget(&old);
             }
@@ -151,7 +149,9 @@ impl State {
 
     /// Something became ready in another queue than the one that an op was for.
     fn note_arrival(&self, context: Context<'_>, db: i32, queue: &QueueName) {
-        let Ok(entry) = self.index.borrow().look_up(db, queue.as_bytes()) else { return };
+        let Ok(entry) = self.index.borrow().look_up(db, queue.as_bytes()) else {
+            return;
+        };
         self.adopt(context, &entry);
         if entry.has_waiting() {
             self.mark(context, &entry);

@@ -34,12 +34,7 @@ pub enum Patience {
 }
 
 /// Lets the client that sent the running command wait. False if the server does not allow it.
-pub fn wait(
-    context: Context<'_>,
-    entry: &Rc<Entry>,
-    request: Request,
-    patience: Patience,
-) -> bool {
+pub fn wait(context: Context<'_>, entry: &Rc<Entry>, request: Request, patience: Patience) -> bool {
     let timeout_ms = match patience {
         Patience::Milliseconds(ms) => ms,
         Patience::UntilSwept => 0,
@@ -53,7 +48,12 @@ pub fn wait(
         };
         state.adopt(context, entry);
         state.waiting_at.borrow_mut().insert(number, entry.clone());
-        let waiting = Waiting { client: Some(client), request, patience, moved: false };
+        let waiting = Waiting {
+            client: Some(client),
+            request,
+            patience,
+            moved: false,
+        };
         entry.waiting.borrow_mut().insert(number, waiting);
         // What made it wait may be over: something ready that others are to get first.
         state.mark(context, entry);
@@ -64,7 +64,9 @@ pub fn wait(
 /// Wakes as many clients, in their order, as there is something for. True if there may be more to
 /// do. The queue's database must be selected.
 pub fn serve(context: Context<'_>, entry: &Rc<Entry>) -> bool {
-    let Some(ready) = count_ready(context, entry) else { return false };
+    let Some(ready) = count_ready(context, entry) else {
+        return false;
+    };
     let is_swept = entry.next_due_ms() > context.now_ms();
     let mut promised = 0u64;
     let mut next = None;
@@ -103,7 +105,9 @@ pub fn release_moved(context: Context<'_>, entry: &Rc<Entry>) {
 
 fn wake(entry: &Entry, number: u64) {
     let mut line = entry.waiting.borrow_mut();
-    let client = line.get_mut(&number).and_then(|waiting| waiting.client.take());
+    let client = line
+        .get_mut(&number)
+        .and_then(|waiting| waiting.client.take());
     // The callback may run inside of this call.
     drop(line);
     if let Some(client) = client {
@@ -115,14 +119,20 @@ fn wake(entry: &Entry, number: u64) {
 fn count_ready(context: Context<'_>, entry: &Entry) -> Option<u64> {
     let mut store = open(context, entry, Access::Read);
     store.require(&[Part::Ready, Part::Ranked]).ok()?;
-    Some(store.len(Part::Ready).saturating_add(store.len(Part::Ranked)))
+    Some(
+        store
+            .len(Part::Ready)
+            .saturating_add(store.len(Part::Ranked)),
+    )
 }
 
 struct Line;
 
 impl Wait for Line {
     fn reply(context: Context<'_>, number: u64) {
-        let Some((entry, waiting)) = take(number) else { return };
+        let Some((entry, waiting)) = take(number) else {
+            return;
+        };
         if waiting.moved {
             context.reply_error("UNBLOCKED the queue's slot is not served here any more");
             return;

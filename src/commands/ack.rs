@@ -31,13 +31,17 @@ impl Command for Ack {
 }
 
 fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, rest @ ..] = arguments else {
+        return Err(CommandError::Syntax);
+    };
     let (mut claims, rest) = claims::read(rest)?;
     if !rest.is_empty() {
         return Err(CommandError::Syntax);
     }
     let entry = super::entry(context, *queue)?;
-    let op = Op::Acknowledge { deliveries: std::mem::take(&mut claims.claims) };
+    let op = Op::Acknowledge {
+        deliveries: std::mem::take(&mut claims.claims),
+    };
     let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
     context.signal_modified(*queue);
     claims.reply(context, outcome, |_| 1)

@@ -78,12 +78,17 @@ fn change(
     let mut changes: Vec<(Setting, Option<Vec<u8>>)> = Vec::new();
     let mut pairs = arguments.chunks_exact(2);
     for pair in &mut pairs {
-        let [option, value] = pair else { return Err(CommandError::Syntax) };
+        let [option, value] = pair else {
+            return Err(CommandError::Syntax);
+        };
         let setting = Setting::from_name(option.as_bytes()).ok_or(CommandError::Syntax)?;
         if changes.iter().any(|(other, _)| *other == setting) {
             return Err(CommandError::Syntax);
         }
-        changes.push((setting, stored_form(entry.queue(), setting, value.as_bytes())?));
+        changes.push((
+            setting,
+            stored_form(entry.queue(), setting, value.as_bytes())?,
+        ));
     }
     if !pairs.remainder().is_empty() {
         return Err(CommandError::Syntax);
@@ -117,7 +122,12 @@ fn stored_form(
     let number = parse_integer(value).filter(|number| (min..=max).contains(number));
     let Some(number) = number else {
         let token = token(setting);
-        return Err(CommandError::Number(Number { token, name: "", min, max }));
+        return Err(CommandError::Number(Number {
+            token,
+            name: "",
+            min,
+            max,
+        }));
     };
     let is_default = Settings::default().number(setting) == Some(number);
     Ok((!is_default).then(|| value.to_vec()))

@@ -40,7 +40,9 @@ impl Command for Info {
 }
 
 fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue] = arguments else {
+        return Err(CommandError::Syntax);
+    };
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Read);
     store.require(&Part::ALL)?;
@@ -58,7 +60,10 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
         ("dead", counts.dead),
         ("bad_receipts", counts.bad_receipts),
     ];
-    let fields = Setting::ALL.len().saturating_add(state.len()).saturating_add(counters.len());
+    let fields = Setting::ALL
+        .len()
+        .saturating_add(state.len())
+        .saturating_add(counters.len());
     context.reply_map(fields);
     reply_settings(context, &entry, &settings);
     for (name, number) in state.into_iter().chain(counters) {
@@ -68,11 +73,10 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
 }
 
 /// How many messages wait in the dead-letter queue.
-fn dead_letters(
-    store: &Records<ServerKeyspace<'_>>,
-    settings: &Settings,
-) -> u64 {
-    let Some(name) = settings.dead_letter_of(store.queue()) else { return 0 };
+fn dead_letters(store: &Records<ServerKeyspace<'_>>, settings: &Settings) -> u64 {
+    let Some(name) = settings.dead_letter_of(store.queue()) else {
+        return 0;
+    };
     if super::is_same_slot_only() && !name.shares_slot_with(store.queue()) {
         return 0;
     }
@@ -89,7 +93,9 @@ fn state_fields(
     store: &mut Records<ServerKeyspace<'_>>,
     dead_letters: u64,
 ) -> [(&'static str, u64); 9] {
-    let ready = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
+    let ready = store
+        .len(Part::Ready)
+        .saturating_add(store.len(Part::Ranked));
     let expiry = store.first_inflight().map(|(_, until_ms)| until_ms);
     let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
     let next_due_at = expiry.into_iter().chain(release).min().unwrap_or(0);
@@ -108,7 +114,11 @@ fn state_fields(
 
 fn oldest_ready_age_ms(context: Context<'_>, store: &mut Records<ServerKeyspace<'_>>) -> u64 {
     let ranked = store.first_ranked().map(|(_, rank)| rank.ready_since_ms());
-    let ready = store.first_ready().ok().flatten().map(|id| id.timestamp_ms());
+    let ready = store
+        .first_ready()
+        .ok()
+        .flatten()
+        .map(|id| id.timestamp_ms());
     let oldest_ms = ranked.into_iter().chain(ready).min();
     oldest_ms.map_or(0, |since_ms| context.now_ms().saturating_sub(since_ms))
 }
@@ -137,7 +147,10 @@ impl Inform for Section {
                 (c"dead_letters_refused", counts.dead_letters_refused),
                 (c"apply_errors", totals.apply_errors),
                 (c"sweep_errors", totals.sweep_errors),
-                (c"scan_in_progress", u64::from(state.scan.borrow().is_some())),
+                (
+                    c"scan_in_progress",
+                    u64::from(state.scan.borrow().is_some()),
+                ),
             ]
         })
     }

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use super::arguments::{Numbers, VISIBILITY};
 use crate::execute::{Body, defaults, execute};
 use crate::index::Entry;
+use crate::queue::Outcome;
 use crate::queue::op::{MAX_BATCH, Op, Sweep};
 use crate::queue::pull::Pulled;
 use crate::queue::settings::MAX_DURATION_MS;
-use crate::queue::Outcome;
 use crate::reply::{self, CommandError};
 use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
 use crate::server::context::Context;
@@ -16,8 +16,18 @@ use crate::server::string::Argument;
 use crate::state;
 use crate::waiting::{self, Patience};
 
-const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: MAX_BATCH as i64 };
-const BLOCK: Number = Number { token: "BLOCK", name: "ms", min: 0, max: MAX_DURATION_MS as i64 };
+const COUNT: Number = Number {
+    token: "COUNT",
+    name: "n",
+    min: 1,
+    max: MAX_BATCH as i64,
+};
+const BLOCK: Number = Number {
+    token: "BLOCK",
+    name: "ms",
+    min: 0,
+    max: MAX_DURATION_MS as i64,
+};
 
 /// A pull moves at least so many of the messages that are due, if so many are.
 const LEAST_SWEEP: u32 = 16;
@@ -96,10 +106,14 @@ impl Request {
 }
 
 fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, options @ ..] = arguments else {
+        return Err(CommandError::Syntax);
+    };
     let options = Numbers::read(&Pull::SPEC, options)?;
     let request = Request {
-        count: options.get(&COUNT).and_then(|count| u32::try_from(count).ok()),
+        count: options
+            .get(&COUNT)
+            .and_then(|count| u32::try_from(count).ok()),
         visibility_ms: options.get(&VISIBILITY),
     };
     let patience = options.get(&BLOCK).map(Patience::Milliseconds);
@@ -149,21 +163,32 @@ fn take(
     request: &Request,
 ) -> Result<Pulled<Body>, CommandError> {
     let now_ms = context.now_ms();
-    let visibility_ms = request.visibility_ms.unwrap_or_else(|| defaults(context, entry).0);
+    let visibility_ms = request
+        .visibility_ms
+        .unwrap_or_else(|| defaults(context, entry).0);
     let is_due = entry.next_due_ms() <= now_ms;
-    let limit = if is_due { request.count().max(LEAST_SWEEP) } else { 0 };
+    let limit = if is_due {
+        request.count().max(LEAST_SWEEP)
+    } else {
+        0
+    };
     let op = Op::Pull {
         now_ms,
         count: request.count(),
         visibility_ms,
         base_receipt: state::with(|state| state.base_receipt(now_ms)),
-        sweep: Sweep { limit, same_slot: super::is_same_slot_only() },
+        sweep: Sweep {
+            limit,
+            same_slot: super::is_same_slot_only(),
+        },
     };
     let (outcome, _) = execute(context, entry, &op)?;
     match outcome {
         Outcome::Pulled(pulled) => Ok(pulled),
-        Outcome::Done | Outcome::Settled(_) => {
-            Ok(Pulled { messages: Vec::new(), error: None, more_due: false })
-        }
+        Outcome::Done | Outcome::Settled(_) => Ok(Pulled {
+            messages: Vec::new(),
+            error: None,
+            more_due: false,
+        }),
     }
 }

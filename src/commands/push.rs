@@ -33,7 +33,9 @@ impl Command for Push {
 }
 
 fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, payload, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, payload, options @ ..] = arguments else {
+        return Err(CommandError::Syntax);
+    };
     let options = Numbers::read(&Push::SPEC, options)?;
     let payload = payload.as_bytes();
     if payload.len() > MAX_PAYLOAD_BYTES {
@@ -41,10 +43,20 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     }
     let entry = super::entry(context, *queue)?;
     let now_ms = context.now_ms();
-    let delay_ms = options.get(&DELAY).unwrap_or_else(|| defaults(context, &entry).1);
+    let delay_ms = options
+        .get(&DELAY)
+        .unwrap_or_else(|| defaults(context, &entry).1);
     let due_at_ms = (delay_ms > 0).then(|| now_ms.saturating_add(delay_ms));
     let id = state::with(|state| state.new_id(now_ms));
-    execute(context, &entry, &Op::Push { id, due_at_ms, payload })?;
+    execute(
+        context,
+        &entry,
+        &Op::Push {
+            id,
+            due_at_ms,
+            payload,
+        },
+    )?;
     context.signal_modified(*queue);
     reply::id(context, id);
     Ok(())

@@ -40,7 +40,8 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     if context.may_not_block() {
         return Err(CommandError::NotScannedYet);
     }
-    let client = BlockedClient::until_later::<Queues>(context).ok_or(CommandError::NotScannedYet)?;
+    let client =
+        BlockedClient::until_later::<Queues>(context).ok_or(CommandError::NotScannedYet)?;
     state::with(|state| state.waiting_for_scan.borrow_mut().push(client));
     Ok(())
 }
@@ -64,7 +65,12 @@ impl Later for Queues {
     }
 
     fn gone(client: &BlockedClient) {
-        state::with(|state| state.waiting_for_scan.borrow_mut().retain(|other| other != client));
+        state::with(|state| {
+            state
+                .waiting_for_scan
+                .borrow_mut()
+                .retain(|other| other != client)
+        });
     }
 }
 

@@ -6,8 +6,14 @@ use super::store::{Delivery, Part, Store};
 use super::{Effects, QueueError, Settled};
 
 /// The parts that a claim can touch.
-pub(super) const PARTS: [Part; 6] =
-    [Part::Inflight, Part::Messages, Part::Notes, Part::Retried, Part::Ranked, Part::Delayed];
+pub(super) const PARTS: [Part; 6] = [
+    Part::Inflight,
+    Part::Messages,
+    Part::Notes,
+    Part::Retried,
+    Part::Ranked,
+    Part::Delayed,
+];
 
 /// Removes each message whose delivery is claimed by its own receipt.
 pub fn acknowledge<S: Store>(
@@ -51,7 +57,9 @@ fn acknowledge_one<S: Store>(
 /// Takes a message that came back by time out of the place where it waits, if the claim is that of
 /// its last delivery: late, but nobody newer holds it.
 fn take_returned<S: Store>(store: &mut S, claim: Claim) -> bool {
-    let Ok(Some(note)) = store.note(claim.id) else { return false };
+    let Ok(Some(note)) = store.note(claim.id) else {
+        return false;
+    };
     note.ended == Ended::ByTime
         && note.last_receipt == claim.receipt.0
         && (store.remove_ranked(claim.id) || store.remove_delayed(claim.id))

@@ -20,6 +20,12 @@ impl MessageId {
         let [a, b, c, d, e, f, ..] = self.0;
         u64::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
+
+    /// True if it is a UUID of version 7 with a moment that is accepted.
+    pub fn is_valid(self) -> bool {
+        let [.., version, _, variant, _, _, _, _, _, _, _] = self.0;
+        version & 0xf0 == 0x70 && variant & 0xc0 == 0x80 && self.timestamp_ms() < MAX_TIME_MS
+    }
 }
 
 /// A delivery's fencing token. Each delivery of a message has a greater one than all before it.

@@ -57,14 +57,17 @@ pub fn pull<S: Store>(
     if pull.sweep.limit > 0 {
         sweep::sweep(store, effects, pull.now_ms, pull.sweep)?;
     }
-    let more_due =
-        matches!(effects.next_due, NextDue::Exactly(Some(due)) if due <= pull.now_ms);
+    let more_due = matches!(effects.next_due, NextDue::Exactly(Some(due)) if due <= pull.now_ms);
     let mut ranked = store.len(Part::Ranked) > 0;
     if ranked {
         store.require(&[Part::Notes, Part::Retried])?;
     }
 
-    let mut pulled = Pulled { messages: Vec::new(), error: None, more_due };
+    let mut pulled = Pulled {
+        messages: Vec::new(),
+        error: None,
+        more_due,
+    };
     let visibility_until_ms = pull.now_ms.saturating_add(pull.visibility_ms);
     let mut next_receipt = pull.base_receipt;
     let mut bytes = 0usize;
@@ -82,12 +85,25 @@ pub fn pull<S: Store>(
                 break;
             }
         };
-        let floor = note.as_ref().map_or(0, |note| note.last_receipt.saturating_add(1));
+        let floor = note
+            .as_ref()
+            .map_or(0, |note| note.last_receipt.saturating_add(1));
         let receipt = next_receipt.max(Receipt(floor));
         next_receipt = receipt.next();
-        store.put_inflight(Delivery { id: body.id(), receipt }, visibility_until_ms);
+        store.put_inflight(
+            Delivery {
+                id: body.id(),
+                receipt,
+            },
+            visibility_until_ms,
+        );
         bytes = bytes.saturating_add(body.payload().len());
-        pulled.messages.push(Delivered { body, note, visibility_until_ms, receipt });
+        pulled.messages.push(Delivered {
+            body,
+            note,
+            visibility_until_ms,
+            receipt,
+        });
         effects.last_receipt = Some(receipt);
     }
     if !pulled.messages.is_empty() {
@@ -110,7 +126,9 @@ fn take_first<S: Store>(
         store.remove_ranked(id);
         return Ok(Some((body, note)));
     }
-    let Some(body) = store.take_ready()? else { return Ok(None) };
+    let Some(body) = store.take_ready()? else {
+        return Ok(None);
+    };
     store.put_message(&body);
     Ok(Some((body, None)))
 }
@@ -128,7 +146,9 @@ fn first_if_ranked<S: Store>(
         return Ok(None);
     };
     let id = member.map_err(|_| Corruption::Place)?;
-    let Some(ready) = store.first_ready()? else { return Ok(Some(id)) };
+    let Some(ready) = store.first_ready()? else {
+        return Ok(Some(id));
+    };
     let ranked_first = (rank, id) < (Rank::plain(ready.timestamp_ms()), ready);
     Ok(ranked_first.then_some(id))
 }

@@ -55,7 +55,9 @@ impl Setting {
 
     /// The setting of that name, in any case of letters.
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|setting| name.eq_ignore_ascii_case(setting.name().as_bytes()))
+        Self::ALL
+            .into_iter()
+            .find(|setting| name.eq_ignore_ascii_case(setting.name().as_bytes()))
     }
 
     /// The smallest and the largest value of a number; None for a name.
@@ -104,7 +106,9 @@ impl Settings {
     /// Sets one setting from its stored text. False, and nothing set, if the text is no value of it.
     pub fn set(&mut self, setting: Setting, text: &[u8]) -> bool {
         let Some((min, max)) = setting.range() else {
-            let Ok(name) = QueueName::new(text) else { return false };
+            let Ok(name) = QueueName::new(text) else {
+                return false;
+            };
             self.dead_letter = Some(name);
             return true;
         };
@@ -150,7 +154,9 @@ impl Settings {
     pub fn backoff_after(&self, retry_count: u32) -> u64 {
         let doublings = retry_count.saturating_sub(1);
         let factor = 1u64.checked_shl(doublings).unwrap_or(u64::MAX);
-        self.backoff_ms.saturating_mul(factor).min(self.backoff_max_ms)
+        self.backoff_ms
+            .saturating_mul(factor)
+            .min(self.backoff_max_ms)
     }
 }
 
@@ -185,8 +191,19 @@ mod tests {
         for (text, number) in good {
             assert_eq!(parse_integer(text.as_bytes()), Some(number), "{text}");
         }
-        let bad =
-            ["", "-", "+1", "01", "-0", " 1", "1 ", "1.0", "1e3", "0x1", "9223372036854775808"];
+        let bad = [
+            "",
+            "-",
+            "+1",
+            "01",
+            "-0",
+            " 1",
+            "1 ",
+            "1.0",
+            "1e3",
+            "0x1",
+            "9223372036854775808",
+        ];
         for text in bad {
             assert_eq!(parse_integer(text.as_bytes()), None, "{text}");
         }
@@ -194,11 +211,18 @@ mod tests {
 
     #[test]
     fn backoff_doubles_and_saturates() {
-        let settings = Settings { backoff_ms: 100, backoff_max_ms: 1_000, ..Settings::default() };
+        let settings = Settings {
+            backoff_ms: 100,
+            backoff_max_ms: 1_000,
+            ..Settings::default()
+        };
         let delays: Vec<u64> = (1..=6).map(|count| settings.backoff_after(count)).collect();
         assert_eq!(delays, [100, 200, 400, 800, 1_000, 1_000]);
         assert_eq!(settings.backoff_after(u32::MAX), 1_000);
-        let none = Settings { backoff_ms: 0, ..settings };
+        let none = Settings {
+            backoff_ms: 0,
+            ..settings
+        };
         assert_eq!(none.backoff_after(u32::MAX), 0);
     }
 
@@ -214,7 +238,10 @@ mod tests {
             (Setting::BackoffMax, "0"),
             (Setting::DeadLetter, "{x}"),
         ] {
-            assert!(!settings.set(setting, text.as_bytes()), "{setting:?} {text}");
+            assert!(
+                !settings.set(setting, text.as_bytes()),
+                "{setting:?} {text}"
+            );
         }
         assert_eq!(settings, Settings::default());
     }

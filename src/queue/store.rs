@@ -3,10 +3,10 @@
 //! One value is one queue in one database. No verb reads a clock. After [`Store::require`] said
 //! yes for a part, reading and writing it can't fail for its type.
 
-use super::{Corruption, QueueError};
 use super::message::{Body, MessageId, NewMessage, Note, Rank, Receipt};
 use super::name::QueueName;
 use super::settings::{Setting, Settings};
+use super::{Corruption, QueueError};
 
 /// One of the things that a queue consists of. Each is one key, and exists only while it has
 /// something in it.

@@ -104,8 +104,11 @@ impl Spec {
     /// The flags as the documentation lists them.
     #[cfg(test)]
     pub fn flags_text(&self) -> String {
-        let mut flags: Vec<&str> =
-            self.flags.split(' ').filter(|flag| *flag != "getkeys-api").collect();
+        let mut flags: Vec<&str> = self
+            .flags
+            .split(' ')
+            .filter(|flag| *flag != "getkeys-api")
+            .collect();
         if self.blocking {
             flags.push("blocking");
         }
@@ -114,7 +117,11 @@ impl Spec {
 
     fn fits_arity(&self, count: usize) -> bool {
         let wanted = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
-        if self.arity < 0 { count >= wanted } else { count == wanted }
+        if self.arity < 0 {
+            count >= wanted
+        } else {
+            count == wanted
+        }
     }
 }
 
@@ -143,7 +150,11 @@ pub fn register<C: Command>(context: Context<'_>) -> bool {
     let (Ok(name), Ok(flags)) = (CString::new(spec.name), CString::new(flags)) else {
         return false;
     };
-    let (first, last, step) = if spec.key.is_some() { (1, 1, 1) } else { (0, 0, 0) };
+    let (first, last, step) = if spec.key.is_some() {
+        (1, 1, 1)
+    } else {
+        (0, 0, 0)
+    };
     let created = api!(RedisModule_CreateCommand(
         context.raw,
         name.as_ptr(),
@@ -166,7 +177,11 @@ fn describe(context: Context<'_>, name: &CString, spec: &Spec) -> bool {
         return false;
     }
     let mut texts = Texts::default();
-    let mut arguments: Vec<_> = spec.arguments.iter().map(|arg| texts.argument(arg)).collect();
+    let mut arguments: Vec<_> = spec
+        .arguments
+        .iter()
+        .map(|arg| texts.argument(arg))
+        .collect();
     arguments.push(empty_argument());
     let mut key_specs = texts.key_specs(spec);
     let version = raw::RedisModuleCommandInfoVersion {
@@ -225,7 +240,12 @@ fn tell_keys(raw: *mut raw::RedisModuleCtx, arguments: &[Argument<'_>]) {
     if arguments.len() > 1 {
         tell(1, update);
     }
-    for (index, pair) in arguments.get(2..).unwrap_or_default().chunks_exact(2).enumerate() {
+    for (index, pair) in arguments
+        .get(2..)
+        .unwrap_or_default()
+        .chunks_exact(2)
+        .enumerate()
+    {
         if let [option, value] = pair
             && option.as_bytes().eq_ignore_ascii_case(b"DEADLETTER")
             && !value.as_bytes().is_empty()
@@ -250,7 +270,10 @@ impl Texts {
         start
     }
 
-    fn nest(&mut self, mut arguments: Vec<raw::RedisModuleCommandArg>) -> *mut raw::RedisModuleCommandArg {
+    fn nest(
+        &mut self,
+        mut arguments: Vec<raw::RedisModuleCommandArg>,
+    ) -> *mut raw::RedisModuleCommandArg {
         arguments.push(empty_argument());
         let start = arguments.as_mut_ptr();
         self.nested.push(arguments);
@@ -270,9 +293,10 @@ impl Texts {
         const OPTIONAL: c_int = 1;
         const MULTIPLE: c_int = 2;
         match argument {
-            Arg::Queue => {
-                raw::RedisModuleCommandArg { key_spec_index: 0, ..self.named("queue", KEY) }
-            }
+            Arg::Queue => raw::RedisModuleCommandArg {
+                key_spec_index: 0,
+                ..self.named("queue", KEY)
+            },
             Arg::Text(name) => self.named(name, STRING),
             Arg::Claims => {
                 let pair = |texts: &mut Self| {
@@ -280,7 +304,10 @@ impl Texts {
                     texts.nest(fields)
                 };
                 let subargs = pair(self);
-                let one = raw::RedisModuleCommandArg { subargs, ..self.named("claim", BLOCK) };
+                let one = raw::RedisModuleCommandArg {
+                    subargs,
+                    ..self.named("claim", BLOCK)
+                };
                 let subargs = pair(self);
                 let more = raw::RedisModuleCommandArg {
                     subargs,
@@ -288,21 +315,38 @@ impl Texts {
                     ..self.named("claims", BLOCK)
                 };
                 let token = self.add("IDS");
-                let count = raw::RedisModuleCommandArg { token, ..self.named("n", INTEGER) };
+                let count = raw::RedisModuleCommandArg {
+                    token,
+                    ..self.named("n", INTEGER)
+                };
                 let subargs = self.nest(vec![count, more]);
-                let many = raw::RedisModuleCommandArg { subargs, ..self.named("batch", BLOCK) };
+                let many = raw::RedisModuleCommandArg {
+                    subargs,
+                    ..self.named("batch", BLOCK)
+                };
                 let subargs = self.nest(vec![one, many]);
-                raw::RedisModuleCommandArg { subargs, ..self.named("deliveries", ONE_OF) }
+                raw::RedisModuleCommandArg {
+                    subargs,
+                    ..self.named("deliveries", ONE_OF)
+                }
             }
             Arg::Number(number) => {
                 let token = self.add(number.token);
                 let name = self.named(&number.token.to_ascii_lowercase(), INTEGER);
-                raw::RedisModuleCommandArg { token, flags: OPTIONAL, ..name }
+                raw::RedisModuleCommandArg {
+                    token,
+                    flags: OPTIONAL,
+                    ..name
+                }
             }
             Arg::Pattern(token) => {
                 let token = self.add(token);
                 let name = self.named("pattern", PATTERN);
-                raw::RedisModuleCommandArg { token, flags: OPTIONAL, ..name }
+                raw::RedisModuleCommandArg {
+                    token,
+                    flags: OPTIONAL,
+                    ..name
+                }
             }
             Arg::OneOf(name, tokens) => {
                 let choices = tokens
@@ -337,7 +381,11 @@ impl Texts {
         name: &str,
         type_: raw::RedisModuleCommandArgType,
     ) -> raw::RedisModuleCommandArg {
-        raw::RedisModuleCommandArg { name: self.add(name), type_, ..empty_argument() }
+        raw::RedisModuleCommandArg {
+            name: self.add(name),
+            type_,
+            ..empty_argument()
+        }
     }
 
     /// The key specs, ended by an empty one.

@@ -45,6 +45,15 @@ const HASH_EXISTS: c_int = 1 << 3;
 
 /// The value that removes a field: `REDISMODULE_HASH_DELETE`.
 const HASH_DELETE: *mut raw::RedisModuleString = ptr::without_provenance_mut(1);
+/// The server keeps a small hash or sorted set as one run of bytes, which it walks through for every
+/// change: up to 128 or 512 entries, as long as all are short. At this number of entries one that is
+/// too long for that form is put in and taken out again: the content is the same, but from then on
+/// the server finds entries directly. bench/README.md has the difference.
+const COMPACT: u64 = 16;
+
+/// One byte more than the server keeps in its compact form, unless the operator raised that limit.
+const TOO_LONG: [u8; 65] = [0; 65];
+
 const NULL: *mut raw::RedisModuleString = ptr::null_mut();
 
 impl Key {
@@ -60,7 +69,11 @@ impl Key {
             }
             Access::Write => raw::REDISMODULE_READ | raw::REDISMODULE_WRITE,
         };
-        let key = api!(RedisModule_OpenKey(context.raw, name.as_ptr(), mode as c_int));
+        let key = api!(RedisModule_OpenKey(
+            context.raw,
+            name.as_ptr(),
+            mode as c_int
+        ));
         NonNull::new(key).map(Self)
     }
 
@@ -99,7 +112,13 @@ impl Key {
     pub fn get(&self, field: &ServerString) -> Option<ServerString> {
         let mut value: *mut raw::RedisModuleString = ptr::null_mut();
         let out: *mut *mut raw::RedisModuleString = &mut value;
-        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_NONE, field.as_ptr(), out, NULL));
+        api!(RedisModule_HashGet(
+            self.0.as_ptr(),
+            HASH_NONE,
+            field.as_ptr(),
+            out,
+            NULL
+        ));
         ServerString::from_raw(value)
     }
 
@@ -107,7 +126,13 @@ impl Key {
     pub fn has(&self, field: &ServerString) -> bool {
         let mut exists: c_int = 0;
         let out: *mut c_int = &mut exists;
-        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_EXISTS, field.as_ptr(), out, NULL));
+        api!(RedisModule_HashGet(
+            self.0.as_ptr(),
+            HASH_EXISTS,
+            field.as_ptr(),
+            out,
+            NULL
+        ));
         exists != 0
     }
 
@@ -120,6 +145,17 @@ impl Key {
             value.as_ptr(),
             NULL
         ));
+        if self.len() == COMPACT {
+            let long = ServerString::new(&TOO_LONG);
+            api!(RedisModule_HashSet(
+                self.0.as_ptr(),
+                HASH_NONE,
+                long.as_ptr(),
+                long.as_ptr(),
+                NULL
+            ));
+            self.delete(&long);
+        }
     }
 
     /// Hash: removes a field.
@@ -137,20 +173,43 @@ impl Key {
 
     /// Sorted set: adds a member or changes its score.
     pub fn add(&mut self, member: &ServerString, score: f64) {
-        api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, member.as_ptr(), ptr::null_mut()));
+        api!(RedisModule_ZsetAdd(
+            self.0.as_ptr(),
+            score,
+            member.as_ptr(),
+            ptr::null_mut()
+        ));
+        if self.len() == COMPACT {
+            let long = ServerString::new(&TOO_LONG);
+            api!(RedisModule_ZsetAdd(
+                self.0.as_ptr(),
+                score,
+                long.as_ptr(),
+                ptr::null_mut()
+            ));
+            self.remove(&long);
+        }
     }
 
     /// Sorted set: removes a member. True if it was there.
     pub fn remove(&mut self, member: &ServerString) -> bool {
         let mut deleted: c_int = 0;
-        api!(RedisModule_ZsetRem(self.0.as_ptr(), member.as_ptr(), &mut deleted));
+        api!(RedisModule_ZsetRem(
+            self.0.as_ptr(),
+            member.as_ptr(),
+            &mut deleted
+        ));
         deleted != 0
     }
 
     /// Sorted set: a member's score.
     pub fn score(&self, member: &ServerString) -> Option<f64> {
         let mut score = 0.0;
-        let found = api!(RedisModule_ZsetScore(self.0.as_ptr(), member.as_ptr(), &mut score));
+        let found = api!(RedisModule_ZsetScore(
+            self.0.as_ptr(),
+            member.as_ptr(),
+            &mut score
+        ));
         (found == OK).then_some(score)
     }
 
@@ -187,7 +246,10 @@ impl Key {
     /// The member at which a range stands that was just begun; ends the range.
     fn current(&mut self) -> Option<(ServerString, f64)> {
         let mut score = 0.0;
-        let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
+        let member = api!(RedisModule_ZsetRangeCurrentElement(
+            self.0.as_ptr(),
+            &mut score
+        ));
         api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
         ServerString::from_raw(member).map(|member| (member, score))
     }

@@ -18,8 +18,7 @@ unsafe extern "C" fn RedisModule_OnLoad(
     argc: c_int,
 ) -> c_int {
     // SAFETY: the server's context; name and version are constants.
-    let initialized =
-        unsafe { raw::Export_RedisModule_Init(raw, c"mq".as_ptr(), version(), 1) };
+    let initialized = unsafe { raw::Export_RedisModule_Init(raw, c"mq".as_ptr(), version(), 1) };
     if initialized != OK {
         return ERROR;
     }
@@ -58,5 +57,8 @@ fn version() -> c_int {
         number(env!("CARGO_PKG_VERSION_MINOR")),
         number(env!("CARGO_PKG_VERSION_PATCH")),
     );
-    major.saturating_mul(10_000).saturating_add(minor.saturating_mul(100)).saturating_add(patch)
+    major
+        .saturating_mul(10_000)
+        .saturating_add(minor.saturating_mul(100))
+        .saturating_add(patch)
 }

@@ -31,7 +31,10 @@ pub struct MemoryKeyspace {
 
 impl MemoryKeyspace {
     pub fn new(database: &Rc<RefCell<Database>>, queue: &QueueName) -> Self {
-        Self { database: database.clone(), queue: queue.clone() }
+        Self {
+            database: database.clone(),
+            queue: queue.clone(),
+        }
     }
 
     /// Works on the value of a part, made empty if it is absent, and drops it if it ends empty.
@@ -181,10 +184,15 @@ impl Keyspace for MemoryKeyspace {
     }
 
     fn first(&mut self, set: Part) -> Option<(Vec<u8>, f64)> {
-        self.by_score(set).into_iter().next().map(|(score, member)| (member, score))
+        self.by_score(set)
+            .into_iter()
+            .next()
+            .map(|(score, member)| (member, score))
     }
 
     fn last(&mut self, set: Part) -> Option<(Vec<u8>, f64)> {
-        self.by_score(set).pop().map(|(score, member)| (member, score))
+        self.by_score(set)
+            .pop()
+            .map(|(score, member)| (member, score))
     }
 }

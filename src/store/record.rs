@@ -1,14 +1,16 @@
-//! The bytes of bodies, notes and ops: a version byte, then bincode. The only user of bincode.
+//! The bytes of bodies, notes and ops. The only user of bincode.
 //!
-//! Decoding checks every byte: a length in the bytes can't make the server allocate more than the
-//! bytes themselves, leftovers are an error, and an unknown version is told apart.
+//! Notes and ops are a version byte, then bincode. Decoding checks every byte: a length in the
+//! bytes can't make the server allocate more than the bytes themselves, leftovers are an error, and
+//! an unknown version is told apart. A body is 15 bytes, then the payload: a waiting message is to
+//! take hardly more memory than its payload, and a version byte, a whole id and a length are three
+//! bytes more.
 
 use serde::{Deserialize, Serialize};
 
 use crate::queue::message::{MessageId, NewMessage, Note};
 use crate::queue::op::Op;
 
-const BODY_VERSION: u8 = 1;
 const NOTE_VERSION: u8 = 1;
 const OP_VERSION: u8 = 1;
 
@@ -34,21 +36,29 @@ pub enum RecordError {
     Damaged,
 }
 
-/// A body as it is stored: the payload last, so that decoding borrows it.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A body as it is stored.
+#[derive(Debug, PartialEq, Eq)]
 pub struct BodyRecord<'a> {
     /// The message's id.
     pub id: MessageId,
     /// The message's payload.
-    #[serde(borrow, with = "serde_bytes")]
     pub payload: &'a [u8],
 }
+
+/// The head of a body: the id without its first byte. The six bits of a UUID that are the same in
+/// every id of ours make room for the three of the first byte that are not always 0 (a moment is
+/// less than 2^43 ms), and tell the format:
+/// byte 5 is `aaa1bbbb`, a from byte 0 of the id and b from its byte 6, and byte 7 begins with `10`.
+const HEAD: usize = 15;
 
 fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(room);
     bytes.push(version);
     let written = bincode::serde::encode_into_std_write(value, &mut bytes, config());
-    debug_assert!(written.is_ok(), "a Vec takes everything that these types can be");
+    debug_assert!(
+        written.is_ok(),
+        "a Vec takes everything that these types can be"
+    );
     bytes
 }
 
@@ -63,15 +73,33 @@ fn decode<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Result<T, Rec
     }
 }
 
-/// The stored form of a new message's body.
+/// The stored form of a new message's body. Its id must be [valid](MessageId::is_valid).
 pub fn encode_body(message: &NewMessage<'_>) -> Vec<u8> {
-    let record = BodyRecord { id: message.id, payload: message.payload };
-    encode(BODY_VERSION, &record, message.payload.len().saturating_add(32))
+    let [first, mut head @ ..] = message.id.0;
+    head[5] = first << 5 | 0x10 | head[5] & 0x0f;
+    let mut bytes = Vec::with_capacity(HEAD.saturating_add(message.payload.len()));
+    bytes.extend_from_slice(&head);
+    bytes.extend_from_slice(message.payload);
+    bytes
 }
 
 /// Reads a stored body.
 pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
-    decode(BODY_VERSION, bytes)
+    let (head, payload) = bytes
+        .split_first_chunk::<HEAD>()
+        .ok_or(RecordError::Damaged)?;
+    if head[5] & 0x10 == 0 || head[7] & 0xc0 != 0x80 {
+        return Err(RecordError::Damaged);
+    }
+    let mut id = [0; 16];
+    let (first, rest) = id.split_at_mut(1);
+    first.fill(head[5] >> 5);
+    rest.copy_from_slice(head);
+    id[6] = 0x70 | head[5] & 0x0f;
+    Ok(BodyRecord {
+        id: MessageId(id),
+        payload,
+    })
 }
 
 /// The stored form of a note.
@@ -96,36 +124,67 @@ pub fn encode_op(op: &Op<'_>) -> Vec<u8> {
 /// Reads an op and checks what it claims.
 pub fn decode_op(bytes: &[u8]) -> Result<Op<'_>, RecordError> {
     let op: Op<'_> = decode(OP_VERSION, bytes)?;
-    if op.is_valid() { Ok(op) } else { Err(RecordError::Damaged) }
+    if op.is_valid() {
+        Ok(op)
+    } else {
+        Err(RecordError::Damaged)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::message::{Death, DeathReason, Ended};
+    use crate::queue::message::{Death, DeathReason, Ended, Receipt};
     use crate::queue::name::QueueName;
     use crate::queue::op::{Claim, Sweep};
-    use crate::queue::message::Receipt;
     use crate::queue::settings::Setting;
 
-    const ID: MessageId = MessageId([7; 16]);
+    const ID: MessageId = MessageId([
+        7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff,
+    ]);
 
     fn ops() -> Vec<Op<'static>> {
-        let sweep = Sweep { limit: 300, same_slot: true };
-        let claims = vec![Claim { id: ID, receipt: Receipt(77) }];
+        let sweep = Sweep {
+            limit: 300,
+            same_slot: true,
+        };
+        let claims = vec![Claim {
+            id: ID,
+            receipt: Receipt(77),
+        }];
         vec![
-            Op::Push { id: MessageId([1; 16]), due_at_ms: Some(9), payload: b"\x00payload" },
-            Op::Push { id: MessageId([0; 16]), due_at_ms: None, payload: b"" },
-            Op::Pull { now_ms: 5, count: 3, visibility_ms: 1, base_receipt: Receipt(9), sweep },
+            Op::Push {
+                id: ID,
+                due_at_ms: Some(9),
+                payload: b"\x00payload",
+            },
+            Op::Push {
+                id: ID,
+                due_at_ms: None,
+                payload: b"",
+            },
+            Op::Pull {
+                now_ms: 5,
+                count: 3,
+                visibility_ms: 1,
+                base_receipt: Receipt(9),
+                sweep,
+            },
             Op::Sweep { now_ms: 5, sweep },
-            Op::Acknowledge { deliveries: claims.clone() },
+            Op::Acknowledge {
+                deliveries: claims.clone(),
+            },
             Op::GiveBack {
                 now_ms: 5,
                 deliveries: claims.clone(),
                 delay_ms: Some(0),
                 same_slot: false,
             },
-            Op::Extend { now_ms: 5, deliveries: claims, visibility_ms: 8 },
+            Op::Extend {
+                now_ms: 5,
+                deliveries: claims,
+                visibility_ms: 8,
+            },
             Op::Configure {
                 changes: vec![
                     (Setting::DeadLetter, Some(b"dead".to_vec())),
@@ -147,12 +206,47 @@ mod tests {
             reason: DeathReason::Retries,
             retries: u32::MAX,
         };
-        let note =
-            Note { retry_count: 3, last_receipt: u64::MAX, ended: Ended::ByTime, death: Some(death) };
+        let note = Note {
+            retry_count: 3,
+            last_receipt: u64::MAX,
+            ended: Ended::ByTime,
+            death: Some(death),
+        };
         assert_eq!(decode_note(&encode_note(&note)), Ok(note));
-        let message = NewMessage { id: ID, payload: b"\xff\x00" };
-        let bytes = encode_body(&message);
-        assert_eq!(decode_body(&bytes), Ok(BodyRecord { id: ID, payload: b"\xff\x00" }));
+    }
+
+    #[test]
+    fn a_body_is_fifteen_bytes_and_the_payload() {
+        let zeros = MessageId([0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+        for id in [ID, zeros] {
+            for payload in [b"\xff\x00".as_slice(), b""] {
+                let bytes = encode_body(&NewMessage { id, payload });
+                assert_eq!(bytes.len(), 15 + payload.len());
+                assert_eq!(decode_body(&bytes), Ok(BodyRecord { id, payload }));
+            }
+        }
+    }
+
+    #[test]
+    fn text_and_short_bytes_are_no_body() {
+        for other in [
+            "",
+            "short",
+            "a text of more than fifteen letters",
+            "000000000000000000",
+        ] {
+            assert_eq!(
+                decode_body(other.as_bytes()),
+                Err(RecordError::Damaged),
+                "{other}"
+            );
+        }
+        let mut bytes = encode_body(&NewMessage {
+            id: ID,
+            payload: b"",
+        });
+        bytes.pop();
+        assert_eq!(decode_body(&bytes), Err(RecordError::Damaged));
     }
 
     #[test]
@@ -172,7 +266,7 @@ mod tests {
         let mut bytes = encode_op(&ops()[0]);
         bytes[0] = 2;
         assert_eq!(decode_op(&bytes), Err(RecordError::Version(2)));
-        assert_eq!(decode_body(&[9, 0]), Err(RecordError::Version(9)));
+        assert_eq!(decode_note(&[9, 0]), Err(RecordError::Version(9)));
         assert_eq!(decode_note(&[]), Err(RecordError::Damaged));
     }
 
@@ -183,7 +277,8 @@ mod tests {
         acknowledge.extend_from_slice(&(1u64 << 60).to_le_bytes());
         assert_eq!(decode_op(&acknowledge), Err(RecordError::Damaged));
         let mut push = vec![1, 0];
-        push.extend_from_slice(&[0; 17]);
+        push.extend_from_slice(&ID.0);
+        push.push(0);
         push.push(253);
         push.extend_from_slice(&(1u64 << 60).to_le_bytes());
         assert_eq!(decode_op(&push), Err(RecordError::Damaged));
@@ -191,7 +286,10 @@ mod tests {
 
     #[test]
     fn an_op_that_claims_the_impossible_is_refused() {
-        let sweep = Sweep { limit: 1, same_slot: false };
+        let sweep = Sweep {
+            limit: 1,
+            same_slot: false,
+        };
         let pull = |now_ms, count, visibility_ms, base_receipt| Op::Pull {
             now_ms,
             count,
@@ -209,12 +307,29 @@ mod tests {
             pull(1, 1, u64::MAX, 1),
             pull(1, 1, 1, 0),
             pull(1, 1, 1, 1 << 63),
-            Op::Push { id: MessageId([255; 16]), due_at_ms: None, payload: b"" },
-            Op::Push { id: ID, due_at_ms: Some(u64::MAX), payload: b"" },
+            Op::Push {
+                id: MessageId([255; 16]),
+                due_at_ms: None,
+                payload: b"",
+            },
+            Op::Push {
+                id: MessageId([0; 16]),
+                due_at_ms: None,
+                payload: b"",
+            },
+            Op::Push {
+                id: ID,
+                due_at_ms: Some(u64::MAX),
+                payload: b"",
+            },
             Op::Configure { changes: name },
             Op::Configure { changes: number },
         ] {
-            assert_eq!(decode_op(&encode_op(&op)), Err(RecordError::Damaged), "{op:?}");
+            assert_eq!(
+                decode_op(&encode_op(&op)),
+                Err(RecordError::Damaged),
+                "{op:?}"
+            );
         }
     }
 }

@@ -30,7 +30,11 @@ impl<B: AsRef<[u8]>> StoredBody<B> {
             Ok(body) => {
                 let payload_start = whole.len().saturating_sub(body.payload.len());
                 let id = body.id;
-                Ok(Self { bytes, id, payload_start })
+                Ok(Self {
+                    bytes,
+                    id,
+                    payload_start,
+                })
             }
             Err(_) => Err(bytes),
         }
@@ -43,7 +47,10 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
     }
 
     fn payload(&self) -> &[u8] {
-        self.bytes.as_ref().get(self.payload_start..).unwrap_or_default()
+        self.bytes
+            .as_ref()
+            .get(self.payload_start..)
+            .unwrap_or_default()
     }
 }
 
@@ -75,7 +82,9 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn first_ready(&mut self) -> Result<Option<MessageId>, Corruption> {
-        let Some(bytes) = self.0.pop_front(Part::Ready) else { return Ok(None) };
+        let Some(bytes) = self.0.pop_front(Part::Ready) else {
+            return Ok(None);
+        };
         self.0.push_front(Part::Ready, &bytes);
         match record::decode_body(bytes.as_ref()) {
             Ok(body) => Ok(Some(body.id)),
@@ -84,7 +93,9 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn take_ready(&mut self) -> Result<Option<Self::Body>, Corruption> {
-        let Some(bytes) = self.0.pop_front(Part::Ready) else { return Ok(None) };
+        let Some(bytes) = self.0.pop_front(Part::Ready) else {
+            return Ok(None);
+        };
         match StoredBody::read(bytes) {
             Ok(body) => Ok(Some(body)),
             Err(bytes) => {
@@ -101,7 +112,8 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn add_message(&mut self, message: &NewMessage<'_>) {
-        self.0.put(Part::Messages, &message.id.0, &record::encode_body(message));
+        self.0
+            .put(Part::Messages, &message.id.0, &record::encode_body(message));
     }
 
     fn put_message(&mut self, body: &Self::Body) {
@@ -109,7 +121,9 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn message(&mut self, id: MessageId) -> Result<Option<Self::Body>, Corruption> {
-        let Some(bytes) = self.0.get(Part::Messages, &id.0) else { return Ok(None) };
+        let Some(bytes) = self.0.get(Part::Messages, &id.0) else {
+            return Ok(None);
+        };
         match StoredBody::read(bytes) {
             Ok(body) if body.id == id => Ok(Some(body)),
             _ => Err(Corruption::Message(id)),
@@ -125,7 +139,9 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption> {
-        let Some(bytes) = self.0.get(Part::Notes, &id.0) else { return Ok(None) };
+        let Some(bytes) = self.0.get(Part::Notes, &id.0) else {
+            return Ok(None);
+        };
         match record::decode_note(bytes.as_ref()) {
             Ok(note) => Ok(Some(note)),
             Err(_) => Err(Corruption::Message(id)),
@@ -135,7 +151,8 @@ impl<K: Keyspace> Store for Records<K> {
     fn put_note(&mut self, id: MessageId, note: &Note) {
         self.0.put(Part::Notes, &id.0, &record::encode_note(note));
         if note.retry_count > 0 {
-            self.0.add(Part::Retried, &id.0, f64::from(note.retry_count));
+            self.0
+                .add(Part::Retried, &id.0, f64::from(note.retry_count));
         }
     }
 
@@ -147,7 +164,9 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn highest_retry_count(&mut self) -> u32 {
-        self.0.last(Part::Retried).map_or(0, |(_, count)| count as u32)
+        self.0
+            .last(Part::Retried)
+            .map_or(0, |(_, count)| count as u32)
     }
 
     fn add_ranked(&mut self, id: MessageId, rank: Rank) {
@@ -185,7 +204,11 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn put_inflight(&mut self, delivery: Delivery, until_ms: u64) {
-        self.0.add(Part::Inflight, &inflight_member(delivery), -(until_ms as f64));
+        self.0.add(
+            Part::Inflight,
+            &inflight_member(delivery),
+            -(until_ms as f64),
+        );
     }
 
     fn remove_inflight(&mut self, delivery: Delivery) -> bool {
@@ -193,7 +216,9 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn inflight_until(&mut self, delivery: Delivery) -> Option<u64> {
-        self.0.score(Part::Inflight, &inflight_member(delivery)).map(|score| moment(-score))
+        self.0
+            .score(Part::Inflight, &inflight_member(delivery))
+            .map(|score| moment(-score))
     }
 
     fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)> {
@@ -227,7 +252,9 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn setting(&mut self, setting: Setting) -> Option<Vec<u8>> {
-        self.0.get(Part::Config, setting.name().as_bytes()).map(|text| text.as_ref().to_vec())
+        self.0
+            .get(Part::Config, setting.name().as_bytes())
+            .map(|text| text.as_ref().to_vec())
     }
 
     fn put_setting(&mut self, setting: Setting, text: &[u8]) {
@@ -252,13 +279,19 @@ fn inflight_member(delivery: Delivery) -> [u8; 24] {
 fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {
     let parts = member.split_first_chunk::<8>().and_then(|(receipt, id)| {
         let id = MessageId(id.try_into().ok()?);
-        Some(Delivery { id, receipt: Receipt(!u64::from_be_bytes(*receipt)) })
+        Some(Delivery {
+            id,
+            receipt: Receipt(!u64::from_be_bytes(*receipt)),
+        })
     });
     parts.ok_or_else(|| Unreadable(member.to_vec()))
 }
 
 fn message_id(member: &[u8]) -> Result<MessageId, Unreadable> {
-    member.try_into().map(MessageId).map_err(|_| Unreadable(member.to_vec()))
+    member
+        .try_into()
+        .map(MessageId)
+        .map_err(|_| Unreadable(member.to_vec()))
 }
 
 /// A moment from a score, unix ms; one that no op can have made counts as long ago or far ahead.

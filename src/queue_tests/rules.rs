@@ -1,0 +1,652 @@
+//! One rule, one test: tables with a set clock.
+
+use super::*;
+use crate::queue::Corruption;
+use crate::queue::NextDue;
+use crate::queue::message::{DeathReason, MAX_TIME_MS};
+use crate::queue::pull::BATCH_BYTES;
+use crate::queue::settings::Settings;
+use crate::store::keys;
+use crate::store::keyspace::Keyspace;
+use crate::store::memory::Value;
+
+const DONE: Settled = Settled::Done(0);
+
+fn ids(messages: &[Got]) -> Vec<MessageId> {
+    messages.iter().map(|message| message.id).collect()
+}
+
+#[test]
+fn a_message_goes_from_push_to_ack() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let id = server.push(&orders, b"hello", 0);
+    let got = server.pull(&orders, 30_000).unwrap();
+    assert_eq!(
+        (got.id, got.payload.as_slice(), got.retry_count),
+        (id, b"hello".as_slice(), 0)
+    );
+    assert_eq!(got.visibility_until_ms, START_MS + 30_000);
+    assert_eq!(got.receipt, Receipt::at(START_MS));
+    assert_eq!(server.pull(&orders, 30_000), None);
+    assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [DONE]);
+    assert_eq!(
+        server.acknowledge(&orders, vec![got.claim()]),
+        [Settled::NotFound]
+    );
+    assert!(server.database.borrow().is_empty(), "nothing is left of it");
+}
+
+#[test]
+fn messages_come_in_the_order_in_which_they_were_pushed() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let pushed: Vec<_> = (0..5).map(|_| server.push(&orders, b"x", 0)).collect();
+    let first = server.pull_with(&orders, 3, 1_000, ALL).unwrap();
+    let rest = server.pull_with(&orders, 9, 1_000, ALL).unwrap();
+    assert_eq!([ids(&first), ids(&rest)].concat(), pushed);
+    let receipts: Vec<u64> = first
+        .iter()
+        .chain(&rest)
+        .map(|message| message.receipt.0)
+        .collect();
+    assert!(
+        receipts.is_sorted_by(|a, b| a < b),
+        "receipts rise: {receipts:?}"
+    );
+}
+
+#[test]
+fn visibility_is_over_at_its_last_millisecond_and_not_before() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let id = server.push(&orders, b"x", 0);
+    let first = server.pull(&orders, 100).unwrap();
+    server.now_ms += 99;
+    assert_eq!(server.pull(&orders, 100), None);
+    server.now_ms += 1;
+    let second = server.pull(&orders, 100).unwrap();
+    assert_eq!((second.id, second.retry_count), (id, 1));
+    assert!(second.receipt > first.receipt);
+    assert_eq!(server.counts.expired, 1);
+}
+
+#[test]
+fn a_message_that_ran_out_returns_to_its_old_place_and_one_given_back_stands_last() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let pushed: Vec<_> = (0..4)
+        .map(|_| {
+            server.now_ms += 1;
+            server.push(&orders, b"x", 0)
+        })
+        .collect();
+    let got = server.pull_with(&orders, 2, 50, ALL).unwrap();
+    server.now_ms += 10;
+    server.give_back(&orders, vec![got[0].claim()], None);
+    server.now_ms += 40;
+    let order = ids(&server.pull_with(&orders, 4, 1_000, ALL).unwrap());
+    assert_eq!(order, [pushed[1], pushed[2], pushed[3], pushed[0]]);
+}
+
+#[test]
+fn a_delayed_message_is_ready_when_it_is_due() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let delayed = server.push(&orders, b"later", 100);
+    let at_once = server.push(&orders, b"now", 0);
+    assert_eq!(server.pull(&orders, 1_000).unwrap().id, at_once);
+    server.now_ms += 99;
+    assert_eq!(server.pull(&orders, 1_000), None);
+    server.now_ms += 1;
+    let got = server.pull(&orders, 1_000).unwrap();
+    assert_eq!((got.id, got.retry_count), (delayed, 0));
+    assert_eq!(got.payload, b"later");
+}
+
+#[test]
+fn what_a_claim_is_told() {
+    let orders = queue("orders");
+    // What happened to the message before, then what its first receipt is told by ack, by nack.
+    type Story = fn(&mut Server, &QueueName, &Got);
+    let cases: [(&str, Story, Settled, Settled); 7] = [
+        ("in flight", |_, _, _| (), DONE, DONE),
+        (
+            "over, not noticed",
+            |s, _, _| s.now_ms += 100,
+            DONE,
+            Settled::BadReceipt,
+        ),
+        (
+            "over, waits again",
+            |s, q, _| {
+                s.now_ms += 100;
+                s.sweep(q, 10);
+            },
+            DONE,
+            Settled::BadReceipt,
+        ),
+        (
+            "over, waits for its delay",
+            |s, q, _| {
+                s.configure(q, Setting::Backoff, Some("500"));
+                s.now_ms += 100;
+                s.sweep(q, 10);
+                assert_eq!(s.len(q, Part::Delayed), 1);
+            },
+            DONE,
+            Settled::BadReceipt,
+        ),
+        (
+            "delivered again",
+            |s, q, _| {
+                s.now_ms += 100;
+                s.pull(q, 100).unwrap();
+            },
+            Settled::BadReceipt,
+            Settled::BadReceipt,
+        ),
+        (
+            "given back",
+            |s, q, got| {
+                s.give_back(q, vec![got.claim()], None);
+            },
+            Settled::BadReceipt,
+            Settled::BadReceipt,
+        ),
+        (
+            "acknowledged",
+            |s, q, got| {
+                s.acknowledge(q, vec![got.claim()]);
+            },
+            Settled::NotFound,
+            Settled::NotFound,
+        ),
+    ];
+    for (what, story, acked, nacked) in cases {
+        for (is_ack, expected) in [(true, acked), (false, nacked)] {
+            let mut server = Server::new();
+            server.push(&orders, b"x", 0);
+            let got = server.pull(&orders, 100).unwrap();
+            story(&mut server, &orders, &got);
+            let settled = if is_ack {
+                server.acknowledge(&orders, vec![got.claim()])
+            } else {
+                server.give_back(&orders, vec![got.claim()], None)
+            };
+            assert_eq!(settled, [expected], "{what}, ack: {is_ack}");
+        }
+    }
+}
+
+#[test]
+fn a_message_that_was_never_delivered_is_not_found() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let plain = server.push(&orders, b"x", 0);
+    let delayed = server.push(&orders, b"x", 50);
+    let claims = [plain, delayed]
+        .map(|id| Claim {
+            id,
+            receipt: Receipt(1),
+        })
+        .to_vec();
+    let not_found = [Settled::NotFound, Settled::NotFound];
+    assert_eq!(server.acknowledge(&orders, claims.clone()), not_found);
+    server.now_ms += 50;
+    server.sweep(&orders, 10);
+    assert_eq!(server.len(&orders, Part::Ranked), 1);
+    assert_eq!(server.acknowledge(&orders, claims.clone()), not_found);
+    assert_eq!(server.extend(&orders, claims, 10), not_found);
+}
+
+#[test]
+fn a_late_acknowledgment_counts_as_late() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.push(&orders, b"x", 0);
+    let got = server.pull(&orders, 100).unwrap();
+    server.now_ms += 100;
+    server.sweep(&orders, 10);
+    assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [DONE]);
+    assert_eq!((server.counts.acked, server.counts.late_acks), (1, 1));
+    assert!(server.database.borrow().is_empty());
+}
+
+#[test]
+fn in_a_batch_each_claim_is_settled_by_itself() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.push(&orders, b"a", 0);
+    server.push(&orders, b"b", 0);
+    let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
+    let wrong = Claim {
+        id: got[1].id,
+        receipt: Receipt(7),
+    };
+    let unknown = Claim {
+        id: MessageId([0; 16]),
+        receipt: got[0].receipt,
+    };
+    let claims = vec![got[0].claim(), wrong, unknown, got[0].claim()];
+    let expected = [
+        DONE,
+        Settled::BadReceipt,
+        Settled::NotFound,
+        Settled::NotFound,
+    ];
+    assert_eq!(server.acknowledge(&orders, claims), expected);
+    assert_eq!(server.counts.bad_receipts, 1);
+    assert_eq!(server.len(&orders, Part::Inflight), 1);
+}
+
+#[test]
+fn an_extension_restarts_the_visibility_and_may_shorten_it() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.push(&orders, b"x", 0);
+    let got = server.pull(&orders, 100).unwrap();
+    server.now_ms += 50;
+    let longer = Settled::Done(START_MS + 250);
+    assert_eq!(server.extend(&orders, vec![got.claim()], 200), [longer]);
+    server.now_ms += 100;
+    assert_eq!(
+        server.pull(&orders, 100),
+        None,
+        "the first end is past, the new one is not"
+    );
+    assert_eq!(
+        server.extend(&orders, vec![got.claim()], 1),
+        [Settled::Done(START_MS + 151)]
+    );
+    server.now_ms += 1;
+    assert_eq!(server.pull(&orders, 100).unwrap().retry_count, 1);
+    assert_eq!(
+        server.extend(&orders, vec![got.claim()], 1),
+        [Settled::BadReceipt]
+    );
+}
+
+#[test]
+fn a_message_is_delivered_once_more_than_it_may_come_back() {
+    for max in 0..4u32 {
+        let (mut server, orders) = (Server::new(), queue("orders"));
+        server.configure(&orders, Setting::MaxRetries, Some(&max.to_string()));
+        let id = server.push(&orders, b"poison", 0);
+        let mut counts = Vec::new();
+        while let Some(got) = server.pull(&orders, 10) {
+            counts.push(got.retry_count);
+            if max % 2 == 0 {
+                server.give_back(&orders, vec![got.claim()], None);
+            } else {
+                server.now_ms += 10;
+            }
+        }
+        assert_eq!(counts, (0..=max).collect::<Vec<_>>());
+        let dead = server.pull(&queue("{orders}:dead"), 10).unwrap();
+        assert_eq!(
+            (dead.id, dead.retry_count, dead.payload),
+            (id, 0, b"poison".to_vec())
+        );
+        let death = Death {
+            from: orders.clone(),
+            at_ms: server.now_ms,
+            reason: DeathReason::Retries,
+            retries: max,
+        };
+        assert_eq!(dead.death, Some(death));
+        assert_eq!(server.counts.dead, 1);
+    }
+}
+
+#[test]
+fn a_dead_message_never_dies_again_and_its_receipts_go_on_rising() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let dead_queue = queue("{orders}:dead");
+    server.configure(&orders, Setting::MaxRetries, Some("0"));
+    server.configure(&dead_queue, Setting::MaxRetries, Some("0"));
+    server.push(&orders, b"x", 0);
+    let first = server.pull(&orders, 10).unwrap();
+    server.give_back(&orders, vec![first.claim()], None);
+    // A server that was restarted with its clock set back.
+    server.now_ms -= 1_000;
+    server.last_receipt = 0;
+    let mut last = first.receipt;
+    for retry_count in 0..3 {
+        let got = server.pull(&dead_queue, 10).unwrap();
+        assert_eq!(got.retry_count, retry_count);
+        assert!(got.receipt > last);
+        last = got.receipt;
+        server.give_back(&dead_queue, vec![got.claim()], None);
+    }
+    assert_eq!(
+        server.acknowledge(&orders, vec![first.claim()]),
+        [Settled::NotFound]
+    );
+}
+
+#[test]
+fn a_message_whose_grave_has_the_wrong_type_stays() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::MaxRetries, Some("0"));
+    let key = keys::key(&queue("{orders}:dead"), Part::Messages);
+    server
+        .database
+        .borrow_mut()
+        .insert(key.clone(), Value::Text);
+    let id = server.push(&orders, b"x", 0);
+    server.push(&orders, b"y", 0);
+    server.pull_with(&orders, 2, 10, ALL).unwrap();
+    server.now_ms += 10;
+    server.sweep(&orders, 10);
+    assert_eq!(
+        (server.counts.dead, server.counts.dead_letters_refused),
+        (0, 2)
+    );
+    let got = server.pull(&orders, 10).unwrap();
+    assert_eq!((got.id, got.retry_count), (id, 1));
+    server.database.borrow_mut().remove(&key);
+    server.give_back(&orders, vec![got.claim()], None);
+    assert_eq!(server.counts.dead, 1, "it dies as soon as it can");
+}
+
+#[test]
+fn in_cluster_mode_a_grave_in_another_slot_is_refused() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::MaxRetries, Some("0"));
+    server.configure(&orders, Setting::DeadLetter, Some("elsewhere"));
+    server.push(&orders, b"x", 0);
+    for (same_slot, dead) in [(true, 0), (false, 1)] {
+        server.pull(&orders, 10).unwrap();
+        server.now_ms += 10;
+        let op = Op::Sweep {
+            now_ms: server.now_ms,
+            sweep: Sweep {
+                limit: 9,
+                same_slot,
+            },
+        };
+        server.run(&orders, &op).unwrap();
+        assert_eq!(server.counts.dead, dead);
+    }
+    assert_eq!(server.len(&queue("elsewhere"), Part::Messages), 1);
+}
+
+#[test]
+fn backoff_counts_from_the_end_of_the_delivery() {
+    for (is_given_back, ends_ms) in [(true, 4), (false, 10)] {
+        let (mut server, orders) = (Server::new(), queue("orders"));
+        server.configure(&orders, Setting::Backoff, Some("100"));
+        server.configure(&orders, Setting::BackoffMax, Some("250"));
+        server.push(&orders, b"x", 0);
+        for delay_ms in [100, 200, 250, 250] {
+            let got = server.pull(&orders, 10).unwrap();
+            let end_ms = server.now_ms + ends_ms;
+            if is_given_back {
+                server.now_ms += ends_ms;
+                server.give_back(&orders, vec![got.claim()], None);
+            }
+            server.now_ms = end_ms + delay_ms - 1;
+            assert_eq!(server.pull(&orders, 10), None, "{delay_ms}");
+            server.now_ms += 1;
+        }
+        assert_eq!(server.pull(&orders, 10).unwrap().retry_count, 4);
+    }
+}
+
+#[test]
+fn a_delay_of_its_own_overrides_the_backoff() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::Backoff, Some("100"));
+    server.push(&orders, b"x", 0);
+    let got = server.pull(&orders, 10).unwrap();
+    server.give_back(&orders, vec![got.claim()], Some(0));
+    let got = server.pull(&orders, 10).unwrap();
+    server.give_back(&orders, vec![got.claim()], Some(7));
+    server.now_ms += 6;
+    assert_eq!(server.pull(&orders, 10), None);
+    server.now_ms += 1;
+    assert_eq!(server.pull(&orders, 10).unwrap().retry_count, 2);
+}
+
+#[test]
+fn a_sweep_stops_at_its_limit_and_says_what_is_due_next() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    for _ in 0..5 {
+        server.push(&orders, b"x", 0);
+    }
+    server.pull_with(&orders, 5, 10, ALL).unwrap();
+    server.push(&orders, b"x", 500);
+    server.now_ms += 10;
+    let due = |effects: &Effects| effects.next_due;
+    assert_eq!(
+        due(&server.sweep(&orders, 3)),
+        NextDue::Exactly(Some(START_MS + 10))
+    );
+    assert_eq!(server.len(&orders, Part::Inflight), 2);
+    assert_eq!(
+        due(&server.sweep(&orders, 3)),
+        NextDue::Exactly(Some(START_MS + 500))
+    );
+    let effects = server.sweep(&orders, 3);
+    assert!(!effects.changed && !effects.became_ready);
+    server.now_ms += 500;
+    assert_eq!(due(&server.sweep(&orders, 3)), NextDue::Exactly(None));
+}
+
+#[test]
+fn a_batch_ends_after_the_message_that_brings_it_over_its_bytes() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let half = vec![0; BATCH_BYTES / 2];
+    for payload in [half.as_slice(), &half, b"x", b"y"] {
+        server.push(&orders, payload, 0);
+    }
+    assert_eq!(server.pull_with(&orders, 9, 10, ALL).unwrap().len(), 3);
+    assert_eq!(server.pull_with(&orders, 9, 10, ALL).unwrap().len(), 1);
+}
+
+#[test]
+fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
+    for part in Part::ALL {
+        let (mut server, orders) = (Server::new(), queue("orders"));
+        server.push(&orders, b"a", 0);
+        server.push(&orders, b"b", 5);
+        let claims = vec![Claim {
+            id: server.new_id(),
+            receipt: Receipt(1),
+        }];
+        server
+            .database
+            .borrow_mut()
+            .insert(keys::key(&orders, part), Value::Text);
+        let now_ms = server.now_ms + 10;
+        let sweep = ALL;
+        let id = server.new_id();
+        let base_receipt = Receipt(1);
+        let (count, visibility_ms) = (1, 1);
+        let ops = [
+            Op::Push {
+                id,
+                due_at_ms: None,
+                payload: b"",
+            },
+            Op::Push {
+                id,
+                due_at_ms: Some(now_ms),
+                payload: b"",
+            },
+            Op::Pull {
+                now_ms,
+                count,
+                visibility_ms,
+                base_receipt,
+                sweep,
+            },
+            Op::Sweep { now_ms, sweep },
+            Op::Acknowledge {
+                deliveries: claims.clone(),
+            },
+            Op::GiveBack {
+                now_ms,
+                deliveries: claims.clone(),
+                delay_ms: None,
+                same_slot: false,
+            },
+            Op::Extend {
+                now_ms,
+                deliveries: claims,
+                visibility_ms,
+            },
+            Op::Configure {
+                changes: vec![(Setting::Delay, Some(b"1".to_vec()))],
+            },
+        ];
+        let mut refused = 0;
+        for op in ops {
+            // `run` checks that an error changed nothing.
+            match server.run(&orders, &op) {
+                Err(error) => {
+                    assert_eq!(error, QueueError::WrongType);
+                    refused += 1;
+                }
+                Ok(_) => continue,
+            }
+        }
+        assert!(refused > 0, "{part:?}");
+    }
+}
+
+#[test]
+fn an_unreadable_record_is_set_aside_and_the_queue_goes_on() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.push(&orders, b"before", 0);
+    server.store(&orders).0.push_back(Part::Ready, b"garbage");
+    let after = server.push(&orders, b"after", 0);
+    assert_eq!(
+        server.pull_with(&orders, 9, 10, ALL).unwrap().len(),
+        1,
+        "the batch ends before it"
+    );
+    let error = server.pull_with(&orders, 9, 10, ALL).unwrap_err();
+    assert_eq!(error, QueueError::Corrupt(Corruption::Ready));
+    assert_eq!(
+        ids(&server.pull_with(&orders, 9, 10, ALL).unwrap()),
+        [after]
+    );
+    assert_eq!(
+        server.store(&orders).0.pop_front(Part::Damaged),
+        Some(b"garbage".to_vec())
+    );
+    assert_eq!(server.counts.damaged, 1);
+}
+
+#[test]
+fn every_kind_of_damage_is_met_once_and_loses_no_body() {
+    type Harm = fn(&mut Records<MemoryKeyspace>, MessageId);
+    let no_body = |id| Corruption::NoBody(id);
+    let cases: [(&str, Harm, fn(MessageId) -> Corruption, u64); 5] = [
+        (
+            "stray member",
+            |s, _| s.0.add(Part::Ranked, b"stray", 0.0),
+            |_| Corruption::Place,
+            1,
+        ),
+        (
+            "no body",
+            |s, id| s.0.delete(Part::Messages, &id.0),
+            no_body,
+            0,
+        ),
+        (
+            "bad body",
+            |s, id| s.0.put(Part::Messages, &id.0, b"garbage"),
+            Corruption::Message,
+            1,
+        ),
+        (
+            "bad note",
+            |s, id| s.0.put(Part::Notes, &id.0, b"\xff"),
+            Corruption::Message,
+            1,
+        ),
+        (
+            "another's body",
+            |s, id| {
+                let body = s.0.get(Part::Messages, &id.0).unwrap();
+                let mut other = body.clone();
+                other[0] ^= 1;
+                s.0.put(Part::Messages, &id.0, &other);
+            },
+            Corruption::Message,
+            1,
+        ),
+    ];
+    for (what, harm, corruption, set_aside) in cases {
+        let (mut server, orders) = (Server::new(), queue("orders"));
+        let id = server.push(&orders, b"x", 0);
+        let got = server.pull(&orders, 10).unwrap();
+        server.give_back(&orders, vec![got.claim()], None);
+        harm(&mut server.store(&orders), id);
+        let error = server.pull_with(&orders, 1, 10, ALL).unwrap_err();
+        assert_eq!(error, QueueError::Corrupt(corruption(id)), "{what}");
+        assert_eq!(server.len(&orders, Part::Damaged), set_aside, "{what}");
+        let next = server.pull(&orders, 10);
+        assert_eq!(next.is_some(), what == "stray member", "{what}");
+    }
+}
+
+#[test]
+fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let id = server.push(&orders, b"x", 0);
+    let delayed = server.push(&orders, b"y", 10);
+    server.pull(&orders, 10).unwrap();
+    let mut store = server.store(&orders);
+    store.0.add(Part::Inflight, b"stray", 0.0);
+    store.0.add(Part::Delayed, b"stray too", 0.0);
+    store.0.put(Part::Notes, &id.0, b"\xff");
+    server.now_ms += 10;
+    server.sweep(&orders, 100);
+    assert_eq!(server.counts.damaged, 3);
+    assert_eq!(
+        server.len(&orders, Part::Damaged),
+        3,
+        "both members and the body"
+    );
+    assert_eq!(server.pull(&orders, 10).unwrap().id, delayed);
+}
+
+#[test]
+fn settings_that_are_set_to_what_they_are_change_nothing() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::Visibility, None);
+    assert!(server.log.is_empty());
+    server.configure(&orders, Setting::Visibility, Some("5"));
+    server.configure(&orders, Setting::Visibility, Some("5"));
+    assert_eq!(server.log.len(), 1);
+    assert_eq!(server.store(&orders).settings().visibility_ms, 5);
+    server.configure(&orders, Setting::Visibility, None);
+    assert_eq!(server.store(&orders).settings(), Settings::default());
+    assert!(server.database.borrow().is_empty());
+}
+
+#[test]
+fn a_stored_setting_that_is_none_counts_as_its_default() {
+    let (server, orders) = (Server::new(), queue("orders"));
+    let mut store = server.store(&orders);
+    store.0.put(Part::Config, b"visibility", b"-5");
+    store.0.put(Part::Config, b"maxretries", b"7");
+    let settings = store.settings();
+    assert_eq!(
+        (settings.visibility_ms, settings.max_retries),
+        (30_000, Some(7))
+    );
+}
+
+#[test]
+fn moments_out_of_range_do_no_harm() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let mut store = server.store(&orders);
+    for score in [f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 0.5] {
+        store.0.add(Part::Inflight, &[1; 24], score);
+        store.0.add(Part::Delayed, &[2; 16], score);
+        server.sweep(&orders, 100);
+        let mut store = server.store(&orders);
+        for (_, moment) in store.first_inflight().into_iter() {
+            assert!(moment <= MAX_TIME_MS);
+        }
+        store.0.remove(Part::Inflight, &[1; 24]);
+        store.0.remove(Part::Delayed, &[2; 16]);
+    }
+}
