@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::execute::execute;
-use crate::index::{Entry, UNKNOWN};
+use crate::index::{Entry, NEVER, UNKNOWN};
 use crate::queue::op::{Op, Sweep};
 use crate::server::context::Context;
 use crate::server::timer::{Fire, Timer, start, stop};
@@ -26,19 +26,27 @@ const PAUSE_RETRY_MS: u64 = 5;
 /// When a queue is tried again whose slot is on the move, or whose keys have a wrong type.
 const QUEUE_RETRY_MS: u64 = 1_000;
 
+/// The longest that the timer is set for: the server counts the milliseconds of a timer in 32 bits.
+/// For a later moment it fires in vain, and is armed again.
+const LONGEST_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// When the timer fires next.
 #[derive(Default)]
 pub struct State(Cell<Option<(Timer, u64)>>);
 
-/// Lets the timer fire at that moment, unix ms, or earlier. 0: as soon as possible.
+/// Lets the timer fire at that moment, unix ms, or earlier. 0: as soon as possible; [`NEVER`]: no
+/// need.
 pub fn arm(context: Context<'_>, state: &state::State, at_ms: u64) {
+    if at_ms == NEVER {
+        return;
+    }
     if let Some((timer, armed_for_ms)) = state.timer.0.get() {
         if armed_for_ms <= at_ms {
             return;
         }
         stop(context, timer);
     }
-    let delay_ms = at_ms.saturating_sub(context.now_ms());
+    let delay_ms = at_ms.saturating_sub(context.now_ms()).min(LONGEST_MS);
     state
         .timer
         .0

@@ -18,7 +18,8 @@ pub trait Fire {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer(raw::RedisModuleTimerID);
 
-/// Starts a timer that fires in `delay_ms`; with 0, as soon as the server is back in its loop.
+/// Starts a timer that fires in `delay_ms`, at most 2^31 − 1; with 0, as soon as the server is back
+/// in its loop.
 pub fn start<F: Fire>(context: Context<'_>, delay_ms: u64) -> Timer {
     let delay = i64::try_from(delay_ms).unwrap_or(i64::MAX / 4096);
     Timer(api!(RedisModule_CreateTimer(

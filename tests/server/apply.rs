@@ -10,7 +10,7 @@ fn real_ops() -> Vec<Vec<u8>> {
     let mut client = server.client();
     fill(&mut client);
     let message = client.pull("orders");
-    client.number(&format!("MQ.EXTEND orders IDS 1 {}", message.pair()));
+    client.ask(&format!("MQ.EXTEND orders IDS 1 {}", message.pair()));
     client.acknowledge(&message);
     let mut ops: Vec<Vec<u8>> = stream
         .take()

@@ -238,6 +238,22 @@ fn a_new_setting_holds_for_what_happens_from_then_on() {
 }
 
 #[test]
+fn settings_changed_by_hand_hold_at_once() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders DELAY 60000");
+    client.push("orders", "one");
+    client.ask("HSET mq:{orders}:config delay 50000");
+    let before = now_ms();
+    client.push("orders", "two");
+    let due = client.queue_info("orders", "next_due_at");
+    assert!((before + 50_000..=now_ms() + 50_000).contains(&due), "due at {due}");
+    client.ask("DEL mq:{orders}:config");
+    client.push("orders", "three");
+    assert_eq!(client.lengths("orders"), [1, 0, 2]);
+}
+
+#[test]
 fn a_queue_with_a_setting_is_a_queue() {
     let server = Server::start();
     let mut client = server.client();

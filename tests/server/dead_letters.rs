@@ -182,8 +182,7 @@ fn a_dead_message_never_dies_again() {
     assert_eq!(client.number("MQ.LEN {orders}:dead:dead"), 0);
 
     client.push("{orders}:dead", "an ordinary message here dies");
-    for _ in 0..2 {
-        let message = client.pull("{orders}:dead");
+    for message in client.pull_batch("{orders}:dead COUNT 2") {
         client.give_back(&message);
     }
     assert_eq!(client.number("MQ.LEN {orders}:dead:dead"), 1);

@@ -239,6 +239,11 @@ fn a_replicas_own_append_only_file_holds_everything() {
     let everything = fill(&mut client);
     same_data(&mut client, &mut replica.client(), "filling");
     let digest = client.text("DEBUG DIGEST");
+    let mut copy = replica.client();
+    eventually("the file begun at the synchronization is complete", || {
+        let info = copy.info("persistence");
+        info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0"
+    });
     // Without its master the replica has nothing but its file.
     server.kill();
     replica.kill_and_start_again();
