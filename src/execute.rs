@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use crate::index::Entry;
 use crate::queue::op::Op;
-use crate::queue::store::Store;
+use crate::queue::settings::Settings;
+use crate::queue::store::{Part, Store};
 use crate::queue::{Effects, Outcome, QueueError, apply};
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -47,9 +48,6 @@ fn apply_here(
     entry: &Rc<Entry>,
     op: &Op<'_>,
 ) -> Result<(Outcome<Body>, Effects), QueueError> {
-    if let Op::Configure { .. } = op {
-        entry.defaults.set(None);
-    }
     let mut store = open(context, entry, Access::Write);
     apply(&mut store, op)
 }
@@ -63,13 +61,9 @@ pub fn open<'a>(
     Records(ServerKeyspace::new(context, entry.names.clone(), access))
 }
 
-/// The queue's default visibility and delay, in milliseconds.
-pub fn defaults(context: Context<'_>, entry: &Entry) -> (u64, u64) {
-    if let Some(known) = entry.defaults.get() {
-        return known;
-    }
-    let settings = open(context, entry, Access::Read).settings();
-    let found = (settings.visibility_ms, settings.delay_ms);
-    entry.defaults.set(Some(found));
-    found
+/// The queue's settings.
+pub fn settings(context: Context<'_>, entry: &Entry) -> Result<Settings, QueueError> {
+    let mut store = open(context, entry, Access::Read);
+    store.require(&[Part::Config])?;
+    Ok(store.settings())
 }

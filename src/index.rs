@@ -29,8 +29,6 @@ pub struct Entry {
     pub names: Rc<KeyNames>,
     /// Not later than the earliest deadline, unix ms; or [`NEVER`], or [`UNKNOWN`].
     next_due_ms: Cell<u64>,
-    /// The default visibility and delay, ms, if they are known.
-    pub defaults: Cell<Option<(u64, u64)>>,
     /// The clients that wait, in the order in which they came.
     pub waiting: RefCell<BTreeMap<u64, Waiting>>,
     /// Since the server started.
@@ -47,7 +45,6 @@ impl Entry {
             db,
             names: Rc::new(KeyNames::new(queue)),
             next_due_ms: Cell::new(UNKNOWN),
-            defaults: Cell::new(None),
             waiting: RefCell::default(),
             counts: Cell::default(),
             serial: Cell::new(0),
@@ -106,12 +103,8 @@ impl Index {
         self.last_serial = self.last_serial.saturating_add(1);
         entry.serial.set(self.last_serial);
         let name = entry.queue().as_bytes().into();
-        self.databases
-            .entry(entry.db)
-            .or_default()
-            .insert(name, entry.clone());
-        self.due
-            .insert((entry.next_due_ms.get(), self.last_serial), entry.clone());
+        self.databases.entry(entry.db).or_default().insert(name, entry.clone());
+        self.due.insert((entry.next_due_ms.get(), self.last_serial), entry.clone());
         self.round.push_back(entry.clone());
     }
 
@@ -128,16 +121,12 @@ impl Index {
     /// Takes an entry out of the index, if nobody waits for its queue and
     /// [`next_to_forget`](Self::next_to_forget) just gave it.
     pub fn forget(&mut self, entry: &Rc<Entry>) {
-        let is_last = self
-            .round
-            .back()
-            .is_some_and(|last| Rc::ptr_eq(last, entry));
+        let is_last = self.round.back().is_some_and(|last| Rc::ptr_eq(last, entry));
         if !is_last || entry.has_waiting() || entry.marked.get() {
             return;
         }
         self.round.pop_back();
-        self.due
-            .remove(&(entry.next_due_ms.get(), entry.serial.replace(0)));
+        self.due.remove(&(entry.next_due_ms.get(), entry.serial.replace(0)));
         if let Some(queues) = self.databases.get_mut(&entry.db) {
             queues.remove(entry.queue().as_bytes());
         }
@@ -181,10 +170,7 @@ impl Index {
     /// The entries of a database, by name.
     pub fn entries(&self, db: i32) -> Vec<Rc<Entry>> {
         let queues = self.databases.get(&db);
-        let mut entries: Vec<_> = queues
-            .into_iter()
-            .flat_map(|q| q.values().cloned())
-            .collect();
+        let mut entries: Vec<_> = queues.into_iter().flat_map(|q| q.values().cloned()).collect();
         entries.sort_by(|a, b| a.queue().cmp(b.queue()));
         entries
     }
@@ -196,7 +182,6 @@ impl Index {
 
     /// Forgets what is believed of an entry's keys.
     pub fn doubt(&mut self, entry: &Rc<Entry>) {
-        entry.defaults.set(None);
         self.set_due(entry, UNKNOWN);
     }
 

@@ -3,6 +3,18 @@
 //! Loads the module: registers its commands, its events and its part of INFO. Nothing else is here;
 //! ARCHITECTURE.md says where what is.
 
+// Nothing that a client sends or that is stored may end the server.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
 mod commands;
 mod events;
 mod execute;

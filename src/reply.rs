@@ -49,9 +49,7 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax => f.write_str("ERR syntax error"),
-            Self::Number(Number {
-                token, min, max, ..
-            }) => {
+            Self::Number(Number { token, min, max, .. }) => {
                 write!(f, "ERR {token} must be an integer from {min} to {max}")
             }
             Self::Name(error) => write!(f, "ERR invalid queue name: {error}"),
@@ -98,12 +96,7 @@ impl From<QueueError> for CommandError {
 /// An id as text: a UUID in lower case with hyphens.
 pub fn id(context: Context<'_>, id: MessageId) {
     let mut text = Uuid::encode_buffer();
-    context.reply_bytes(
-        Uuid::from_bytes(id.0)
-            .as_hyphenated()
-            .encode_lower(&mut text)
-            .as_bytes(),
-    );
+    context.reply_bytes(Uuid::from_bytes(id.0).as_hyphenated().encode_lower(&mut text).as_bytes());
 }
 
 /// A number that is never negative.
@@ -145,14 +138,10 @@ pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Deliv
 
 /// 16 lower-case hexadecimal digits.
 fn hexadecimal(number: u64) -> [u8; 16] {
+    let digit = |nibble: u8| if nibble < 10 { b'0' | nibble } else { nibble.wrapping_add(87) };
     let mut text = [0; 16];
-    for (digit, place) in text.iter_mut().zip((0..16).rev()) {
-        let value = (number >> (place * 4) & 15) as u8;
-        *digit = if value < 10 {
-            b'0' | value
-        } else {
-            value.wrapping_add(b'a' - 10)
-        };
+    for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
     text
 }

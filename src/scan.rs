@@ -39,9 +39,7 @@ pub fn step(context: Context<'_>, state: &State) -> bool {
     let mut found = Vec::new();
     let mut goes_on = true;
     for _ in 0..CALLS {
-        goes_on = scan
-            .cursor
-            .step(context, |key| found.extend(keys::queue_of(key)));
+        goes_on = scan.cursor.step(context, |key| found.extend(keys::queue_of(key)));
         if !goes_on {
             break;
         }
@@ -56,10 +54,7 @@ pub fn step(context: Context<'_>, state: &State) -> bool {
         let Some(cursor) = Cursor::new() else {
             return false;
         };
-        scan = Scan {
-            db: scan.db.saturating_add(1),
-            cursor,
-        };
+        scan = Scan { db: scan.db.saturating_add(1), cursor };
     }
     *state.scan.borrow_mut() = Some(scan);
     true

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use uuid::{ContextV7, Timestamp, Uuid};
 
@@ -41,6 +42,7 @@ pub struct State {
     /// Counted over all queues, and what concerns none.
     pub totals: Cell<Totals>,
     last_receipt: Cell<Receipt>,
+    last_warning: Cell<Option<Instant>>,
     ids: ContextV7,
 }
 
@@ -79,6 +81,7 @@ impl State {
             is_cluster: Cell::new(false),
             totals: Cell::default(),
             last_receipt: Cell::new(Receipt::NONE),
+            last_warning: Cell::new(None),
             ids: ContextV7::new(),
         }
     }
@@ -120,7 +123,8 @@ impl State {
 
     /// Notes what an op did to a queue. Its database must be selected.
     pub fn note(&self, context: Context<'_>, entry: &Rc<Entry>, effects: &Effects) {
-        if effects.changed {
+        let is_new = effects.changed && !entry.is_indexed();
+        if is_new {
             self.adopt(context, entry);
         }
         if let Some(receipt) = effects.last_receipt {
@@ -133,12 +137,13 @@ impl State {
             NextDue::AtMost(due_ms) => due_ms.min(known),
             NextDue::Exactly(due_ms) => due_ms.unwrap_or(NEVER),
         };
-        if next_due_ms != known {
+        if is_new || next_due_ms != known {
             self.index.borrow_mut().set_due(entry, next_due_ms);
             if self.is_active.get() {
                 timer::arm(context, self, next_due_ms);
             }
         }
+        self.warn(context, entry, &effects.counts);
         if effects.became_ready && entry.has_waiting() {
             self.mark(context, entry);
         }
@@ -163,6 +168,23 @@ impl State {
         if self.is_active.get() {
             self.index.borrow_mut().mark(entry);
             timer::arm(context, self, 0);
+        }
+    }
+
+    /// Tells the log of what an operator should look at; once a second at most.
+    fn warn(&self, context: Context<'_>, entry: &Entry, counts: &Counts) {
+        let what = match counts {
+            Counts { damaged: 1.., .. } => "records can't be read, see its damaged key",
+            Counts { dead_letters_refused: 1.., .. } => {
+                "the dead-letter queue can't take its dead messages, they stay"
+            }
+            _ => return,
+        };
+        let now = Instant::now();
+        let last = self.last_warning.get();
+        if last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(1)) {
+            self.last_warning.set(Some(now));
+            context.warn(&format!("queue {}: {what}", entry.queue()));
         }
     }
 

@@ -47,10 +47,7 @@ pub fn arm(context: Context<'_>, state: &state::State, at_ms: u64) {
         stop(context, timer);
     }
     let delay_ms = at_ms.saturating_sub(context.now_ms()).min(LONGEST_MS);
-    state
-        .timer
-        .0
-        .set(Some((start::<Firing>(context, delay_ms), at_ms)));
+    state.timer.0.set(Some((start::<Firing>(context, delay_ms), at_ms)));
 }
 
 /// Stops the timer.
@@ -127,13 +124,7 @@ fn sweep_one(context: Context<'_>, state: &state::State) -> bool {
         state.index.borrow_mut().set_due(&entry, retry_ms);
         return true;
     }
-    let op = Op::Sweep {
-        now_ms,
-        sweep: Sweep {
-            limit: SLICE,
-            same_slot: is_cluster,
-        },
-    };
+    let op = Op::Sweep { now_ms, sweep: Sweep { limit: SLICE, same_slot: is_cluster } };
     if execute(context, &entry, &op).is_err() {
         report_failed_sweep(context, state, &entry);
         state.index.borrow_mut().set_due(&entry, retry_ms);
@@ -149,10 +140,7 @@ fn report_failed_sweep(context: Context<'_>, state: &state::State, entry: &Rc<En
     let mut totals = state.totals.get();
     totals.sweep_errors = totals.sweep_errors.saturating_add(1);
     state.totals.set(totals);
-    let text = format!(
-        "queue {}: a key has the wrong type, messages stay due",
-        entry.queue()
-    );
+    let text = format!("queue {}: a key has the wrong type, messages stay due", entry.queue());
     context.warn(&text);
 }
 
@@ -168,14 +156,6 @@ fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
     let next_ms = if has_marked { Some(UNKNOWN) } else { first_due };
     if let Some(next_ms) = next_ms {
         let earliest_ms = context.now_ms().saturating_add(PAUSE_RETRY_MS);
-        arm(
-            context,
-            state,
-            if is_paused {
-                next_ms.max(earliest_ms)
-            } else {
-                next_ms
-            },
-        );
+        arm(context, state, if is_paused { next_ms.max(earliest_ms) } else { next_ms });
     }
 }

@@ -48,12 +48,7 @@ pub fn wait(context: Context<'_>, entry: &Rc<Entry>, request: Request, patience:
         };
         state.adopt(context, entry);
         state.waiting_at.borrow_mut().insert(number, entry.clone());
-        let waiting = Waiting {
-            client: Some(client),
-            request,
-            patience,
-            moved: false,
-        };
+        let waiting = Waiting { client: Some(client), request, patience, moved: false };
         entry.waiting.borrow_mut().insert(number, waiting);
         // What made it wait may be over: something ready that others are to get first.
         state.mark(context, entry);
@@ -105,9 +100,7 @@ pub fn release_moved(context: Context<'_>, entry: &Rc<Entry>) {
 
 fn wake(entry: &Entry, number: u64) {
     let mut line = entry.waiting.borrow_mut();
-    let client = line
-        .get_mut(&number)
-        .and_then(|waiting| waiting.client.take());
+    let client = line.get_mut(&number).and_then(|waiting| waiting.client.take());
     // The callback may run inside of this call.
     drop(line);
     if let Some(client) = client {
@@ -119,11 +112,7 @@ fn wake(entry: &Entry, number: u64) {
 fn count_ready(context: Context<'_>, entry: &Entry) -> Option<u64> {
     let mut store = open(context, entry, Access::Read);
     store.require(&[Part::Ready, Part::Ranked]).ok()?;
-    Some(
-        store
-            .len(Part::Ready)
-            .saturating_add(store.len(Part::Ranked)),
-    )
+    Some(store.len(Part::Ready).saturating_add(store.len(Part::Ranked)))
 }
 
 struct Line;

@@ -10,11 +10,7 @@
     reason = "a test that panics is a test that fails"
 )]
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the server tests use the rest of it"
-)]
+#[allow(dead_code, unused_imports, reason = "the server tests use the rest of it")]
 #[path = "server/harness/mod.rs"]
 mod harness;
 
@@ -37,31 +33,21 @@ done two
 
 /// A folder of ours below the target folder, kept from run to run.
 fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("examples")
-        .join(name);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples").join(name);
     fs::create_dir_all(&path).expect("a folder for the example");
     path
 }
 
 fn example(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("examples")
-        .join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file)
 }
 
 /// Runs a command to its end and returns what it printed; it must succeed.
 fn output_of(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{text}{errors}",
-        output.status
-    );
+    assert!(output.status.success(), "{command:?}: {}\n{text}{errors}", output.status);
     text
 }
 
@@ -80,17 +66,11 @@ fn the_python_example_works() {
     let environment = folder("python");
     let python = environment.join("bin/python");
     if !python.exists() {
-        output_of(
-            Command::new("python3")
-                .args(["-m", "venv"])
-                .arg(&environment),
-        );
+        output_of(Command::new("python3").args(["-m", "venv"]).arg(&environment));
     }
     let requirements = example("python/requirements.txt");
     output_of(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet", "-r"])
-            .arg(requirements),
+        Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements),
     );
     works_through_its_orders(Command::new(&python).arg(example("python/orders.py")));
 }

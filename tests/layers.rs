@@ -26,11 +26,7 @@ fn lines_of(place: &str) -> Vec<Line> {
     let mut lines = Vec::new();
     for path in rust_files(&root.join(place)) {
         let text = fs::read_to_string(&path).expect("a source file");
-        let file = path
-            .strip_prefix(&root)
-            .expect("a path below src")
-            .display()
-            .to_string();
+        let file = path.strip_prefix(&root).expect("a path below src").display().to_string();
         let code = |line: &str| line.split("//").next().unwrap_or("").to_string();
         lines.extend(text.lines().enumerate().map(|(index, line)| Line {
             file: file.clone(),
@@ -47,9 +43,8 @@ fn rust_files(path: &Path) -> Vec<PathBuf> {
         return vec![path.to_path_buf()];
     }
     let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut files: Vec<PathBuf> = entries
-        .flat_map(|entry| rust_files(&entry.expect("an entry").path()))
-        .collect();
+    let mut files: Vec<PathBuf> =
+        entries.flat_map(|entry| rust_files(&entry.expect("an entry").path())).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "rs"));
     files
 }
@@ -59,9 +54,7 @@ fn has_word(code: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word).any(|(at, _)| {
         let before = code.get(..at).and_then(|text| text.chars().next_back());
-        let after = code
-            .get(at + word.len()..)
-            .and_then(|text| text.chars().next());
+        let after = code.get(at + word.len()..).and_then(|text| text.chars().next());
         !before.is_some_and(is_part) && !after.is_some_and(is_part)
     })
 }
@@ -70,10 +63,7 @@ fn has_word(code: &str, word: &str) -> bool {
 fn crate_modules(code: &str) -> Vec<&str> {
     code.split("crate::")
         .skip(1)
-        .filter_map(|rest| {
-            rest.split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-        })
+        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
         .filter(|module| !module.is_empty())
         .collect()
 }
@@ -91,71 +81,44 @@ fn none_of(lines: &[Line], what: &str, is_wrong: impl Fn(&Line) -> bool) {
 fn the_rules_know_nothing_of_the_server_the_store_or_the_commands() {
     let lines = lines_of("queue");
     none_of(&lines, "the rules name another layer", |line| {
-        crate_modules(&line.code)
-            .iter()
-            .any(|module| *module != "queue")
+        crate_modules(&line.code).iter().any(|module| *module != "queue")
     });
-    none_of(&lines, "the rules name the module API", |line| {
-        has_word(&line.code, "redis_module")
-    });
+    none_of(&lines, "the rules name the module API", |line| has_word(&line.code, "redis_module"));
 }
 
 #[test]
 fn the_rules_read_no_clock_no_random_source_and_no_hash_order() {
     let lines = lines_of("queue");
-    for word in [
-        "SystemTime",
-        "Instant",
-        "HashMap",
-        "HashSet",
-        "now_v7",
-        "rand",
-        "env",
-        "thread_local",
-    ] {
-        none_of(
-            &lines,
-            "the rules depend on more than state and op",
-            |line| has_word(&line.code, word),
-        );
+    for word in
+        ["SystemTime", "Instant", "HashMap", "HashSet", "now_v7", "rand", "env", "thread_local"]
+    {
+        none_of(&lines, "the rules depend on more than state and op", |line| {
+            has_word(&line.code, word)
+        });
     }
 }
 
 #[test]
 fn the_store_knows_the_rules_words_and_the_server_only() {
-    none_of(
-        &lines_of("store"),
-        "the store names an upper layer",
-        |line| {
-            let allowed = ["queue", "store", "server"];
-            crate_modules(&line.code)
-                .iter()
-                .any(|module| !allowed.contains(module))
-        },
-    );
+    none_of(&lines_of("store"), "the store names an upper layer", |line| {
+        let allowed = ["queue", "store", "server"];
+        crate_modules(&line.code).iter().any(|module| !allowed.contains(module))
+    });
 }
 
 #[test]
 fn the_wrappers_of_the_module_api_know_nothing_of_queues() {
-    none_of(
-        &lines_of("server"),
-        "the wrappers name an upper layer",
-        |line| {
-            let allowed = ["server", "load", "unload"];
-            crate_modules(&line.code)
-                .iter()
-                .any(|module| !allowed.contains(module))
-        },
-    );
+    none_of(&lines_of("server"), "the wrappers name an upper layer", |line| {
+        let allowed = ["server", "load", "unload"];
+        crate_modules(&line.code).iter().any(|module| !allowed.contains(module))
+    });
 }
 
 #[test]
 fn the_commands_touch_no_keys_and_no_module_api() {
-    none_of(
-        &lines_of("commands"),
-        "a command names the store's keys or records",
-        |line| crate_modules(&line.code).contains(&"store"),
-    );
+    none_of(&lines_of("commands"), "a command names the store's keys or records", |line| {
+        crate_modules(&line.code).contains(&"store")
+    });
 }
 
 #[test]
@@ -164,49 +127,28 @@ fn the_module_api_is_named_in_the_wrappers_only() {
         .into_iter()
         .filter(|line| !line.file.starts_with("server/") && line.file != "lib.rs")
         .collect();
-    none_of(&elsewhere, "the raw module API", |line| {
-        has_word(&line.code, "redis_module")
-    });
+    none_of(&elsewhere, "the raw module API", |line| has_word(&line.code, "redis_module"));
 }
 
 #[test]
 fn unsafe_code_is_in_the_wrappers_of_the_module_api_only() {
-    let elsewhere: Vec<Line> = lines_of("")
-        .into_iter()
-        .filter(|line| !line.file.starts_with("server/"))
-        .collect();
-    none_of(&elsewhere, "unsafe code", |line| {
-        has_word(&line.code, "unsafe")
-    });
+    let elsewhere: Vec<Line> =
+        lines_of("").into_iter().filter(|line| !line.file.starts_with("server/")).collect();
+    none_of(&elsewhere, "unsafe code", |line| has_word(&line.code, "unsafe"));
 }
 
 #[test]
 fn the_encoding_of_records_is_in_one_file() {
-    let elsewhere: Vec<Line> = lines_of("")
-        .into_iter()
-        .filter(|line| line.file != "store/record.rs")
-        .collect();
-    none_of(&elsewhere, "bincode", |line| {
-        has_word(&line.code, "bincode")
-    });
+    let elsewhere: Vec<Line> =
+        lines_of("").into_iter().filter(|line| line.file != "store/record.rs").collect();
+    none_of(&elsewhere, "bincode", |line| has_word(&line.code, "bincode"));
 }
 
 #[test]
 fn these_tests_find_what_they_look_for() {
     assert!(has_word("    unsafe { f() }", "unsafe"));
     assert!(!has_word("#![deny(unsafe_code)]", "unsafe"));
-    assert_eq!(
-        crate_modules("use crate::store::keys; crate::timer::arm()"),
-        ["store", "timer"]
-    );
-    assert!(
-        lines_of("server")
-            .iter()
-            .any(|line| has_word(&line.code, "unsafe"))
-    );
-    assert!(
-        lines_of("store/record.rs")
-            .iter()
-            .any(|line| has_word(&line.code, "bincode"))
-    );
+    assert_eq!(crate_modules("use crate::store::keys; crate::timer::arm()"), ["store", "timer"]);
+    assert!(lines_of("server").iter().any(|line| has_word(&line.code, "unsafe")));
+    assert!(lines_of("store/record.rs").iter().any(|line| has_word(&line.code, "bincode")));
 }

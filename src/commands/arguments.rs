@@ -8,20 +8,10 @@ use crate::server::string::Argument;
 const MAX_MS: i64 = MAX_DURATION_MS as i64;
 
 /// A delay: 0 is none.
-pub const DELAY: Number = Number {
-    token: "DELAY",
-    name: "ms",
-    min: 0,
-    max: MAX_MS,
-};
+pub const DELAY: Number = Number { token: "DELAY", name: "ms", min: 0, max: MAX_MS };
 
 /// A visibility.
-pub const VISIBILITY: Number = Number {
-    token: "VISIBILITY",
-    name: "ms",
-    min: 1,
-    max: MAX_MS,
-};
+pub const VISIBILITY: Number = Number { token: "VISIBILITY", name: "ms", min: 1, max: MAX_MS };
 
 /// The most options with a number that one command has.
 const MOST: usize = 4;
@@ -39,11 +29,7 @@ impl Numbers {
                 numbers.add(option(spec, *token)?, *value)?;
             }
         }
-        if pairs.remainder().is_empty() {
-            Ok(numbers)
-        } else {
-            Err(CommandError::Syntax)
-        }
+        if pairs.remainder().is_empty() { Ok(numbers) } else { Err(CommandError::Syntax) }
     }
 
     fn add(&mut self, option: &Number, value: Argument<'_>) -> Result<(), CommandError> {
@@ -63,11 +49,7 @@ impl Numbers {
 
     /// The number behind an option, if it was given.
     pub fn get(&self, option: &Number) -> Option<u64> {
-        let given = self
-            .0
-            .iter()
-            .flatten()
-            .find(|(token, _)| *token == option.token);
+        let given = self.0.iter().flatten().find(|(token, _)| *token == option.token);
         given.map(|(_, number)| *number)
     }
 }

@@ -11,12 +11,7 @@ use crate::server::command::Number;
 use crate::server::context::Context;
 use crate::server::string::Argument;
 
-const IDS: Number = Number {
-    token: "IDS",
-    name: "n",
-    min: 1,
-    max: MAX_BATCH as i64,
-};
+const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as i64 };
 
 /// The deliveries that a client names.
 pub struct Claims {
@@ -29,20 +24,13 @@ pub struct Claims {
 pub fn read<'a, 'b>(
     arguments: &'a [Argument<'b>],
 ) -> Result<(Claims, &'a [Argument<'b>]), CommandError> {
-    let is_batch = arguments
-        .first()
-        .is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(b"IDS"));
+    let is_batch =
+        arguments.first().is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(b"IDS"));
     if !is_batch {
         let [id, receipt, rest @ ..] = arguments else {
             return Err(CommandError::Syntax);
         };
-        return Ok((
-            Claims {
-                claims: vec![claim(*id, *receipt)],
-                is_batch,
-            },
-            rest,
-        ));
+        return Ok((Claims { claims: vec![claim(*id, *receipt)], is_batch }, rest));
     }
     let [_, n, rest @ ..] = arguments else {
         return Err(CommandError::Syntax);
@@ -51,9 +39,7 @@ pub fn read<'a, 'b>(
         .filter(|n| (IDS.min..=IDS.max).contains(n))
         .and_then(|n| usize::try_from(n).ok())
         .ok_or(CommandError::Number(IDS))?;
-    let (pairs, rest) = rest
-        .split_at_checked(n.saturating_mul(2))
-        .ok_or(CommandError::Syntax)?;
+    let (pairs, rest) = rest.split_at_checked(n.saturating_mul(2)).ok_or(CommandError::Syntax)?;
     let claims = pairs
         .chunks_exact(2)
         .filter_map(|pair| match pair {
@@ -66,18 +52,12 @@ pub fn read<'a, 'b>(
 
 /// An id that is no UUID is that of no message, and a receipt that is none that of no delivery.
 fn claim(id: Argument<'_>, receipt: Argument<'_>) -> Claim {
-    Claim {
-        id: read_id(id.as_bytes()),
-        receipt: read_receipt(receipt.as_bytes()),
-    }
+    Claim { id: read_id(id.as_bytes()), receipt: read_receipt(receipt.as_bytes()) }
 }
 
 fn read_id(text: &[u8]) -> MessageId {
     let is_hyphenated = text.len() == 36;
-    let id = Uuid::try_parse_ascii(text)
-        .ok()
-        .filter(|_| is_hyphenated)
-        .unwrap_or_default();
+    let id = Uuid::try_parse_ascii(text).ok().filter(|_| is_hyphenated).unwrap_or_default();
     MessageId(id.into_bytes())
 }
 
@@ -85,9 +65,7 @@ fn read_receipt(text: &[u8]) -> Receipt {
     let is_receipt =
         text.len() == 16 && text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let digits = std::str::from_utf8(text).ok().filter(|_| is_receipt);
-    digits
-        .and_then(|d| u64::from_str_radix(d, 16).ok())
-        .map_or(Receipt::NONE, Receipt)
+    digits.and_then(|d| u64::from_str_radix(d, 16).ok()).map_or(Receipt::NONE, Receipt)
 }
 
 impl Claims {
@@ -141,13 +119,7 @@ mod tests {
     #[test]
     fn only_sixteen_lower_case_digits_are_a_receipt() {
         assert_eq!(read_receipt(b"00000000000000ff"), Receipt(255));
-        for other in [
-            "ff",
-            "00000000000000FF",
-            "+0000000000000ff",
-            "00000000000000fff",
-            "",
-        ] {
+        for other in ["ff", "00000000000000FF", "+0000000000000ff", "00000000000000fff", ""] {
             assert_eq!(read_receipt(other.as_bytes()), Receipt::NONE, "{other}");
         }
     }

@@ -12,7 +12,18 @@ use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::Argument;
 
-/// `MQ.CONFIG queue [option value [option value ...]]`
+/// What follows the command's name.
+const OPTIONS: [Arg; 7] = [
+    Arg::Queue,
+    Arg::Number(number("VISIBILITY", "ms", Setting::Visibility)),
+    Arg::Number(number("MAXRETRIES", "n", Setting::MaxRetries)),
+    Arg::OtherQueue("DEADLETTER"),
+    Arg::Number(number("BACKOFF", "ms", Setting::Backoff)),
+    Arg::Number(number("BACKOFFMAX", "ms", Setting::BackoffMax)),
+    Arg::Number(number("DELAY", "ms", Setting::Delay)),
+];
+
+/// `MQ.CONFIG queue`, or with options.
 pub struct Config;
 
 impl Command for Config {
@@ -26,7 +37,7 @@ impl Command for Config {
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
         names_dead_letter: true,
-        arguments: &[Arg::Queue, Arg::Settings],
+        arguments: &OPTIONS,
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -85,10 +96,7 @@ fn change(
         if changes.iter().any(|(other, _)| *other == setting) {
             return Err(CommandError::Syntax);
         }
-        changes.push((
-            setting,
-            stored_form(entry.queue(), setting, value.as_bytes())?,
-        ));
+        changes.push((setting, stored_form(entry.queue(), setting, value.as_bytes())?));
     }
     if !pairs.remainder().is_empty() {
         return Err(CommandError::Syntax);
@@ -108,7 +116,7 @@ fn stored_form(
     if value.is_empty() {
         return Ok(None);
     }
-    let Some((min, max)) = setting.range() else {
+    let Some(option) = option_of(setting) else {
         let name = QueueName::new(value)?;
         if name == *queue {
             return Err(CommandError::OwnDeadLetter);
@@ -119,28 +127,25 @@ fn stored_form(
         let is_default = queue.default_dead_letter().as_ref() == Some(&name);
         return Ok((!is_default).then(|| value.to_vec()));
     };
-    let number = parse_integer(value).filter(|number| (min..=max).contains(number));
-    let Some(number) = number else {
-        let token = token(setting);
-        return Err(CommandError::Number(Number {
-            token,
-            name: "",
-            min,
-            max,
-        }));
-    };
+    let number = parse_integer(value)
+        .filter(|number| (option.min..=option.max).contains(number))
+        .ok_or(CommandError::Number(option))?;
     let is_default = Settings::default().number(setting) == Some(number);
     Ok((!is_default).then(|| value.to_vec()))
 }
 
-/// The option as it is written in errors.
-fn token(setting: Setting) -> &'static str {
-    match setting {
-        Setting::Visibility => "VISIBILITY",
-        Setting::MaxRetries => "MAXRETRIES",
-        Setting::DeadLetter => "DEADLETTER",
-        Setting::Backoff => "BACKOFF",
-        Setting::BackoffMax => "BACKOFFMAX",
-        Setting::Delay => "DELAY",
+fn option_of(setting: Setting) -> Option<Number> {
+    OPTIONS.into_iter().find_map(|argument| match argument {
+        Arg::Number(number) if number.token.eq_ignore_ascii_case(setting.name()) => Some(number),
+        _ => None,
+    })
+}
+
+/// A setting with a number as an option.
+#[allow(clippy::panic, reason = "runs only when the module is compiled")]
+const fn number(token: &'static str, name: &'static str, setting: Setting) -> Number {
+    match setting.range() {
+        Some((min, max)) => Number { token, name, min, max },
+        None => panic!("it has no number"),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::arguments::{Numbers, VISIBILITY};
 use super::claims;
-use crate::execute::{defaults, execute};
+use crate::execute::{execute, settings};
 use crate::queue::op::Op;
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, KeyUse, Spec};
@@ -38,13 +38,12 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let (mut claims, rest) = claims::read(rest)?;
     let options = Numbers::read(&Extend::SPEC, rest)?;
     let entry = super::entry(context, *queue)?;
-    let op = Op::Extend {
-        now_ms: context.now_ms(),
-        deliveries: std::mem::take(&mut claims.claims),
-        visibility_ms: options
-            .get(&VISIBILITY)
-            .unwrap_or_else(|| defaults(context, &entry).0),
+    let visibility_ms = match options.get(&VISIBILITY) {
+        Some(visibility_ms) => visibility_ms,
+        None => settings(context, &entry)?.visibility_ms,
     };
+    let deliveries = std::mem::take(&mut claims.claims);
+    let op = Op::Extend { now_ms: context.now_ms(), deliveries, visibility_ms };
     let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
     context.signal_modified(*queue);
     claims.reply(context, outcome, |until_ms| until_ms)

@@ -104,11 +104,7 @@ mod tests {
             ("ord", "orders", false),
         ];
         for (pattern, text, fits) in cases {
-            assert_eq!(
-                matches(pattern.as_bytes(), text.as_bytes()),
-                fits,
-                "{pattern} {text}"
-            );
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), fits, "{pattern} {text}");
         }
     }
 

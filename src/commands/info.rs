@@ -60,10 +60,7 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
         ("dead", counts.dead),
         ("bad_receipts", counts.bad_receipts),
     ];
-    let fields = Setting::ALL
-        .len()
-        .saturating_add(state.len())
-        .saturating_add(counters.len());
+    let fields = Setting::ALL.len().saturating_add(state.len()).saturating_add(counters.len());
     context.reply_map(fields);
     reply_settings(context, &entry, &settings);
     for (name, number) in state.into_iter().chain(counters) {
@@ -93,9 +90,7 @@ fn state_fields(
     store: &mut Records<ServerKeyspace<'_>>,
     dead_letters: u64,
 ) -> [(&'static str, u64); 9] {
-    let ready = store
-        .len(Part::Ready)
-        .saturating_add(store.len(Part::Ranked));
+    let ready = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
     let expiry = store.first_inflight().map(|(_, until_ms)| until_ms);
     let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
     let next_due_at = expiry.into_iter().chain(release).min().unwrap_or(0);
@@ -114,11 +109,7 @@ fn state_fields(
 
 fn oldest_ready_age_ms(context: Context<'_>, store: &mut Records<ServerKeyspace<'_>>) -> u64 {
     let ranked = store.first_ranked().map(|(_, rank)| rank.ready_since_ms());
-    let ready = store
-        .first_ready()
-        .ok()
-        .flatten()
-        .map(|id| id.timestamp_ms());
+    let ready = store.first_ready().ok().flatten().map(|id| id.timestamp_ms());
     let oldest_ms = ranked.into_iter().chain(ready).min();
     oldest_ms.map_or(0, |since_ms| context.now_ms().saturating_sub(since_ms))
 }
@@ -147,10 +138,7 @@ impl Inform for Section {
                 (c"dead_letters_refused", counts.dead_letters_refused),
                 (c"apply_errors", totals.apply_errors),
                 (c"sweep_errors", totals.sweep_errors),
-                (
-                    c"scan_in_progress",
-                    u64::from(state.scan.borrow().is_some()),
-                ),
+                (c"scan_in_progress", u64::from(state.scan.borrow().is_some())),
             ]
         })
     }

@@ -27,10 +27,7 @@ impl Command for Len {
         arity: -2,
         key: Some(KeyUse::Count),
         names_dead_letter: false,
-        arguments: &[
-            Arg::Queue,
-            Arg::OneOf("state", &["READY", "INFLIGHT", "DELAYED"]),
-        ],
+        arguments: &[Arg::Queue, Arg::OneOf("state", &["READY", "INFLIGHT", "DELAYED"])],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -56,9 +53,7 @@ fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Read);
     store.require(parts)?;
-    let total = parts
-        .iter()
-        .fold(0u64, |sum, part| sum.saturating_add(store.len(*part)));
+    let total = parts.iter().fold(0u64, |sum, part| sum.saturating_add(store.len(*part)));
     reply::count(context, total);
     Ok(())
 }

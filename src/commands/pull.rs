@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::arguments::{Numbers, VISIBILITY};
-use crate::execute::{Body, defaults, execute};
+use crate::execute::{Body, execute, settings};
 use crate::index::Entry;
 use crate::queue::Outcome;
 use crate::queue::op::{MAX_BATCH, Op, Sweep};
@@ -16,18 +16,8 @@ use crate::server::string::Argument;
 use crate::state;
 use crate::waiting::{self, Patience};
 
-const COUNT: Number = Number {
-    token: "COUNT",
-    name: "n",
-    min: 1,
-    max: MAX_BATCH as i64,
-};
-const BLOCK: Number = Number {
-    token: "BLOCK",
-    name: "ms",
-    min: 0,
-    max: MAX_DURATION_MS as i64,
-};
+const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: MAX_BATCH as i64 };
+const BLOCK: Number = Number { token: "BLOCK", name: "ms", min: 0, max: MAX_DURATION_MS as i64 };
 
 /// A pull moves at least so many of the messages that are due, if so many are.
 const LEAST_SWEEP: u32 = 16;
@@ -46,12 +36,7 @@ impl Command for Pull {
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
         names_dead_letter: false,
-        arguments: &[
-            Arg::Queue,
-            Arg::Number(COUNT),
-            Arg::Number(VISIBILITY),
-            Arg::Number(BLOCK),
-        ],
+        arguments: &[Arg::Queue, Arg::Number(COUNT), Arg::Number(VISIBILITY), Arg::Number(BLOCK)],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -111,9 +96,7 @@ fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     };
     let options = Numbers::read(&Pull::SPEC, options)?;
     let request = Request {
-        count: options
-            .get(&COUNT)
-            .and_then(|count| u32::try_from(count).ok()),
+        count: options.get(&COUNT).and_then(|count| u32::try_from(count).ok()),
         visibility_ms: options.get(&VISIBILITY),
     };
     let patience = options.get(&BLOCK).map(Patience::Milliseconds);
@@ -163,32 +146,24 @@ fn take(
     request: &Request,
 ) -> Result<Pulled<Body>, CommandError> {
     let now_ms = context.now_ms();
-    let visibility_ms = request
-        .visibility_ms
-        .unwrap_or_else(|| defaults(context, entry).0);
-    let is_due = entry.next_due_ms() <= now_ms;
-    let limit = if is_due {
-        request.count().max(LEAST_SWEEP)
-    } else {
-        0
+    let visibility_ms = match request.visibility_ms {
+        Some(visibility_ms) => visibility_ms,
+        None => settings(context, entry)?.visibility_ms,
     };
+    let is_due = entry.next_due_ms() <= now_ms;
+    let limit = if is_due { request.count().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {
         now_ms,
         count: request.count(),
         visibility_ms,
         base_receipt: state::with(|state| state.base_receipt(now_ms)),
-        sweep: Sweep {
-            limit,
-            same_slot: super::is_same_slot_only(),
-        },
+        sweep: Sweep { limit, same_slot: super::is_same_slot_only() },
     };
     let (outcome, _) = execute(context, entry, &op)?;
     match outcome {
         Outcome::Pulled(pulled) => Ok(pulled),
-        Outcome::Done | Outcome::Settled(_) => Ok(Pulled {
-            messages: Vec::new(),
-            error: None,
-            more_due: false,
-        }),
+        Outcome::Done | Outcome::Settled(_) => {
+            Ok(Pulled { messages: Vec::new(), error: None, more_due: false })
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! MQ.PUSH: a new message.
 
 use super::arguments::{DELAY, Numbers};
-use crate::execute::{defaults, execute};
+use crate::execute::{execute, settings};
 use crate::queue::message::MAX_PAYLOAD_BYTES;
 use crate::queue::op::Op;
 use crate::reply::{self, CommandError};
@@ -43,20 +43,13 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     }
     let entry = super::entry(context, *queue)?;
     let now_ms = context.now_ms();
-    let delay_ms = options
-        .get(&DELAY)
-        .unwrap_or_else(|| defaults(context, &entry).1);
+    let delay_ms = match options.get(&DELAY) {
+        Some(delay_ms) => delay_ms,
+        None => settings(context, &entry)?.delay_ms,
+    };
     let due_at_ms = (delay_ms > 0).then(|| now_ms.saturating_add(delay_ms));
     let id = state::with(|state| state.new_id(now_ms));
-    execute(
-        context,
-        &entry,
-        &Op::Push {
-            id,
-            due_at_ms,
-            payload,
-        },
-    )?;
+    execute(context, &entry, &Op::Push { id, due_at_ms, payload })?;
     context.signal_modified(*queue);
     reply::id(context, id);
     Ok(())

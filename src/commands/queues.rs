@@ -65,12 +65,7 @@ impl Later for Queues {
     }
 
     fn gone(client: &BlockedClient) {
-        state::with(|state| {
-            state
-                .waiting_for_scan
-                .borrow_mut()
-                .retain(|other| other != client)
-        });
+        state::with(|state| state.waiting_for_scan.borrow_mut().retain(|other| other != client));
     }
 }
 

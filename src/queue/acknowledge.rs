@@ -6,14 +6,8 @@ use super::store::{Delivery, Part, Store};
 use super::{Effects, QueueError, Settled};
 
 /// The parts that a claim can touch.
-pub(super) const PARTS: [Part; 6] = [
-    Part::Inflight,
-    Part::Messages,
-    Part::Notes,
-    Part::Retried,
-    Part::Ranked,
-    Part::Delayed,
-];
+pub(super) const PARTS: [Part; 6] =
+    [Part::Inflight, Part::Messages, Part::Notes, Part::Retried, Part::Ranked, Part::Delayed];
 
 /// Removes each message whose delivery is claimed by its own receipt.
 pub fn acknowledge<S: Store>(

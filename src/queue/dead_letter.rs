@@ -58,8 +58,6 @@ fn open<S: Store>(store: &S, settings: &Settings, moment: Moment) -> Option<S> {
         return None;
     }
     let mut grave = store.other(&name);
-    grave
-        .require(&[Part::Messages, Part::Notes, Part::Retried, Part::Ranked])
-        .ok()?;
+    grave.require(&[Part::Messages, Part::Notes, Part::Retried, Part::Ranked]).ok()?;
     Some(grave)
 }

@@ -55,11 +55,7 @@ impl fmt::Display for Corruption {
             Self::Ready => f.write_str("a waiting record can't be read, it was moved to damaged"),
             Self::Place => f.write_str("a member is no message, it was moved to damaged"),
             Self::Message(message) => {
-                write!(
-                    f,
-                    "message {} can't be read, it was moved to damaged",
-                    id(message)
-                )
+                write!(f, "message {} can't be read, it was moved to damaged", id(message))
             }
             Self::NoBody(message) => write!(f, "message {} has no body", id(message)),
         }
@@ -192,21 +188,11 @@ pub fn apply<S: Store>(
 ) -> Result<(Outcome<S::Body>, Effects), QueueError> {
     let mut effects = Effects::none();
     let outcome = match op {
-        Op::Push {
-            id,
-            due_at_ms,
-            payload,
-        } => {
+        Op::Push { id, due_at_ms, payload } => {
             push::push(store, &mut effects, *id, *due_at_ms, payload)?;
             Outcome::Done
         }
-        Op::Pull {
-            now_ms,
-            count,
-            visibility_ms,
-            base_receipt,
-            sweep,
-        } => {
+        Op::Pull { now_ms, count, visibility_ms, base_receipt, sweep } => {
             let request = pull::Pull {
                 now_ms: *now_ms,
                 count: *count,
@@ -223,24 +209,12 @@ pub fn apply<S: Store>(
         Op::Acknowledge { deliveries } => {
             Outcome::Settled(acknowledge::acknowledge(store, &mut effects, deliveries)?)
         }
-        Op::GiveBack {
-            now_ms,
-            deliveries,
-            delay_ms,
-            same_slot,
-        } => {
-            let rule = retry::GiveBack {
-                now_ms: *now_ms,
-                delay_ms: *delay_ms,
-                same_slot: *same_slot,
-            };
+        Op::GiveBack { now_ms, deliveries, delay_ms, same_slot } => {
+            let rule =
+                retry::GiveBack { now_ms: *now_ms, delay_ms: *delay_ms, same_slot: *same_slot };
             Outcome::Settled(retry::give_back(store, &mut effects, deliveries, rule)?)
         }
-        Op::Extend {
-            now_ms,
-            deliveries,
-            visibility_ms,
-        } => {
+        Op::Extend { now_ms, deliveries, visibility_ms } => {
             let settled = extend::extend(store, &mut effects, deliveries, *now_ms, *visibility_ms)?;
             Outcome::Settled(settled)
         }

@@ -151,11 +151,7 @@ fn slot(key: &[u8]) -> u16 {
     for &byte in hash_tag(key).unwrap_or(key) {
         crc ^= u16::from(byte) << 8;
         for _ in 0..8 {
-            crc = if crc & 0x8000 == 0 {
-                crc << 1
-            } else {
-                (crc << 1) ^ 0x1021
-            };
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
         }
     }
     crc % 16384
@@ -180,28 +176,15 @@ mod tests {
             (b"{orders}", NameError::OnlyHashTag),
         ];
         for (name, error) in cases {
-            assert_eq!(
-                QueueName::new(name),
-                Err(error),
-                "{}",
-                String::from_utf8_lossy(name)
-            );
+            assert_eq!(QueueName::new(name), Err(error), "{}", String::from_utf8_lossy(name));
         }
         assert!(QueueName::new(&long[1..]).is_ok());
     }
 
     #[test]
     fn the_tagged_form_keeps_the_slot_and_leads_back_to_the_name() {
-        let names: [&[u8]; 8] = [
-            b"orders",
-            b"{a}.b",
-            b"b.{a}",
-            b"{{a}}",
-            b"a:b:c",
-            b"{o}:dead",
-            b"\x00\xff",
-            b"mq:x",
-        ];
+        let names: [&[u8]; 8] =
+            [b"orders", b"{a}.b", b"b.{a}", b"{{a}}", b"a:b:c", b"{o}:dead", b"\x00\xff", b"mq:x"];
         for name in names {
             let name = QueueName::new(name).unwrap();
             let mut key = b"mq:".to_vec();

@@ -100,20 +100,10 @@ impl Op<'_> {
         let moment = |ms: u64| ms < MAX_TIME_MS;
         let visibility = |ms: u64| (1..=MAX_DURATION_MS).contains(&ms);
         match self {
-            Op::Push {
-                id,
-                due_at_ms,
-                payload,
-            } => {
+            Op::Push { id, due_at_ms, payload } => {
                 id.is_valid() && due_at_ms.is_none_or(moment) && payload.len() <= MAX_PAYLOAD_BYTES
             }
-            Op::Pull {
-                now_ms,
-                count,
-                visibility_ms,
-                base_receipt,
-                ..
-            } => {
+            Op::Pull { now_ms, count, visibility_ms, base_receipt, .. } => {
                 moment(*now_ms)
                     && (1..=MAX_BATCH).contains(count)
                     && visibility(*visibility_ms)
@@ -121,17 +111,14 @@ impl Op<'_> {
             }
             Op::Sweep { now_ms, .. } => moment(*now_ms),
             Op::Acknowledge { .. } => true,
-            Op::GiveBack {
-                now_ms, delay_ms, ..
-            } => moment(*now_ms) && delay_ms.is_none_or(|ms| ms <= MAX_DURATION_MS),
-            Op::Extend {
-                now_ms,
-                visibility_ms,
-                ..
-            } => moment(*now_ms) && visibility(*visibility_ms),
+            Op::GiveBack { now_ms, delay_ms, .. } => {
+                moment(*now_ms) && delay_ms.is_none_or(|ms| ms <= MAX_DURATION_MS)
+            }
+            Op::Extend { now_ms, visibility_ms, .. } => {
+                moment(*now_ms) && visibility(*visibility_ms)
+            }
             Op::Configure { changes } => changes.iter().all(|(setting, text)| {
-                text.as_ref()
-                    .is_none_or(|text| Settings::default().set(*setting, text))
+                text.as_ref().is_none_or(|text| Settings::default().set(*setting, text))
             }),
         }
     }

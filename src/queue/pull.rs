@@ -63,11 +63,7 @@ pub fn pull<S: Store>(
         store.require(&[Part::Notes, Part::Retried])?;
     }
 
-    let mut pulled = Pulled {
-        messages: Vec::new(),
-        error: None,
-        more_due,
-    };
+    let mut pulled = Pulled { messages: Vec::new(), error: None, more_due };
     let visibility_until_ms = pull.now_ms.saturating_add(pull.visibility_ms);
     let mut next_receipt = pull.base_receipt;
     let mut bytes = 0usize;
@@ -85,25 +81,12 @@ pub fn pull<S: Store>(
                 break;
             }
         };
-        let floor = note
-            .as_ref()
-            .map_or(0, |note| note.last_receipt.saturating_add(1));
+        let floor = note.as_ref().map_or(0, |note| note.last_receipt.saturating_add(1));
         let receipt = next_receipt.max(Receipt(floor));
         next_receipt = receipt.next();
-        store.put_inflight(
-            Delivery {
-                id: body.id(),
-                receipt,
-            },
-            visibility_until_ms,
-        );
+        store.put_inflight(Delivery { id: body.id(), receipt }, visibility_until_ms);
         bytes = bytes.saturating_add(body.payload().len());
-        pulled.messages.push(Delivered {
-            body,
-            note,
-            visibility_until_ms,
-            receipt,
-        });
+        pulled.messages.push(Delivered { body, note, visibility_until_ms, receipt });
         effects.last_receipt = Some(receipt);
     }
     if !pulled.messages.is_empty() {
@@ -114,12 +97,15 @@ pub fn pull<S: Store>(
     Ok(pulled)
 }
 
+/// A message out of its place, and what else is known of it.
+type Taken<B> = (B, Option<Note>);
+
 /// Takes the first waiting message out of its place; its body is in `Messages` then. `ranked` says
 /// whether `Ranked` may have something, and is kept up to date. On an error nothing was changed.
 fn take_first<S: Store>(
     store: &mut S,
     ranked: &mut bool,
-) -> Result<Option<(S::Body, Option<Note>)>, Corruption> {
+) -> Result<Option<Taken<S::Body>>, Corruption> {
     if let Some(id) = first_if_ranked(store, ranked)? {
         let body = store.message(id)?.ok_or(Corruption::NoBody(id))?;
         let note = store.note(id)?;

@@ -32,19 +32,10 @@ pub fn give_back<S: Store>(
     let mut settled = Vec::with_capacity(claims.len());
     for &Claim { id, receipt } in claims {
         let delivery = Delivery { id, receipt };
-        let running = store
-            .inflight_until(delivery)
-            .is_some_and(|until| until > rule.now_ms);
+        let running = store.inflight_until(delivery).is_some_and(|until| until > rule.now_ms);
         settled.push(if running {
-            let end = End {
-                how: Ended::GivenBack,
-                at_ms: rule.now_ms,
-                delay_ms: rule.delay_ms,
-            };
-            let moment = Moment {
-                now_ms: rule.now_ms,
-                same_slot: rule.same_slot,
-            };
+            let end = End { how: Ended::GivenBack, at_ms: rule.now_ms, delay_ms: rule.delay_ms };
+            let moment = Moment { now_ms: rule.now_ms, same_slot: rule.same_slot };
             end_delivery(store, effects, &settings, delivery, end, moment);
             effects.counts.nacked = effects.counts.nacked.saturating_add(1);
             Settled::Done(0)
@@ -119,9 +110,7 @@ fn place<S: Store>(
     note: &Note,
 ) {
     let id = delivery.id;
-    let delay_ms = end
-        .delay_ms
-        .unwrap_or_else(|| settings.backoff_after(note.retry_count));
+    let delay_ms = end.delay_ms.unwrap_or_else(|| settings.backoff_after(note.retry_count));
     if delay_ms > 0 {
         let due_at_ms = end.at_ms.saturating_add(delay_ms);
         store.add_delayed(id, due_at_ms);

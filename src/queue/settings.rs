@@ -55,13 +55,11 @@ impl Setting {
 
     /// The setting of that name, in any case of letters.
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|setting| name.eq_ignore_ascii_case(setting.name().as_bytes()))
+        Self::ALL.into_iter().find(|setting| name.eq_ignore_ascii_case(setting.name().as_bytes()))
     }
 
     /// The smallest and the largest value of a number; None for a name.
-    pub fn range(self) -> Option<(i64, i64)> {
+    pub const fn range(self) -> Option<(i64, i64)> {
         const MAX_MS: i64 = MAX_DURATION_MS as i64;
         match self {
             Self::Visibility | Self::BackoffMax => Some((1, MAX_MS)),
@@ -154,9 +152,7 @@ impl Settings {
     pub fn backoff_after(&self, retry_count: u32) -> u64 {
         let doublings = retry_count.saturating_sub(1);
         let factor = 1u64.checked_shl(doublings).unwrap_or(u64::MAX);
-        self.backoff_ms
-            .saturating_mul(factor)
-            .min(self.backoff_max_ms)
+        self.backoff_ms.saturating_mul(factor).min(self.backoff_max_ms)
     }
 }
 
@@ -191,19 +187,8 @@ mod tests {
         for (text, number) in good {
             assert_eq!(parse_integer(text.as_bytes()), Some(number), "{text}");
         }
-        let bad = [
-            "",
-            "-",
-            "+1",
-            "01",
-            "-0",
-            " 1",
-            "1 ",
-            "1.0",
-            "1e3",
-            "0x1",
-            "9223372036854775808",
-        ];
+        let bad =
+            ["", "-", "+1", "01", "-0", " 1", "1 ", "1.0", "1e3", "0x1", "9223372036854775808"];
         for text in bad {
             assert_eq!(parse_integer(text.as_bytes()), None, "{text}");
         }
@@ -211,18 +196,11 @@ mod tests {
 
     #[test]
     fn backoff_doubles_and_saturates() {
-        let settings = Settings {
-            backoff_ms: 100,
-            backoff_max_ms: 1_000,
-            ..Settings::default()
-        };
+        let settings = Settings { backoff_ms: 100, backoff_max_ms: 1_000, ..Settings::default() };
         let delays: Vec<u64> = (1..=6).map(|count| settings.backoff_after(count)).collect();
         assert_eq!(delays, [100, 200, 400, 800, 1_000, 1_000]);
         assert_eq!(settings.backoff_after(u32::MAX), 1_000);
-        let none = Settings {
-            backoff_ms: 0,
-            ..settings
-        };
+        let none = Settings { backoff_ms: 0, ..settings };
         assert_eq!(none.backoff_after(u32::MAX), 0);
     }
 
@@ -238,10 +216,7 @@ mod tests {
             (Setting::BackoffMax, "0"),
             (Setting::DeadLetter, "{x}"),
         ] {
-            assert!(
-                !settings.set(setting, text.as_bytes()),
-                "{setting:?} {text}"
-            );
+            assert!(!settings.set(setting, text.as_bytes()), "{setting:?} {text}");
         }
         assert_eq!(settings, Settings::default());
     }

@@ -19,15 +19,7 @@ pub fn sweep<S: Store>(
     store.require(&PARTS)?;
     store.require(&[Part::Config, Part::Damaged])?;
     let mut left = sweep.limit;
-    return_expired(
-        store,
-        effects,
-        &mut left,
-        Moment {
-            now_ms,
-            same_slot: sweep.same_slot,
-        },
-    );
+    return_expired(store, effects, &mut left, Moment { now_ms, same_slot: sweep.same_slot });
     release_delayed(store, effects, &mut left, now_ms);
     let expiry = store.first_inflight().map(|(_, until_ms)| until_ms);
     let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
@@ -48,11 +40,7 @@ fn return_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32
         match delivery {
             Ok(delivery) => {
                 let settings = settings.get_or_insert_with(|| store.settings());
-                let end = End {
-                    how: Ended::ByTime,
-                    at_ms: until_ms,
-                    delay_ms: None,
-                };
+                let end = End { how: Ended::ByTime, at_ms: until_ms, delay_ms: None };
                 end_delivery(store, effects, settings, delivery, end, moment);
                 effects.counts.expired = effects.counts.expired.saturating_add(1);
             }

@@ -30,10 +30,7 @@ struct Got {
 
 impl Got {
     fn claim(&self) -> Claim {
-        Claim {
-            id: self.id,
-            receipt: self.receipt,
-        }
+        Claim { id: self.id, receipt: self.receipt }
     }
 }
 
@@ -52,10 +49,7 @@ struct Server {
 const START_MS: u64 = 1_800_000_000_000;
 
 /// A sweep without a bound that matters.
-const ALL: Sweep = Sweep {
-    limit: 1_000_000,
-    same_slot: false,
-};
+const ALL: Sweep = Sweep { limit: 1_000_000, same_slot: false };
 
 fn queue(name: &str) -> QueueName {
     QueueName::new(name.as_bytes()).unwrap()
@@ -131,15 +125,7 @@ impl Server {
     fn push(&mut self, queue: &QueueName, payload: &[u8], delay_ms: u64) -> MessageId {
         let id = self.new_id();
         let due_at_ms = (delay_ms > 0).then(|| self.now_ms + delay_ms);
-        self.run(
-            queue,
-            &Op::Push {
-                id,
-                due_at_ms,
-                payload,
-            },
-        )
-        .unwrap();
+        self.run(queue, &Op::Push { id, due_at_ms, payload }).unwrap();
         id
     }
 
@@ -151,17 +137,9 @@ impl Server {
         sweep: Sweep,
     ) -> Result<Vec<Got>, QueueError> {
         let base_receipt = Receipt::at(self.now_ms).max(Receipt(self.last_receipt + 1));
-        let op = Op::Pull {
-            now_ms: self.now_ms,
-            count,
-            visibility_ms,
-            base_receipt,
-            sweep,
-        };
+        let op = Op::Pull { now_ms: self.now_ms, count, visibility_ms, base_receipt, sweep };
         let (outcome, _) = self.run(queue, &op)?;
-        let Outcome::Pulled(pulled) = outcome else {
-            panic!("a pull has another outcome")
-        };
+        let Outcome::Pulled(pulled) = outcome else { panic!("a pull has another outcome") };
         if let Some(error) = pulled.error {
             assert!(pulled.messages.is_empty());
             return Err(error);
@@ -199,15 +177,7 @@ impl Server {
         delay_ms: Option<u64>,
     ) -> Vec<Settled> {
         let now_ms = self.now_ms;
-        self.settle(
-            queue,
-            &Op::GiveBack {
-                now_ms,
-                deliveries,
-                delay_ms,
-                same_slot: false,
-            },
-        )
+        self.settle(queue, &Op::GiveBack { now_ms, deliveries, delay_ms, same_slot: false })
     }
 
     fn extend(
@@ -217,24 +187,11 @@ impl Server {
         visibility_ms: u64,
     ) -> Vec<Settled> {
         let now_ms = self.now_ms;
-        self.settle(
-            queue,
-            &Op::Extend {
-                now_ms,
-                deliveries,
-                visibility_ms,
-            },
-        )
+        self.settle(queue, &Op::Extend { now_ms, deliveries, visibility_ms })
     }
 
     fn sweep(&mut self, queue: &QueueName, limit: u32) -> Effects {
-        let op = Op::Sweep {
-            now_ms: self.now_ms,
-            sweep: Sweep {
-                limit,
-                same_slot: false,
-            },
-        };
+        let op = Op::Sweep { now_ms: self.now_ms, sweep: Sweep { limit, same_slot: false } };
         self.run(queue, &op).unwrap().1
     }
 

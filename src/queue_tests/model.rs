@@ -64,10 +64,7 @@ pub fn grave(name: &'static str) -> &'static str {
 impl Model {
     pub fn queue(&mut self, name: &'static str) -> &mut Queue {
         self.queues.entry(name).or_insert_with(|| Queue {
-            settings: Settings {
-                backoff_max_ms: 3_600_000,
-                ..Settings::default()
-            },
+            settings: Settings { backoff_max_ms: 3_600_000, ..Settings::default() },
             ..Queue::default()
         })
     }
@@ -81,12 +78,8 @@ impl Model {
         delay: u64,
     ) {
         let place = match delay {
-            0 => Place::Waiting {
-                since_ms: id.timestamp_ms(),
-            },
-            _ => Place::Delayed {
-                due_ms: now + delay,
-            },
+            0 => Place::Waiting { since_ms: id.timestamp_ms() },
+            _ => Place::Delayed { due_ms: now + delay },
         };
         let message = Message {
             payload: payload.to_vec(),
@@ -148,14 +141,10 @@ impl Model {
     ) {
         let settings = self.queue(name).settings.clone();
         let message = self.queue(name).messages.get_mut(&id).unwrap();
-        let Place::Inflight { receipt, .. } = message.place else {
-            panic!("not in flight")
-        };
+        let Place::Inflight { receipt, .. } = message.place else { panic!("not in flight") };
         message.last_receipt = receipt;
         message.end = end;
-        let is_dying = settings
-            .max_retries
-            .is_some_and(|max| message.retries + 1 > max);
+        let is_dying = settings.max_retries.is_some_and(|max| message.retries + 1 > max);
         if is_dying && message.dead_from.is_none() {
             let mut dead = self.queue(name).messages.remove(&id).unwrap();
             dead.dead_from = Some(name);
@@ -174,15 +163,11 @@ impl Model {
         }
         let delay = delay.unwrap_or(backoff.min(settings.backoff_max_ms));
         message.place = if delay > 0 {
-            Place::Delayed {
-                due_ms: at_ms + delay,
-            }
+            Place::Delayed { due_ms: at_ms + delay }
         } else if end == End::GivenBack {
             Place::Waiting { since_ms: now }
         } else {
-            Place::Waiting {
-                since_ms: message.pushed_ms,
-            }
+            Place::Waiting { since_ms: message.pushed_ms }
         };
     }
 
@@ -255,10 +240,7 @@ impl Model {
         if !Self::is_running(message, shown, now) {
             return Self::refusal(message);
         }
-        message.place = Place::Inflight {
-            receipt: shown,
-            until_ms: now + visibility,
-        };
+        message.place = Place::Inflight { receipt: shown, until_ms: now + visibility };
         (now + visibility) as i64
     }
 
@@ -289,11 +271,6 @@ impl Model {
     }
 
     pub fn highest_retries(&mut self, name: &'static str) -> u32 {
-        self.queue(name)
-            .messages
-            .values()
-            .map(|message| message.retries)
-            .max()
-            .unwrap_or(0)
+        self.queue(name).messages.values().map(|message| message.retries).max().unwrap_or(0)
     }
 }

@@ -32,9 +32,7 @@ impl Run {
 fn random_ops_do_what_the_model_says() {
     let seconds = std::env::var("MQ_PROPERTY_SECONDS").map_or(4, |s| s.parse().unwrap());
     let end = Instant::now() + Duration::from_secs(seconds);
-    let given = std::env::var("MQ_SEED")
-        .ok()
-        .map(|seed| seed.parse::<u64>().unwrap());
+    let given = std::env::var("MQ_SEED").ok().map(|seed| seed.parse::<u64>().unwrap());
     let first = given.unwrap_or_else(|| fastrand::u64(..1 << 32));
     let mut hits: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut seeds = 0;
@@ -73,10 +71,7 @@ fn random_ops_do_what_the_model_says() {
         "clock set back",
     ];
     for what in wanted {
-        assert!(
-            given.is_some() || hits.contains_key(what),
-            "no run did this: {what}"
-        );
+        assert!(given.is_some() || hits.contains_key(what), "no run did this: {what}");
     }
 }
 
@@ -114,11 +109,7 @@ fn push(
     which: usize,
 ) {
     let payload: Vec<u8> = (0..random.usize(..80)).map(|_| random.u8(..)).collect();
-    let delay = if random.u8(..4) == 0 {
-        random.u64(1..100)
-    } else {
-        0
-    };
+    let delay = if random.u8(..4) == 0 { random.u64(1..100) } else { 0 };
     let id = server.push(&queue(NAMES[which]), &payload, delay);
     model.push(NAMES[which], id, &payload, server.now_ms, delay);
     run.pushed += 1;
@@ -135,18 +126,9 @@ fn pull(
     let name = NAMES[which];
     let count = if random.bool() { 1 } else { random.u32(1..8) };
     let visibility_ms = random.u64(1..120);
-    let limit = if random.u8(..4) == 0 {
-        random.u32(1..4)
-    } else {
-        1_000_000
-    };
-    let sweep = Sweep {
-        limit,
-        same_slot: random.bool(),
-    };
-    let got = server
-        .pull_with(&queue(name), count, visibility_ms, sweep)
-        .unwrap();
+    let limit = if random.u8(..4) == 0 { random.u32(1..4) } else { 1_000_000 };
+    let sweep = Sweep { limit, same_slot: random.bool() };
+    let got = server.pull_with(&queue(name), count, visibility_ms, sweep).unwrap();
     model.sweep(name, server.now_ms, limit as usize);
     let expected = model.next(name, count as usize);
     let ids: Vec<[u8; 16]> = got.iter().map(|message| message.id.0).collect();
@@ -156,14 +138,8 @@ fn pull(
     }
     for message in got {
         check_delivery(server, model, run, name, &message);
-        model.deliver(
-            name,
-            message.id.0,
-            message.receipt.0,
-            message.visibility_until_ms,
-        );
-        run.deliveries
-            .insert(message.id, (message.receipt, message.visibility_until_ms));
+        model.deliver(name, message.id.0, message.receipt.0, message.visibility_until_ms);
+        run.deliveries.insert(message.id, (message.receipt, message.visibility_until_ms));
         run.seen.push((which, message.claim()));
     }
 }
@@ -180,27 +156,15 @@ fn check_delivery(
     assert_eq!(got.retry_count, expected.retries);
     assert_eq!(got.id.timestamp_ms(), expected.pushed_ms);
     let death = got.death.as_ref();
-    assert_eq!(
-        death.map(|death| death.from.clone()),
-        expected.dead_from.map(queue)
-    );
+    assert_eq!(death.map(|death| death.from.clone()), expected.dead_from.map(queue));
     if let Some(death) = death {
-        assert_eq!(
-            (death.at_ms, death.retries),
-            (expected.dead_ms, expected.dead_retries)
-        );
+        assert_eq!((death.at_ms, death.retries), (expected.dead_ms, expected.dead_retries));
         run.hit("dead");
     }
-    assert!(
-        !run.acknowledged.contains(&got.id),
-        "acknowledged and delivered again"
-    );
+    assert!(!run.acknowledged.contains(&got.id), "acknowledged and delivered again");
     if let Some((receipt, until_ms)) = run.deliveries.get(&got.id) {
         assert!(got.receipt > *receipt, "receipts of a message rise");
-        assert!(
-            *until_ms <= server.now_ms,
-            "delivered twice inside its visibility"
-        );
+        assert!(*until_ms <= server.now_ms, "delivered twice inside its visibility");
         run.hit("delivered again");
     }
     run.hit("delivered");
@@ -218,14 +182,8 @@ fn settle(random: &mut fastrand::Rng, server: &mut Server, model: &mut Model, ru
         // Another one of the same queue, the same one twice, a wrong receipt, an unknown id.
         let others = run.seen.iter().filter(|(queue, _)| *queue == which);
         claims.extend(others.map(|(_, claim)| *claim).take(2));
-        claims.push(Claim {
-            id: claim.id,
-            receipt: Receipt(claim.receipt.0 ^ 1),
-        });
-        claims.push(Claim {
-            id: MessageId([0; 16]),
-            receipt: claim.receipt,
-        });
+        claims.push(Claim { id: claim.id, receipt: Receipt(claim.receipt.0 ^ 1) });
+        claims.push(Claim { id: MessageId([0; 16]), receipt: claim.receipt });
     }
     if random.u8(..3) > 0 {
         run.seen.swap_remove(index);
@@ -241,10 +199,8 @@ fn settle(random: &mut fastrand::Rng, server: &mut Server, model: &mut Model, ru
     };
     assert_eq!(settled.len(), claims.len());
     for (claim, settled) in claims.iter().zip(settled) {
-        let was_over = run
-            .deliveries
-            .get(&claim.id)
-            .is_some_and(|(_, until_ms)| *until_ms <= server.now_ms);
+        let was_over =
+            run.deliveries.get(&claim.id).is_some_and(|(_, until_ms)| *until_ms <= server.now_ms);
         let expected = match kind {
             0..=4 => model.acknowledge(name, claim.id.0, claim.receipt.0),
             5..=7 => model.give_back(name, claim.id.0, claim.receipt.0, now, delay),
@@ -262,19 +218,14 @@ fn settle(random: &mut fastrand::Rng, server: &mut Server, model: &mut Model, ru
             (_, -1) => run.hit("bad receipt"),
             (0..=4, _) => {
                 run.acknowledged.insert(claim.id);
-                run.hit(if was_over {
-                    "acknowledged late"
-                } else {
-                    "acknowledged"
-                });
+                run.hit(if was_over { "acknowledged late" } else { "acknowledged" });
             }
             (5..=7, _) => {
                 run.deliveries.insert(claim.id, (claim.receipt, 0));
                 run.hit("given back");
             }
             _ => {
-                run.deliveries
-                    .insert(claim.id, (claim.receipt, now + visibility));
+                run.deliveries.insert(claim.id, (claim.receipt, now + visibility));
                 run.hit("extended");
             }
         }
@@ -313,10 +264,7 @@ fn configure(
         }
         1 => {
             model.queue(name).settings.backoff_ms = u64::from(number) * 20;
-            (
-                Setting::Backoff,
-                (number > 0).then(|| (number * 20).to_string()),
-            )
+            (Setting::Backoff, (number > 0).then(|| (number * 20).to_string()))
         }
         _ => {
             model.queue(name).settings.backoff_max_ms = u64::from(number) * 30 + 10;
@@ -335,11 +283,7 @@ fn restart(random: &mut fastrand::Rng, server: &mut Server, run: &mut Run) {
     run.hit("restarted");
     if random.u8(..4) == 0 {
         // What was over stays over: such a message may wait already.
-        for (_, until_ms) in run
-            .deliveries
-            .values_mut()
-            .filter(|(_, ms)| *ms <= server.now_ms)
-        {
+        for (_, until_ms) in run.deliveries.values_mut().filter(|(_, ms)| *ms <= server.now_ms) {
             *until_ms = 0;
         }
         server.now_ms -= random.u64(1..100);
@@ -354,35 +298,16 @@ fn check(server: &Server, model: &mut Model, run: &Run, step: usize) {
         let [ready, inflight, delayed] = model.counts(name);
         let waiting = server.len(&queue, Part::Ready) + server.len(&queue, Part::Ranked);
         assert_eq!(waiting, ready, "step {step}: ready in {name}");
-        assert_eq!(
-            server.len(&queue, Part::Inflight),
-            inflight,
-            "step {step}: in flight"
-        );
-        assert_eq!(
-            server.len(&queue, Part::Delayed),
-            delayed,
-            "step {step}: delayed"
-        );
+        assert_eq!(server.len(&queue, Part::Inflight), inflight, "step {step}: in flight");
+        assert_eq!(server.len(&queue, Part::Delayed), delayed, "step {step}: delayed");
         let bodies = server.len(&queue, Part::Messages) + server.len(&queue, Part::Ready);
-        assert_eq!(
-            bodies,
-            ready + inflight + delayed,
-            "step {step}: one body for each message"
-        );
-        assert_eq!(
-            server.store(&queue).highest_retry_count(),
-            model.highest_retries(name)
-        );
+        assert_eq!(bodies, ready + inflight + delayed, "step {step}: one body for each message");
+        assert_eq!(server.store(&queue).highest_retry_count(), model.highest_retries(name));
         assert_eq!(server.len(&queue, Part::Damaged), 0);
         present += ready + inflight + delayed;
     }
     let gone = run.acknowledged.len() as u64;
-    assert_eq!(
-        run.pushed,
-        present + gone,
-        "step {step}: pushed = there + acknowledged"
-    );
+    assert_eq!(run.pushed, present + gone, "step {step}: pushed = there + acknowledged");
     assert_eq!(server.counts.pushed, run.pushed);
     assert_eq!(server.counts.acked, gone);
 }

@@ -21,18 +21,12 @@ fn a_message_goes_from_push_to_ack() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     let id = server.push(&orders, b"hello", 0);
     let got = server.pull(&orders, 30_000).unwrap();
-    assert_eq!(
-        (got.id, got.payload.as_slice(), got.retry_count),
-        (id, b"hello".as_slice(), 0)
-    );
+    assert_eq!((got.id, got.payload.as_slice(), got.retry_count), (id, b"hello".as_slice(), 0));
     assert_eq!(got.visibility_until_ms, START_MS + 30_000);
     assert_eq!(got.receipt, Receipt::at(START_MS));
     assert_eq!(server.pull(&orders, 30_000), None);
     assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [DONE]);
-    assert_eq!(
-        server.acknowledge(&orders, vec![got.claim()]),
-        [Settled::NotFound]
-    );
+    assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [Settled::NotFound]);
     assert!(server.database.borrow().is_empty(), "nothing is left of it");
 }
 
@@ -43,15 +37,8 @@ fn messages_come_in_the_order_in_which_they_were_pushed() {
     let first = server.pull_with(&orders, 3, 1_000, ALL).unwrap();
     let rest = server.pull_with(&orders, 9, 1_000, ALL).unwrap();
     assert_eq!([ids(&first), ids(&rest)].concat(), pushed);
-    let receipts: Vec<u64> = first
-        .iter()
-        .chain(&rest)
-        .map(|message| message.receipt.0)
-        .collect();
-    assert!(
-        receipts.is_sorted_by(|a, b| a < b),
-        "receipts rise: {receipts:?}"
-    );
+    let receipts: Vec<u64> = first.iter().chain(&rest).map(|message| message.receipt.0).collect();
+    assert!(receipts.is_sorted_by(|a, b| a < b), "receipts rise: {receipts:?}");
 }
 
 #[test]
@@ -106,12 +93,7 @@ fn what_a_claim_is_told() {
     type Story = fn(&mut Server, &QueueName, &Got);
     let cases: [(&str, Story, Settled, Settled); 7] = [
         ("in flight", |_, _, _| (), DONE, DONE),
-        (
-            "over, not noticed",
-            |s, _, _| s.now_ms += 100,
-            DONE,
-            Settled::BadReceipt,
-        ),
+        ("over, not noticed", |s, _, _| s.now_ms += 100, DONE, Settled::BadReceipt),
         (
             "over, waits again",
             |s, q, _| {
@@ -179,12 +161,7 @@ fn a_message_that_was_never_delivered_is_not_found() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     let plain = server.push(&orders, b"x", 0);
     let delayed = server.push(&orders, b"x", 50);
-    let claims = [plain, delayed]
-        .map(|id| Claim {
-            id,
-            receipt: Receipt(1),
-        })
-        .to_vec();
+    let claims = [plain, delayed].map(|id| Claim { id, receipt: Receipt(1) }).to_vec();
     let not_found = [Settled::NotFound, Settled::NotFound];
     assert_eq!(server.acknowledge(&orders, claims.clone()), not_found);
     server.now_ms += 50;
@@ -212,21 +189,10 @@ fn in_a_batch_each_claim_is_settled_by_itself() {
     server.push(&orders, b"a", 0);
     server.push(&orders, b"b", 0);
     let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
-    let wrong = Claim {
-        id: got[1].id,
-        receipt: Receipt(7),
-    };
-    let unknown = Claim {
-        id: MessageId([0; 16]),
-        receipt: got[0].receipt,
-    };
+    let wrong = Claim { id: got[1].id, receipt: Receipt(7) };
+    let unknown = Claim { id: MessageId([0; 16]), receipt: got[0].receipt };
     let claims = vec![got[0].claim(), wrong, unknown, got[0].claim()];
-    let expected = [
-        DONE,
-        Settled::BadReceipt,
-        Settled::NotFound,
-        Settled::NotFound,
-    ];
+    let expected = [DONE, Settled::BadReceipt, Settled::NotFound, Settled::NotFound];
     assert_eq!(server.acknowledge(&orders, claims), expected);
     assert_eq!(server.counts.bad_receipts, 1);
     assert_eq!(server.len(&orders, Part::Inflight), 1);
@@ -241,21 +207,11 @@ fn an_extension_restarts_the_visibility_and_may_shorten_it() {
     let longer = Settled::Done(START_MS + 250);
     assert_eq!(server.extend(&orders, vec![got.claim()], 200), [longer]);
     server.now_ms += 100;
-    assert_eq!(
-        server.pull(&orders, 100),
-        None,
-        "the first end is past, the new one is not"
-    );
-    assert_eq!(
-        server.extend(&orders, vec![got.claim()], 1),
-        [Settled::Done(START_MS + 151)]
-    );
+    assert_eq!(server.pull(&orders, 100), None, "the first end is past, the new one is not");
+    assert_eq!(server.extend(&orders, vec![got.claim()], 1), [Settled::Done(START_MS + 151)]);
     server.now_ms += 1;
     assert_eq!(server.pull(&orders, 100).unwrap().retry_count, 1);
-    assert_eq!(
-        server.extend(&orders, vec![got.claim()], 1),
-        [Settled::BadReceipt]
-    );
+    assert_eq!(server.extend(&orders, vec![got.claim()], 1), [Settled::BadReceipt]);
 }
 
 #[test]
@@ -275,10 +231,7 @@ fn a_message_is_delivered_once_more_than_it_may_come_back() {
         }
         assert_eq!(counts, (0..=max).collect::<Vec<_>>());
         let dead = server.pull(&queue("{orders}:dead"), 10).unwrap();
-        assert_eq!(
-            (dead.id, dead.retry_count, dead.payload),
-            (id, 0, b"poison".to_vec())
-        );
+        assert_eq!((dead.id, dead.retry_count, dead.payload), (id, 0, b"poison".to_vec()));
         let death = Death {
             from: orders.clone(),
             at_ms: server.now_ms,
@@ -310,10 +263,7 @@ fn a_dead_message_never_dies_again_and_its_receipts_go_on_rising() {
         last = got.receipt;
         server.give_back(&dead_queue, vec![got.claim()], None);
     }
-    assert_eq!(
-        server.acknowledge(&orders, vec![first.claim()]),
-        [Settled::NotFound]
-    );
+    assert_eq!(server.acknowledge(&orders, vec![first.claim()]), [Settled::NotFound]);
 }
 
 #[test]
@@ -321,19 +271,13 @@ fn a_message_whose_grave_has_the_wrong_type_stays() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.configure(&orders, Setting::MaxRetries, Some("0"));
     let key = keys::key(&queue("{orders}:dead"), Part::Messages);
-    server
-        .database
-        .borrow_mut()
-        .insert(key.clone(), Value::Text);
+    server.database.borrow_mut().insert(key.clone(), Value::Text);
     let id = server.push(&orders, b"x", 0);
     server.push(&orders, b"y", 0);
     server.pull_with(&orders, 2, 10, ALL).unwrap();
     server.now_ms += 10;
     server.sweep(&orders, 10);
-    assert_eq!(
-        (server.counts.dead, server.counts.dead_letters_refused),
-        (0, 2)
-    );
+    assert_eq!((server.counts.dead, server.counts.dead_letters_refused), (0, 2));
     let got = server.pull(&orders, 10).unwrap();
     assert_eq!((got.id, got.retry_count), (id, 1));
     server.database.borrow_mut().remove(&key);
@@ -350,13 +294,7 @@ fn in_cluster_mode_a_grave_in_another_slot_is_refused() {
     for (same_slot, dead) in [(true, 0), (false, 1)] {
         server.pull(&orders, 10).unwrap();
         server.now_ms += 10;
-        let op = Op::Sweep {
-            now_ms: server.now_ms,
-            sweep: Sweep {
-                limit: 9,
-                same_slot,
-            },
-        };
+        let op = Op::Sweep { now_ms: server.now_ms, sweep: Sweep { limit: 9, same_slot } };
         server.run(&orders, &op).unwrap();
         assert_eq!(server.counts.dead, dead);
     }
@@ -410,15 +348,9 @@ fn a_sweep_stops_at_its_limit_and_says_what_is_due_next() {
     server.push(&orders, b"x", 500);
     server.now_ms += 10;
     let due = |effects: &Effects| effects.next_due;
-    assert_eq!(
-        due(&server.sweep(&orders, 3)),
-        NextDue::Exactly(Some(START_MS + 10))
-    );
+    assert_eq!(due(&server.sweep(&orders, 3)), NextDue::Exactly(Some(START_MS + 10)));
     assert_eq!(server.len(&orders, Part::Inflight), 2);
-    assert_eq!(
-        due(&server.sweep(&orders, 3)),
-        NextDue::Exactly(Some(START_MS + 500))
-    );
+    assert_eq!(due(&server.sweep(&orders, 3)), NextDue::Exactly(Some(START_MS + 500)));
     let effects = server.sweep(&orders, 3);
     assert!(!effects.changed && !effects.became_ready);
     server.now_ms += 500;
@@ -442,55 +374,22 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
         let (mut server, orders) = (Server::new(), queue("orders"));
         server.push(&orders, b"a", 0);
         server.push(&orders, b"b", 5);
-        let claims = vec![Claim {
-            id: server.new_id(),
-            receipt: Receipt(1),
-        }];
-        server
-            .database
-            .borrow_mut()
-            .insert(keys::key(&orders, part), Value::Text);
+        let claims = vec![Claim { id: server.new_id(), receipt: Receipt(1) }];
+        server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
         let now_ms = server.now_ms + 10;
         let sweep = ALL;
         let id = server.new_id();
         let base_receipt = Receipt(1);
         let (count, visibility_ms) = (1, 1);
         let ops = [
-            Op::Push {
-                id,
-                due_at_ms: None,
-                payload: b"",
-            },
-            Op::Push {
-                id,
-                due_at_ms: Some(now_ms),
-                payload: b"",
-            },
-            Op::Pull {
-                now_ms,
-                count,
-                visibility_ms,
-                base_receipt,
-                sweep,
-            },
+            Op::Push { id, due_at_ms: None, payload: b"" },
+            Op::Push { id, due_at_ms: Some(now_ms), payload: b"" },
+            Op::Pull { now_ms, count, visibility_ms, base_receipt, sweep },
             Op::Sweep { now_ms, sweep },
-            Op::Acknowledge {
-                deliveries: claims.clone(),
-            },
-            Op::GiveBack {
-                now_ms,
-                deliveries: claims.clone(),
-                delay_ms: None,
-                same_slot: false,
-            },
-            Op::Extend {
-                now_ms,
-                deliveries: claims,
-                visibility_ms,
-            },
-            Op::Configure {
-                changes: vec![(Setting::Delay, Some(b"1".to_vec()))],
-            },
+            Op::Acknowledge { deliveries: claims.clone() },
+            Op::GiveBack { now_ms, deliveries: claims.clone(), delay_ms: None, same_slot: false },
+            Op::Extend { now_ms, deliveries: claims, visibility_ms },
+            Op::Configure { changes: vec![(Setting::Delay, Some(b"1".to_vec()))] },
         ];
         let mut refused = 0;
         for op in ops {
@@ -513,21 +412,11 @@ fn an_unreadable_record_is_set_aside_and_the_queue_goes_on() {
     server.push(&orders, b"before", 0);
     server.store(&orders).0.push_back(Part::Ready, b"garbage");
     let after = server.push(&orders, b"after", 0);
-    assert_eq!(
-        server.pull_with(&orders, 9, 10, ALL).unwrap().len(),
-        1,
-        "the batch ends before it"
-    );
+    assert_eq!(server.pull_with(&orders, 9, 10, ALL).unwrap().len(), 1, "the batch ends before it");
     let error = server.pull_with(&orders, 9, 10, ALL).unwrap_err();
     assert_eq!(error, QueueError::Corrupt(Corruption::Ready));
-    assert_eq!(
-        ids(&server.pull_with(&orders, 9, 10, ALL).unwrap()),
-        [after]
-    );
-    assert_eq!(
-        server.store(&orders).0.pop_front(Part::Damaged),
-        Some(b"garbage".to_vec())
-    );
+    assert_eq!(ids(&server.pull_with(&orders, 9, 10, ALL).unwrap()), [after]);
+    assert_eq!(server.store(&orders).0.pop_front(Part::Damaged), Some(b"garbage".to_vec()));
     assert_eq!(server.counts.damaged, 1);
 }
 
@@ -536,30 +425,10 @@ fn every_kind_of_damage_is_met_once_and_loses_no_body() {
     type Harm = fn(&mut Records<MemoryKeyspace>, MessageId);
     let no_body = |id| Corruption::NoBody(id);
     let cases: [(&str, Harm, fn(MessageId) -> Corruption, u64); 5] = [
-        (
-            "stray member",
-            |s, _| s.0.add(Part::Ranked, b"stray", 0.0),
-            |_| Corruption::Place,
-            1,
-        ),
-        (
-            "no body",
-            |s, id| s.0.delete(Part::Messages, &id.0),
-            no_body,
-            0,
-        ),
-        (
-            "bad body",
-            |s, id| s.0.put(Part::Messages, &id.0, b"garbage"),
-            Corruption::Message,
-            1,
-        ),
-        (
-            "bad note",
-            |s, id| s.0.put(Part::Notes, &id.0, b"\xff"),
-            Corruption::Message,
-            1,
-        ),
+        ("stray member", |s, _| s.0.add(Part::Ranked, b"stray", 0.0), |_| Corruption::Place, 1),
+        ("no body", |s, id| s.0.delete(Part::Messages, &id.0), no_body, 0),
+        ("bad body", |s, id| s.0.put(Part::Messages, &id.0, b"garbage"), Corruption::Message, 1),
+        ("bad note", |s, id| s.0.put(Part::Notes, &id.0, b"\xff"), Corruption::Message, 1),
         (
             "another's body",
             |s, id| {
@@ -599,11 +468,7 @@ fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
     server.now_ms += 10;
     server.sweep(&orders, 100);
     assert_eq!(server.counts.damaged, 3);
-    assert_eq!(
-        server.len(&orders, Part::Damaged),
-        3,
-        "both members and the body"
-    );
+    assert_eq!(server.len(&orders, Part::Damaged), 3, "both members and the body");
     assert_eq!(server.pull(&orders, 10).unwrap().id, delayed);
 }
 
@@ -628,10 +493,7 @@ fn a_stored_setting_that_is_none_counts_as_its_default() {
     store.0.put(Part::Config, b"visibility", b"-5");
     store.0.put(Part::Config, b"maxretries", b"7");
     let settings = store.settings();
-    assert_eq!(
-        (settings.visibility_ms, settings.max_retries),
-        (30_000, Some(7))
-    );
+    assert_eq!((settings.visibility_ms, settings.max_retries), (30_000, Some(7)));
 }
 
 #[test]

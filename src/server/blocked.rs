@@ -49,10 +49,7 @@ impl BlockedClient {
             1,
             ptr::without_provenance_mut(number as usize),
         )))?;
-        api!(RedisModule_SetDisconnectCallback(
-            client.as_ptr(),
-            Some(waiting_gone::<W>)
-        ));
+        api!(RedisModule_SetDisconnectCallback(client.as_ptr(), Some(waiting_gone::<W>)));
         Some(Self(client))
     }
 
@@ -65,10 +62,7 @@ impl BlockedClient {
             None,
             0,
         )))?;
-        api!(RedisModule_SetDisconnectCallback(
-            client.as_ptr(),
-            Some(later_gone::<L>)
-        ));
+        api!(RedisModule_SetDisconnectCallback(client.as_ptr(), Some(later_gone::<L>)));
         Some(Self(client))
     }
 

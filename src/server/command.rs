@@ -64,8 +64,8 @@ pub enum Arg {
     Pattern(&'static str),
     /// `[A | B | C]`.
     OneOf(&'static str, &'static [&'static str]),
-    /// `[option value [option value ...]]`.
-    Settings,
+    /// `[TOKEN queue]`.
+    OtherQueue(&'static str),
 }
 
 /// An optional number behind a token.
@@ -104,11 +104,8 @@ impl Spec {
     /// The flags as the documentation lists them.
     #[cfg(test)]
     pub fn flags_text(&self) -> String {
-        let mut flags: Vec<&str> = self
-            .flags
-            .split(' ')
-            .filter(|flag| *flag != "getkeys-api")
-            .collect();
+        let mut flags: Vec<&str> =
+            self.flags.split(' ').filter(|flag| *flag != "getkeys-api").collect();
         if self.blocking {
             flags.push("blocking");
         }
@@ -117,11 +114,7 @@ impl Spec {
 
     fn fits_arity(&self, count: usize) -> bool {
         let wanted = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
-        if self.arity < 0 {
-            count >= wanted
-        } else {
-            count == wanted
-        }
+        if self.arity < 0 { count >= wanted } else { count == wanted }
     }
 }
 
@@ -135,7 +128,7 @@ impl Arg {
             Self::Number(number) => format!("[{} {}]", number.token, number.name),
             Self::Pattern(token) => format!("[{token} pattern]"),
             Self::OneOf(_, tokens) => format!("[{}]", tokens.join(" | ")),
-            Self::Settings => "[option value [option value ...]]".to_owned(),
+            Self::OtherQueue(token) => format!("[{token} queue]"),
         }
     }
 }
@@ -150,11 +143,7 @@ pub fn register<C: Command>(context: Context<'_>) -> bool {
     let (Ok(name), Ok(flags)) = (CString::new(spec.name), CString::new(flags)) else {
         return false;
     };
-    let (first, last, step) = if spec.key.is_some() {
-        (1, 1, 1)
-    } else {
-        (0, 0, 0)
-    };
+    let (first, last, step) = if spec.key.is_some() { (1, 1, 1) } else { (0, 0, 0) };
     let created = api!(RedisModule_CreateCommand(
         context.raw,
         name.as_ptr(),
@@ -177,11 +166,7 @@ fn describe(context: Context<'_>, name: &CString, spec: &Spec) -> bool {
         return false;
     }
     let mut texts = Texts::default();
-    let mut arguments: Vec<_> = spec
-        .arguments
-        .iter()
-        .map(|arg| texts.argument(arg))
-        .collect();
+    let mut arguments: Vec<_> = spec.arguments.iter().map(|arg| texts.argument(arg)).collect();
     arguments.push(empty_argument());
     let mut key_specs = texts.key_specs(spec);
     let version = raw::RedisModuleCommandInfoVersion {
@@ -240,12 +225,7 @@ fn tell_keys(raw: *mut raw::RedisModuleCtx, arguments: &[Argument<'_>]) {
     if arguments.len() > 1 {
         tell(1, update);
     }
-    for (index, pair) in arguments
-        .get(2..)
-        .unwrap_or_default()
-        .chunks_exact(2)
-        .enumerate()
-    {
+    for (index, pair) in arguments.get(2..).unwrap_or_default().chunks_exact(2).enumerate() {
         if let [option, value] = pair
             && option.as_bytes().eq_ignore_ascii_case(b"DEADLETTER")
             && !value.as_bytes().is_empty()
@@ -293,10 +273,9 @@ impl Texts {
         const OPTIONAL: c_int = 1;
         const MULTIPLE: c_int = 2;
         match argument {
-            Arg::Queue => raw::RedisModuleCommandArg {
-                key_spec_index: 0,
-                ..self.named("queue", KEY)
-            },
+            Arg::Queue => {
+                raw::RedisModuleCommandArg { key_spec_index: 0, ..self.named("queue", KEY) }
+            }
             Arg::Text(name) => self.named(name, STRING),
             Arg::Claims => {
                 let pair = |texts: &mut Self| {
@@ -304,10 +283,7 @@ impl Texts {
                     texts.nest(fields)
                 };
                 let subargs = pair(self);
-                let one = raw::RedisModuleCommandArg {
-                    subargs,
-                    ..self.named("claim", BLOCK)
-                };
+                let one = raw::RedisModuleCommandArg { subargs, ..self.named("claim", BLOCK) };
                 let subargs = pair(self);
                 let more = raw::RedisModuleCommandArg {
                     subargs,
@@ -315,38 +291,21 @@ impl Texts {
                     ..self.named("claims", BLOCK)
                 };
                 let token = self.add("IDS");
-                let count = raw::RedisModuleCommandArg {
-                    token,
-                    ..self.named("n", INTEGER)
-                };
+                let count = raw::RedisModuleCommandArg { token, ..self.named("n", INTEGER) };
                 let subargs = self.nest(vec![count, more]);
-                let many = raw::RedisModuleCommandArg {
-                    subargs,
-                    ..self.named("batch", BLOCK)
-                };
+                let many = raw::RedisModuleCommandArg { subargs, ..self.named("batch", BLOCK) };
                 let subargs = self.nest(vec![one, many]);
-                raw::RedisModuleCommandArg {
-                    subargs,
-                    ..self.named("deliveries", ONE_OF)
-                }
+                raw::RedisModuleCommandArg { subargs, ..self.named("deliveries", ONE_OF) }
             }
             Arg::Number(number) => {
                 let token = self.add(number.token);
                 let name = self.named(&number.token.to_ascii_lowercase(), INTEGER);
-                raw::RedisModuleCommandArg {
-                    token,
-                    flags: OPTIONAL,
-                    ..name
-                }
+                raw::RedisModuleCommandArg { token, flags: OPTIONAL, ..name }
             }
             Arg::Pattern(token) => {
                 let token = self.add(token);
                 let name = self.named("pattern", PATTERN);
-                raw::RedisModuleCommandArg {
-                    token,
-                    flags: OPTIONAL,
-                    ..name
-                }
+                raw::RedisModuleCommandArg { token, flags: OPTIONAL, ..name }
             }
             Arg::OneOf(name, tokens) => {
                 let choices = tokens
@@ -358,20 +317,12 @@ impl Texts {
                     })
                     .collect();
                 let subargs = self.nest(choices);
-                raw::RedisModuleCommandArg {
-                    subargs,
-                    flags: OPTIONAL,
-                    ..self.named(name, ONE_OF)
-                }
+                raw::RedisModuleCommandArg { subargs, flags: OPTIONAL, ..self.named(name, ONE_OF) }
             }
-            Arg::Settings => {
-                let fields = vec![self.named("option", STRING), self.named("value", STRING)];
-                let subargs = self.nest(fields);
-                raw::RedisModuleCommandArg {
-                    subargs,
-                    flags: OPTIONAL | MULTIPLE,
-                    ..self.named("settings", BLOCK)
-                }
+            Arg::OtherQueue(token) => {
+                let name = self.named(&token.to_ascii_lowercase(), KEY);
+                let token = self.add(token);
+                raw::RedisModuleCommandArg { token, key_spec_index: 1, flags: OPTIONAL, ..name }
             }
         }
     }
@@ -381,11 +332,7 @@ impl Texts {
         name: &str,
         type_: raw::RedisModuleCommandArgType,
     ) -> raw::RedisModuleCommandArg {
-        raw::RedisModuleCommandArg {
-            name: self.add(name),
-            type_,
-            ..empty_argument()
-        }
+        raw::RedisModuleCommandArg { name: self.add(name), type_, ..empty_argument() }
     }
 
     /// The key specs, ended by an empty one.

@@ -19,10 +19,7 @@ impl Context<'_> {
     /// # Safety
     /// `raw` is a context that the server gave to a callback which runs for the lifetime.
     pub(super) unsafe fn new(raw: *mut raw::RedisModuleCtx) -> Self {
-        Self {
-            raw,
-            lifetime: PhantomData,
-        }
+        Self { raw, lifetime: PhantomData }
     }
 
     /// The server's wall clock, unix ms.
@@ -122,12 +119,7 @@ impl Context<'_> {
     /// Writes a warning to the server's log.
     pub fn warn(self, text: &str) {
         let text: Vec<u8> = text.bytes().filter(|byte| *byte != 0).chain([0]).collect();
-        api!(RedisModule_Log(
-            self.raw,
-            c"warning".as_ptr(),
-            c"%s".as_ptr(),
-            text.as_ptr()
-        ));
+        api!(RedisModule_Log(self.raw, c"warning".as_ptr(), c"%s".as_ptr(), text.as_ptr()));
     }
 
     /// True on Redis 7.0 and later and on Valkey.

@@ -42,11 +42,7 @@ pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
     ];
     events.into_iter().all(|id| {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
-        api!(RedisModule_SubscribeToServerEvent(
-            context.raw,
-            event,
-            Some(server_event::<L>)
-        )) == ok
+        api!(RedisModule_SubscribeToServerEvent(context.raw, event, Some(server_event::<L>))) == ok
     }) && api!(RedisModule_SubscribeToKeyspaceEvents(
         context.raw,
         raw::REDISMODULE_NOTIFY_GENERIC

@@ -25,11 +25,7 @@ unsafe extern "C" fn inform<I: Inform>(info: *mut raw::RedisModuleInfoCtx, _: c_
             return;
         }
         for (name, value) in I::fields() {
-            api!(RedisModule_InfoAddFieldULongLong(
-                info,
-                name.as_ptr(),
-                value
-            ));
+            api!(RedisModule_InfoAddFieldULongLong(info, name.as_ptr(), value));
         }
     });
 }

@@ -5,9 +5,9 @@ use std::ptr::{self, NonNull};
 
 use redis_module::raw;
 
-use super::api;
 use super::context::Context;
 use super::string::ServerString;
+use super::{api, has};
 
 /// What a key is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,11 +69,7 @@ impl Key {
             }
             Access::Write => raw::REDISMODULE_READ | raw::REDISMODULE_WRITE,
         };
-        let key = api!(RedisModule_OpenKey(
-            context.raw,
-            name.as_ptr(),
-            mode as c_int
-        ));
+        let key = api!(RedisModule_OpenKey(context.raw, name.as_ptr(), mode as c_int));
         NonNull::new(key).map(Self)
     }
 
@@ -103,6 +99,30 @@ impl Key {
         api!(RedisModule_ListPush(self.0.as_ptr(), HEAD, value.as_ptr()));
     }
 
+    /// List: the first. `name` is the key's own.
+    pub fn front(&self, context: Context<'_>, name: &ServerString) -> Option<ServerString> {
+        if self.key_type() != KeyType::List {
+            return None;
+        }
+        if has!(RedisModule_ListGet) {
+            return ServerString::from_raw(api!(RedisModule_ListGet(self.0.as_ptr(), 0)));
+        }
+        // Before 7.0 only the command can look without taking.
+        let reply = api!(RedisModule_Call(
+            context.raw,
+            c"LINDEX".as_ptr(),
+            c"sc".as_ptr(),
+            name.as_ptr(),
+            c"0".as_ptr(),
+        ));
+        if reply.is_null() {
+            return None;
+        }
+        let first = api!(RedisModule_CreateStringFromCallReply(reply));
+        api!(RedisModule_FreeCallReply(reply));
+        ServerString::from_raw(first)
+    }
+
     /// List: takes the first.
     pub fn pop_front(&mut self) -> Option<ServerString> {
         ServerString::from_raw(api!(RedisModule_ListPop(self.0.as_ptr(), HEAD)))
@@ -112,13 +132,7 @@ impl Key {
     pub fn get(&self, field: &ServerString) -> Option<ServerString> {
         let mut value: *mut raw::RedisModuleString = ptr::null_mut();
         let out: *mut *mut raw::RedisModuleString = &mut value;
-        api!(RedisModule_HashGet(
-            self.0.as_ptr(),
-            HASH_NONE,
-            field.as_ptr(),
-            out,
-            NULL
-        ));
+        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_NONE, field.as_ptr(), out, NULL));
         ServerString::from_raw(value)
     }
 
@@ -126,25 +140,13 @@ impl Key {
     pub fn has(&self, field: &ServerString) -> bool {
         let mut exists: c_int = 0;
         let out: *mut c_int = &mut exists;
-        api!(RedisModule_HashGet(
-            self.0.as_ptr(),
-            HASH_EXISTS,
-            field.as_ptr(),
-            out,
-            NULL
-        ));
+        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_EXISTS, field.as_ptr(), out, NULL));
         exists != 0
     }
 
     /// Hash: sets a field.
     pub fn put(&mut self, field: &ServerString, value: &ServerString) {
-        api!(RedisModule_HashSet(
-            self.0.as_ptr(),
-            HASH_NONE,
-            field.as_ptr(),
-            value.as_ptr(),
-            NULL
-        ));
+        api!(RedisModule_HashSet(self.0.as_ptr(), HASH_NONE, field.as_ptr(), value.as_ptr(), NULL));
         if self.len() == COMPACT {
             let long = ServerString::new(&TOO_LONG);
             api!(RedisModule_HashSet(
@@ -173,20 +175,10 @@ impl Key {
 
     /// Sorted set: adds a member or changes its score.
     pub fn add(&mut self, member: &ServerString, score: f64) {
-        api!(RedisModule_ZsetAdd(
-            self.0.as_ptr(),
-            score,
-            member.as_ptr(),
-            ptr::null_mut()
-        ));
+        api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, member.as_ptr(), ptr::null_mut()));
         if self.len() == COMPACT {
             let long = ServerString::new(&TOO_LONG);
-            api!(RedisModule_ZsetAdd(
-                self.0.as_ptr(),
-                score,
-                long.as_ptr(),
-                ptr::null_mut()
-            ));
+            api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, long.as_ptr(), ptr::null_mut()));
             self.remove(&long);
         }
     }
@@ -194,22 +186,14 @@ impl Key {
     /// Sorted set: removes a member. True if it was there.
     pub fn remove(&mut self, member: &ServerString) -> bool {
         let mut deleted: c_int = 0;
-        api!(RedisModule_ZsetRem(
-            self.0.as_ptr(),
-            member.as_ptr(),
-            &mut deleted
-        ));
+        api!(RedisModule_ZsetRem(self.0.as_ptr(), member.as_ptr(), &mut deleted));
         deleted != 0
     }
 
     /// Sorted set: a member's score.
     pub fn score(&self, member: &ServerString) -> Option<f64> {
         let mut score = 0.0;
-        let found = api!(RedisModule_ZsetScore(
-            self.0.as_ptr(),
-            member.as_ptr(),
-            &mut score
-        ));
+        let found = api!(RedisModule_ZsetScore(self.0.as_ptr(), member.as_ptr(), &mut score));
         (found == OK).then_some(score)
     }
 
@@ -246,10 +230,7 @@ impl Key {
     /// The member at which a range stands that was just begun; ends the range.
     fn current(&mut self) -> Option<(ServerString, f64)> {
         let mut score = 0.0;
-        let member = api!(RedisModule_ZsetRangeCurrentElement(
-            self.0.as_ptr(),
-            &mut score
-        ));
+        let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
         api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
         ServerString::from_raw(member).map(|member| (member, score))
     }

@@ -57,8 +57,5 @@ fn version() -> c_int {
         number(env!("CARGO_PKG_VERSION_MINOR")),
         number(env!("CARGO_PKG_VERSION_PATCH")),
     );
-    major
-        .saturating_mul(10_000)
-        .saturating_add(minor.saturating_mul(100))
-        .saturating_add(patch)
+    major.saturating_mul(10_000).saturating_add(minor.saturating_mul(100)).saturating_add(patch)
 }

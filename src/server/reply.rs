@@ -11,11 +11,7 @@ impl Context<'_> {
 
     /// A bulk string.
     pub fn reply_bytes(self, bytes: &[u8]) {
-        api!(RedisModule_ReplyWithStringBuffer(
-            self.raw,
-            bytes.as_ptr().cast(),
-            bytes.len()
-        ));
+        api!(RedisModule_ReplyWithStringBuffer(self.raw, bytes.as_ptr().cast(), bytes.len()));
     }
 
     /// A simple string.
@@ -25,11 +21,8 @@ impl Context<'_> {
 
     /// An error; `text` begins with its code.
     pub fn reply_error(self, text: &str) {
-        let text: Vec<u8> = text
-            .bytes()
-            .map(|b| if b < b' ' { b' ' } else { b })
-            .chain([0])
-            .collect();
+        let text: Vec<u8> =
+            text.bytes().map(|b| if b < b' ' { b' ' } else { b }).chain([0]).collect();
         api!(RedisModule_ReplyWithError(self.raw, text.as_ptr().cast()));
     }
 

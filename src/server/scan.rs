@@ -22,12 +22,7 @@ impl Cursor {
     /// least once by a whole walk. False at the end of the walk.
     pub fn step<F: FnMut(&[u8])>(&mut self, context: Context<'_>, mut visit: F) -> bool {
         let data: *mut F = &mut visit;
-        api!(RedisModule_Scan(
-            context.raw,
-            self.0.as_ptr(),
-            Some(visited::<F>),
-            data.cast()
-        )) != 0
+        api!(RedisModule_Scan(context.raw, self.0.as_ptr(), Some(visited::<F>), data.cast())) != 0
     }
 }
 

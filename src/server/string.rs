@@ -14,11 +14,8 @@ pub struct ServerString(NonNull<RedisModuleString>);
 impl ServerString {
     /// Copies bytes, any bytes, into a new string.
     pub fn new(bytes: &[u8]) -> Self {
-        let raw = api!(RedisModule_CreateString(
-            ptr::null_mut(),
-            bytes.as_ptr().cast(),
-            bytes.len()
-        ));
+        let raw =
+            api!(RedisModule_CreateString(ptr::null_mut(), bytes.as_ptr().cast(), bytes.len()));
         match NonNull::new(raw) {
             Some(raw) => Self(raw),
             // The server ends itself when it has no memory.

@@ -22,12 +22,7 @@ pub struct Timer(raw::RedisModuleTimerID);
 /// in its loop.
 pub fn start<F: Fire>(context: Context<'_>, delay_ms: u64) -> Timer {
     let delay = i64::try_from(delay_ms).unwrap_or(i64::MAX / 4096);
-    Timer(api!(RedisModule_CreateTimer(
-        context.raw,
-        delay,
-        Some(fired::<F>),
-        ptr::null_mut()
-    )))
+    Timer(api!(RedisModule_CreateTimer(context.raw, delay, Some(fired::<F>), ptr::null_mut())))
 }
 
 /// Stops a timer that has not fired yet.

@@ -50,9 +50,7 @@ pub fn queue_of(key: &[u8]) -> Option<QueueName> {
     let colon = rest.iter().rposition(|&b| b == b':')?;
     let (tagged, last) = rest.split_at_checked(colon)?;
     let last = last.strip_prefix(b":")?;
-    Part::ALL
-        .iter()
-        .find(|part| word(**part).as_bytes() == last)?;
+    Part::ALL.iter().find(|part| word(**part).as_bytes() == last)?;
     QueueName::from_tagged(tagged)
 }
 
@@ -62,13 +60,7 @@ mod tests {
 
     #[test]
     fn a_key_leads_back_to_its_queue() {
-        for name in [
-            "orders",
-            "{acme}.orders",
-            "a:b",
-            "{orders}:dead",
-            "{a}:ready",
-        ] {
+        for name in ["orders", "{acme}.orders", "a:b", "{orders}:dead", "{a}:ready"] {
             let queue = QueueName::new(name.as_bytes()).unwrap();
             for part in Part::ALL {
                 assert_eq!(queue_of(&key(&queue, part)), Some(queue.clone()));
@@ -77,13 +69,8 @@ mod tests {
         let orders = QueueName::new(b"orders").unwrap();
         assert_eq!(key(&orders, Part::Ready), b"mq:{orders}:ready");
         assert_eq!(wait_key(&orders), b"mq:{orders}:wait");
-        for other in [
-            "mq:{orders}:wait",
-            "mq:orders:ready",
-            "mq:{orders}",
-            "x:{orders}:ready",
-            "",
-        ] {
+        for other in ["mq:{orders}:wait", "mq:orders:ready", "mq:{orders}", "x:{orders}:ready", ""]
+        {
             assert_eq!(queue_of(other.as_bytes()), None, "{other}");
         }
     }

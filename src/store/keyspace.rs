@@ -25,6 +25,8 @@ pub trait Keyspace: Sized {
     fn push_back(&mut self, list: Part, value: &[u8]);
     /// List: puts back in front what was popped.
     fn push_front(&mut self, list: Part, value: &Self::Bytes);
+    /// List: the first.
+    fn front(&mut self, list: Part) -> Option<Self::Bytes>;
     /// List: takes the first.
     fn pop_front(&mut self, list: Part) -> Option<Self::Bytes>;
 

@@ -31,10 +31,7 @@ pub struct MemoryKeyspace {
 
 impl MemoryKeyspace {
     pub fn new(database: &Rc<RefCell<Database>>, queue: &QueueName) -> Self {
-        Self {
-            database: database.clone(),
-            queue: queue.clone(),
-        }
+        Self { database: database.clone(), queue: queue.clone() }
     }
 
     /// Works on the value of a part, made empty if it is absent, and drops it if it ends empty.
@@ -141,6 +138,10 @@ impl Keyspace for MemoryKeyspace {
         self.list(list, |list| list.push_front(value.clone()));
     }
 
+    fn front(&mut self, list: Part) -> Option<Vec<u8>> {
+        self.list(list, |list| list.front().cloned())
+    }
+
     fn pop_front(&mut self, list: Part) -> Option<Vec<u8>> {
         self.list(list, VecDeque::pop_front)
     }
@@ -184,15 +185,10 @@ impl Keyspace for MemoryKeyspace {
     }
 
     fn first(&mut self, set: Part) -> Option<(Vec<u8>, f64)> {
-        self.by_score(set)
-            .into_iter()
-            .next()
-            .map(|(score, member)| (member, score))
+        self.by_score(set).into_iter().next().map(|(score, member)| (member, score))
     }
 
     fn last(&mut self, set: Part) -> Option<(Vec<u8>, f64)> {
-        self.by_score(set)
-            .pop()
-            .map(|(score, member)| (member, score))
+        self.by_score(set).pop().map(|(score, member)| (member, score))
     }
 }

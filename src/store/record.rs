@@ -55,10 +55,7 @@ fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(room);
     bytes.push(version);
     let written = bincode::serde::encode_into_std_write(value, &mut bytes, config());
-    debug_assert!(
-        written.is_ok(),
-        "a Vec takes everything that these types can be"
-    );
+    debug_assert!(written.is_ok(), "a Vec takes everything that these types can be");
     bytes
 }
 
@@ -85,9 +82,7 @@ pub fn encode_body(message: &NewMessage<'_>) -> Vec<u8> {
 
 /// Reads a stored body.
 pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
-    let (head, payload) = bytes
-        .split_first_chunk::<HEAD>()
-        .ok_or(RecordError::Damaged)?;
+    let (head, payload) = bytes.split_first_chunk::<HEAD>().ok_or(RecordError::Damaged)?;
     if head[5] & 0x10 == 0 || head[7] & 0xc0 != 0x80 {
         return Err(RecordError::Damaged);
     }
@@ -96,10 +91,7 @@ pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
     first.fill(head[5] >> 5);
     rest.copy_from_slice(head);
     id[6] = 0x70 | head[5] & 0x0f;
-    Ok(BodyRecord {
-        id: MessageId(id),
-        payload,
-    })
+    Ok(BodyRecord { id: MessageId(id), payload })
 }
 
 /// The stored form of a note.
@@ -124,11 +116,7 @@ pub fn encode_op(op: &Op<'_>) -> Vec<u8> {
 /// Reads an op and checks what it claims.
 pub fn decode_op(bytes: &[u8]) -> Result<Op<'_>, RecordError> {
     let op: Op<'_> = decode(OP_VERSION, bytes)?;
-    if op.is_valid() {
-        Ok(op)
-    } else {
-        Err(RecordError::Damaged)
-    }
+    if op.is_valid() { Ok(op) } else { Err(RecordError::Damaged) }
 }
 
 #[cfg(test)]
@@ -139,52 +127,25 @@ mod tests {
     use crate::queue::op::{Claim, Sweep};
     use crate::queue::settings::Setting;
 
-    const ID: MessageId = MessageId([
-        7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff,
-    ]);
+    const ID: MessageId =
+        MessageId([7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff]);
 
     fn ops() -> Vec<Op<'static>> {
-        let sweep = Sweep {
-            limit: 300,
-            same_slot: true,
-        };
-        let claims = vec![Claim {
-            id: ID,
-            receipt: Receipt(77),
-        }];
+        let sweep = Sweep { limit: 300, same_slot: true };
+        let claims = vec![Claim { id: ID, receipt: Receipt(77) }];
         vec![
-            Op::Push {
-                id: ID,
-                due_at_ms: Some(9),
-                payload: b"\x00payload",
-            },
-            Op::Push {
-                id: ID,
-                due_at_ms: None,
-                payload: b"",
-            },
-            Op::Pull {
-                now_ms: 5,
-                count: 3,
-                visibility_ms: 1,
-                base_receipt: Receipt(9),
-                sweep,
-            },
+            Op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload" },
+            Op::Push { id: ID, due_at_ms: None, payload: b"" },
+            Op::Pull { now_ms: 5, count: 3, visibility_ms: 1, base_receipt: Receipt(9), sweep },
             Op::Sweep { now_ms: 5, sweep },
-            Op::Acknowledge {
-                deliveries: claims.clone(),
-            },
+            Op::Acknowledge { deliveries: claims.clone() },
             Op::GiveBack {
                 now_ms: 5,
                 deliveries: claims.clone(),
                 delay_ms: Some(0),
                 same_slot: false,
             },
-            Op::Extend {
-                now_ms: 5,
-                deliveries: claims,
-                visibility_ms: 8,
-            },
+            Op::Extend { now_ms: 5, deliveries: claims, visibility_ms: 8 },
             Op::Configure {
                 changes: vec![
                     (Setting::DeadLetter, Some(b"dead".to_vec())),
@@ -229,22 +190,10 @@ mod tests {
 
     #[test]
     fn text_and_short_bytes_are_no_body() {
-        for other in [
-            "",
-            "short",
-            "a text of more than fifteen letters",
-            "000000000000000000",
-        ] {
-            assert_eq!(
-                decode_body(other.as_bytes()),
-                Err(RecordError::Damaged),
-                "{other}"
-            );
+        for other in ["", "short", "a text of more than fifteen letters", "000000000000000000"] {
+            assert_eq!(decode_body(other.as_bytes()), Err(RecordError::Damaged), "{other}");
         }
-        let mut bytes = encode_body(&NewMessage {
-            id: ID,
-            payload: b"",
-        });
+        let mut bytes = encode_body(&NewMessage { id: ID, payload: b"" });
         bytes.pop();
         assert_eq!(decode_body(&bytes), Err(RecordError::Damaged));
     }
@@ -286,10 +235,7 @@ mod tests {
 
     #[test]
     fn an_op_that_claims_the_impossible_is_refused() {
-        let sweep = Sweep {
-            limit: 1,
-            same_slot: false,
-        };
+        let sweep = Sweep { limit: 1, same_slot: false };
         let pull = |now_ms, count, visibility_ms, base_receipt| Op::Pull {
             now_ms,
             count,
@@ -307,29 +253,13 @@ mod tests {
             pull(1, 1, u64::MAX, 1),
             pull(1, 1, 1, 0),
             pull(1, 1, 1, 1 << 63),
-            Op::Push {
-                id: MessageId([255; 16]),
-                due_at_ms: None,
-                payload: b"",
-            },
-            Op::Push {
-                id: MessageId([0; 16]),
-                due_at_ms: None,
-                payload: b"",
-            },
-            Op::Push {
-                id: ID,
-                due_at_ms: Some(u64::MAX),
-                payload: b"",
-            },
+            Op::Push { id: MessageId([255; 16]), due_at_ms: None, payload: b"" },
+            Op::Push { id: MessageId([0; 16]), due_at_ms: None, payload: b"" },
+            Op::Push { id: ID, due_at_ms: Some(u64::MAX), payload: b"" },
             Op::Configure { changes: name },
             Op::Configure { changes: number },
         ] {
-            assert_eq!(
-                decode_op(&encode_op(&op)),
-                Err(RecordError::Damaged),
-                "{op:?}"
-            );
+            assert_eq!(decode_op(&encode_op(&op)), Err(RecordError::Damaged), "{op:?}");
         }
     }
 }

@@ -30,11 +30,7 @@ impl<B: AsRef<[u8]>> StoredBody<B> {
             Ok(body) => {
                 let payload_start = whole.len().saturating_sub(body.payload.len());
                 let id = body.id;
-                Ok(Self {
-                    bytes,
-                    id,
-                    payload_start,
-                })
+                Ok(Self { bytes, id, payload_start })
             }
             Err(_) => Err(bytes),
         }
@@ -47,10 +43,7 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
     }
 
     fn payload(&self) -> &[u8] {
-        self.bytes
-            .as_ref()
-            .get(self.payload_start..)
-            .unwrap_or_default()
+        self.bytes.as_ref().get(self.payload_start..).unwrap_or_default()
     }
 }
 
@@ -82,10 +75,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn first_ready(&mut self) -> Result<Option<MessageId>, Corruption> {
-        let Some(bytes) = self.0.pop_front(Part::Ready) else {
-            return Ok(None);
-        };
-        self.0.push_front(Part::Ready, &bytes);
+        let Some(bytes) = self.0.front(Part::Ready) else { return Ok(None) };
         match record::decode_body(bytes.as_ref()) {
             Ok(body) => Ok(Some(body.id)),
             Err(_) => Err(Corruption::Ready),
@@ -112,8 +102,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn add_message(&mut self, message: &NewMessage<'_>) {
-        self.0
-            .put(Part::Messages, &message.id.0, &record::encode_body(message));
+        self.0.put(Part::Messages, &message.id.0, &record::encode_body(message));
     }
 
     fn put_message(&mut self, body: &Self::Body) {
@@ -151,8 +140,7 @@ impl<K: Keyspace> Store for Records<K> {
     fn put_note(&mut self, id: MessageId, note: &Note) {
         self.0.put(Part::Notes, &id.0, &record::encode_note(note));
         if note.retry_count > 0 {
-            self.0
-                .add(Part::Retried, &id.0, f64::from(note.retry_count));
+            self.0.add(Part::Retried, &id.0, f64::from(note.retry_count));
         }
     }
 
@@ -164,9 +152,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn highest_retry_count(&mut self) -> u32 {
-        self.0
-            .last(Part::Retried)
-            .map_or(0, |(_, count)| count as u32)
+        self.0.last(Part::Retried).map_or(0, |(_, count)| count as u32)
     }
 
     fn add_ranked(&mut self, id: MessageId, rank: Rank) {
@@ -204,11 +190,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn put_inflight(&mut self, delivery: Delivery, until_ms: u64) {
-        self.0.add(
-            Part::Inflight,
-            &inflight_member(delivery),
-            -(until_ms as f64),
-        );
+        self.0.add(Part::Inflight, &inflight_member(delivery), -(until_ms as f64));
     }
 
     fn remove_inflight(&mut self, delivery: Delivery) -> bool {
@@ -216,9 +198,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn inflight_until(&mut self, delivery: Delivery) -> Option<u64> {
-        self.0
-            .score(Part::Inflight, &inflight_member(delivery))
-            .map(|score| moment(-score))
+        self.0.score(Part::Inflight, &inflight_member(delivery)).map(|score| moment(-score))
     }
 
     fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)> {
@@ -252,9 +232,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn setting(&mut self, setting: Setting) -> Option<Vec<u8>> {
-        self.0
-            .get(Part::Config, setting.name().as_bytes())
-            .map(|text| text.as_ref().to_vec())
+        self.0.get(Part::Config, setting.name().as_bytes()).map(|text| text.as_ref().to_vec())
     }
 
     fn put_setting(&mut self, setting: Setting, text: &[u8]) {
@@ -279,19 +257,13 @@ fn inflight_member(delivery: Delivery) -> [u8; 24] {
 fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {
     let parts = member.split_first_chunk::<8>().and_then(|(receipt, id)| {
         let id = MessageId(id.try_into().ok()?);
-        Some(Delivery {
-            id,
-            receipt: Receipt(!u64::from_be_bytes(*receipt)),
-        })
+        Some(Delivery { id, receipt: Receipt(!u64::from_be_bytes(*receipt)) })
     });
     parts.ok_or_else(|| Unreadable(member.to_vec()))
 }
 
 fn message_id(member: &[u8]) -> Result<MessageId, Unreadable> {
-    member
-        .try_into()
-        .map(MessageId)
-        .map_err(|_| Unreadable(member.to_vec()))
+    member.try_into().map(MessageId).map_err(|_| Unreadable(member.to_vec()))
 }
 
 /// A moment from a score, unix ms; one that no op can have made counts as long ago or far ahead.

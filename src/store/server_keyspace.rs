@@ -26,12 +26,7 @@ impl KeyNames {
     pub fn new(queue: QueueName) -> Self {
         let parts = Part::ALL.map(|part| ServerString::new(&keys::key(&queue, part)));
         let wait = ServerString::new(&keys::wait_key(&queue));
-        Self {
-            queue,
-            parts,
-            wait,
-            probe: OnceCell::new(),
-        }
+        Self { queue, parts, wait, probe: OnceCell::new() }
     }
 
     /// The queue.
@@ -47,9 +42,7 @@ impl KeyNames {
     /// In cluster mode: true if the queue's slot is served here and is not on its way in or out.
     /// In between, a command would see half of a queue.
     pub fn slot_is_stable(&self, context: Context<'_>) -> bool {
-        let probe = self
-            .probe
-            .get_or_init(|| ServerString::new(&keys::probe_key(&self.queue)));
+        let probe = self.probe.get_or_init(|| ServerString::new(&keys::probe_key(&self.queue)));
         context.slot_is_stable(&self.wait, probe)
     }
 }
@@ -71,18 +64,10 @@ enum Opened {
 impl<'a> ServerKeyspace<'a> {
     /// Opens nothing yet.
     pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
-        Self {
-            context,
-            names,
-            access,
-            open: [const { Opened::NotYet }; Part::ALL.len()],
-        }
+        Self { context, names, access, open: [const { Opened::NotYet }; Part::ALL.len()] }
     }
 
-    #[allow(
-        clippy::indexing_slicing,
-        reason = "both arrays have one entry per part"
-    )]
+    #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn key(&mut self, part: Part) -> Option<&mut Key> {
         let index = part as usize;
         let opened = &mut self.open[index];
@@ -115,11 +100,7 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn other(&self, queue: &QueueName) -> Self {
-        Self::new(
-            self.context,
-            Rc::new(KeyNames::new(queue.clone())),
-            self.access,
-        )
+        Self::new(self.context, Rc::new(KeyNames::new(queue.clone())), self.access)
     }
 
     fn has_its_type(&mut self, part: Part) -> bool {
@@ -146,6 +127,13 @@ impl Keyspace for ServerKeyspace<'_> {
         }
     }
 
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn front(&mut self, list: Part) -> Option<ServerString> {
+        let context = self.context;
+        let names = self.names.clone();
+        self.key(list)?.front(context, &names.parts[list as usize])
+    }
+
     fn pop_front(&mut self, list: Part) -> Option<ServerString> {
         self.key(list)?.pop_front()
     }
@@ -155,8 +143,7 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn has(&mut self, hash: Part, field: &[u8]) -> bool {
-        self.key(hash)
-            .is_some_and(|key| key.has(&ServerString::new(field)))
+        self.key(hash).is_some_and(|key| key.has(&ServerString::new(field)))
     }
 
     fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
@@ -184,8 +171,7 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn remove(&mut self, set: Part, member: &[u8]) -> bool {
-        self.key(set)
-            .is_some_and(|key| key.remove(&ServerString::new(member)))
+        self.key(set).is_some_and(|key| key.remove(&ServerString::new(member)))
     }
 
     fn score(&mut self, set: Part, member: &[u8]) -> Option<f64> {

@@ -12,11 +12,7 @@ fn an_acknowledged_message_is_gone() {
     assert_eq!(client.number("MQ.LEN orders"), 0);
     sleep_until_ms(message.visibility_until + 5);
     client.pull_nothing("orders");
-    assert_eq!(
-        client.number("DBSIZE"),
-        0,
-        "an acknowledged message leaves nothing behind"
-    );
+    assert_eq!(client.number("DBSIZE"), 0, "an acknowledged message leaves nothing behind");
 }
 
 #[test]
@@ -51,11 +47,7 @@ fn a_message_that_was_never_delivered_is_not_found() {
     let mut client = server.client();
     let waiting = client.push("orders", "one");
     let delayed = client.text("MQ.PUSH orders two DELAY 60000");
-    for id in [
-        waiting,
-        delayed,
-        "01890a5d-ac96-774b-bcce-b302099a8057".into(),
-    ] {
+    for id in [waiting, delayed, "01890a5d-ac96-774b-bcce-b302099a8057".into()] {
         let error = client.refused(&format!("MQ.ACK orders {id} 0000000000000001"));
         assert!(error.starts_with("NOTFOUND "), "{error}");
     }
@@ -70,14 +62,9 @@ fn an_id_that_is_no_uuid_is_not_found() {
     let message = client.pull("orders");
     let shortened = &message.id[..message.id.len() - 1];
     let longer = format!("{}0", message.id);
-    for id in [
-        "x",
-        "\"\"",
-        "-1",
-        shortened,
-        longer.as_str(),
-        "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz",
-    ] {
+    for id in
+        ["x", "\"\"", "-1", shortened, longer.as_str(), "zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzzz"]
+    {
         let error = client.refused(&format!("MQ.ACK orders {id} {}", message.receipt));
         assert!(error.starts_with("NOTFOUND "), "{id}: {error}");
     }
@@ -104,23 +91,13 @@ fn a_receipt_that_is_not_the_deliverys_is_refused() {
     let (message, other) = (client.pull("orders"), client.pull("orders"));
     let shortened = &message.receipt[..15];
     let longer = format!("{}0", message.receipt);
-    let bad = [
-        "0000000000000000",
-        "ffffffffffffffff",
-        "x",
-        "\"\"",
-        shortened,
-        &longer,
-        &other.receipt,
-    ];
+    let bad =
+        ["0000000000000000", "ffffffffffffffff", "x", "\"\"", shortened, &longer, &other.receipt];
     for receipt in bad {
         let error = client.refused(&format!("MQ.ACK orders {} {receipt}", message.id));
         assert!(error.starts_with("BADRECEIPT "), "{receipt}: {error}");
     }
-    assert_eq!(
-        client.queue_info("orders", "bad_receipts"),
-        bad.len() as i64
-    );
+    assert_eq!(client.queue_info("orders", "bad_receipts"), bad.len() as i64);
     client.acknowledge(&message);
     client.acknowledge(&other);
 }
@@ -160,9 +137,7 @@ fn a_late_acknowledgment_is_accepted_while_the_message_waits_again() {
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 1");
-    eventually("the message waits again", || {
-        client.number("MQ.LEN orders READY") == 1
-    });
+    eventually("the message waits again", || client.number("MQ.LEN orders READY") == 1);
     client.acknowledge(&message);
     client.pull_nothing("orders");
     assert_eq!(client.number("DBSIZE"), 0);
@@ -178,9 +153,7 @@ fn a_late_acknowledgment_is_accepted_while_the_message_is_backing_off() {
     client.ask("MQ.CONFIG orders BACKOFF 60000");
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 1");
-    eventually("the message is delayed", || {
-        client.number("MQ.LEN orders DELAYED") == 1
-    });
+    eventually("the message is delayed", || client.number("MQ.LEN orders DELAYED") == 1);
     client.acknowledge(&message);
     assert_eq!(client.number("MQ.LEN orders"), 0);
     assert_eq!(client.queue_info("orders", "highest_retry_count"), 0);
@@ -194,9 +167,7 @@ fn only_the_receipt_of_the_last_delivery_is_accepted_late() {
     let first = client.pull("orders VISIBILITY 1");
     sleep_until_ms(first.visibility_until);
     let second = client.pull("orders VISIBILITY 1");
-    eventually("the message waits again", || {
-        client.number("MQ.LEN orders READY") == 1
-    });
+    eventually("the message waits again", || client.number("MQ.LEN orders READY") == 1);
     let error = client.refused(&format!("MQ.ACK {}", first.delivery()));
     assert!(error.starts_with("BADRECEIPT "), "{error}");
     assert_eq!(client.number("MQ.LEN orders READY"), 1);
@@ -223,16 +194,11 @@ fn a_dead_message_is_not_found_in_the_queue_where_it_died() {
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 1");
-    eventually("the message is dead", || {
-        client.number("MQ.LEN {orders}:dead") == 1
-    });
+    eventually("the message is dead", || client.number("MQ.LEN {orders}:dead") == 1);
     let error = client.refused(&format!("MQ.ACK {}", message.delivery()));
     assert!(error.starts_with("NOTFOUND "), "{error}");
     let error = client.refused(&format!("MQ.ACK {{orders}}:dead {}", message.pair()));
-    assert!(
-        error.starts_with("NOTFOUND ") || error.starts_with("BADRECEIPT "),
-        "{error}"
-    );
+    assert!(error.starts_with("NOTFOUND ") || error.starts_with("BADRECEIPT "), "{error}");
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 1);
 }
 

@@ -4,9 +4,7 @@ use crate::harness::*;
 
 /// A client logged in as a user with these rules.
 fn client_with(server: &Server, rules: &str) -> Client {
-    server
-        .client()
-        .ask(&format!("ACL SETUSER alice reset on >secret {rules}"));
+    server.client().ask(&format!("ACL SETUSER alice reset on >secret {rules}"));
     let mut client = server.client();
     client.ask("AUTH alice secret");
     client
@@ -78,10 +76,7 @@ fn a_dead_letter_queue_that_the_user_may_not_write_is_refused() {
     ] {
         refused_for_permission(&mut client, line);
     }
-    assert_eq!(
-        client.map("MQ.CONFIG orders")["deadletter"],
-        "{orders}:dead"
-    );
+    assert_eq!(client.map("MQ.CONFIG orders")["deadletter"], "{orders}:dead");
     // A value that only looks like the option's name is none.
     client.ask("MQ.CONFIG orders MAXRETRIES 3");
     let mut client = client_with(&server, "~orders ~graveyard +@all");
@@ -101,11 +96,7 @@ fn a_user_who_may_only_read_a_queue_may_only_look() {
     let mut client = client_with(&server, "%R~orders +@all");
     assert_eq!(client.number("MQ.LEN orders"), 1);
     assert_eq!(client.queue_info("orders", "ready"), 1);
-    for line in [
-        "MQ.PUSH orders x",
-        "MQ.PULL orders",
-        "MQ.CONFIG orders DELAY 1",
-    ] {
+    for line in ["MQ.PUSH orders x", "MQ.PULL orders", "MQ.CONFIG orders DELAY 1"] {
         refused_for_permission(&mut client, line);
     }
     let mut client = client_with(&server, "~orders %R~graveyard +@all");
@@ -120,10 +111,8 @@ fn the_commands_are_in_the_categories_that_say_what_they_do() {
     let mut client = server.client();
     let in_category = |client: &mut Client, category: &str| -> Vec<String> {
         let commands = strings(&client.ask(&format!("ACL CAT {category}")));
-        let mut ours: Vec<String> = commands
-            .into_iter()
-            .filter(|name| name.starts_with("mq."))
-            .collect();
+        let mut ours: Vec<String> =
+            commands.into_iter().filter(|name| name.starts_with("mq.")).collect();
         ours.sort();
         ours
     };
@@ -134,20 +123,9 @@ fn the_commands_are_in_the_categories_that_say_what_they_do() {
         refused_for_permission(&mut client, "MQ.APPLY orders x");
         return;
     }
-    let writers = [
-        "mq.ack",
-        "mq.apply",
-        "mq.config",
-        "mq.extend",
-        "mq.nack",
-        "mq.pull",
-        "mq.push",
-    ];
+    let writers = ["mq.ack", "mq.apply", "mq.config", "mq.extend", "mq.nack", "mq.pull", "mq.push"];
     assert_eq!(in_category(&mut client, "write"), writers);
-    assert_eq!(
-        in_category(&mut client, "read"),
-        ["mq.info", "mq.len", "mq.queues"]
-    );
+    assert_eq!(in_category(&mut client, "read"), ["mq.info", "mq.len", "mq.queues"]);
     assert_eq!(in_category(&mut client, "admin"), ["mq.apply"]);
     assert!(in_category(&mut client, "dangerous").contains(&"mq.apply".to_string()));
 }
@@ -160,9 +138,7 @@ fn a_user_who_loses_a_right_while_waiting_loses_nothing_of_the_queue() {
     control.ask("ACL DELUSER alice");
     control.push("orders", "one");
     waiting.hang_up();
-    eventually("nobody waits", || {
-        control.queue_info("orders", "blocked_clients") == 0
-    });
+    eventually("nobody waits", || control.queue_info("orders", "blocked_clients") == 0);
     let [ready, inflight, delayed] = control.lengths("orders");
     assert_eq!((ready + inflight, delayed), (1, 0));
 }

@@ -12,11 +12,8 @@ fn real_ops() -> Vec<Vec<u8>> {
     let message = client.pull("orders");
     client.ask(&format!("MQ.EXTEND orders IDS 1 {}", message.pair()));
     client.acknowledge(&message);
-    let mut ops: Vec<Vec<u8>> = stream
-        .take()
-        .into_iter()
-        .map(|command| command[2].clone())
-        .collect();
+    let mut ops: Vec<Vec<u8>> =
+        stream.take().into_iter().map(|command| command[2].clone()).collect();
     assert!(ops.len() > 15);
     ops.sort();
     ops.dedup();
@@ -29,12 +26,7 @@ fn apply(client: &mut Client, op: &[u8]) -> Result<Value, String> {
 
 /// The server lives, and the queue can still be asked, used and read by others.
 fn still_works(client: &mut Client) {
-    for line in [
-        "MQ.LEN orders",
-        "MQ.INFO orders",
-        "MQ.QUEUES",
-        "MQ.CONFIG orders",
-    ] {
+    for line in ["MQ.LEN orders", "MQ.INFO orders", "MQ.QUEUES", "MQ.CONFIG orders"] {
         client.ask(line);
     }
     client.push("another", "x");
@@ -57,19 +49,10 @@ fn bytes_that_are_no_op_are_refused_and_change_nothing() {
         // Random bytes can be a small op by chance, but hardly ever are.
         refused += i32::from(apply(&mut client, &op).is_err());
     }
-    assert!(
-        refused > 1_900,
-        "{refused} of 2000 were refused (seed {seed})"
-    );
-    for op in [
-        b"".as_slice(),
-        b"\x00",
-        b"\x01",
-        b"\xff",
-        &[0xff; 1000],
-        &[0; 1000],
-        b"PUSH orders x",
-    ] {
+    assert!(refused > 1_900, "{refused} of 2000 were refused (seed {seed})");
+    for op in
+        [b"".as_slice(), b"\x00", b"\x01", b"\xff", &[0xff; 1000], &[0; 1000], b"PUSH orders x"]
+    {
         let error = apply(&mut client, op).expect_err("a refusal");
         assert!(error.starts_with("ERR "), "{error}");
     }
@@ -93,9 +76,7 @@ fn cut_off_and_lengthened_ops_are_refused() {
         apply(&mut client, &[op.as_slice(), b"x"].concat()).expect_err("a lengthened op refused");
     }
     assert_eq!(client.text("DEBUG DIGEST"), digest);
-    let errors: usize = client.info("mq")["mq_apply_errors"]
-        .parse()
-        .expect("a number");
+    let errors: usize = client.info("mq")["mq_apply_errors"].parse().expect("a number");
     assert!(errors >= ops.len(), "{errors} counted");
     still_works(&mut client);
 }
@@ -121,9 +102,7 @@ fn changed_ops_do_no_harm() {
     let server = Server::start();
     let mut client = server.client();
     let memory = |client: &mut Client| -> u64 {
-        client.info("memory")["used_memory_peak"]
-            .parse()
-            .expect("a number of bytes")
+        client.info("memory")["used_memory_peak"].parse().expect("a number of bytes")
     };
     let before = memory(&mut client);
     let seed = 11;
@@ -167,10 +146,7 @@ fn ops_applied_out_of_order_and_twice_do_no_harm() {
     for _ in 0..2_000 {
         let op = &ops[random.usize(0..ops.len())];
         if let Err(error) = apply(&mut client, op) {
-            assert!(
-                !error.starts_with("the connection failed"),
-                "{op:?}: {error}"
-            );
+            assert!(!error.starts_with("the connection failed"), "{op:?}: {error}");
         }
     }
     still_works(&mut client);
@@ -181,17 +157,13 @@ fn ops_for_keys_of_wrong_types_do_no_harm() {
     let ops = real_ops();
     let server = Server::start();
     let mut client = server.client();
-    for part in [
-        "ready", "ranked", "messages", "notes", "inflight", "delayed", "retried", "config",
-    ] {
+    for part in ["ready", "ranked", "messages", "notes", "inflight", "delayed", "retried", "config"]
+    {
         client.ask("FLUSHALL");
         client.ask(&format!("SET mq:{{orders}}:{part} wrong"));
         for op in &ops {
             if let Err(error) = apply(&mut client, op) {
-                assert!(
-                    !error.starts_with("the connection failed"),
-                    "{part}: {error}"
-                );
+                assert!(!error.starts_with("the connection failed"), "{part}: {error}");
             }
         }
         assert_eq!(client.text(&format!("GET mq:{{orders}}:{part}")), "wrong");
@@ -205,9 +177,7 @@ fn a_replica_counts_an_op_that_it_cannot_apply_and_goes_on() {
     let mut client = server.client();
     let mut copy = replica.client();
     client.push("orders", "one");
-    eventually("the replica has the message", || {
-        copy.number("MQ.LEN orders") == 1
-    });
+    eventually("the replica has the message", || copy.number("MQ.LEN orders") == 1);
     // A replica with data of its own, as after an error by hand.
     copy.ask("CONFIG SET replica-read-only no");
     copy.ask("DEL mq:{orders}:ready");
@@ -215,15 +185,10 @@ fn a_replica_counts_an_op_that_it_cannot_apply_and_goes_on() {
     client.push("orders", "two");
     client.push("mails", "x");
     eventually("the replica goes on", || copy.number("MQ.LEN mails") == 1);
-    let errors: i64 = copy.info("mq")["mq_apply_errors"]
-        .parse()
-        .expect("a number");
+    let errors: i64 = copy.info("mq")["mq_apply_errors"].parse().expect("a number");
     assert_eq!(errors, 1);
     assert_eq!(copy.info("replication")["master_link_status"], "up");
-    assert!(
-        replica.log().to_lowercase().contains("mq"),
-        "the log says so"
-    );
+    assert!(replica.log().to_lowercase().contains("mq"), "the log says so");
 }
 
 #[test]
@@ -232,9 +197,7 @@ fn an_op_for_a_bad_queue_name_is_refused() {
     let server = Server::start();
     let mut client = server.client();
     for name in [b"".as_slice(), b"{orders}", b"a{}b", b"a{b"] {
-        let error = client
-            .reply(&[b"MQ.APPLY", name, ops[0].as_slice()])
-            .expect_err("a refusal");
+        let error = client.reply(&[b"MQ.APPLY", name, ops[0].as_slice()]).expect_err("a refusal");
         assert!(error.starts_with("ERR invalid queue name: "), "{error}");
     }
     assert_eq!(client.number("DBSIZE"), 0);

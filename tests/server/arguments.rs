@@ -144,10 +144,8 @@ fn numbers_that_are_none_or_out_of_range_are_refused() {
             "-9223372036854775809",
             "99999999999999999999999999999999",
         ];
-        let lines: Vec<String> = values
-            .iter()
-            .map(|value| format!("{command} {option} {value}"))
-            .collect();
+        let lines: Vec<String> =
+            values.iter().map(|value| format!("{command} {option} {value}")).collect();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         refused_with(&mut client, &lines, &expected);
     }
@@ -157,11 +155,7 @@ fn numbers_that_are_none_or_out_of_range_are_refused() {
 fn a_number_of_pairs_that_does_not_fit_is_refused() {
     let (_server, mut client) = with_a_queue();
     let pair = "01890a5d-ac96-774b-bcce-b302099a8057 0000000000000001";
-    for command in [
-        "MQ.ACK orders IDS",
-        "MQ.NACK orders IDS",
-        "MQ.EXTEND orders IDS",
-    ] {
+    for command in ["MQ.ACK orders IDS", "MQ.NACK orders IDS", "MQ.EXTEND orders IDS"] {
         let lines = [
             format!("{command} 1 x"),
             format!("{command} 2 {pair}"),
@@ -242,9 +236,7 @@ fn names_of_any_other_bytes_are_good_queue_names() {
         &longest,
     ];
     for name in names {
-        let id = client
-            .reply(&[b"MQ.PUSH", name, b"payload"])
-            .expect("an id");
+        let id = client.reply(&[b"MQ.PUSH", name, b"payload"]).expect("an id");
         let message = client.reply(&[b"MQ.PULL", name]).expect("a message");
         let fields = entries(&message);
         assert_eq!(fields[0].1, id);
@@ -252,14 +244,9 @@ fn names_of_any_other_bytes_are_good_queue_names() {
         let receipt = bulk(&fields[6].1).to_vec();
         let acknowledge: [&[u8]; 4] = [b"MQ.ACK", name, bulk(&id), &receipt];
         assert_eq!(client.reply(&acknowledge), Ok(Value::Int(1)));
-        client
-            .reply(&[b"MQ.PUSH", name, b"to be listed"])
-            .expect("an id");
+        client.reply(&[b"MQ.PUSH", name, b"to be listed"]).expect("an id");
         let listed = client.ask("MQ.QUEUES");
-        assert!(
-            items(&listed).contains(&Value::BulkString(name.to_vec())),
-            "{listed:?}"
-        );
+        assert!(items(&listed).contains(&Value::BulkString(name.to_vec())), "{listed:?}");
     }
     assert_eq!(items(&client.ask("MQ.QUEUES")).len(), names.len());
 }

@@ -30,9 +30,7 @@ fn a_message_whose_visibility_ended_waits_from_that_end() {
     client.ask("MQ.CONFIG orders BACKOFF 100000");
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 1");
-    eventually("the message is delayed", || {
-        client.number("MQ.LEN orders DELAYED") == 1
-    });
+    eventually("the message is delayed", || client.number("MQ.LEN orders DELAYED") == 1);
     let due = client.queue_info("orders", "next_due_at");
     assert_eq!(due, message.visibility_until + 100_000);
     assert_eq!(client.number("MQ.LEN orders READY"), 0);
@@ -59,22 +57,13 @@ fn a_delay_of_its_own_takes_the_place_of_the_backoff() {
     client.ask("MQ.CONFIG orders BACKOFF 60000");
     client.push("orders", "one");
     let message = client.pull("orders");
-    assert_eq!(
-        client.number(&format!("MQ.NACK {} DELAY 0", message.delivery())),
-        1
-    );
+    assert_eq!(client.number(&format!("MQ.NACK {} DELAY 0", message.delivery())), 1);
     assert_eq!(client.lengths("orders"), [1, 0, 0]);
     let message = client.pull("orders");
     let before = now_ms();
-    assert_eq!(
-        client.number(&format!("MQ.NACK {} DELAY 5000", message.delivery())),
-        1
-    );
+    assert_eq!(client.number(&format!("MQ.NACK {} DELAY 5000", message.delivery())), 1);
     let due = client.queue_info("orders", "next_due_at");
-    assert!(
-        (before + 5000..=now_ms() + 5000).contains(&due),
-        "due at {due}"
-    );
+    assert!((before + 5000..=now_ms() + 5000).contains(&due), "due at {due}");
 }
 
 #[test]
@@ -86,20 +75,14 @@ fn a_huge_backoff_is_cut_and_does_not_overflow() {
     // 80 retries: 2^79 times a year overflows whatever it is computed in.
     for _ in 0..80 {
         let message = client.pull("orders");
-        assert_eq!(
-            client.number(&format!("MQ.NACK {} DELAY 0", message.delivery())),
-            1
-        );
+        assert_eq!(client.number(&format!("MQ.NACK {} DELAY 0", message.delivery())), 1);
     }
     let message = client.pull("orders");
     assert_eq!(message.retry_count, 80);
     let before = now_ms();
     client.give_back(&message);
     let due = client.queue_info("orders", "next_due_at");
-    assert!(
-        (before + 31_536_000_000..=now_ms() + 31_536_000_000).contains(&due),
-        "due at {due}"
-    );
+    assert!((before + 31_536_000_000..=now_ms() + 31_536_000_000).contains(&due), "due at {due}");
 }
 
 #[test]
@@ -112,10 +95,7 @@ fn the_backoff_is_not_longer_than_its_maximum() {
     let before = now_ms();
     client.give_back(&message);
     let due = client.queue_info("orders", "next_due_at");
-    assert!(
-        (before + 300..=now_ms() + 300).contains(&due),
-        "due at {due}"
-    );
+    assert!((before + 300..=now_ms() + 300).contains(&due), "due at {due}");
 }
 
 #[test]
@@ -130,17 +110,8 @@ fn a_message_that_ended_its_backoff_stands_where_its_due_time_puts_it() {
     let due = client.queue_info("orders", "next_due_at");
     sleep_until_ms(due + 2);
     client.push("orders", "pushed after it was due");
-    let order: Vec<String> = (0..3)
-        .map(|_| client.pull("orders").text().to_string())
-        .collect();
-    assert_eq!(
-        order,
-        [
-            "pushed before it was due",
-            "returned",
-            "pushed after it was due"
-        ]
-    );
+    let order: Vec<String> = (0..3).map(|_| client.pull("orders").text().to_string()).collect();
+    assert_eq!(order, ["pushed before it was due", "returned", "pushed after it was due"]);
 }
 
 #[test]

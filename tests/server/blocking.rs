@@ -25,36 +25,21 @@ fn a_client_that_may_block_gets_at_once_what_is_ready() {
 #[test]
 fn waiting_clients_are_served_in_the_order_in_which_they_came() {
     let server = Server::start();
-    let waiting: Vec<Waiting> = (0..10)
-        .map(|_| server.waiting("MQ.PULL orders BLOCK 0"))
-        .collect();
+    let waiting: Vec<Waiting> = (0..10).map(|_| server.waiting("MQ.PULL orders BLOCK 0")).collect();
     let mut client = server.client();
-    let ids: Vec<String> = (0..10)
-        .map(|n| client.push("orders", n.to_string()))
-        .collect();
-    let received: Vec<String> = waiting
-        .into_iter()
-        .map(|waiting| waiting.message().0.id)
-        .collect();
+    let ids: Vec<String> = (0..10).map(|n| client.push("orders", n.to_string())).collect();
+    let received: Vec<String> = waiting.into_iter().map(|waiting| waiting.message().0.id).collect();
     assert_eq!(received, ids);
 }
 
 #[test]
 fn pushes_that_come_together_are_handed_out_in_order_too() {
     let server = Server::start();
-    let waiting: Vec<Waiting> = (0..10)
-        .map(|_| server.waiting("MQ.PULL orders BLOCK 0"))
-        .collect();
+    let waiting: Vec<Waiting> = (0..10).map(|_| server.waiting("MQ.PULL orders BLOCK 0")).collect();
     let pushes: Vec<String> = (0..10).map(|n| format!("MQ.PUSH orders {n}")).collect();
     let replies = server.client().pipeline(&pushes);
-    let ids: Vec<String> = replies
-        .into_iter()
-        .map(|id| text_of(&id.expect("an id")))
-        .collect();
-    let received: Vec<String> = waiting
-        .into_iter()
-        .map(|waiting| waiting.message().0.id)
-        .collect();
+    let ids: Vec<String> = replies.into_iter().map(|id| text_of(&id.expect("an id"))).collect();
+    let received: Vec<String> = waiting.into_iter().map(|waiting| waiting.message().0.id).collect();
     assert_eq!(received, ids);
 }
 
@@ -88,9 +73,7 @@ fn a_client_that_waits_for_another_queue_is_not_served() {
 #[test]
 fn a_client_of_another_database_is_not_served() {
     let server = Server::start();
-    let in_third = server
-        .client_of_database(3)
-        .wait_with("MQ.PULL orders BLOCK 0");
+    let in_third = server.client_of_database(3).wait_with("MQ.PULL orders BLOCK 0");
     let in_first = server.waiting("MQ.PULL orders BLOCK 0");
     server.client().push("orders", "zero");
     assert_eq!(in_first.message().0.text(), "zero");
@@ -105,16 +88,9 @@ fn a_wait_ends_with_null_when_its_time_is_over() {
     let mut client = server.client();
     let before = now_ms();
     client.pull_nothing("orders BLOCK 50");
-    assert!(
-        now_ms() >= before + 50,
-        "ended after {} ms",
-        now_ms() - before
-    );
+    assert!(now_ms() >= before + 50, "ended after {} ms", now_ms() - before);
     assert_eq!(client.queue_info("orders", "blocked_clients"), 0);
-    assert_eq!(
-        client.ask("MQ.PULL orders COUNT 2 BLOCK 20"),
-        Value::Array(vec![])
-    );
+    assert_eq!(client.ask("MQ.PULL orders COUNT 2 BLOCK 20"), Value::Array(vec![]));
 }
 
 #[test]
@@ -125,10 +101,7 @@ fn a_client_whose_time_is_over_gets_nothing_later() {
     assert_eq!(first.reply(), Ok(Value::Nil));
     server.client().push("orders", "one");
     assert_eq!(second.message().0.text(), "one");
-    assert_eq!(
-        first.client().ask("PING"),
-        Value::SimpleString("PONG".into())
-    );
+    assert_eq!(first.client().ask("PING"), Value::SimpleString("PONG".into()));
 }
 
 #[test]
@@ -142,10 +115,7 @@ fn a_waiting_batch_takes_what_there_is() {
     }
     client.ask("EXEC");
     let reply = waiting.reply().expect("a batch");
-    let texts: Vec<String> = items(&reply)
-        .iter()
-        .map(|m| Message::from(m).text().into())
-        .collect();
+    let texts: Vec<String> = items(&reply).iter().map(|m| Message::from(m).text().into()).collect();
     assert_eq!(texts, ["one", "two", "three"]);
 }
 
@@ -173,9 +143,7 @@ fn pushes_of_a_transaction_and_of_a_script_wake_waiting_clients() {
 
     let waiting = server.waiting("MQ.PULL orders BLOCK 0");
     let script = "return redis.call('MQ.PUSH', KEYS[1], 'script')";
-    client
-        .reply(&["EVAL", script, "1", "orders"])
-        .expect("an id");
+    client.reply(&["EVAL", script, "1", "orders"]).expect("an id");
     assert_eq!(waiting.message().0.text(), "script");
 }
 
@@ -202,17 +170,11 @@ fn a_delay_that_ends_wakes_a_waiting_client() {
     assert!(delivered_at >= before + 100, "delivered before its time");
 
     let mut other = server.client();
-    assert_eq!(
-        other.number(&format!("MQ.NACK {} DELAY 100", message.delivery())),
-        1
-    );
+    assert_eq!(other.number(&format!("MQ.NACK {} DELAY 100", message.delivery())), 1);
     let before = now_ms();
     let again = client.pull("orders BLOCK 0 VISIBILITY 60000");
     assert_eq!(again.id, message.id);
-    assert!(
-        again.visibility_until - 60_000 >= before,
-        "delivered before its time"
-    );
+    assert!(again.visibility_until - 60_000 >= before, "delivered before its time");
 }
 
 #[test]
@@ -249,18 +211,13 @@ fn nothing_blocks_inside_a_script_or_a_function() {
                 local many = redis.call('MQ.PULL', KEYS[1], 'COUNT', '3', 'BLOCK', '0')
                 return {type(one), type(many) == 'table' and #many or 'no table'}";
     let expected = Value::Array(vec![Value::BulkString(b"boolean".to_vec()), Value::Int(0)]);
-    assert_eq!(
-        client.reply(&["EVAL", body, "1", "orders"]),
-        Ok(expected.clone())
-    );
+    assert_eq!(client.reply(&["EVAL", body, "1", "orders"]), Ok(expected.clone()));
     if facts().has_functions() {
         let body = body.replace("KEYS", "keys");
         let library = format!(
             "#!lua name=tests\nredis.register_function('pull', function(keys, args) {body} end)"
         );
-        client
-            .reply(&["FUNCTION", "LOAD", &library])
-            .expect("a function library");
+        client.reply(&["FUNCTION", "LOAD", &library]).expect("a function library");
         assert_eq!(client.ask("FCALL pull 1 orders"), expected);
     }
 }
@@ -272,14 +229,9 @@ fn commands_sent_after_a_blocking_one_are_answered_after_it() {
     client.send("MQ.PULL orders BLOCK 0");
     client.send("PING");
     let mut other = server.client();
-    eventually("it waits", || {
-        other.queue_info("orders", "blocked_clients") == 1
-    });
+    eventually("it waits", || other.queue_info("orders", "blocked_clients") == 1);
     other.push("orders", "one");
-    assert_eq!(
-        Message::from(&client.next_reply().expect("a message")).text(),
-        "one"
-    );
+    assert_eq!(Message::from(&client.next_reply().expect("a message")).text(), "one");
     assert_eq!(client.next_reply(), Ok(Value::SimpleString("PONG".into())));
 }
 
@@ -305,11 +257,7 @@ fn a_resp3_client_waits_as_any_other() {
     let mut waiting = server.resp3_client().wait_with("MQ.PULL orders BLOCK 0");
     server.client().push("orders", "one");
     let reply = waiting.reply().expect("a message");
-    assert_eq!(
-        matches!(reply, Value::Map(_)),
-        facts().modules_reply_with_maps(),
-        "{reply:?}"
-    );
+    assert_eq!(matches!(reply, Value::Map(_)), facts().modules_reply_with_maps(), "{reply:?}");
     assert_eq!(Message::from(&reply).text(), "one");
 }
 
@@ -321,18 +269,11 @@ fn five_hundred_waiting_clients_get_a_message_each() {
     for one in &mut waiting {
         one.send("MQ.PULL orders BLOCK 0");
     }
-    eventually("all wait", || {
-        client.queue_info("orders", "blocked_clients") == 500
-    });
+    eventually("all wait", || client.queue_info("orders", "blocked_clients") == 500);
     let pushes: Vec<String> = (0..500).map(|n| format!("MQ.PUSH orders {n}")).collect();
-    let mut pushed: Vec<String> = client
-        .pipeline(&pushes)
-        .into_iter()
-        .map(|id| text_of(&id.expect("an id")))
-        .collect();
-    let received = waiting
-        .iter_mut()
-        .map(|one| one.next_reply().expect("a message"));
+    let mut pushed: Vec<String> =
+        client.pipeline(&pushes).into_iter().map(|id| text_of(&id.expect("an id"))).collect();
+    let received = waiting.iter_mut().map(|one| one.next_reply().expect("a message"));
     let mut received: Vec<String> = received.map(|reply| Message::from(&reply).id).collect();
     received.sort();
     pushed.sort();

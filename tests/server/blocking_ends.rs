@@ -10,9 +10,7 @@ fn a_client_that_is_gone_gets_no_message() {
     let gone = server.waiting("MQ.PULL orders BLOCK 0");
     let second = server.waiting("MQ.PULL orders BLOCK 0");
     gone.hang_up();
-    eventually("one waits", || {
-        client.queue_info("orders", "blocked_clients") == 1
-    });
+    eventually("one waits", || client.queue_info("orders", "blocked_clients") == 1);
     let id = client.push("orders", "one");
     assert_eq!(second.message().0.id, id);
 }
@@ -21,13 +19,9 @@ fn a_client_that_is_gone_gets_no_message() {
 fn a_message_for_clients_that_are_all_gone_stays() {
     let server = Server::start();
     let mut client = server.client();
-    let waiting: Vec<Waiting> = (0..20)
-        .map(|_| server.waiting("MQ.PULL orders BLOCK 0"))
-        .collect();
+    let waiting: Vec<Waiting> = (0..20).map(|_| server.waiting("MQ.PULL orders BLOCK 0")).collect();
     waiting.into_iter().for_each(Waiting::hang_up);
-    eventually("nobody waits", || {
-        client.queue_info("orders", "blocked_clients") == 0
-    });
+    eventually("nobody waits", || client.queue_info("orders", "blocked_clients") == 0);
     client.push("orders", "one");
     assert_eq!(client.lengths("orders"), [1, 0, 0]);
     assert_eq!(client.pull("orders").text(), "one");
@@ -66,16 +60,11 @@ fn a_killed_client_leaves_the_line() {
 fn client_unblock_ends_a_wait_like_its_timeout() {
     let server = Server::start();
     let mut client = server.client();
-    for (arguments, expected) in [
-        ("orders", Value::Nil),
-        ("orders COUNT 5", Value::Array(vec![])),
-    ] {
+    for (arguments, expected) in [("orders", Value::Nil), ("orders COUNT 5", Value::Array(vec![]))]
+    {
         for unblock in ["", " TIMEOUT"] {
             let mut waiting = server.waiting(&format!("MQ.PULL {arguments} BLOCK 0"));
-            assert_eq!(
-                client.number(&format!("CLIENT UNBLOCK {}{unblock}", waiting.id())),
-                1
-            );
+            assert_eq!(client.number(&format!("CLIENT UNBLOCK {}{unblock}", waiting.id())), 1);
             assert_eq!(waiting.reply(), Ok(expected.clone()));
             assert_eq!(client.queue_info("orders", "blocked_clients"), 0);
             // It is not in the line any more, and its connection is as any other.
@@ -93,10 +82,7 @@ fn client_unblock_with_error_ends_a_wait_with_one() {
     let server = Server::start();
     let mut client = server.client();
     let mut waiting = server.waiting("MQ.PULL orders BLOCK 0");
-    assert_eq!(
-        client.number(&format!("CLIENT UNBLOCK {} ERROR", waiting.id())),
-        1
-    );
+    assert_eq!(client.number(&format!("CLIENT UNBLOCK {} ERROR", waiting.id())), 1);
     let error = waiting.reply().expect_err("an error");
     assert!(error.starts_with("UNBLOCKED "), "{error}");
     assert_eq!(client.queue_info("orders", "blocked_clients"), 0);
@@ -124,9 +110,7 @@ fn clients_behind_an_unblocked_one_are_served() {
         left -= 1;
     }
     third.message();
-    eventually("the rest is ready", || {
-        client.number("MQ.LEN orders READY") == left - 1
-    });
+    eventually("the rest is ready", || client.number("MQ.LEN orders READY") == left - 1);
 }
 
 #[test]
@@ -154,12 +138,9 @@ fn flushing_and_deleting_do_not_disturb_waiting_clients() {
     let mut client = server.client();
     let waiting = server.waiting("MQ.PULL orders BLOCK 0");
     client.ask("MQ.PUSH orders one DELAY 60000");
-    for command in [
-        "DEL mq:{orders}:delayed mq:{orders}:messages",
-        "FLUSHDB",
-        "FLUSHALL",
-        "SWAPDB 4 5",
-    ] {
+    for command in
+        ["DEL mq:{orders}:delayed mq:{orders}:messages", "FLUSHDB", "FLUSHALL", "SWAPDB 4 5"]
+    {
         client.ask(command);
         waiting.still_waits();
     }
@@ -190,11 +171,7 @@ fn a_waiting_client_keeps_its_wait_when_its_databases_are_swapped() {
 
 /// Pauses writes the way the server can: until they are resumed, or on the oldest server for a while.
 fn pause() -> &'static str {
-    if facts().pauses_writes_only() {
-        "CLIENT PAUSE 60000 WRITE"
-    } else {
-        "CLIENT PAUSE 300"
-    }
+    if facts().pauses_writes_only() { "CLIENT PAUSE 60000 WRITE" } else { "CLIENT PAUSE 300" }
 }
 
 fn resume(client: &mut Client) {
@@ -209,12 +186,7 @@ fn a_push_and_a_pause_in_one_transaction_serve_the_waiting_client_after_the_paus
     let replica = server.start_replica();
     let mut client = server.client();
     let waiting = server.waiting("MQ.PULL orders BLOCK 0");
-    client.pipeline(&[
-        "MULTI".into(),
-        "MQ.PUSH orders one".into(),
-        pause().into(),
-        "EXEC".into(),
-    ]);
+    client.pipeline(&["MULTI".into(), "MQ.PUSH orders one".into(), pause().into(), "EXEC".into()]);
     if facts().pauses_writes_only() {
         // Long enough for any timer to have fired; nothing may have been written.
         sleep_until_ms(now_ms() + 60);
@@ -224,9 +196,7 @@ fn a_push_and_a_pause_in_one_transaction_serve_the_waiting_client_after_the_paus
     resume(&mut client);
     assert_eq!(waiting.message().0.text(), "one");
     let mut copy = replica.client();
-    eventually("the replica has it", || {
-        copy.text("DEBUG DIGEST") == client.text("DEBUG DIGEST")
-    });
+    eventually("the replica has it", || copy.text("DEBUG DIGEST") == client.text("DEBUG DIGEST"));
 }
 
 #[test]
@@ -249,9 +219,7 @@ fn nothing_expires_while_writes_are_paused() {
     }
     resume(&mut client);
     assert_eq!(waiting.message().0.text(), "three");
-    eventually("both are back", || {
-        client.number("ZCARD mq:{orders}:ranked") == 2
-    });
+    eventually("both are back", || client.number("ZCARD mq:{orders}:ranked") == 2);
 }
 
 #[test]
@@ -267,12 +235,7 @@ fn a_wait_can_time_out_while_writes_are_paused() {
     let server = Server::start();
     let mut client = server.client();
     let mut waiting = server.waiting("MQ.PULL orders BLOCK 100");
-    client.pipeline(&[
-        "MULTI".into(),
-        "MQ.PUSH orders one".into(),
-        pause().into(),
-        "EXEC".into(),
-    ]);
+    client.pipeline(&["MULTI".into(), "MQ.PUSH orders one".into(), pause().into(), "EXEC".into()]);
     assert_eq!(waiting.reply(), Ok(Value::Nil));
     assert_eq!(client.lengths("orders"), [1, 0, 0]);
     resume(&mut client);

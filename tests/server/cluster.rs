@@ -24,11 +24,7 @@ fn use_everything(client: &mut Client, queue: &[u8]) {
 }
 
 fn slot_of(client: &mut Client, key: &[u8]) -> i64 {
-    integer(
-        &client
-            .reply(&[b"CLUSTER", b"KEYSLOT", key])
-            .expect("a slot"),
-    )
+    integer(&client.reply(&[b"CLUSTER", b"KEYSLOT", key]).expect("a slot"))
 }
 
 #[test]
@@ -62,30 +58,15 @@ fn all_keys_of_a_queue_are_in_the_slot_of_its_name() {
         assert!(keys.len() >= 8, "{keys:?}");
         for key in &keys {
             assert_eq!(slot_of(&mut client, bulk(key)), slot, "{key:?}");
-            assert_eq!(
-                client.reply(&[b"EXISTS", bulk(key)]),
-                Ok(Value::Int(1)),
-                "{key:?}"
-            );
+            assert_eq!(client.reply(&[b"EXISTS", bulk(key)]), Ok(Value::Int(1)), "{key:?}");
         }
         // The server keeps its keys by slot: it has them where their names say.
-        assert_eq!(
-            client.number(&format!("CLUSTER COUNTKEYSINSLOT {slot}")),
-            keys.len() as i64
-        );
+        assert_eq!(client.number(&format!("CLUSTER COUNTKEYSINSLOT {slot}")), keys.len() as i64);
         let parts: BTreeSet<Vec<u8>> = keys
             .iter()
-            .map(|key| {
-                bulk(key)
-                    .rsplit(|b| *b == b':')
-                    .next()
-                    .expect("a part")
-                    .to_vec()
-            })
+            .map(|key| bulk(key).rsplit(|b| *b == b':').next().expect("a part").to_vec())
             .collect();
-        for part in [
-            "ready", "ranked", "messages", "notes", "inflight", "delayed", "config",
-        ] {
+        for part in ["ready", "ranked", "messages", "notes", "inflight", "delayed", "config"] {
             assert!(parts.contains(part.as_bytes()), "no {part} in {keys:?}");
         }
     }
@@ -101,9 +82,7 @@ fn a_client_waits_and_is_served_in_cluster_mode() {
         let (message, mut consumer) = waiting.message();
         consumer.give_back(&message);
         let first = client.pull(&format!("{queue} VISIBILITY 50"));
-        let (second, _) = server
-            .waiting(&format!("MQ.PULL {queue} BLOCK 0"))
-            .message();
+        let (second, _) = server.waiting(&format!("MQ.PULL {queue} BLOCK 0")).message();
         assert_eq!((&second.id, second.retry_count), (&first.id, 2));
         client.acknowledge(&second);
     }
@@ -151,30 +130,20 @@ fn a_dead_letter_queue_in_another_slot_that_is_stored_already_gets_nothing() {
     client.give_back(&message);
     client.pull("orders VISIBILITY 20");
     eventually("both refusals are counted", || {
-        client.info("mq")["mq_dead_letters_refused"]
-            .parse::<i64>()
-            .expect("a number")
-            >= 2
+        client.info("mq")["mq_dead_letters_refused"].parse::<i64>().expect("a number") >= 2
     });
     assert_eq!(client.number("MQ.LEN graveyard"), 0);
     assert_eq!(client.number("MQ.LEN orders"), 2, "nothing is lost");
     let graveyard = slot_of(&mut client, b"graveyard");
-    assert_eq!(
-        client.number(&format!("CLUSTER COUNTKEYSINSLOT {graveyard}")),
-        0
-    );
+    assert_eq!(client.number(&format!("CLUSTER COUNTKEYSINSLOT {graveyard}")), 0);
 }
 
 /// Two nodes that know each other; the first has all slots.
 fn two_nodes() -> (Server, Server) {
     let first = Server::start_in_cluster_mode();
-    let second = Server::start_with(&[
-        ("cluster-enabled", "yes"),
-        ("cluster-node-timeout", "60000"),
-    ]);
-    first
-        .client()
-        .ask(&format!("CLUSTER MEET 127.0.0.1 {}", second.port()));
+    let second =
+        Server::start_with(&[("cluster-enabled", "yes"), ("cluster-node-timeout", "60000")]);
+    first.client().ask(&format!("CLUSTER MEET 127.0.0.1 {}", second.port()));
     for node in [&first, &second] {
         let mut client = node.client();
         eventually("the nodes know each other", || {
@@ -198,10 +167,7 @@ fn no_command_runs_on_a_queue_whose_slot_is_being_imported() {
     let (first, second) = two_nodes();
     let mut client = second.client();
     let slot = slot_of(&mut client, b"orders");
-    client.ask(&format!(
-        "CLUSTER SETSLOT {slot} IMPORTING {}",
-        node_id(&first)
-    ));
+    client.ask(&format!("CLUSTER SETSLOT {slot} IMPORTING {}", node_id(&first)));
     for line in [
         "MQ.PUSH orders x",
         "MQ.PULL orders",
@@ -218,11 +184,7 @@ fn no_command_runs_on_a_queue_whose_slot_is_being_imported() {
         let error = client.refused(line);
         assert!(error.starts_with("TRYAGAIN "), "{line}: {error}");
     }
-    assert_eq!(
-        client.number("DBSIZE"),
-        0,
-        "no second queue came into being"
-    );
+    assert_eq!(client.number("DBSIZE"), 0, "no second queue came into being");
 }
 
 #[test]
@@ -234,26 +196,16 @@ fn a_queue_whose_slot_is_on_its_way_out_is_left_alone() {
         client.push(queue, "one");
         client.pull(&format!("{queue} VISIBILITY 300"));
     }
-    client.ask(&format!(
-        "CLUSTER SETSLOT {slot} MIGRATING {}",
-        node_id(&second)
-    ));
+    client.ask(&format!("CLUSTER SETSLOT {slot} MIGRATING {}", node_id(&second)));
     for line in ["MQ.PUSH orders x", "MQ.PULL orders", "MQ.LEN orders"] {
         let error = client.refused(line);
-        assert!(
-            error.starts_with("ASK ") || error.starts_with("TRYAGAIN "),
-            "{line}: {error}"
-        );
+        assert!(error.starts_with("ASK ") || error.starts_with("TRYAGAIN "), "{line}: {error}");
     }
     eventually("a queue of another slot is swept", || {
         client.number("ZCARD mq:{mails}:ranked") == 1
     });
     sleep_until_ms(now_ms() + 50);
-    assert_eq!(
-        client.number("ZCARD mq:{orders}:inflight"),
-        1,
-        "the timer left it alone"
-    );
+    assert_eq!(client.number("ZCARD mq:{orders}:inflight"), 1, "the timer left it alone");
     client.ask(&format!("CLUSTER SETSLOT {slot} STABLE"));
     eventually("it is swept when the slot stays", || {
         client.number("ZCARD mq:{orders}:ranked") == 1
@@ -269,14 +221,10 @@ fn a_client_that_waits_is_told_when_its_slot_moves_away() {
     let staying = first.waiting("MQ.PULL mails BLOCK 0");
     let new_owner = node_id(&second);
     for node in [&second, &first] {
-        node.client()
-            .ask(&format!("CLUSTER SETSLOT {slot} NODE {new_owner}"));
+        node.client().ask(&format!("CLUSTER SETSLOT {slot} NODE {new_owner}"));
     }
     let error = waiting.reply().expect_err("an error");
-    assert!(
-        error.starts_with("MOVED ") || error.starts_with("TRYAGAIN "),
-        "{error}"
-    );
+    assert!(error.starts_with("MOVED ") || error.starts_with("TRYAGAIN "), "{error}");
     staying.still_waits();
     client.push("mails", "x");
     staying.message();
@@ -302,8 +250,7 @@ fn a_queue_moved_key_by_key_goes_on_at_its_new_node() {
         assert_eq!(client.ask(&migrate), Value::Okay);
     }
     for node in [&second, &first] {
-        node.client()
-            .ask(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
+        node.client().ask(&format!("CLUSTER SETSLOT {slot} NODE {to}"));
     }
     assert_eq!(target.pull("orders VISIBILITY 600000").text(), "three");
     eventually("the deadlines are kept by the new node", || {

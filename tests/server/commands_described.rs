@@ -20,14 +20,7 @@ const fn expected(
     arguments: &'static [&'static str],
 ) -> Expected {
     let key = if arity == -1 { 0 } else { 1 };
-    Expected {
-        name,
-        arity,
-        flags,
-        without_flags,
-        key,
-        arguments,
-    }
+    Expected { name, arity, flags, without_flags, key, arguments }
 }
 
 const COMMANDS: [Expected; 10] = [
@@ -71,23 +64,9 @@ const COMMANDS: [Expected; 10] = [
         -2,
         &["write", "denyoom"],
         &["readonly", "admin"],
-        &[
-            "queue",
-            "VISIBILITY",
-            "MAXRETRIES",
-            "DEADLETTER",
-            "BACKOFF",
-            "BACKOFFMAX",
-            "DELAY",
-        ],
+        &["queue", "VISIBILITY", "MAXRETRIES", "DEADLETTER", "BACKOFF", "BACKOFFMAX", "DELAY"],
     ),
-    expected(
-        "mq.info",
-        2,
-        &["readonly"],
-        &["write", "denyoom", "admin"],
-        &["queue"],
-    ),
+    expected("mq.info", 2, &["readonly"], &["write", "denyoom", "admin"], &["queue"]),
     expected(
         "mq.len",
         -2,
@@ -95,20 +74,8 @@ const COMMANDS: [Expected; 10] = [
         &["write", "denyoom", "admin"],
         &["queue", "READY", "INFLIGHT", "DELAYED"],
     ),
-    expected(
-        "mq.queues",
-        -1,
-        &["readonly"],
-        &["write", "denyoom", "admin"],
-        &["MATCH"],
-    ),
-    expected(
-        "mq.apply",
-        3,
-        &["write", "admin"],
-        &["readonly"],
-        &["queue", "op"],
-    ),
+    expected("mq.queues", -1, &["readonly"], &["write", "denyoom", "admin"], &["MATCH"]),
+    expected("mq.apply", 3, &["write", "admin"], &["readonly"], &["queue", "op"]),
 ];
 
 #[test]
@@ -135,12 +102,7 @@ fn command_info_tells_the_truth() {
         let info = items(&items(&reply)[0]);
         assert_eq!(text_of(&info[0]).to_lowercase(), command.name);
         if facts().documents_module_commands() {
-            assert_eq!(
-                integer(&info[1]),
-                command.arity,
-                "arity of {}",
-                command.name
-            );
+            assert_eq!(integer(&info[1]), command.arity, "arity of {}", command.name);
         }
         let flags = strings(&info[2]);
         for flag in command.flags {
@@ -151,30 +113,13 @@ fn command_info_tells_the_truth() {
             );
         }
         for flag in command.without_flags {
-            assert!(
-                !flags.iter().any(|one| one == flag),
-                "{} is {flag}",
-                command.name
-            );
+            assert!(!flags.iter().any(|one| one == flag), "{} is {flag}", command.name);
         }
         if !flags.iter().any(|flag| flag == "movablekeys") {
-            assert_eq!(
-                integer(&info[3]),
-                command.key,
-                "first key of {}",
-                command.name
-            );
-            assert_eq!(
-                integer(&info[4]),
-                command.key,
-                "last key of {}",
-                command.name
-            );
+            assert_eq!(integer(&info[3]), command.key, "first key of {}", command.name);
+            assert_eq!(integer(&info[4]), command.key, "last key of {}", command.name);
         } else {
-            assert_eq!(
-                command.name, "mq.config",
-                "only MQ.CONFIG has keys that move"
-            );
+            assert_eq!(command.name, "mq.config", "only MQ.CONFIG has keys that move");
         }
     }
 }
@@ -197,24 +142,11 @@ fn the_keys_of_every_command_are_its_queues() {
         ("MQ.APPLY orders x", vec!["orders"]),
         ("MQ.CONFIG orders", vec!["orders"]),
         ("MQ.CONFIG orders DELAY 1", vec!["orders"]),
-        (
-            "MQ.CONFIG orders DEADLETTER graveyard",
-            vec!["orders", "graveyard"],
-        ),
-        (
-            "MQ.CONFIG orders deadletter graveyard DELAY 1",
-            vec!["orders", "graveyard"],
-        ),
-        (
-            "MQ.CONFIG orders DELAY 1 BACKOFF 5 DEADLETTER graveyard",
-            vec!["orders", "graveyard"],
-        ),
+        ("MQ.CONFIG orders DEADLETTER graveyard", vec!["orders", "graveyard"]),
+        ("MQ.CONFIG orders deadletter graveyard DELAY 1", vec!["orders", "graveyard"]),
+        ("MQ.CONFIG orders DELAY 1 BACKOFF 5 DEADLETTER graveyard", vec!["orders", "graveyard"]),
     ] {
-        assert_eq!(
-            strings(&client.ask(&format!("COMMAND GETKEYS {line}"))),
-            keys,
-            "{line}"
-        );
+        assert_eq!(strings(&client.ask(&format!("COMMAND GETKEYS {line}"))), keys, "{line}");
     }
     client.refused("COMMAND GETKEYS MQ.QUEUES MATCH x");
 }
@@ -224,10 +156,7 @@ fn key_specifications_say_what_is_done_to_the_key() {
     let server = Server::start();
     let mut client = server.client();
     if !facts().documents_module_commands() {
-        assert_eq!(
-            items(&items(&client.ask("COMMAND INFO mq.push"))[0]).len(),
-            7
-        );
+        assert_eq!(items(&items(&client.ask("COMMAND INFO mq.push"))[0]).len(), 7);
         return;
     }
     for command in &COMMANDS {
@@ -235,21 +164,11 @@ fn key_specifications_say_what_is_done_to_the_key() {
         let info = items(&items(&reply)[0]);
         let specifications = items(&info[8]);
         if command.key == 0 {
-            assert!(
-                specifications.is_empty(),
-                "{}: {specifications:?}",
-                command.name
-            );
+            assert!(specifications.is_empty(), "{}: {specifications:?}", command.name);
             continue;
         }
         let first = entries(&specifications[0]);
-        let flags = strings(
-            &first
-                .iter()
-                .find(|(name, _)| name == "flags")
-                .expect("flags")
-                .1,
-        );
+        let flags = strings(&first.iter().find(|(name, _)| name == "flags").expect("flags").1);
         let reads_only = command.flags.contains(&"readonly");
         assert_eq!(
             flags.iter().any(|flag| flag == "RO"),
@@ -286,11 +205,8 @@ fn command_docs_tell_the_truth() {
     for command in &COMMANDS {
         let reply = client.ask(&format!("COMMAND DOCS {}", command.name));
         let docs = entries(&entries(&reply)[0].1);
-        let field = |name: &str| {
-            docs.iter()
-                .find(|(field, _)| field == name)
-                .map(|(_, value)| value)
-        };
+        let field =
+            |name: &str| docs.iter().find(|(field, _)| field == name).map(|(_, value)| value);
         for name in ["summary", "complexity"] {
             let text =
                 text_of(field(name).unwrap_or_else(|| panic!("no {name} of {}", command.name)));
@@ -307,16 +223,10 @@ fn command_docs_tell_the_truth() {
                 command.name
             );
         }
-        let tokens: Vec<&String> = names
-            .iter()
-            .filter(|name| name.chars().all(|c| c.is_ascii_uppercase()))
-            .collect();
+        let tokens: Vec<&String> =
+            names.iter().filter(|name| name.chars().all(|c| c.is_ascii_uppercase())).collect();
         for token in tokens {
-            assert!(
-                command.arguments.contains(&token.as_str()),
-                "{} has no {token}",
-                command.name
-            );
+            assert!(command.arguments.contains(&token.as_str()), "{} has no {token}", command.name);
         }
     }
 }

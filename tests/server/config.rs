@@ -16,27 +16,14 @@ fn a_queue_without_settings_has_the_defaults() {
     let server = Server::start();
     let mut client = server.client();
     let reply = entries(&client.ask("MQ.CONFIG orders"));
-    let shown: Vec<_> = reply
-        .iter()
-        .map(|(name, value)| (name.as_str(), text_of(value)))
-        .collect();
-    let expected: Vec<_> = DEFAULTS
-        .iter()
-        .map(|(name, value)| (*name, value.to_string()))
-        .collect();
+    let shown: Vec<_> = reply.iter().map(|(name, value)| (name.as_str(), text_of(value))).collect();
+    let expected: Vec<_> =
+        DEFAULTS.iter().map(|(name, value)| (*name, value.to_string())).collect();
     assert_eq!(shown, expected);
     for (name, value) in &reply {
-        assert_eq!(
-            matches!(value, Value::Int(_)),
-            name != "deadletter",
-            "{name}: {value:?}"
-        );
+        assert_eq!(matches!(value, Value::Int(_)), name != "deadletter", "{name}: {value:?}");
     }
-    assert_eq!(
-        client.number("DBSIZE"),
-        0,
-        "reading the settings makes no key"
-    );
+    assert_eq!(client.number("DBSIZE"), 0, "reading the settings makes no key");
 }
 
 #[test]
@@ -58,11 +45,7 @@ fn every_setting_is_shown_as_it_was_set() {
     for (name, value) in expected {
         assert_eq!(shown[name], value, "{name}");
     }
-    assert_eq!(
-        client.map("MQ.CONFIG mails")["visibility"],
-        "30000",
-        "another queue keeps its own"
-    );
+    assert_eq!(client.map("MQ.CONFIG mails")["visibility"], "30000", "another queue keeps its own");
 }
 
 #[test]
@@ -72,10 +55,7 @@ fn a_setting_left_out_stays_as_it_was() {
     client.ask("MQ.CONFIG orders VISIBILITY 5000 DELAY 10");
     client.ask("MQ.CONFIG orders DELAY 20");
     let shown = client.map("MQ.CONFIG orders");
-    assert_eq!(
-        (shown["visibility"].as_str(), shown["delay"].as_str()),
-        ("5000", "20")
-    );
+    assert_eq!((shown["visibility"].as_str(), shown["delay"].as_str()), ("5000", "20"));
 }
 
 #[test]
@@ -83,21 +63,13 @@ fn a_setting_set_to_its_default_or_to_nothing_is_removed() {
     let server = Server::start();
     let mut client = server.client();
     for (name, default) in DEFAULTS {
-        let other = if name == "deadletter" {
-            "graveyard"
-        } else {
-            "77"
-        };
+        let other = if name == "deadletter" { "graveyard" } else { "77" };
         for value in [default, "\"\""] {
             client.ask(&format!("MQ.CONFIG orders {name} {other}"));
             assert_eq!(client.number("EXISTS mq:{orders}:config"), 1, "{name}");
             client.ask(&format!("MQ.CONFIG orders {name} {value}"));
             assert_eq!(client.map("MQ.CONFIG orders")[name], default);
-            assert_eq!(
-                client.number("DBSIZE"),
-                0,
-                "{name} set to {value:?} left something behind"
-            );
+            assert_eq!(client.number("DBSIZE"), 0, "{name} set to {value:?} left something behind");
         }
     }
 }
@@ -108,17 +80,8 @@ fn settings_are_stored_as_readable_text() {
     let mut client = server.client();
     client.ask("MQ.CONFIG orders VISIBILITY 5000 DEADLETTER graveyard");
     let stored = client.map("HGETALL mq:{orders}:config");
-    let stored: Vec<_> = stored
-        .iter()
-        .map(|(k, v)| (k.to_lowercase(), v.as_str()))
-        .collect();
-    assert_eq!(
-        stored,
-        [
-            ("deadletter".into(), "graveyard"),
-            ("visibility".into(), "5000")
-        ]
-    );
+    let stored: Vec<_> = stored.iter().map(|(k, v)| (k.to_lowercase(), v.as_str())).collect();
+    assert_eq!(stored, [("deadletter".into(), "graveyard"), ("visibility".into(), "5000")]);
 }
 
 #[test]
@@ -151,10 +114,7 @@ fn the_limits_of_every_setting() {
         ("DELAY", 0, year),
     ] {
         for value in [smallest, largest] {
-            assert_eq!(
-                client.ask(&format!("MQ.CONFIG orders {name} {value}")),
-                Value::Okay
-            );
+            assert_eq!(client.ask(&format!("MQ.CONFIG orders {name} {value}")), Value::Okay);
             let shown = client.map("MQ.CONFIG orders");
             assert_eq!(shown[name.to_lowercase().as_str()], value.to_string());
         }
@@ -163,15 +123,9 @@ fn the_limits_of_every_setting() {
             let error = client.refused(&format!("MQ.CONFIG orders {name} {value}"));
             assert_eq!(error, expected);
         }
-        for value in [
-            "x",
-            "1.5",
-            "1e3",
-            "+5",
-            "0x10",
-            "99999999999999999999",
-            "-99999999999999999999",
-        ] {
+        for value in
+            ["x", "1.5", "1e3", "+5", "0x10", "99999999999999999999", "-99999999999999999999"]
+        {
             let error = client.refused(&format!("MQ.CONFIG orders {name} {value}"));
             assert_eq!(error, expected, "{value}");
         }
@@ -195,10 +149,7 @@ fn the_dead_letter_queue_must_have_a_valid_name() {
     let long = "x".repeat(513);
     for name in ["{orders}", "a{b", "a}b", "a{}b", long.as_str()] {
         let error = client.refused(&format!("MQ.CONFIG orders DEADLETTER {name}"));
-        assert!(
-            error.starts_with("ERR invalid queue name: "),
-            "{name}: {error}"
-        );
+        assert!(error.starts_with("ERR invalid queue name: "), "{name}: {error}");
     }
     assert_eq!(client.number("DBSIZE"), 0);
 }
@@ -213,10 +164,7 @@ fn the_dead_letter_queue_of_a_name_with_a_hash_tag_shares_the_tag() {
         ("orders.{acme}", "orders.{acme}:dead"),
         ("{orders}:dead", "{orders}:dead:dead"),
     ] {
-        assert_eq!(
-            client.map(&format!("MQ.CONFIG {queue}"))["deadletter"],
-            dead
-        );
+        assert_eq!(client.map(&format!("MQ.CONFIG {queue}"))["deadletter"], dead);
     }
 }
 
@@ -227,10 +175,7 @@ fn a_new_setting_holds_for_what_happens_from_then_on() {
     client.push("orders", "one");
     let message = client.pull("orders");
     client.ask("MQ.CONFIG orders VISIBILITY 1");
-    assert_eq!(
-        client.queue_info("orders", "next_due_at"),
-        message.visibility_until
-    );
+    assert_eq!(client.queue_info("orders", "next_due_at"), message.visibility_until);
     // The number of retries is looked at when a message returns.
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
     client.give_back(&message);

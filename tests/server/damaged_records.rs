@@ -32,10 +32,7 @@ fn an_unreadable_waiting_message_is_reported_set_aside_and_passed() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
-    put(
-        &mut client,
-        &[b"RPUSH", b"mq:{orders}:ready", b"garbage \x00\xff"],
-    );
+    put(&mut client, &[b"RPUSH", b"mq:{orders}:ready", b"garbage \x00\xff"]);
     client.push("orders", "two");
     put(&mut client, &[b"RPUSH", b"mq:{orders}:ready", b""]);
     client.push("orders", "three");
@@ -75,9 +72,7 @@ fn setting_a_record_aside_is_replicated() {
     put(&mut client, &[b"RPUSH", b"mq:{orders}:ready", b"garbage"]);
     client.push("orders", "one");
     client.refused("MQ.PULL orders");
-    eventually("the replica has set it aside too", || {
-        copy.number("LLEN mq:{orders}:damaged") == 1
-    });
+    eventually("the replica has set it aside too", || copy.number("LLEN mq:{orders}:damaged") == 1);
     assert_eq!(client.text("DEBUG DIGEST"), copy.text("DEBUG DIGEST"));
 }
 
@@ -88,10 +83,7 @@ fn a_repaired_record_can_be_put_back() {
     client.push("orders", "one");
     let record = client.ask("LINDEX mq:{orders}:ready 0");
     let good = bulk(&record).to_vec();
-    put(
-        &mut client,
-        &[b"LSET", b"mq:{orders}:ready", b"0", &good[..good.len() / 2]],
-    );
+    put(&mut client, &[b"LSET", b"mq:{orders}:ready", b"0", &good[..good.len() / 2]]);
     client.refused("MQ.PULL orders");
     client.ask("DEL mq:{orders}:damaged");
     put(&mut client, &[b"RPUSH", b"mq:{orders}:ready", &good]);
@@ -105,9 +97,7 @@ fn every_truncation_and_every_changed_byte_of_a_waiting_message_is_survived() {
     client.push("source", "payload");
     let record = client.ask("LINDEX mq:{source}:ready 0");
     let good = bulk(&record).to_vec();
-    let mut bad: Vec<Vec<u8>> = (0..good.len())
-        .map(|length| good[..length].to_vec())
-        .collect();
+    let mut bad: Vec<Vec<u8>> = (0..good.len()).map(|length| good[..length].to_vec()).collect();
     for at in 0..good.len() {
         for change in [0x01, 0x80, 0xff] {
             let mut changed = good.clone();
@@ -147,12 +137,9 @@ fn unreadable_bodies_and_notes_do_not_stop_the_queue() {
     let server = Server::start();
     let mut client = server.client();
     for part in ["messages", "notes"] {
-        for garbage in [
-            b"".as_slice(),
-            b"garbage",
-            b"\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-            &[0; 40],
-        ] {
+        for garbage in
+            [b"".as_slice(), b"garbage", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff", &[0; 40]]
+        {
             client.ask("FLUSHALL");
             with_all_records(&mut client, 100);
             let key = format!("mq:{{orders}}:{part}");
@@ -160,10 +147,7 @@ fn unreadable_bodies_and_notes_do_not_stop_the_queue() {
             let fields = items(&fields).to_vec();
             assert!(fields.len() >= 2, "{part}: {fields:?}");
             for field in &fields {
-                put(
-                    &mut client,
-                    &[b"HSET", key.as_bytes(), bulk(field), garbage],
-                );
+                put(&mut client, &[b"HSET", key.as_bytes(), bulk(field), garbage]);
             }
             eventually("all deadlines are worked off", || {
                 client.number("EXISTS mq:{orders}:inflight mq:{orders}:delayed") == 0
@@ -184,10 +168,7 @@ fn a_delivery_whose_body_is_gone_ends_without_harm() {
     client.push("orders", "after it");
     let behind = |messages: &[Message]| texts(messages).contains(&"behind");
     let (messages, _) = drain(&mut client, "orders");
-    assert!(
-        behind(&messages) && texts(&messages).contains(&"after it"),
-        "{messages:?}"
-    );
+    assert!(behind(&messages) && texts(&messages).contains(&"after it"), "{messages:?}");
     for message in &messages {
         client.acknowledge(message);
     }
@@ -205,16 +186,9 @@ fn members_of_sorted_sets_that_are_none_of_ours_do_not_stop_the_queue() {
     let mut client = server.client();
     let members: [&[u8]; 6] = [b"", b"x", &[0; 15], &[0xff; 16], &[0; 24], &[0xff; 100]];
     for part in ["inflight", "delayed", "ranked", "retried"] {
-        for score in [
-            b"0".as_slice(),
-            b"-1",
-            b"1",
-            b"-inf",
-            b"+inf",
-            b"1e300",
-            b"-1700000000000",
-            b"0.5",
-        ] {
+        for score in
+            [b"0".as_slice(), b"-1", b"1", b"-inf", b"+inf", b"1e300", b"-1700000000000", b"0.5"]
+        {
             client.ask("FLUSHALL");
             with_all_records(&mut client, 50);
             let key = format!("mq:{{orders}}:{part}");
@@ -225,29 +199,19 @@ fn members_of_sorted_sets_that_are_none_of_ours_do_not_stop_the_queue() {
             let (messages, _) = drain(&mut client, "orders");
             let mut found = texts(&messages);
             found.sort();
-            let expected = [
-                "behind",
-                "delayed",
-                "given back",
-                "in flight",
-                "in flight again",
-            ];
+            let expected = ["behind", "delayed", "given back", "in flight", "in flight again"];
             let all = expected.iter().all(|text| found.contains(text));
             assert!(all, "{part} {}: {found:?}", String::from_utf8_lossy(score));
             client.ask("MQ.INFO orders");
             client.ask("MQ.LEN orders");
             for message in &messages {
-                client
-                    .reply_to(&format!("MQ.ACK {}", message.delivery()))
-                    .ok();
+                client.reply_to(&format!("MQ.ACK {}", message.delivery())).ok();
             }
         }
     }
     client.push("mails", "x");
     client.pull("mails VISIBILITY 20");
-    eventually("the timer goes on", || {
-        client.number("ZCARD mq:{mails}:ranked") == 1
-    });
+    eventually("the timer goes on", || client.number("ZCARD mq:{mails}:ranked") == 1);
 }
 
 #[test]
@@ -269,15 +233,7 @@ fn settings_that_are_none_count_as_defaults() {
         client.ask("FLUSHALL");
         let defaults = client.map("MQ.CONFIG orders");
         let value = if value == "\"\"" { "" } else { value };
-        put(
-            &mut client,
-            &[
-                b"HSET",
-                b"mq:{orders}:config",
-                field.as_bytes(),
-                value.as_bytes(),
-            ],
-        );
+        put(&mut client, &[b"HSET", b"mq:{orders}:config", field.as_bytes(), value.as_bytes()]);
         match client.reply_to("MQ.CONFIG orders") {
             Ok(_) => assert_eq!(client.map("MQ.CONFIG orders"), defaults, "{field} {value}"),
             Err(error) => assert!(error.starts_with("CORRUPT "), "{field} {value}: {error}"),

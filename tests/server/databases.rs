@@ -3,9 +3,7 @@
 use crate::everything::{check, fill};
 use crate::harness::*;
 
-const PARTS: [&str; 7] = [
-    "ready", "ranked", "messages", "notes", "inflight", "delayed", "config",
-];
+const PARTS: [&str; 7] = ["ready", "ranked", "messages", "notes", "inflight", "delayed", "config"];
 
 #[test]
 fn queues_of_the_same_name_in_two_databases_are_two_queues() {
@@ -25,9 +23,7 @@ fn a_delivery_of_another_database_is_not_found() {
     let mut first = server.client();
     first.push("orders", "one");
     let message = first.pull("orders");
-    let error = server
-        .client_of_database(1)
-        .refused(&format!("MQ.ACK {}", message.delivery()));
+    let error = server.client_of_database(1).refused(&format!("MQ.ACK {}", message.delivery()));
     assert!(error.starts_with("NOTFOUND "), "{error}");
     first.acknowledge(&message);
 }
@@ -51,17 +47,15 @@ fn deadlines_follow_swapped_databases() {
     client.ask("MQ.PUSH orders two DELAY 100");
     client.ask("SWAPDB 0 3");
     let mut third = server.client_of_database(3);
-    eventually("both are back", || {
-        third.number("ZCARD mq:{orders}:ranked") == 2
-    });
+    eventually("both are back", || third.number("ZCARD mq:{orders}:ranked") == 2);
     assert_eq!(client.number("DBSIZE"), 0);
 }
 
 /// A queue with two deadlines in a while.
 fn with_deadlines(client: &mut Client) {
     client.push("orders", "one");
-    client.pull("orders VISIBILITY 400");
-    client.ask("MQ.PUSH orders two DELAY 400");
+    client.pull("orders VISIBILITY 1000");
+    client.ask("MQ.PUSH orders two DELAY 1000");
     assert_eq!(
         client.number("ZCARD mq:{orders}:inflight"),
         1,
@@ -80,10 +74,7 @@ fn both_come_back(client: &mut Client, queue: &str) {
     let key = format!("ZCARD mq:{{{queue}}}:ranked");
     eventually("both are back", || client.number(&key) == 2);
     let batch = client.pull_batch(&format!("{queue} COUNT 5"));
-    let seen: Vec<(&str, i64)> = batch
-        .iter()
-        .map(|one| (one.text(), one.retry_count))
-        .collect();
+    let seen: Vec<(&str, i64)> = batch.iter().map(|one| (one.text(), one.retry_count)).collect();
     assert_eq!(seen, [("one", 1), ("two", 0)]);
 }
 
@@ -140,9 +131,7 @@ fn deadlines_follow_copied_keys() {
     with_deadlines(&mut client);
     for part in existing_parts(&mut client, "orders") {
         client.ask(&format!("COPY mq:{{orders}}:{part} mq:{{mails}}:{part}"));
-        client.ask(&format!(
-            "COPY mq:{{orders}}:{part} mq:{{orders}}:{part} DB 2"
-        ));
+        client.ask(&format!("COPY mq:{{orders}}:{part} mq:{{orders}}:{part} DB 2"));
     }
     both_come_back(&mut client, "mails");
     both_come_back(&mut client, "orders");

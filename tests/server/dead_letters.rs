@@ -21,10 +21,7 @@ fn a_message_is_delivered_once_more_than_it_may_be_retried() {
     for max_retries in [0, 1, 4] {
         client.ask(&format!("MQ.CONFIG orders MAXRETRIES {max_retries}"));
         client.push("orders", "one");
-        assert_eq!(
-            deliveries_until_death(&mut client, "orders"),
-            max_retries + 1
-        );
+        assert_eq!(deliveries_until_death(&mut client, "orders"), max_retries + 1);
     }
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 3);
 }
@@ -61,19 +58,10 @@ fn a_dead_message_says_where_when_and_why_it_died() {
         (&dead.id, &dead.payload, dead.timestamp),
         (&first.id, &first.payload, first.timestamp)
     );
-    assert_eq!(
-        (dead.queue.as_str(), dead.retry_count),
-        ("{orders}:dead", 0)
-    );
-    assert!(
-        dead.receipt > last.receipt,
-        "receipts of a message rise over its death"
-    );
+    assert_eq!((dead.queue.as_str(), dead.retry_count), ("{orders}:dead", 0));
+    assert!(dead.receipt > last.receipt, "receipts of a message rise over its death");
     let names: Vec<&str> = dead.more.keys().map(String::as_str).collect();
-    assert_eq!(
-        names,
-        ["dead_at", "dead_from", "dead_reason", "dead_retries"]
-    );
+    assert_eq!(names, ["dead_at", "dead_from", "dead_reason", "dead_retries"]);
     assert_eq!(dead.more["dead_from"], "orders");
     assert_eq!(dead.more["dead_reason"], "retries");
     assert_eq!(dead.more["dead_retries"], "1");
@@ -91,14 +79,9 @@ fn the_fields_of_a_dead_message_come_in_their_order_and_are_numbers_and_texts() 
     client.give_back(&message);
     let fields = entries(&client.ask("MQ.PULL {orders}:dead"));
     let names: Vec<&str> = fields[7..].iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(
-        names,
-        ["dead_from", "dead_at", "dead_reason", "dead_retries"]
-    );
-    let is_number: Vec<bool> = fields[7..]
-        .iter()
-        .map(|(_, v)| matches!(v, Value::Int(_)))
-        .collect();
+    assert_eq!(names, ["dead_from", "dead_at", "dead_reason", "dead_retries"]);
+    let is_number: Vec<bool> =
+        fields[7..].iter().map(|(_, v)| matches!(v, Value::Int(_))).collect();
     assert_eq!(is_number, [false, true, false, true]);
 }
 
@@ -109,9 +92,7 @@ fn a_message_dies_when_its_visibility_ends() {
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
     client.push("orders", "one");
     client.pull("orders VISIBILITY 1");
-    eventually("the message is dead", || {
-        client.number("MQ.LEN {orders}:dead") == 1
-    });
+    eventually("the message is dead", || client.number("MQ.LEN {orders}:dead") == 1);
     assert_eq!(client.number("MQ.LEN orders"), 0);
     assert_eq!(client.queue_info("orders", "dead"), 1);
     assert_eq!(client.queue_info("orders", "deadletter_waiting"), 1);
@@ -128,10 +109,7 @@ fn a_dead_message_goes_to_the_named_queue() {
     assert_eq!(client.queue_info("orders", "deadletter_waiting"), 1);
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 0);
     let dead = client.pull("graveyard");
-    assert_eq!(
-        (dead.id, dead.more["dead_from"].as_str()),
-        (message.id, "orders")
-    );
+    assert_eq!((dead.id, dead.more["dead_from"].as_str()), (message.id, "orders"));
 }
 
 #[test]
@@ -146,14 +124,8 @@ fn a_dead_letter_queue_is_an_ordinary_queue() {
     assert_eq!(client.lengths("{orders}:dead"), [2, 0, 0]);
     let batch = client.pull_batch("{orders}:dead COUNT 10 VISIBILITY 60000");
     assert_eq!(batch.len(), 2);
-    let dead = batch
-        .iter()
-        .find(|one| one.text() == "one")
-        .expect("the dead message");
-    let plain = batch
-        .iter()
-        .find(|one| one.text() == "pushed by hand")
-        .expect("the pushed one");
+    let dead = batch.iter().find(|one| one.text() == "one").expect("the dead message");
+    let plain = batch.iter().find(|one| one.text() == "pushed by hand").expect("the pushed one");
     assert!(plain.more.is_empty(), "{:?}", plain.more);
     client.number(&format!("MQ.EXTEND {}", dead.delivery()));
     client.acknowledge(dead);
@@ -202,10 +174,7 @@ fn two_queues_may_be_each_others_dead_letter_queue() {
         assert_eq!(message.more["dead_from"], "a");
         client.give_back(&message);
     }
-    assert_eq!(
-        (client.number("MQ.LEN a"), client.number("MQ.LEN b")),
-        (0, 1)
-    );
+    assert_eq!((client.number("MQ.LEN a"), client.number("MQ.LEN b")), (0, 1));
 }
 
 #[test]
@@ -217,9 +186,7 @@ fn a_message_of_a_dead_letter_queue_that_expires_returns_there() {
     let message = client.pull("orders");
     client.give_back(&message);
     let dead = client.pull("{orders}:dead VISIBILITY 1");
-    eventually("it is back", || {
-        client.number("MQ.LEN {orders}:dead READY") == 1
-    });
+    eventually("it is back", || client.number("MQ.LEN {orders}:dead READY") == 1);
     let again = client.pull("{orders}:dead");
     assert_eq!((&again.id, again.retry_count), (&dead.id, 1));
     assert_eq!(again.more, dead.more);
@@ -235,9 +202,7 @@ fn many_messages_die_together_and_none_is_lost() {
         reply.expect("an id");
     }
     let batch = client.pull_batch("orders COUNT 3000 VISIBILITY 1");
-    eventually("all are dead", || {
-        client.number("MQ.LEN {orders}:dead READY") == 3000
-    });
+    eventually("all are dead", || client.number("MQ.LEN {orders}:dead READY") == 3000);
     let mut ids: Vec<String> = batch.into_iter().map(|message| message.id).collect();
     let dead = client.pull_batch("{orders}:dead COUNT 3000");
     let mut dead_ids: Vec<String> = dead.into_iter().map(|message| message.id).collect();
@@ -264,14 +229,9 @@ fn a_message_stays_where_its_dead_letter_queue_cannot_take_it() {
     client.pull("orders VISIBILITY 1");
     client.push("other", "the sweep goes on");
     client.pull("other VISIBILITY 1");
-    eventually("the other queue's message is back", || {
-        client.number("MQ.LEN other READY") == 1
-    });
+    eventually("the other queue's message is back", || client.number("MQ.LEN other READY") == 1);
     eventually("both refusals are counted", || {
-        client.info("mq")["mq_dead_letters_refused"]
-            .parse::<i64>()
-            .expect("a number")
-            >= 2
+        client.info("mq")["mq_dead_letters_refused"].parse::<i64>().expect("a number") >= 2
     });
     assert_eq!(client.number("MQ.LEN orders"), 2, "nothing is lost");
     assert!(server.log().contains("dead"), "the log says so");
@@ -288,9 +248,7 @@ fn a_message_stays_where_its_dead_letter_queue_cannot_take_it() {
         let message = client.pull("orders");
         client.give_back(&message);
     }
-    eventually("both are dead at last", || {
-        client.number("MQ.LEN {orders}:dead READY") == 2
-    });
+    eventually("both are dead at last", || client.number("MQ.LEN {orders}:dead READY") == 2);
 }
 
 #[test]
@@ -301,11 +259,7 @@ fn a_dead_message_wakes_a_client_that_waits_for_dead_messages() {
     for by_expiry in [false, true] {
         let waiting = server.waiting("MQ.PULL {orders}:dead BLOCK 0");
         client.push("orders", "one");
-        let message = client.pull(if by_expiry {
-            "orders VISIBILITY 1"
-        } else {
-            "orders"
-        });
+        let message = client.pull(if by_expiry { "orders VISIBILITY 1" } else { "orders" });
         if !by_expiry {
             client.give_back(&message);
         }

@@ -43,24 +43,13 @@ pub fn fill(client: &mut Client) -> Everything {
     client.ask(&format!("MQ.NACK {} DELAY 3600000", for_later.delivery()));
     let given_back = push_and_pull(client, "given back", "");
     let expired = push_and_pull(client, "expired", "VISIBILITY 1");
-    eventually("the expired message is back", || {
-        client.number("MQ.LEN orders READY") == 1
-    });
+    eventually("the expired message is back", || client.number("MQ.LEN orders READY") == 1);
     sleep_until_ms(now_ms() + 2);
     client.give_back(&given_back);
     sleep_until_ms(now_ms() + 2);
     let waiting = client.push("orders", "waiting");
     let delayed = client.text("MQ.PUSH orders delayed DELAY 7200000");
-    Everything {
-        inflight,
-        inflight_again,
-        expired,
-        given_back,
-        for_later,
-        waiting,
-        delayed,
-        dead,
-    }
+    Everything { inflight, inflight_again, expired, given_back, for_later, waiting, delayed, dead }
 }
 
 /// Fails unless that queue, wherever it is now, is as it was; works through it. `queue` is its name now.
@@ -68,20 +57,14 @@ pub fn check(client: &mut Client, everything: &Everything, queue: &str) {
     assert_eq!(client.lengths(queue), [3, 2, 2]);
     let settings = client.map(&format!("MQ.CONFIG {queue}"));
     assert_eq!(
-        (
-            settings["maxretries"].as_str(),
-            settings["visibility"].as_str()
-        ),
+        (settings["maxretries"].as_str(), settings["visibility"].as_str()),
         ("1", "3600000")
     );
     assert_eq!(client.queue_info(queue, "highest_retry_count"), 1);
     let due = client.queue_info(queue, "next_due_at");
     assert_eq!(
         due,
-        everything
-            .inflight
-            .visibility_until
-            .min(everything.inflight_again.visibility_until)
+        everything.inflight.visibility_until.min(everything.inflight_again.visibility_until)
     );
 
     // The receipts from before still hold: of a late acknowledgment, and of a running delivery.
@@ -94,30 +77,18 @@ pub fn check(client: &mut Client, everything: &Everything, queue: &str) {
     assert!(client.number(&with_pair("MQ.EXTEND", &everything.inflight_again)) > 0);
 
     let again = client.pull(queue);
-    assert_eq!(
-        (&again.id, again.retry_count),
-        (&everything.given_back.id, 1)
-    );
+    assert_eq!((&again.id, again.retry_count), (&everything.given_back.id, 1));
     assert_eq!(again.payload, everything.given_back.payload);
     assert_eq!(again.timestamp, everything.given_back.timestamp);
     let newest =
         [&everything.inflight_again, &everything.given_back].map(|message| &message.receipt);
-    assert!(
-        newest.iter().all(|receipt| again.receipt > **receipt),
-        "receipts go on rising"
-    );
+    assert!(newest.iter().all(|receipt| again.receipt > **receipt), "receipts go on rising");
     let plain = client.pull(queue);
-    assert_eq!(
-        (&plain.id, plain.text(), plain.retry_count),
-        (&everything.waiting, "waiting", 0)
-    );
+    assert_eq!((&plain.id, plain.text(), plain.retry_count), (&everything.waiting, "waiting", 0));
     client.pull_nothing(queue);
 
     // One retry more than allowed.
-    assert_eq!(
-        client.number(&with_pair("MQ.NACK", &everything.inflight_again)),
-        1
-    );
+    assert_eq!(client.number(&with_pair("MQ.NACK", &everything.inflight_again)), 1);
     assert_eq!(client.lengths(queue), [0, 2, 2]);
     let delayed = strings(&client.ask(&format!("ZRANGE mq:{{{queue}}}:delayed 0 -1")));
     assert_eq!(delayed.len(), 2);
@@ -126,25 +97,17 @@ pub fn check(client: &mut Client, everything: &Everything, queue: &str) {
     assert!(everything.delayed > everything.for_later.id);
 
     let dead = client.pull_batch(&format!("{} COUNT 10", settings["deadletter"]));
-    let old = dead
-        .iter()
-        .find(|message| message.id == everything.dead.id)
-        .expect("the dead message");
+    let old =
+        dead.iter().find(|message| message.id == everything.dead.id).expect("the dead message");
     assert_eq!(
         (old.text(), old.timestamp, old.retry_count),
         ("dead", everything.dead.timestamp, 0)
     );
     assert!(old.receipt > everything.dead.receipt);
     assert_eq!(
-        (
-            old.more["dead_from"].as_str(),
-            old.more["dead_retries"].as_str()
-        ),
+        (old.more["dead_from"].as_str(), old.more["dead_retries"].as_str()),
         ("orders", "1")
     );
-    assert!(
-        dead.iter()
-            .any(|message| message.id == everything.inflight_again.id)
-    );
+    assert!(dead.iter().any(|message| message.id == everything.inflight_again.id));
     assert_eq!(dead.len(), 2);
 }

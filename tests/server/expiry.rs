@@ -11,13 +11,8 @@ fn an_expired_message_is_back_without_any_command_of_the_module() {
     client.ask("MQ.PUSH orders two DELAY 20");
     client.pull("orders VISIBILITY 20");
     // Plain reading commands: they don't let the module run.
-    eventually("both are back", || {
-        client.number("ZCARD mq:{orders}:ranked") == 2
-    });
-    assert_eq!(
-        client.number("EXISTS mq:{orders}:inflight mq:{orders}:delayed"),
-        0
-    );
+    eventually("both are back", || client.number("ZCARD mq:{orders}:ranked") == 2);
+    assert_eq!(client.number("EXISTS mq:{orders}:inflight mq:{orders}:delayed"), 0);
 }
 
 #[test]
@@ -44,18 +39,13 @@ fn no_message_comes_back_before_its_time() {
     }
     let mut ends = std::collections::BTreeMap::new();
     for n in 0..40 {
-        let message = client.pull(&format!("orders VISIBILITY {}", 10 + (n * 37) % 50));
+        let message = client.pull(&format!("orders VISIBILITY {}", 500 + (n * 37) % 50));
         ends.insert(message.id, message.visibility_until);
     }
     for _ in 0..40 {
         let message = client.pull("orders BLOCK 0 VISIBILITY 1000000");
         let late = message.visibility_until - 1_000_000 - ends[&message.id];
-        assert!(
-            late >= 0,
-            "{} came {} ms before its time",
-            message.id,
-            -late
-        );
+        assert!(late >= 0, "{} came {} ms before its time", message.id, -late);
     }
 }
 
@@ -65,15 +55,9 @@ fn deadlines_of_many_queues_and_databases_are_kept() {
     let mut lines = Vec::new();
     for n in 0..300 {
         lines.push(format!("SELECT {}", n % 7));
-        lines.push(format!(
-            "MQ.PUSH queue-{n} x DELAY {}",
-            1 + (n * 7919) % 100
-        ));
+        lines.push(format!("MQ.PUSH queue-{n} x DELAY {}", 1 + (n * 7919) % 100));
         lines.push(format!("MQ.PUSH queue-{n} y"));
-        lines.push(format!(
-            "MQ.PULL queue-{n} VISIBILITY {}",
-            1 + (n * 104_729) % 100
-        ));
+        lines.push(format!("MQ.PULL queue-{n} VISIBILITY {}", 1 + (n * 104_729) % 100));
     }
     for reply in server.client().pipeline(&lines) {
         reply.expect("a reply");
@@ -100,9 +84,7 @@ fn an_earlier_deadline_does_not_wait_for_a_later_one() {
     client.pull("a VISIBILITY 31536000000");
     client.pull("b VISIBILITY 3600000");
     client.pull("c VISIBILITY 30");
-    eventually("the third is back", || {
-        client.number("ZCARD mq:{c}:ranked") == 1
-    });
+    eventually("the third is back", || client.number("ZCARD mq:{c}:ranked") == 1);
     assert_eq!(client.number("ZCARD mq:{a}:inflight"), 1);
     assert_eq!(client.number("ZCARD mq:{b}:inflight"), 1);
 }
@@ -123,9 +105,7 @@ fn keys_deleted_under_the_timer_do_no_harm() {
         client.ask(delete);
         client.push("mails", "x");
         client.pull("mails VISIBILITY 30");
-        eventually("the other queue goes on", || {
-            client.number("ZCARD mq:{mails}:ranked") == 1
-        });
+        eventually("the other queue goes on", || client.number("ZCARD mq:{mails}:ranked") == 1);
         client.ask("FLUSHALL");
     }
 }
@@ -177,7 +157,8 @@ fn a_pull_among_due_messages_never_replies_empty() {
     let mut client = server.client();
     let push = "for n = 1, 15000 do redis.call('MQ.PUSH', KEYS[1], 'x') end";
     client.reply(&["EVAL", push, "1", "orders"]).expect("messages pushed");
-    let pull = "for n = 1, 2 do redis.call('MQ.PULL', KEYS[1], 'COUNT', '10000', 'VISIBILITY', '300') end
+    let pull =
+        "for n = 1, 2 do redis.call('MQ.PULL', KEYS[1], 'COUNT', '10000', 'VISIBILITY', '300') end
                 return redis.call('MQ.LEN', KEYS[1], 'INFLIGHT')";
     assert_eq!(client.reply(&["EVAL", pull, "1", "orders"]), Ok(Value::Int(15_000)));
     let mut lines = vec!["DEBUG SLEEP 0.4".to_string()];
@@ -203,15 +184,10 @@ fn a_pull_finds_the_message_that_is_alive_behind_many_that_die() {
     for reply in client.pipeline(&pushes) {
         reply.expect("an id");
     }
-    assert_eq!(
-        client.pull_batch("orders COUNT 5000 VISIBILITY 200").len(),
-        5_000
-    );
+    assert_eq!(client.pull_batch("orders COUNT 5000 VISIBILITY 200").len(), 5_000);
     client.ask("MQ.PUSH orders alive DELAY 250");
     let replies = client.pipeline(&["DEBUG SLEEP 0.5".into(), "MQ.PULL orders".into()]);
     let message = Message::from(replies[1].as_ref().expect("a reply"));
     assert_eq!(message.text(), "alive");
-    eventually("the others are dead", || {
-        client.number("MQ.LEN {orders}:dead") == 5_000
-    });
+    eventually("the others are dead", || client.number("MQ.LEN {orders}:dead") == 5_000);
 }

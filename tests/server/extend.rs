@@ -9,14 +9,8 @@ fn the_visibility_restarts_from_now() {
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 20000");
     let before = now_ms();
-    let until = client.number(&format!(
-        "MQ.EXTEND {} VISIBILITY 50000",
-        message.delivery()
-    ));
-    assert!(
-        (before + 50_000..=now_ms() + 50_000).contains(&until),
-        "until {until}"
-    );
+    let until = client.number(&format!("MQ.EXTEND {} VISIBILITY 50000", message.delivery()));
+    assert!((before + 50_000..=now_ms() + 50_000).contains(&until), "until {until}");
     assert_eq!(client.queue_info("orders", "next_due_at"), until);
     client.acknowledge(&message);
 }
@@ -29,17 +23,11 @@ fn without_a_length_it_is_the_queues() {
     let message = client.pull("orders VISIBILITY 1000000");
     let before = now_ms();
     let until = client.number(&format!("MQ.EXTEND {}", message.delivery()));
-    assert!(
-        (before + 30_000..=now_ms() + 30_000).contains(&until),
-        "until {until}"
-    );
+    assert!((before + 30_000..=now_ms() + 30_000).contains(&until), "until {until}");
     client.ask("MQ.CONFIG orders VISIBILITY 7000");
     let before = now_ms();
     let until = client.number(&format!("MQ.EXTEND {}", message.delivery()));
-    assert!(
-        (before + 7_000..=now_ms() + 7_000).contains(&until),
-        "until {until}"
-    );
+    assert!((before + 7_000..=now_ms() + 7_000).contains(&until), "until {until}");
 }
 
 #[test]
@@ -48,10 +36,7 @@ fn an_extended_message_stays_away_until_its_new_end() {
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 200");
-    client.number(&format!(
-        "MQ.EXTEND {} VISIBILITY 60000",
-        message.delivery()
-    ));
+    client.number(&format!("MQ.EXTEND {} VISIBILITY 60000", message.delivery()));
     sleep_until_ms(message.visibility_until + 20);
     client.pull_nothing("orders");
     assert_eq!(client.lengths("orders"), [0, 1, 0]);
@@ -66,9 +51,7 @@ fn a_visibility_can_be_shortened() {
     let message = client.pull("orders");
     let until = client.number(&format!("MQ.EXTEND {} VISIBILITY 1", message.delivery()));
     assert!(until < message.visibility_until);
-    eventually("the message is back", || {
-        client.number("MQ.LEN orders READY") == 1
-    });
+    eventually("the message is back", || client.number("MQ.LEN orders READY") == 1);
     assert_eq!(client.pull("orders").retry_count, 1);
 }
 
@@ -92,9 +75,7 @@ fn extending_needs_a_delivery_that_still_runs() {
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 1");
-    eventually("the message waits again", || {
-        client.number("MQ.LEN orders READY") == 1
-    });
+    eventually("the message waits again", || client.number("MQ.LEN orders READY") == 1);
     let error = client.refused(&format!("MQ.EXTEND {}", message.delivery()));
     assert!(error.starts_with("BADRECEIPT "), "{error}");
 
@@ -114,11 +95,7 @@ fn unknown_messages_are_not_found() {
     let server = Server::start();
     let mut client = server.client();
     let waiting = client.push("orders", "one");
-    for id in [
-        waiting.as_str(),
-        "nonsense",
-        "01890a5d-ac96-774b-bcce-b302099a8057",
-    ] {
+    for id in [waiting.as_str(), "nonsense", "01890a5d-ac96-774b-bcce-b302099a8057"] {
         let error = client.refused(&format!("MQ.EXTEND orders {id} 0000000000000001"));
         assert!(error.starts_with("NOTFOUND "), "{id}: {error}");
     }
@@ -143,14 +120,8 @@ fn several_messages_are_extended_each_by_itself() {
     let replies = client.numbers(&line);
     let expected = before + 90_000..=now_ms() + 90_000;
     assert_eq!(replies[1..3], [-1, 0]);
-    assert!(
-        expected.contains(&replies[0]) && expected.contains(&replies[3]),
-        "{replies:?}"
-    );
-    assert_eq!(
-        client.queue_info("orders", "next_due_at"),
-        batch[1].visibility_until
-    );
+    assert!(expected.contains(&replies[0]) && expected.contains(&replies[3]), "{replies:?}");
+    assert_eq!(client.queue_info("orders", "next_due_at"), batch[1].visibility_until);
 }
 
 #[test]
@@ -159,11 +130,8 @@ fn the_same_message_twice_is_extended_twice() {
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders");
-    let replies = client.numbers(&format!(
-        "MQ.EXTEND orders IDS 2 {} {}",
-        message.pair(),
-        message.pair()
-    ));
+    let replies =
+        client.numbers(&format!("MQ.EXTEND orders IDS 2 {} {}", message.pair(), message.pair()));
     assert!(replies[0] > 0 && replies[0] == replies[1], "{replies:?}");
     client.acknowledge(&message);
 }

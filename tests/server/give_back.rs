@@ -11,10 +11,7 @@ fn a_message_given_back_is_ready_at_once_with_one_retry_more() {
     assert_eq!(client.number(&format!("MQ.NACK {}", first.delivery())), 1);
     assert_eq!(client.lengths("orders"), [1, 0, 0]);
     let second = client.pull("orders");
-    assert_eq!(
-        (&second.id, second.retry_count, second.timestamp),
-        (&first.id, 1, first.timestamp)
-    );
+    assert_eq!((&second.id, second.retry_count, second.timestamp), (&first.id, 1, first.timestamp));
     assert!(second.receipt > first.receipt);
     assert_eq!(client.queue_info("orders", "nacked"), 1);
     assert_eq!(client.queue_info("orders", "expired"), 0);
@@ -32,9 +29,7 @@ fn a_message_given_back_stands_behind_all_that_wait() {
     client.give_back(&first);
     sleep_until_ms(now_ms() + 2);
     client.push("orders", "four");
-    let order: Vec<String> = (0..4)
-        .map(|_| client.pull("orders").text().to_string())
-        .collect();
+    let order: Vec<String> = (0..4).map(|_| client.pull("orders").text().to_string()).collect();
     assert_eq!(order, ["two", "three", "one", "four"]);
 }
 
@@ -45,16 +40,10 @@ fn a_message_given_back_with_a_delay_waits_for_its_end() {
     client.push("orders", "one");
     let message = client.pull("orders");
     let before = now_ms();
-    assert_eq!(
-        client.number(&format!("MQ.NACK {} DELAY 100", message.delivery())),
-        1
-    );
+    assert_eq!(client.number(&format!("MQ.NACK {} DELAY 100", message.delivery())), 1);
     assert_eq!(client.lengths("orders"), [0, 0, 1]);
     let due = client.queue_info("orders", "next_due_at");
-    assert!(
-        (before + 100..=now_ms() + 100).contains(&due),
-        "due at {due}"
-    );
+    assert!((before + 100..=now_ms() + 100).contains(&due), "due at {due}");
     client.pull_nothing("orders");
     sleep_until_ms(due);
     assert_eq!(client.pull("orders").retry_count, 1);
@@ -84,9 +73,7 @@ fn giving_back_needs_a_delivery_that_still_runs() {
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 1");
-    eventually("the message waits again", || {
-        client.number("MQ.LEN orders READY") == 1
-    });
+    eventually("the message waits again", || client.number("MQ.LEN orders READY") == 1);
     let error = client.refused(&format!("MQ.NACK {}", message.delivery()));
     assert!(error.starts_with("BADRECEIPT "), "{error}");
 
@@ -95,11 +82,7 @@ fn giving_back_needs_a_delivery_that_still_runs() {
     let replies = client.pipeline(&["DEBUG SLEEP 0.1".into(), late]);
     let error = replies[1].clone().expect_err("a refusal");
     assert!(error.starts_with("BADRECEIPT "), "{error}");
-    assert_eq!(
-        client.pull("orders").retry_count,
-        2,
-        "the end of a visibility is counted once"
-    );
+    assert_eq!(client.pull("orders").retry_count, 2, "the end of a visibility is counted once");
 }
 
 #[test]
@@ -150,16 +133,9 @@ fn messages_given_back_together_keep_their_order() {
     }
     let batch = client.pull_batch("orders COUNT 10");
     let pairs: Vec<String> = batch.iter().map(Message::pair).collect();
-    assert_eq!(
-        client.numbers(&format!("MQ.NACK orders IDS 10 {}", pairs.join(" "))),
-        vec![1; 10]
-    );
+    assert_eq!(client.numbers(&format!("MQ.NACK orders IDS 10 {}", pairs.join(" "))), vec![1; 10]);
     let again = client.pull_batch("orders COUNT 10");
-    let ids = |batch: &[Message]| {
-        batch
-            .iter()
-            .map(|message| message.id.clone())
-            .collect::<Vec<_>>()
-    };
+    let ids =
+        |batch: &[Message]| batch.iter().map(|message| message.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&again), ids(&batch));
 }

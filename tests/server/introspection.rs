@@ -112,10 +112,7 @@ fn next_due_at_is_the_first_of_all_deadlines() {
         "nothing is due for a waiting message"
     );
     let message = client.pull("orders VISIBILITY 50000");
-    assert_eq!(
-        client.queue_info("orders", "next_due_at"),
-        message.visibility_until
-    );
+    assert_eq!(client.queue_info("orders", "next_due_at"), message.visibility_until);
     client.ask("MQ.PUSH orders two DELAY 20000");
     assert!(client.queue_info("orders", "next_due_at") < message.visibility_until);
 }
@@ -133,10 +130,7 @@ fn the_highest_retry_count_is_that_of_the_messages_still_there() {
     client.give_back(&first);
     assert_eq!(client.queue_info("orders", "highest_retry_count"), 2);
     let remaining = client.pull_batch("orders COUNT 2");
-    let most = remaining
-        .iter()
-        .find(|message| message.retry_count == 2)
-        .expect("the first");
+    let most = remaining.iter().find(|message| message.retry_count == 2).expect("the first");
     client.acknowledge(most);
     assert_eq!(client.queue_info("orders", "highest_retry_count"), 1);
 }
@@ -167,15 +161,9 @@ fn expiries_and_deaths_are_counted() {
         let message = client.pull("orders VISIBILITY 1");
         sleep_until_ms(message.visibility_until);
         client.ask("MQ.LEN orders");
-        eventually("it is back or dead", || {
-            client.number("MQ.LEN orders INFLIGHT") == 0
-        });
+        eventually("it is back or dead", || client.number("MQ.LEN orders INFLIGHT") == 0);
     }
-    assert_eq!(
-        client.queue_info("orders", "expired"),
-        2,
-        "both returns came by time"
-    );
+    assert_eq!(client.queue_info("orders", "expired"), 2, "both returns came by time");
     assert_eq!(client.queue_info("orders", "dead"), 1);
     assert_eq!(client.queue_info("orders", "nacked"), 0);
 }
@@ -218,10 +206,7 @@ fn the_section_of_info_sums_over_all_queues() {
 fn info_everything_includes_the_section() {
     let server = Server::start();
     let text = server.client().text("INFO everything");
-    assert!(
-        text.contains("\r\n# mq\r\n") || text.contains("\r\n# mq_mq\r\n"),
-        "{text}"
-    );
+    assert!(text.contains("\r\n# mq\r\n") || text.contains("\r\n# mq_mq\r\n"), "{text}");
     assert!(text.contains("\r\nmq_pushed:0\r\n"), "{text}");
 }
 
@@ -264,14 +249,7 @@ fn queues_lists_what_has_a_message_or_a_setting() {
         names.sort();
         names
     };
-    let mut expected = vec![
-        "configured",
-        "delayed",
-        "gone",
-        "in-flight",
-        "ready",
-        "{tagged}.name",
-    ];
+    let mut expected = vec!["configured", "delayed", "gone", "in-flight", "ready", "{tagged}.name"];
     assert_eq!(queues(&mut client), expected);
     client.acknowledge(&message);
     expected.retain(|name| *name != "gone");
@@ -381,10 +359,7 @@ fn queues_are_complete_right_after_a_restart() {
     server.restart_with_snapshot();
     let mut client = server.client();
     assert_eq!(strings(&client.ask("MQ.QUEUES")).len(), 2000);
-    assert_eq!(
-        strings(&client.ask("MQ.QUEUES MATCH queue-1234")),
-        ["queue-1234"]
-    );
+    assert_eq!(strings(&client.ask("MQ.QUEUES MATCH queue-1234")), ["queue-1234"]);
 }
 
 #[test]

@@ -15,11 +15,7 @@ fn only_pushes_and_settings_are_refused() {
         client.push("orders", n.to_string());
     }
     fill_up(&mut client);
-    for line in [
-        "MQ.PUSH orders x",
-        "MQ.PUSH orders x DELAY 5",
-        "MQ.CONFIG orders DELAY 5",
-    ] {
+    for line in ["MQ.PUSH orders x", "MQ.PUSH orders x DELAY 5", "MQ.CONFIG orders DELAY 5"] {
         let error = client.refused(line);
         assert!(error.starts_with("OOM "), "{line}: {error}");
     }
@@ -43,14 +39,9 @@ fn pulls_and_acknowledgments_work_in_a_script_too() {
     // Without a declaration of what it does, a script as a whole may be refused: so its commands are allowed to run.
     let script = "local m = redis.call('MQ.PULL', KEYS[1])
                   return redis.call('MQ.ACK', KEYS[1], m[2], m[14])";
-    assert_eq!(
-        client.reply(&["EVAL", script, "1", "orders"]),
-        Ok(Value::Int(1))
-    );
+    assert_eq!(client.reply(&["EVAL", script, "1", "orders"]), Ok(Value::Int(1)));
     let script = "return redis.call('MQ.PUSH', KEYS[1], 'x')";
-    let error = client
-        .reply(&["EVAL", script, "1", "orders"])
-        .expect_err("a refusal");
+    let error = client.reply(&["EVAL", script, "1", "orders"]).expect_err("a refusal");
     assert!(error.contains("OOM"), "{error}");
 }
 
@@ -68,9 +59,7 @@ fn the_timer_works_and_serves_waiting_clients() {
     let (again, mut consumer) = waiting.message();
     assert_eq!(again.id, first.id);
     consumer.acknowledge(&again);
-    eventually("the other is dead", || {
-        consumer.number("MQ.LEN {mails}:dead READY") == 1
-    });
+    eventually("the other is dead", || consumer.number("MQ.LEN {mails}:dead READY") == 1);
     let dead = consumer.pull("{mails}:dead");
     consumer.acknowledge(&dead);
     assert_eq!(consumer.number("MQ.LEN {mails}:dead"), 0);

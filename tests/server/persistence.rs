@@ -49,21 +49,14 @@ fn everything_survives_a_rewrite_of_the_append_only_file() {
             let info = client.info("persistence");
             info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0"
         });
-        assert_eq!(
-            client.info("persistence")["aof_last_bgrewrite_status"],
-            "ok"
-        );
+        assert_eq!(client.info("persistence")["aof_last_bgrewrite_status"], "ok");
         let message = client.pull("mails");
         assert_eq!(message.id, after_rewrite);
         client.acknowledge(&message);
         let digest = client.text("DEBUG DIGEST");
         server.kill_and_start_again();
         let mut client = server.client();
-        assert_eq!(
-            client.text("DEBUG DIGEST"),
-            digest,
-            "aof-use-rdb-preamble {preamble}"
-        );
+        assert_eq!(client.text("DEBUG DIGEST"), digest, "aof-use-rdb-preamble {preamble}");
         check(&mut client, &everything, "orders");
     }
 }
@@ -71,28 +64,19 @@ fn everything_survives_a_rewrite_of_the_append_only_file() {
 #[test]
 fn every_database_survives() {
     let mut server = Server::start_with_append_only_file();
-    let everything: Vec<_> = [0, 7, 15]
-        .map(|n| (n, fill(&mut server.client_of_database(n))))
-        .into_iter()
-        .collect();
+    let everything: Vec<_> =
+        [0, 7, 15].map(|n| (n, fill(&mut server.client_of_database(n)))).into_iter().collect();
     server.kill_and_start_again();
     for (database, everything) in &everything {
-        check(
-            &mut server.client_of_database(*database),
-            everything,
-            "orders",
-        );
+        check(&mut server.client_of_database(*database), everything, "orders");
     }
 }
 
 #[test]
 fn deadlines_hold_over_a_restart_with_nobody_talking_to_the_queue() {
     for append_only in [false, true] {
-        let mut server = if append_only {
-            Server::start_with_append_only_file()
-        } else {
-            Server::start()
-        };
+        let mut server =
+            if append_only { Server::start_with_append_only_file() } else { Server::start() };
         for database in [0, 5] {
             let mut client = server.client_of_database(database);
             client.push("orders", "one");
@@ -109,9 +93,7 @@ fn deadlines_hold_over_a_restart_with_nobody_talking_to_the_queue() {
         }
         for database in [0, 5] {
             let mut client = server.client_of_database(database);
-            eventually("both are back", || {
-                client.number("ZCARD mq:{orders}:ranked") == 2
-            });
+            eventually("both are back", || client.number("ZCARD mq:{orders}:ranked") == 2);
             assert_eq!(client.number("ZCARD mq:{mails}:inflight"), 1);
             let batch = client.pull_batch("orders COUNT 10");
             let retries: Vec<i64> = batch.iter().map(|message| message.retry_count).collect();
@@ -173,11 +155,7 @@ fn work(mut client: Client, stop: &AtomicBool, seed: u64) -> Known {
             return known;
         };
         for message in items(&pulled).iter().map(Message::from) {
-            let action = if random.u8(0..4) == 0 {
-                "MQ.NACK"
-            } else {
-                "MQ.ACK"
-            };
+            let action = if random.u8(0..4) == 0 { "MQ.NACK" } else { "MQ.ACK" };
             match client.reply_to(&format!("{action} {}", message.delivery())) {
                 Ok(_) if action == "MQ.ACK" => known.acknowledged.insert(message.id),
                 // The server says no when the delivery's time is over.
@@ -210,9 +188,7 @@ fn a_crash_loses_no_acknowledged_push_and_brings_back_no_acknowledged_message() 
                 server.client().ask("BGREWRITEAOF");
             }
             let mut observer = server.client();
-            eventually("there was some work", || {
-                observer.queue_info("orders", "acked") > 200
-            });
+            eventually("there was some work", || observer.queue_info("orders", "acked") > 200);
             drop(observer);
             server.kill();
             stop.store(true, Ordering::Relaxed);
@@ -237,10 +213,7 @@ fn a_crash_loses_no_acknowledged_push_and_brings_back_no_acknowledged_message() 
         client.number("MQ.LEN orders") == 0
     });
     let resurrected: Vec<_> = left.intersection(&all.acknowledged).collect();
-    assert!(
-        resurrected.is_empty(),
-        "acknowledged, but delivered again: {resurrected:?}"
-    );
+    assert!(resurrected.is_empty(), "acknowledged, but delivered again: {resurrected:?}");
     let gone = |id: &&String| !left.contains(*id) && !all.acknowledged.contains(*id);
     let lost: Vec<_> = all
         .pushed

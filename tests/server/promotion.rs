@@ -33,24 +33,17 @@ fn deadlines_are_kept_by_a_promoted_replica_with_nobody_talking() {
         client.ask("MQ.CONFIG mails MAXRETRIES 0");
         for queue in ["orders", "mails"] {
             client.push(queue, "one");
-            client.pull(&format!("{queue} VISIBILITY 600"));
+            client.pull(&format!("{queue} VISIBILITY 1500"));
         }
-        client.ask("MQ.PUSH orders two DELAY 600");
+        client.ask("MQ.PUSH orders two DELAY 1500");
     }
     promote(&mut server, &replica);
     for database in [0, 9] {
         let mut copy = replica.client_of_database(database);
-        eventually("both are back", || {
-            copy.number("ZCARD mq:{orders}:ranked") == 2
-        });
-        eventually("it is dead", || {
-            copy.number("EXISTS mq:{mails}:inflight") == 0
-        });
-        let retries: Vec<i64> = copy
-            .pull_batch("orders COUNT 5")
-            .iter()
-            .map(|message| message.retry_count)
-            .collect();
+        eventually("both are back", || copy.number("ZCARD mq:{orders}:ranked") == 2);
+        eventually("it is dead", || copy.number("EXISTS mq:{mails}:inflight") == 0);
+        let retries: Vec<i64> =
+            copy.pull_batch("orders COUNT 5").iter().map(|message| message.retry_count).collect();
         assert_eq!(retries, [1, 0]);
         assert_eq!(copy.pull("{mails}:dead").more["dead_retries"], "0");
     }
@@ -62,18 +55,14 @@ fn a_deadline_that_passed_before_the_promotion_is_acted_on_after_it() {
     let replica = server.start_replica();
     let mut client = server.client();
     client.push("orders", "one");
-    let message = client.pull("orders VISIBILITY 400");
+    let message = client.pull("orders VISIBILITY 2000");
     let mut copy = replica.client();
-    eventually("the replica has it", || {
-        copy.number("MQ.LEN orders INFLIGHT") == 1
-    });
+    eventually("the replica has it", || copy.number("MQ.LEN orders INFLIGHT") == 1);
     server.kill();
     sleep_until_ms(message.visibility_until + 50);
     assert_eq!(copy.lengths("orders"), [0, 1, 0]);
     copy.ask("REPLICAOF NO ONE");
-    eventually("it is back", || {
-        copy.number("ZCARD mq:{orders}:ranked") == 1
-    });
+    eventually("it is back", || copy.number("ZCARD mq:{orders}:ranked") == 1);
 }
 
 #[test]
@@ -133,17 +122,9 @@ fn a_master_that_was_demoted_acts_on_nothing_any_more() {
     copy.ask("REPLICAOF NO ONE");
     client.ask(&format!("REPLICAOF 127.0.0.1 {}", replica.port()));
     server.wait_until_in_sync();
-    eventually("both are back at the new master", || {
-        copy.number("MQ.LEN orders READY") == 2
-    });
+    eventually("both are back at the new master", || copy.number("MQ.LEN orders READY") == 2);
     let batch = copy.pull_batch("orders COUNT 5 VISIBILITY 3600000");
-    assert_eq!(
-        batch
-            .iter()
-            .map(|message| message.retry_count)
-            .collect::<Vec<_>>(),
-        [1, 0]
-    );
+    assert_eq!(batch.iter().map(|message| message.retry_count).collect::<Vec<_>>(), [1, 0]);
     eventually("the demoted one has the same", || {
         client.text("DEBUG DIGEST") == copy.text("DEBUG DIGEST")
     });
@@ -160,7 +141,5 @@ fn a_master_that_is_demoted_and_promoted_again_keeps_its_deadlines() {
     sleep_until_ms(message.visibility_until + 50);
     assert_eq!(client.number("ZCARD mq:{orders}:inflight"), 1);
     client.ask("REPLICAOF NO ONE");
-    eventually("it is back", || {
-        client.number("ZCARD mq:{orders}:ranked") == 1
-    });
+    eventually("it is back", || client.number("ZCARD mq:{orders}:ranked") == 1);
 }

@@ -9,9 +9,7 @@ use std::{
 /// Sends commands as lines and returns the exact bytes of the replies, up to that of a last PING.
 fn raw_replies(server: &Server, lines: &[&str]) -> String {
     let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
-    socket
-        .set_read_timeout(Some(DEADLINE))
-        .expect("a read timeout");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
     let end = "+PONG\r\n";
     let request = format!("{}\r\nPING\r\n", lines.join("\r\n"));
     socket.write_all(request.as_bytes()).expect("commands sent");
@@ -32,11 +30,7 @@ fn raw_resp3_replies(server: &Server, lines: &[&str]) -> String {
     all.extend(lines);
     let replies = raw_replies(server, &all);
     let marker = "$11\r\nafter-hello\r\n";
-    replies
-        .split_once(marker)
-        .expect("the reply of ECHO")
-        .1
-        .to_string()
+    replies.split_once(marker).expect("the reply of ECHO").1.to_string()
 }
 
 const EMPTY_PULLS: [&str; 4] = [
@@ -49,19 +43,13 @@ const EMPTY_PULLS: [&str; 4] = [
 #[test]
 fn an_empty_queue_is_a_null_array_in_resp2() {
     let server = Server::start();
-    assert_eq!(
-        raw_replies(&server, &EMPTY_PULLS),
-        "*-1\r\n*0\r\n*-1\r\n*0\r\n"
-    );
+    assert_eq!(raw_replies(&server, &EMPTY_PULLS), "*-1\r\n*0\r\n*-1\r\n*0\r\n");
 }
 
 #[test]
 fn an_empty_queue_is_a_null_in_resp3() {
     let server = Server::start();
-    assert_eq!(
-        raw_resp3_replies(&server, &EMPTY_PULLS),
-        "_\r\n*0\r\n_\r\n*0\r\n"
-    );
+    assert_eq!(raw_resp3_replies(&server, &EMPTY_PULLS), "_\r\n*0\r\n_\r\n*0\r\n");
 }
 
 #[test]
@@ -72,23 +60,12 @@ fn a_message_is_a_flat_array_in_resp2() {
     let lines: Vec<&str> = reply.split("\r\n").collect();
     assert_eq!(lines[..3], ["*14", "$2", "id"], "{reply}");
     assert_eq!(lines[3..4], ["$36"]);
-    assert_eq!(
-        lines[5..12],
-        ["$5", "queue", "$6", "orders", "$7", "payload", "$5"]
-    );
+    assert_eq!(lines[5..12], ["$5", "queue", "$6", "orders", "$7", "payload", "$5"]);
     assert_eq!(lines[12..15], ["hello", "$9", "timestamp"]);
-    assert!(
-        lines[15].starts_with(':') && lines[15].len() == 14,
-        "{}",
-        lines[15]
-    );
+    assert!(lines[15].starts_with(':') && lines[15].len() == 14, "{}", lines[15]);
     assert_eq!(lines[16..20], ["$11", "retry_count", ":0", "$16"]);
     assert_eq!(lines[20], "visibility_until");
-    assert!(
-        lines[21].starts_with(':') && lines[21].len() == 14,
-        "{}",
-        lines[21]
-    );
+    assert!(lines[21].starts_with(':') && lines[21].len() == 14, "{}", lines[21]);
     assert_eq!(lines[22..25], ["$7", "receipt", "$16"]);
 }
 
@@ -97,21 +74,12 @@ fn a_message_is_a_map_in_resp3_where_modules_can_reply_with_one() {
     let server = Server::start();
     server.client().push("orders", "hello");
     server.client().push("orders", "hello");
-    let (one, batch) = if facts().modules_reply_with_maps() {
-        ("%7", "*1\r\n%7")
-    } else {
-        ("*14", "*1\r\n*14")
-    };
+    let (one, batch) =
+        if facts().modules_reply_with_maps() { ("%7", "*1\r\n%7") } else { ("*14", "*1\r\n*14") };
     let reply = raw_resp3_replies(&server, &["MQ.PULL orders"]);
-    assert!(
-        reply.starts_with(&format!("{one}\r\n$2\r\nid\r\n$36\r\n")),
-        "{reply}"
-    );
+    assert!(reply.starts_with(&format!("{one}\r\n$2\r\nid\r\n$36\r\n")), "{reply}");
     let reply = raw_resp3_replies(&server, &["MQ.PULL orders COUNT 5"]);
-    assert!(
-        reply.starts_with(&format!("{batch}\r\n$2\r\nid\r\n$36\r\n")),
-        "{reply}"
-    );
+    assert!(reply.starts_with(&format!("{batch}\r\n$2\r\nid\r\n$36\r\n")), "{reply}");
 }
 
 #[test]
@@ -120,11 +88,7 @@ fn settings_and_info_are_maps_in_resp3_where_modules_can_reply_with_one() {
     let mut client = server.resp3_client();
     for line in ["MQ.CONFIG orders", "MQ.INFO orders"] {
         let reply = client.ask(line);
-        assert_eq!(
-            matches!(reply, Value::Map(_)),
-            facts().modules_reply_with_maps(),
-            "{reply:?}"
-        );
+        assert_eq!(matches!(reply, Value::Map(_)), facts().modules_reply_with_maps(), "{reply:?}");
         assert!(matches!(server.client().ask(line), Value::Array(_)));
         assert_eq!(entries(&reply), entries(&server.client().ask(line)));
     }
@@ -147,11 +111,7 @@ fn the_other_replies_are_the_same_in_both_protocols() {
     assert_eq!(replies[..2], [":0", "*0"]);
     assert!(replies[2].starts_with("-NOTFOUND "), "{}", replies[2]);
     assert_eq!(replies[3..6], ["*1", ":0", "+OK"]);
-    assert!(
-        replies[6].starts_with("-ERR wrong number"),
-        "{}",
-        replies[6]
-    );
+    assert!(replies[6].starts_with("-ERR wrong number"), "{}", replies[6]);
 }
 
 #[test]
@@ -160,21 +120,13 @@ fn payloads_of_any_bytes_and_size_come_back_unchanged() {
     let mut client = server.client();
     let mut random = fastrand::Rng::with_seed(3);
     for size in [0, 1, 2, 63, 64, 250, 251, 65_535, 65_536, 1 << 20, 10 << 20] {
-        let payload: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
-            .take(size)
-            .collect();
+        let payload: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(size).collect();
         client.push("orders", &payload);
         let message = client.pull("orders");
-        assert!(
-            message.payload == payload,
-            "a payload of {size} bytes came back changed"
-        );
+        assert!(message.payload == payload, "a payload of {size} bytes came back changed");
         client.give_back(&message);
         let message = client.pull("orders");
-        assert!(
-            message.payload == payload,
-            "a returned payload of {size} bytes came back changed"
-        );
+        assert!(message.payload == payload, "a returned payload of {size} bytes came back changed");
         client.acknowledge(&message);
     }
     let every_byte: Vec<u8> = (0..=255).collect();
@@ -193,9 +145,7 @@ fn large_payloads_survive_and_reach_replicas() {
     let message = client.pull("orders");
     client.give_back(&message);
     let mut copy = replica.client();
-    eventually("the replica has it", || {
-        copy.number("MQ.LEN {orders}:dead") == 1
-    });
+    eventually("the replica has it", || copy.number("MQ.LEN {orders}:dead") == 1);
     assert_eq!(client.text("DEBUG DIGEST"), copy.text("DEBUG DIGEST"));
     server.kill_and_start_again();
     assert!(server.client().pull("{orders}:dead").payload == payload);
@@ -206,9 +156,7 @@ fn a_payload_over_128_mebibytes_is_refused() {
     let server = Server::start();
     let mut client = server.client();
     let mut payload = vec![b'x'; (128 << 20) + 1];
-    let error = client
-        .reply(&[b"MQ.PUSH".as_slice(), b"orders", &payload])
-        .expect_err("a refusal");
+    let error = client.reply(&[b"MQ.PUSH".as_slice(), b"orders", &payload]).expect_err("a refusal");
     assert_eq!(error, "ERR payload is longer than 134217728 bytes");
     assert_eq!(client.number("DBSIZE"), 0);
     payload.pop();

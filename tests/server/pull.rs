@@ -14,19 +14,12 @@ fn a_message_has_exactly_the_seven_fields() {
 
     assert_eq!((message.id, message.queue.as_str()), (id, "orders"));
     assert_eq!(message.payload, b"hello");
-    assert!(
-        (before_push..=before_pull).contains(&message.timestamp),
-        "{}",
-        message.timestamp
-    );
+    assert!((before_push..=before_pull).contains(&message.timestamp), "{}", message.timestamp);
     assert_eq!(message.retry_count, 0);
     assert!((before_pull + 30_000..=after + 30_000).contains(&message.visibility_until));
     assert_eq!(message.receipt.len(), 16);
     assert!(
-        message
-            .receipt
-            .chars()
-            .all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)),
+        message.receipt.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)),
         "{}",
         message.receipt
     );
@@ -37,9 +30,7 @@ fn a_message_has_exactly_the_seven_fields() {
 fn messages_come_in_the_order_of_their_pushes() {
     let server = Server::start();
     let mut client = server.client();
-    let ids: Vec<String> = (0..50)
-        .map(|n| client.push("orders", n.to_string()))
-        .collect();
+    let ids: Vec<String> = (0..50).map(|n| client.push("orders", n.to_string())).collect();
     let pulled: Vec<String> = (0..50).map(|_| client.pull("orders").id).collect();
     assert_eq!(pulled, ids);
 }
@@ -58,9 +49,7 @@ fn a_queue_with_nothing_ready_replies_null() {
 fn a_batch_has_at_most_as_many_messages_as_asked_for() {
     let server = Server::start();
     let mut client = server.client();
-    let ids: Vec<String> = (0..5)
-        .map(|n| client.push("orders", n.to_string()))
-        .collect();
+    let ids: Vec<String> = (0..5).map(|n| client.push("orders", n.to_string())).collect();
     let first = client.pull_batch("orders COUNT 3");
     assert_eq!(
         first.iter().map(|message| &message.id).collect::<Vec<_>>(),
@@ -99,16 +88,9 @@ fn a_batch_ends_after_the_message_that_brings_it_over_16_mebibytes() {
     for size in [16 * mebibyte, 1, 1] {
         client.push("exact", vec![b'x'; size]);
     }
-    let sizes: Vec<usize> = client
-        .pull_batch("exact COUNT 10")
-        .iter()
-        .map(|message| message.payload.len())
-        .collect();
-    assert_eq!(
-        sizes,
-        [16 * mebibyte, 1],
-        "16 MiB are not over the limit, one byte more is"
-    );
+    let sizes: Vec<usize> =
+        client.pull_batch("exact COUNT 10").iter().map(|message| message.payload.len()).collect();
+    assert_eq!(sizes, [16 * mebibyte, 1], "16 MiB are not over the limit, one byte more is");
 
     client.push("huge", vec![b'x'; 20 * mebibyte]);
     client.push("huge", "small");
@@ -126,10 +108,7 @@ fn a_delivered_message_is_invisible_until_its_visibility_ends() {
     client.push("orders", "one");
     let first = client.pull("orders VISIBILITY 80");
     client.pull_nothing("orders");
-    assert!(
-        now_ms() < first.visibility_until,
-        "this machine is too slow for the test"
-    );
+    assert!(now_ms() < first.visibility_until, "this machine is too slow for the test");
 
     sleep_until_ms(first.visibility_until);
     let second = client.pull("orders");
@@ -168,9 +147,7 @@ fn a_message_returned_by_expiry_stands_at_its_old_place() {
     }
     let first = client.pull("orders VISIBILITY 1");
     sleep_until_ms(first.visibility_until);
-    let order: Vec<String> = (0..3)
-        .map(|_| client.pull("orders").text().to_string())
-        .collect();
+    let order: Vec<String> = (0..3).map(|_| client.pull("orders").text().to_string()).collect();
     assert_eq!(order, ["one", "two", "three"]);
 }
 
@@ -197,12 +174,8 @@ fn receipts_rise_across_the_messages_of_a_queue() {
         client.push("orders", n.to_string());
     }
     let mut receipts: Vec<String> = (0..50).map(|_| client.pull("orders").receipt).collect();
-    receipts.extend(
-        client
-            .pull_batch("orders COUNT 250")
-            .into_iter()
-            .map(|message| message.receipt),
-    );
+    receipts
+        .extend(client.pull_batch("orders COUNT 250").into_iter().map(|message| message.receipt));
     assert_eq!(receipts.len(), 300);
     for pair in receipts.windows(2) {
         assert!(pair[0] < pair[1], "{} came before {}", pair[0], pair[1]);
@@ -226,10 +199,7 @@ fn two_clients_never_get_the_same_delivery() {
             ids
         };
         let pullers: Vec<_> = (0..4).map(|_| scope.spawn(pull_all)).collect();
-        pullers
-            .into_iter()
-            .flat_map(|puller| puller.join().expect("a puller's ids"))
-            .collect()
+        pullers.into_iter().flat_map(|puller| puller.join().expect("a puller's ids")).collect()
     });
     assert_eq!(ids.len(), 400);
     ids.sort();

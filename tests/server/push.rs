@@ -12,27 +12,13 @@ fn a_push_replies_with_an_id_in_the_text_form_of_a_uuid_version_7() {
 
     let id = String::from_utf8(bulk(&reply).to_vec()).expect("an id in ASCII");
     let parts: Vec<&str> = id.split('-').collect();
-    assert_eq!(
-        parts.iter().map(|part| part.len()).collect::<Vec<_>>(),
-        [8, 4, 4, 4, 12],
-        "{id}"
-    );
-    assert!(
-        id.chars()
-            .all(|c| c == '-' || c.is_ascii_digit() || ('a'..='f').contains(&c)),
-        "{id}"
-    );
+    assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{id}");
+    assert!(id.chars().all(|c| c == '-' || c.is_ascii_digit() || ('a'..='f').contains(&c)), "{id}");
     assert!(parts[2].starts_with('7'), "not version 7: {id}");
-    assert!(
-        parts[3].starts_with(['8', '9', 'a', 'b']),
-        "not the variant of RFC 9562: {id}"
-    );
+    assert!(parts[3].starts_with(['8', '9', 'a', 'b']), "not the variant of RFC 9562: {id}");
     let time =
         i64::from_str_radix(&format!("{}{}", parts[0], parts[1]), 16).expect("48 bits of time");
-    assert!(
-        (before..=after).contains(&time),
-        "the id's time {time} is not in {before}..={after}"
-    );
+    assert!((before..=after).contains(&time), "the id's time {time} is not in {before}..={after}");
 }
 
 #[test]
@@ -40,11 +26,8 @@ fn ids_rise_in_the_order_of_the_pushes() {
     let server = Server::start();
     let mut client = server.client();
     let lines: Vec<String> = (0..2000).map(|n| format!("MQ.PUSH orders {n}")).collect();
-    let ids: Vec<String> = client
-        .pipeline(&lines)
-        .into_iter()
-        .map(|id| text_of(&id.expect("an id")))
-        .collect();
+    let ids: Vec<String> =
+        client.pipeline(&lines).into_iter().map(|id| text_of(&id.expect("an id"))).collect();
     for pair in ids.windows(2) {
         assert!(pair[0] < pair[1], "{} came before {}", pair[0], pair[1]);
     }
@@ -57,10 +40,7 @@ fn a_pushed_message_is_ready_at_once() {
     let id = client.push("orders", "hello");
     assert_eq!(client.number("MQ.LEN orders READY"), 1);
     let message = client.pull("orders");
-    assert_eq!(
-        (message.id.as_str(), message.text()),
-        (id.as_str(), "hello")
-    );
+    assert_eq!((message.id.as_str(), message.text()), (id.as_str(), "hello"));
 }
 
 #[test]
@@ -72,18 +52,12 @@ fn a_message_pushed_with_a_delay_is_not_delivered_before_its_time() {
     assert_eq!(client.lengths("orders"), [0, 0, 1]);
     client.pull_nothing("orders");
     let due = client.queue_info("orders", "next_due_at");
-    assert!(
-        (before + 150..=now_ms() + 150).contains(&due),
-        "due at {due}"
-    );
+    assert!((before + 150..=now_ms() + 150).contains(&due), "due at {due}");
 
     sleep_until_ms(due);
     let message = client.pull("orders");
     assert_eq!((message.id, message.retry_count), (id, 0));
-    assert!(
-        (before..due).contains(&message.timestamp),
-        "the timestamp is the time of the push"
-    );
+    assert!((before..due).contains(&message.timestamp), "the timestamp is the time of the push");
 }
 
 #[test]
@@ -94,9 +68,7 @@ fn delayed_messages_are_delivered_in_the_order_of_their_due_times() {
         client.ask(&format!("MQ.PUSH orders {payload} DELAY {delay}"));
     }
     eventually("all are due", || client.number("MQ.LEN orders READY") == 3);
-    let order: Vec<String> = (0..3)
-        .map(|_| client.pull("orders").text().to_string())
-        .collect();
+    let order: Vec<String> = (0..3).map(|_| client.pull("orders").text().to_string()).collect();
     assert_eq!(order, ["first", "second", "third"]);
 }
 
@@ -109,17 +81,8 @@ fn a_message_that_becomes_due_stands_behind_those_that_became_ready_before_it() 
     eventually("it is due", || client.number("MQ.LEN orders READY") == 2);
     sleep_until_ms(now_ms() + 2);
     client.push("orders", "pushed after it was due");
-    let order: Vec<String> = (0..3)
-        .map(|_| client.pull("orders").text().to_string())
-        .collect();
-    assert_eq!(
-        order,
-        [
-            "pushed while it was delayed",
-            "delayed",
-            "pushed after it was due"
-        ]
-    );
+    let order: Vec<String> = (0..3).map(|_| client.pull("orders").text().to_string()).collect();
+    assert_eq!(order, ["pushed while it was delayed", "delayed", "pushed after it was due"]);
 }
 
 #[test]
@@ -140,10 +103,7 @@ fn the_queues_own_delay_holds_for_pushes_without_one() {
     client.push("orders", "later");
     assert_eq!(client.lengths("orders"), [0, 0, 1]);
     let due = client.queue_info("orders", "next_due_at");
-    assert!(
-        (before + 60_000..=now_ms() + 60_000).contains(&due),
-        "due at {due}"
-    );
+    assert!((before + 60_000..=now_ms() + 60_000).contains(&due), "due at {due}");
 }
 
 #[test]
@@ -200,11 +160,7 @@ fn a_push_inside_a_transaction_takes_effect_with_it() {
 fn watch_on_the_queues_name_notices_a_change() {
     let server = Server::start();
     let (mut client, mut other) = (server.client(), server.client());
-    for change in [
-        "MQ.PUSH orders x",
-        "MQ.PULL orders",
-        "MQ.CONFIG orders VISIBILITY 1000",
-    ] {
+    for change in ["MQ.PUSH orders x", "MQ.PULL orders", "MQ.CONFIG orders VISIBILITY 1000"] {
         client.ask("WATCH orders");
         other.ask(change);
         client.ask("MULTI");
@@ -216,8 +172,5 @@ fn watch_on_the_queues_name_notices_a_change() {
     other.ask("MQ.PUSH another x");
     client.ask("MULTI");
     client.ask("PING");
-    assert_eq!(
-        client.ask("EXEC"),
-        Value::Array(vec![Value::SimpleString("PONG".into())])
-    );
+    assert_eq!(client.ask("EXEC"), Value::Array(vec![Value::SimpleString("PONG".into())]));
 }

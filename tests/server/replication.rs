@@ -28,22 +28,13 @@ fn master_and_replica_agree_after_every_command() {
         fixed("MQ.PUSH orders four"),
         fixed("MQ.PUSH orders five"),
         fixed("MQ.PULL orders COUNT 4 VISIBILITY 600000"),
-        (
-            "MQ.ACK",
-            Box::new(move |last| format!("MQ.ACK orders {}", pair(last, 0))),
-        ),
-        (
-            "MQ.NACK",
-            Box::new(move |last| format!("MQ.NACK orders {}", pair(last, 1))),
-        ),
+        ("MQ.ACK", Box::new(move |last| format!("MQ.ACK orders {}", pair(last, 0)))),
+        ("MQ.NACK", Box::new(move |last| format!("MQ.NACK orders {}", pair(last, 1)))),
         (
             "MQ.EXTEND",
             Box::new(move |last| format!("MQ.EXTEND orders {} VISIBILITY 10", pair(last, 2))),
         ),
-        (
-            "MQ.ACK IDS",
-            Box::new(move |last| format!("MQ.ACK orders IDS 2 {} x y", pair(last, 3))),
-        ),
+        ("MQ.ACK IDS", Box::new(move |last| format!("MQ.ACK orders IDS 2 {} x y", pair(last, 3)))),
         fixed("MQ.PULL orders COUNT 4 VISIBILITY 15"),
         fixed("MQ.CONFIG orders BACKOFF 0 MAXRETRIES 0"),
         fixed("MQ.PULL orders COUNT 4 VISIBILITY 15"),
@@ -83,15 +74,12 @@ fn random_commands_leave_master_and_replicas_the_same() {
             _ => deliveries[random.usize(0..deliveries.len())].delivery(),
         };
         let line = match random.u8(0..12) {
-            0..=3 => format!(
-                "MQ.PUSH {queue} {round} DELAY {}",
-                random.u8(0..2) * random.u8(0..30)
-            ),
-            4..=6 => format!(
-                "MQ.PULL {queue} COUNT {} VISIBILITY {}",
-                random.u8(1..5),
-                random.u8(1..40)
-            ),
+            0..=3 => {
+                format!("MQ.PUSH {queue} {round} DELAY {}", random.u8(0..2) * random.u8(0..30))
+            }
+            4..=6 => {
+                format!("MQ.PULL {queue} COUNT {} VISIBILITY {}", random.u8(1..5), random.u8(1..40))
+            }
             7 | 8 => format!("MQ.ACK {claim}"),
             9 => format!("MQ.NACK {claim}"),
             10 => format!("MQ.EXTEND {claim} VISIBILITY {}", random.u8(1..40)),
@@ -109,13 +97,10 @@ fn random_commands_leave_master_and_replicas_the_same() {
     }
     let mut digest = String::new();
     for (name, copy) in [("replica", &replica), ("replica of the replica", &second)] {
-        eventually(
-            &format!("the same data on the {name} (seed {seed})"),
-            || {
-                digest = clients[0].text("DEBUG DIGEST");
-                digest == copy.client().text("DEBUG DIGEST")
-            },
-        );
+        eventually(&format!("the same data on the {name} (seed {seed})"), || {
+            digest = clients[0].text("DEBUG DIGEST");
+            digest == copy.client().text("DEBUG DIGEST")
+        });
     }
     let mut server = server;
     // Nothing may change between the digest and the end of the server.
@@ -139,11 +124,7 @@ fn a_replica_that_joins_late_gets_everything() {
     fill(&mut client);
     fill(&mut server.client_of_database(4));
     let replica = server.start_replica();
-    same_data(
-        &mut client,
-        &mut replica.client(),
-        "the first synchronization",
-    );
+    same_data(&mut client, &mut replica.client(), "the first synchronization");
     client.push("orders", "more");
     same_data(&mut client, &mut replica.client(), "a push");
 }
@@ -195,8 +176,8 @@ fn a_replica_does_not_act_on_deadlines() {
     let replica = server.start_replica();
     let (mut client, mut copy) = (server.client(), replica.client());
     client.push("orders", "one");
-    let message = client.pull("orders VISIBILITY 400");
-    client.ask("MQ.PUSH orders two DELAY 400");
+    let message = client.pull("orders VISIBILITY 2000");
+    client.ask("MQ.PUSH orders two DELAY 2000");
     same_data(&mut client, &mut copy, "a pull and a delayed push");
     server.kill();
     let digest = copy.text("DEBUG DIGEST");
@@ -217,12 +198,8 @@ fn what_the_masters_timer_moves_reaches_the_replica() {
         client.pull(&format!("{queue} VISIBILITY 20"));
     }
     client.ask("MQ.PUSH orders two DELAY 20");
-    eventually("the replica sees them back", || {
-        copy.number("MQ.LEN orders READY") == 2
-    });
-    eventually("the replica sees it dead", || {
-        copy.number("MQ.LEN {mails}:dead READY") == 1
-    });
+    eventually("the replica sees them back", || copy.number("MQ.LEN orders READY") == 2);
+    eventually("the replica sees it dead", || copy.number("MQ.LEN {mails}:dead READY") == 1);
     same_data(&mut client, &mut copy, "expiries");
 }
 

@@ -62,10 +62,7 @@ fn reading_commands_and_refused_commands_replicate_nothing() {
     client.push("orders", "two");
     let message = client.pull("orders");
     let given_back = client.pull("orders");
-    assert_eq!(
-        client.number(&format!("MQ.NACK {} DELAY 3600000", given_back.delivery())),
-        1
-    );
+    assert_eq!(client.number(&format!("MQ.NACK {} DELAY 3600000", given_back.delivery())), 1);
     client.ask("SET mq:{wrong}:ready x");
     let mut stream = server.replication_stream();
     for line in [
@@ -116,11 +113,7 @@ fn a_pull_does_not_send_the_payload_again() {
     let commands = stream.take();
     assert_eq!(commands.len(), 2);
     for command in commands {
-        assert!(
-            command[2].len() < 200,
-            "an op of {} bytes",
-            command[2].len()
-        );
+        assert!(command[2].len() < 200, "an op of {} bytes", command[2].len());
     }
 }
 
@@ -150,10 +143,7 @@ fn a_pull_that_takes_back_and_delivers_is_one_op() {
     stream.take();
     let pull = "MQ.PULL orders VISIBILITY 3600000".to_string();
     let replies = client.pipeline(&["DEBUG SLEEP 0.4".into(), pull]);
-    assert_eq!(
-        Message::from(replies[1].as_ref().expect("a message")).retry_count,
-        1
-    );
+    assert_eq!(Message::from(replies[1].as_ref().expect("a message")).retry_count, 1);
     assert_eq!(stream.take_names(), [ORDERS]);
 }
 
@@ -165,9 +155,7 @@ fn what_the_timer_moves_is_replicated() {
     client.push("orders", "one");
     client.pull("orders VISIBILITY 200");
     stream.take();
-    eventually("it is back", || {
-        client.number("ZCARD mq:{orders}:ranked") == 1
-    });
+    eventually("it is back", || client.number("ZCARD mq:{orders}:ranked") == 1);
     assert_eq!(stream.take_names(), [ORDERS]);
 }
 
@@ -210,10 +198,7 @@ fn the_pull_of_a_waiting_client_stays_out_of_the_transaction_that_woke_it() {
     let lines = ["MULTI", "SET a 1", "MQ.PUSH orders one", "SET b 2", "EXEC"];
     client.pipeline(&lines.map(String::from));
     waiting.message();
-    assert_eq!(
-        stream.take_names(),
-        ["MULTI", "SET a", ORDERS, "SET b", "EXEC", ORDERS]
-    );
+    assert_eq!(stream.take_names(), ["MULTI", "SET a", ORDERS, "SET b", "EXEC", ORDERS]);
 
     let waiting = server.waiting("MQ.PULL orders BLOCK 0");
     let script = "redis.call('SET', 'a', '1')
@@ -223,10 +208,7 @@ fn the_pull_of_a_waiting_client_stays_out_of_the_transaction_that_woke_it() {
     waiting.message();
     let names = stream.take_names();
     assert_eq!(names.last().map(String::as_str), Some(ORDERS), "{names:?}");
-    let before: Vec<&str> = names[..names.len() - 1]
-        .iter()
-        .map(String::as_str)
-        .collect();
+    let before: Vec<&str> = names[..names.len() - 1].iter().map(String::as_str).collect();
     assert_eq!(before, ["MULTI", "SET a", ORDERS, "SET b", "EXEC"]);
 }
 
@@ -254,9 +236,7 @@ fn the_ops_of_each_database_are_told_apart() {
     let mut fifth = server.client_of_database(5);
     fifth.push("orders", "one");
     fifth.pull("orders VISIBILITY 50");
-    eventually("it is back", || {
-        fifth.number("ZCARD mq:{orders}:ranked") == 1
-    });
+    eventually("it is back", || fifth.number("ZCARD mq:{orders}:ranked") == 1);
     server.client_of_database(6).push("orders", "two");
     let names: Vec<String> = stream.take_all().iter().map(short).collect();
     let names: Vec<&str> = names
@@ -264,10 +244,7 @@ fn the_ops_of_each_database_are_told_apart() {
         .map(String::as_str)
         .filter(|name| *name != "MULTI" && *name != "EXEC")
         .collect();
-    assert_eq!(
-        names,
-        ["SELECT 5", ORDERS, ORDERS, ORDERS, "SELECT 6", ORDERS]
-    );
+    assert_eq!(names, ["SELECT 5", ORDERS, ORDERS, ORDERS, "SELECT 6", ORDERS]);
 }
 
 #[test]
@@ -299,7 +276,5 @@ fn an_applied_op_is_handed_on_unchanged() {
 }
 
 fn contains(command: &Command, text: &[u8]) -> bool {
-    command
-        .iter()
-        .any(|argument| argument.windows(text.len()).any(|window| window == text))
+    command.iter().any(|argument| argument.windows(text.len()).any(|window| window == text))
 }

@@ -19,17 +19,11 @@ fn unloading_with_a_pending_deadline_is_refused_or_clean() {
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 200");
     let reply = client.reply_to("MODULE UNLOAD mq");
-    assert_eq!(
-        reply.is_err(),
-        facts().refuses_unload_while_a_timer_is_pending(),
-        "{reply:?}"
-    );
+    assert_eq!(reply.is_err(), facts().refuses_unload_while_a_timer_is_pending(), "{reply:?}");
     sleep_until_ms(message.visibility_until + 50);
     assert_eq!(client.ask("PING"), Value::SimpleString("PONG".into()));
     if reply.is_err() {
-        eventually("it is back", || {
-            client.number("ZCARD mq:{orders}:ranked") == 1
-        });
+        eventually("it is back", || client.number("ZCARD mq:{orders}:ranked") == 1);
     }
 }
 

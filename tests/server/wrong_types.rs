@@ -2,9 +2,8 @@
 
 use crate::harness::*;
 
-const PARTS: [&str; 9] = [
-    "ready", "ranked", "messages", "notes", "inflight", "delayed", "retried", "config", "damaged",
-];
+const PARTS: [&str; 9] =
+    ["ready", "ranked", "messages", "notes", "inflight", "delayed", "retried", "config", "damaged"];
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
@@ -27,10 +26,7 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
     let needs: [(&str, &[&str]); 8] = [
         ("MQ.PUSH orders x", &["ready", "config"]),
         ("MQ.PUSH orders x DELAY 1000", &["messages", "delayed"]),
-        (
-            "MQ.PULL orders",
-            &["ready", "ranked", "messages", "inflight", "delayed"],
-        ),
+        ("MQ.PULL orders", &["ready", "ranked", "messages", "inflight", "delayed"]),
         ("MQ.ACK", &["messages", "inflight"]),
         ("MQ.NACK", &["messages", "notes", "inflight", "ranked"]),
         ("MQ.EXTEND", &["inflight"]),
@@ -48,16 +44,8 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
             };
             client.ask(&format!("SET mq:{{orders}}:{part} wrong"));
             let before = client.text("DEBUG DIGEST");
-            assert_eq!(
-                client.refused(&line),
-                WRONG_TYPE,
-                "{line} with a wrong {part}"
-            );
-            assert_eq!(
-                client.text("DEBUG DIGEST"),
-                before,
-                "{line} with a wrong {part}"
-            );
+            assert_eq!(client.refused(&line), WRONG_TYPE, "{line} with a wrong {part}");
+            assert_eq!(client.text("DEBUG DIGEST"), before, "{line} with a wrong {part}");
         }
     }
 }
@@ -68,14 +56,8 @@ fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
     let mut client = server.client();
     for part in PARTS {
         let key = format!("mq:{{orders}}:{part}");
-        for make in [
-            "SET k x",
-            "RPUSH k x",
-            "HSET k f x",
-            "ZADD k 1 x",
-            "SADD k x",
-            "XADD k * f x",
-        ] {
+        for make in ["SET k x", "RPUSH k x", "HSET k f x", "ZADD k 1 x", "SADD k x", "XADD k * f x"]
+        {
             client.ask("FLUSHALL");
             let message = fill(&mut client);
             client.number(&format!("DEL {key}"));
@@ -93,11 +75,7 @@ fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
                 "MQ.QUEUES".into(),
             ];
             let claims = ["MQ.EXTEND", "MQ.NACK", "MQ.ACK"];
-            lines.extend(
-                claims
-                    .iter()
-                    .map(|command| format!("{command} {}", message.delivery())),
-            );
+            lines.extend(claims.iter().map(|command| format!("{command} {}", message.delivery())));
             for line in &lines {
                 if let Err(error) = client.reply_to(line) {
                     let known = ["WRONGTYPE ", "CORRUPT ", "NOTFOUND ", "BADRECEIPT "];
@@ -125,14 +103,8 @@ fn a_wrong_type_in_one_queue_does_not_disturb_the_timer_for_others() {
         client.ask(&format!("SET {key} wrong"));
         client.push("mails", "x");
         client.pull("mails VISIBILITY 30");
-        eventually("the other queue goes on", || {
-            client.number("ZCARD mq:{mails}:ranked") == 1
-        });
-        assert_eq!(
-            client.text(&format!("GET {key}")),
-            "wrong",
-            "nobody touched the foreign key"
-        );
+        eventually("the other queue goes on", || client.number("ZCARD mq:{mails}:ranked") == 1);
+        assert_eq!(client.text(&format!("GET {key}")), "wrong", "nobody touched the foreign key");
     }
 }
 
@@ -147,9 +119,8 @@ fn a_queue_goes_on_when_the_foreign_key_is_gone() {
     sleep_until_ms(now_ms() + 60);
     assert_eq!(client.refused("MQ.PULL orders"), WRONG_TYPE);
     client.ask("DEL mq:{orders}:ranked");
-    let mut payloads: Vec<String> = (0..2)
-        .map(|_| client.pull("orders BLOCK 0").text().to_string())
-        .collect();
+    let mut payloads: Vec<String> =
+        (0..2).map(|_| client.pull("orders BLOCK 0").text().to_string()).collect();
     payloads.sort();
     assert_eq!(payloads, ["one", "two"]);
 }

@@ -29,9 +29,8 @@ impl Client {
     }
 
     fn connect_with(port: u16, protocol: ProtocolVersion) -> Result<Client, RedisError> {
-        let settings = redis::RedisConnectionInfo::default()
-            .set_protocol(protocol)
-            .set_skip_set_lib_name();
+        let settings =
+            redis::RedisConnectionInfo::default().set_protocol(protocol).set_skip_set_lib_name();
         let address = redis::ConnectionAddr::Tcp("127.0.0.1".into(), port);
         let info =
             redis::IntoConnectionInfo::into_connection_info(address)?.set_redis_settings(settings);
@@ -56,8 +55,7 @@ impl Client {
     /// The reply to a command that must not fail.
     #[track_caller]
     pub fn ask(&mut self, line: &str) -> Value {
-        self.reply_to(line)
-            .unwrap_or_else(|error| panic!("{line}: {error}"))
+        self.reply_to(line).unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
     /// The error of a command that must fail.
@@ -88,10 +86,7 @@ impl Client {
     #[track_caller]
     pub fn map(&mut self, line: &str) -> BTreeMap<String, String> {
         let reply = self.ask(line);
-        entries(&reply)
-            .into_iter()
-            .map(|(name, value)| (name, text_of(&value)))
-            .collect()
+        entries(&reply).into_iter().map(|(name, value)| (name, text_of(&value))).collect()
     }
 
     /// How many messages are ready, in flight and delayed; their sum must be what MQ.LEN says without a state.
@@ -99,13 +94,9 @@ impl Client {
     pub fn lengths(&mut self, queue: &str) -> [i64; 3] {
         let states =
             ["READY", "INFLIGHT", "DELAYED"].map(|state| format!("MQ.LEN {queue} {state}"));
-        let [ready, inflight, delayed, all] = [
-            &states[0],
-            &states[1],
-            &states[2],
-            &format!("MQ.LEN {queue}"),
-        ]
-        .map(|line| self.number(line));
+        let [ready, inflight, delayed, all] =
+            [&states[0], &states[1], &states[2], &format!("MQ.LEN {queue}")]
+                .map(|line| self.number(line));
         assert_eq!(ready + inflight + delayed, all);
         [ready, inflight, delayed]
     }
@@ -114,12 +105,8 @@ impl Client {
     #[track_caller]
     pub fn queue_info(&mut self, queue: &str, field: &str) -> i64 {
         let info = self.map(&format!("MQ.INFO {queue}"));
-        let value = info
-            .get(field)
-            .unwrap_or_else(|| panic!("no {field} in MQ.INFO: {info:?}"));
-        value
-            .parse()
-            .unwrap_or_else(|_| panic!("{field} is no number: {value}"))
+        let value = info.get(field).unwrap_or_else(|| panic!("no {field} in MQ.INFO: {info:?}"));
+        value.parse().unwrap_or_else(|_| panic!("{field} is no number: {value}"))
     }
 
     /// The fields of a section of INFO.
@@ -127,9 +114,7 @@ impl Client {
     pub fn info(&mut self, section: &str) -> BTreeMap<String, String> {
         let text = self.text(&format!("INFO {section}"));
         let fields = text.lines().filter_map(|line| line.split_once(':'));
-        fields
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect()
+        fields.map(|(name, value)| (name.to_string(), value.to_string())).collect()
     }
 
     /// MQ.PUSH; returns the new message's id.
@@ -158,10 +143,7 @@ impl Client {
     /// MQ.PULL with COUNT.
     #[track_caller]
     pub fn pull_batch(&mut self, arguments: &str) -> Vec<Message> {
-        items(&self.ask(&format!("MQ.PULL {arguments}")))
-            .iter()
-            .map(Message::from)
-            .collect()
+        items(&self.ask(&format!("MQ.PULL {arguments}"))).iter().map(Message::from).collect()
     }
 
     /// MQ.ACK of a delivery; the reply must be 1.
@@ -178,30 +160,21 @@ impl Client {
 
     /// Sends all lines in one packet, so that nothing else runs between them, and returns all replies.
     pub fn pipeline(&mut self, lines: &[String]) -> Vec<Result<Value, String>> {
-        let packed: Vec<u8> = lines
-            .iter()
-            .flat_map(|line| command(&words(line)).get_packed_command())
-            .collect();
-        self.connection
-            .send_packed_command(&packed)
-            .expect("commands sent");
+        let packed: Vec<u8> =
+            lines.iter().flat_map(|line| command(&words(line)).get_packed_command()).collect();
+        self.connection.send_packed_command(&packed).expect("commands sent");
         lines.iter().map(|_| self.next_reply()).collect()
     }
 
     /// Sends a command without waiting for its reply.
     pub fn send(&mut self, line: &str) {
         let packed = command(&words(line)).get_packed_command();
-        self.connection
-            .send_packed_command(&packed)
-            .expect("a command sent");
+        self.connection.send_packed_command(&packed).expect("a command sent");
     }
 
     /// The reply to a command sent earlier.
     pub fn next_reply(&mut self) -> Result<Value, String> {
-        self.connection
-            .recv_response()
-            .and_then(Value::extract_error)
-            .map_err(|e| error_text(&e))
+        self.connection.recv_response().and_then(Value::extract_error).map_err(|e| error_text(&e))
     }
 
     pub fn id(&mut self) -> i64 {
@@ -224,10 +197,7 @@ impl Client {
         let id = format!("id={id} ");
         let line = list.lines().find(|line| line.starts_with(&id));
         line.is_some_and(|line| {
-            let flags = line
-                .split(" flags=")
-                .nth(1)
-                .and_then(|rest| rest.split(' ').next());
+            let flags = line.split(" flags=").nth(1).and_then(|rest| rest.split(' ').next());
             flags.expect("flags of the client").contains('b')
         })
     }
@@ -248,10 +218,7 @@ impl Waiting {
     #[track_caller]
     pub fn still_waits(&self) {
         let mut observer = Client::connect(self.client.port);
-        assert!(
-            observer.is_blocked(self.id),
-            "the client does not wait any more"
-        );
+        assert!(observer.is_blocked(self.id), "the client does not wait any more");
     }
 
     /// The reply, once it comes.

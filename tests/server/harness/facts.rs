@@ -34,10 +34,7 @@ pub fn module_path() -> PathBuf {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/libmq.so");
     let path = PathBuf::from(env::var_os("MQ_MODULE").unwrap_or_else(|| default.into()));
     path.canonicalize().unwrap_or_else(|error| {
-        panic!(
-            "no module at {} ({error}): build it, or set MQ_MODULE",
-            path.display()
-        )
+        panic!("no module at {} ({error}): build it, or set MQ_MODULE", path.display())
     })
 }
 
@@ -50,13 +47,10 @@ impl Facts {
             _ => panic!("neither a Redis nor a Valkey server: {line}"),
         };
         let version = line.split("v=").nth(1).expect("a version in the line");
-        let mut numbers = version
-            .split(['.', ' '])
-            .map(|part| part.parse().expect("a number in the version"));
-        let version = (
-            numbers.next().expect("a major version"),
-            numbers.next().expect("a minor version"),
-        );
+        let mut numbers =
+            version.split(['.', ' ']).map(|part| part.parse().expect("a number in the version"));
+        let version =
+            (numbers.next().expect("a major version"), numbers.next().expect("a minor version"));
         Facts { brand, version }
     }
 

@@ -37,19 +37,9 @@ impl From<&Value> for Message {
     fn from(reply: &Value) -> Message {
         let fields = entries(reply);
         let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
-        let expected = [
-            "id",
-            "queue",
-            "payload",
-            "timestamp",
-            "retry_count",
-            "visibility_until",
-            "receipt",
-        ];
-        assert!(
-            names.starts_with(&expected),
-            "the fields of a message are {names:?}"
-        );
+        let expected =
+            ["id", "queue", "payload", "timestamp", "retry_count", "visibility_until", "receipt"];
+        assert!(names.starts_with(&expected), "the fields of a message are {names:?}");
         Message {
             id: text_of(&fields[0].1),
             queue: text_of(&fields[1].1),
@@ -58,10 +48,7 @@ impl From<&Value> for Message {
             retry_count: integer(&fields[4].1),
             visibility_until: integer(&fields[5].1),
             receipt: text_of(&fields[6].1),
-            more: fields[7..]
-                .iter()
-                .map(|(name, value)| (name.clone(), text_of(value)))
-                .collect(),
+            more: fields[7..].iter().map(|(name, value)| (name.clone(), text_of(value))).collect(),
         }
     }
 }
@@ -70,15 +57,12 @@ impl From<&Value> for Message {
 #[track_caller]
 pub fn entries(reply: &Value) -> Vec<(String, Value)> {
     match reply {
-        Value::Map(fields) => fields
-            .iter()
-            .map(|(name, value)| (text_of(name), value.clone()))
-            .collect(),
+        Value::Map(fields) => {
+            fields.iter().map(|(name, value)| (text_of(name), value.clone())).collect()
+        }
         Value::Array(flat) => {
             assert!(flat.len() % 2 == 0, "names without values: {reply:?}");
-            flat.chunks(2)
-                .map(|pair| (text_of(&pair[0]), pair[1].clone()))
-                .collect()
+            flat.chunks(2).map(|pair| (text_of(&pair[0]), pair[1].clone())).collect()
         }
         _ => panic!("not a map: {reply:?}"),
     }

@@ -29,16 +29,10 @@ impl Server {
     /// Starts a server with settings of redis.conf beside the harness's own.
     pub fn start_with(settings: &[(&str, &str)]) -> Server {
         let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
-        let folder = tempfile::Builder::new()
-            .prefix("mq-server-")
-            .tempdir()
-            .expect("a temporary folder");
-        let mut server = Server {
-            process: None,
-            port: 0,
-            folder,
-            settings: settings.iter().map(own).collect(),
-        };
+        let folder =
+            tempfile::Builder::new().prefix("mq-server-").tempdir().expect("a temporary folder");
+        let mut server =
+            Server { process: None, port: 0, folder, settings: settings.iter().map(own).collect() };
         server.run();
         server
     }
@@ -48,10 +42,8 @@ impl Server {
     }
 
     pub fn start_in_cluster_mode() -> Server {
-        let server = Server::start_with(&[
-            ("cluster-enabled", "yes"),
-            ("cluster-node-timeout", "60000"),
-        ]);
+        let server =
+            Server::start_with(&[("cluster-enabled", "yes"), ("cluster-node-timeout", "60000")]);
         let mut client = server.client();
         let mut all_slots = vec!["CLUSTER".to_string(), "ADDSLOTS".to_string()];
         all_slots.extend((0..16384).map(|slot| slot.to_string()));
@@ -96,10 +88,7 @@ impl Server {
 
     pub fn is_running(&mut self) -> bool {
         match &mut self.process {
-            Some(process) => process
-                .try_wait()
-                .expect("the state of the server process")
-                .is_none(),
+            Some(process) => process.try_wait().expect("the state of the server process").is_none(),
             None => false,
         }
     }
@@ -119,11 +108,7 @@ impl Server {
         assert!(reply.is_err(), "SHUTDOWN replied {reply:?}");
         let mut process = self.process.take().expect("a running server");
         let status = process.wait().expect("the server's end");
-        assert!(
-            status.success(),
-            "SHUTDOWN ended with {status}\n{}",
-            self.log()
-        );
+        assert!(status.success(), "SHUTDOWN ended with {status}\n{}", self.log());
     }
 
     /// Starts a killed or stopped server again, on the same folder.
@@ -170,11 +155,7 @@ impl Server {
             settings.push(("enable-debug-command", "yes".into()));
             settings.push(("enable-module-command", "yes".into()));
         }
-        settings.extend(
-            self.settings
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.clone())),
-        );
+        settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let binary = server_binary();
         let mut command = Command::new(&binary);
         for (name, value) in settings {
@@ -191,26 +172,16 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        command
-            .spawn()
-            .unwrap_or_else(|error| panic!("can't run {}: {error}", binary.display()))
+        command.spawn().unwrap_or_else(|error| panic!("can't run {}: {error}", binary.display()))
     }
 
     /// False when the server could not get its port.
     fn wait_until_ready(&mut self, started: Instant) -> bool {
-        let pid = self
-            .process
-            .as_ref()
-            .expect("a started server")
-            .id()
-            .to_string();
+        let pid = self.process.as_ref().expect("a started server").id().to_string();
         loop {
             if !self.is_running() {
                 let log = self.log();
-                assert!(
-                    log.contains("Address already in use"),
-                    "the server did not start:\n{log}"
-                );
+                assert!(log.contains("Address already in use"), "the server did not start:\n{log}");
                 fs::remove_file(self.folder.path().join("server.log")).expect("the log removed");
                 return false;
             }
@@ -241,11 +212,7 @@ impl Drop for Server {
             let _ = process.wait();
         }
         if ended_by_itself || thread::panicking() {
-            eprintln!(
-                "---- log of the server on port {} ----\n{}",
-                self.port,
-                self.log()
-            );
+            eprintln!("---- log of the server on port {} ----\n{}", self.port, self.log());
         }
         assert!(
             !ended_by_itself || thread::panicking(),

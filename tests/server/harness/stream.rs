@@ -20,17 +20,11 @@ impl Server {
     pub fn replication_stream(&self) -> ReplicationStream {
         let mut socket =
             TcpStream::connect(("127.0.0.1", self.port())).expect("a connection to the server");
-        socket
-            .set_read_timeout(Some(DEADLINE))
-            .expect("a read timeout");
+        socket.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
         socket.write_all(b"SYNC\r\n").expect("SYNC sent");
         let mut reader = BufReader::new(socket);
         skip_snapshot(&mut reader);
-        let mut stream = ReplicationStream {
-            reader,
-            control: self.client(),
-            marks: 0,
-        };
+        let mut stream = ReplicationStream { reader, control: self.client(), marks: 0 };
         stream.take();
         stream
     }
@@ -111,9 +105,7 @@ fn skip_snapshot(reader: &mut BufReader<TcpStream>) {
         if line.is_empty() {
             continue;
         }
-        let length = line
-            .strip_prefix('$')
-            .and_then(|length| length.parse().ok());
+        let length = line.strip_prefix('$').and_then(|length| length.parse().ok());
         let length: u64 = length.unwrap_or_else(|| panic!("no snapshot, but {line:?}"));
         let copied = std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink());
         assert_eq!(copied.expect("the snapshot"), length);
@@ -135,17 +127,13 @@ fn read_command(reader: &mut BufReader<TcpStream>) -> Command {
 fn read_bulk(reader: &mut BufReader<TcpStream>) -> Vec<u8> {
     let line = read_line(reader);
     let mut bytes = vec![0; length_after('$', &line) + 2];
-    reader
-        .read_exact(&mut bytes)
-        .expect("the rest of the replication stream");
+    reader.read_exact(&mut bytes).expect("the rest of the replication stream");
     bytes.truncate(bytes.len() - 2);
     bytes
 }
 
 fn length_after(sign: char, line: &str) -> usize {
-    let length = line
-        .strip_prefix(sign)
-        .and_then(|length| length.parse().ok());
+    let length = line.strip_prefix(sign).and_then(|length| length.parse().ok());
     length.unwrap_or_else(|| {
         panic!("expected {sign} and a length in the replication stream, found {line:?}")
     })
@@ -153,9 +141,7 @@ fn length_after(sign: char, line: &str) -> usize {
 
 fn read_line(reader: &mut BufReader<TcpStream>) -> String {
     let mut line = Vec::new();
-    let read = reader
-        .read_until(b'\n', &mut line)
-        .expect("the replication stream");
+    let read = reader.read_until(b'\n', &mut line).expect("the replication stream");
     assert!(read > 0, "the replication stream ended");
     String::from_utf8_lossy(&line).trim_end().to_string()
 }

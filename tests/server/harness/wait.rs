@@ -11,10 +11,7 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     let mut pause = Duration::from_micros(200);
     while !condition() {
-        assert!(
-            started.elapsed() < DEADLINE,
-            "did not happen within {DEADLINE:?}: {what}"
-        );
+        assert!(started.elapsed() < DEADLINE, "did not happen within {DEADLINE:?}: {what}");
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     }
