@@ -9,7 +9,8 @@ the seconds that redis-cli shows for slow commands not at all.
 
 Also compared: code blocks that name a file of examples/ with that file, and relative links.
 
-Environment: MQ_SERVER (server binary), MQ_MODULE (the module). Exits 1 on any difference.
+Environment: MQ_SERVER (server binary, of version 7.0 or newer: RESP3 replies have maps from there on),
+MQ_MODULE (the module). Exits 1 on any difference.
 """
 
 import os
@@ -62,6 +63,8 @@ class Server:
                 break
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.process.kill()
+                    self.process.wait()
                     sys.exit(f"docs_check: {binary} did not start:\n{self.log.read_text(errors='replace')}")
                 time.sleep(0.02)
         self.replies = self.socket.makefile("rb")

@@ -6,7 +6,7 @@ use crate::index::Entry;
 use crate::queue::op::Op;
 use crate::queue::settings::Settings;
 use crate::queue::store::{Part, Store};
-use crate::queue::{Effects, Outcome, QueueError, apply};
+use crate::queue::{Counts, Effects, Outcome, QueueError, apply};
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::ServerString;
@@ -34,10 +34,18 @@ pub fn execute(
 }
 
 /// Applies an op that another server decided, or this one before it was restarted.
-pub fn replay(context: Context<'_>, entry: &Rc<Entry>, op: &Op<'_>) -> Result<(), QueueError> {
-    let (_, effects) = apply_here(context, entry, op)?;
+pub fn replay(context: Context<'_>, entry: &Rc<Entry>, mut op: Op<'_>) -> Result<(), QueueError> {
+    if state::with(|state| state.is_cluster.get()) {
+        // It may come from a server without cluster: here no other slot may be touched.
+        op.keep_to_slot();
+    }
+    let (_, mut effects) = apply_here(context, entry, &op)?;
     if effects.changed {
         context.replicate_verbatim();
+    }
+    if context.is_loading() {
+        // What happened before the server started is not counted.
+        effects.counts = Counts::default();
     }
     state::with(|state| state.note(context, entry, &effects));
     Ok(())
@@ -48,8 +56,11 @@ fn apply_here(
     entry: &Rc<Entry>,
     op: &Op<'_>,
 ) -> Result<(Outcome<Body>, Effects), QueueError> {
-    let mut store = open(context, entry, Access::Write);
-    apply(&mut store, op)
+    let result = apply(&mut open(context, entry, Access::Write), op);
+    if result.as_ref().is_ok_and(|(_, effects)| effects.changed) {
+        context.signal_modified(entry.names.name());
+    }
+    result
 }
 
 /// The records of a queue in the selected database.

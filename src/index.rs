@@ -83,6 +83,8 @@ pub struct Index {
     marked: VecDeque<Rc<Entry>>,
     /// All entries, the one that is to be looked at next for being forgotten in front.
     round: VecDeque<Rc<Entry>>,
+    /// How many of them are to be looked at.
+    to_look_at: usize,
     last_serial: u64,
 }
 
@@ -106,14 +108,21 @@ impl Index {
         self.databases.entry(entry.db).or_default().insert(name, entry.clone());
         self.due.insert((entry.next_due_ms.get(), self.last_serial), entry.clone());
         self.round.push_back(entry.clone());
+        if self.round.len() > REMEMBERED {
+            // Two for each new one: so it does not grow with queues that come and go.
+            self.to_look_at = self.to_look_at.saturating_add(2);
+        }
     }
 
-    /// The entry that was not looked at for the longest time, if there are so many that those of
-    /// queues that are gone should be forgotten. It counts as looked at.
+    /// True if entries are to be looked at, whether their queues are gone.
+    pub fn has_to_forget(&self) -> bool {
+        self.to_look_at > 0
+    }
+
+    /// The entry that was not looked at for the longest time, if one is to be; it counts as looked
+    /// at.
     pub fn next_to_forget(&mut self) -> Option<Rc<Entry>> {
-        if self.round.len() <= REMEMBERED {
-            return None;
-        }
+        self.to_look_at = self.to_look_at.checked_sub(1)?;
         self.round.rotate_left(1);
         self.round.back().cloned()
     }

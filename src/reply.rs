@@ -29,8 +29,8 @@ pub enum CommandError {
     CrossSlot,
     /// The queue's slot is on the move.
     SlotMoves,
-    /// The walk over all keys is under way, and the client can't wait for its end.
-    NotScannedYet,
+    /// The list of queues can't be had now, and the client can't wait for it.
+    NoList,
     /// No such message in flight.
     NotFound,
     /// Not that delivery's receipt.
@@ -61,7 +61,9 @@ impl fmt::Display for CommandError {
                 f.write_str("CROSSSLOT the dead-letter queue is not in the queue's slot")
             }
             Self::SlotMoves => f.write_str("TRYAGAIN the queue's slot is on the move"),
-            Self::NotScannedYet => f.write_str("TRYAGAIN the list of queues is not complete yet"),
+            Self::NoList => f.write_str(
+                "TRYAGAIN the list of queues can't be had here now, ask outside of a transaction",
+            ),
             Self::NotFound => {
                 f.write_str("NOTFOUND no message with this id is in flight or waits for its retry")
             }

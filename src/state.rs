@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use crate::index::{Entry, Index, NEVER};
+use crate::index::{Entry, Index, NEVER, UNKNOWN};
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::store::{Part, Store};
@@ -104,24 +104,18 @@ impl State {
         self.index.borrow().look_up(context.selected_db(), queue)
     }
 
-    /// Puts an entry into the index, and forgets others whose queues are gone, so that it does not
-    /// grow with queues that come and go. The entry's database must be selected.
+    /// Puts an entry into the index.
     pub fn adopt(&self, context: Context<'_>, entry: &Rc<Entry>) {
-        if entry.is_indexed() {
-            return;
-        }
-        self.index.borrow_mut().adopt(entry);
-        for _ in 0..2 {
-            let Some(old) = self.index.borrow_mut().next_to_forget() else {
-                return;
-            };
-            if old.db == entry.db && !Rc::ptr_eq(&old, entry) && !exists(context, &old) {
-                self.index.borrow_mut().forget(&old);
-            }
+        let mut index = self.index.borrow_mut();
+        index.adopt(entry);
+        let has_to_forget = index.has_to_forget();
+        drop(index);
+        if has_to_forget {
+            timer::arm(context, self, UNKNOWN);
         }
     }
 
-    /// Notes what an op did to a queue. Its database must be selected.
+    /// Notes what an op did to a queue.
     pub fn note(&self, context: Context<'_>, entry: &Rc<Entry>, effects: &Effects) {
         let is_new = effects.changed && !entry.is_indexed();
         if is_new {

@@ -1,7 +1,7 @@
 //! The module's one timer: armed for the earliest thing to do over all queues, never otherwise.
 //!
-//! It moves what is due, serves the clients that wait, and walks over the keys after a load; each
-//! time for a few milliseconds at most, then the server has its turn. It decides nothing itself.
+//! It moves what is due, serves the clients that wait, walks over the keys after a load, and forgets
+//! queues that are gone; each time for a few milliseconds at most, then the server has its turn. It decides nothing itself.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -30,9 +30,12 @@ const QUEUE_RETRY_MS: u64 = 1_000;
 /// For a later moment it fires in vain, and is armed again.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// When the timer fires next.
+/// When the timer fires next, and when it looks after the slots of queues for which clients wait.
 #[derive(Default)]
-pub struct State(Cell<Option<(Timer, u64)>>);
+pub struct State {
+    armed: Cell<Option<(Timer, u64)>>,
+    slot_check_ms: Cell<u64>,
+}
 
 /// Lets the timer fire at that moment, unix ms, or earlier. 0: as soon as possible; [`NEVER`]: no
 /// need.
@@ -40,19 +43,19 @@ pub fn arm(context: Context<'_>, state: &state::State, at_ms: u64) {
     if at_ms == NEVER {
         return;
     }
-    if let Some((timer, armed_for_ms)) = state.timer.0.get() {
+    if let Some((timer, armed_for_ms)) = state.timer.armed.get() {
         if armed_for_ms <= at_ms {
             return;
         }
         stop(context, timer);
     }
     let delay_ms = at_ms.saturating_sub(context.now_ms()).min(LONGEST_MS);
-    state.timer.0.set(Some((start::<Firing>(context, delay_ms), at_ms)));
+    state.timer.armed.set(Some((start::<Firing>(context, delay_ms), at_ms)));
 }
 
 /// Stops the timer.
 pub fn disarm(context: Context<'_>, state: &state::State) {
-    if let Some((timer, _)) = state.timer.0.take() {
+    if let Some((timer, _)) = state.timer.armed.take() {
         stop(context, timer);
     }
 }
@@ -62,7 +65,7 @@ struct Firing;
 impl Fire for Firing {
     fn fire(context: Context<'_>) {
         state::with(|state| {
-            state.timer.0.set(None);
+            state.timer.armed.set(None);
             work(context, state);
         });
     }
@@ -79,6 +82,7 @@ fn work(context: Context<'_>, state: &state::State) {
     let end = Instant::now().checked_add(BUDGET);
     let is_over = || end.is_some_and(|end| Instant::now() >= end);
 
+    check_slots(context, state);
     let mut is_done = false;
     while !is_done && !is_over() {
         is_done = true;
@@ -87,8 +91,26 @@ fn work(context: Context<'_>, state: &state::State) {
             is_done &= !sweep_one(context, state);
         }
         is_done &= !scan::step(context, state);
+        is_done &= !forget_one(context, state);
     }
     arm_again(context, state, is_active && is_paused);
+}
+
+/// Redis 6.x does not tell clients that wait when their slot moves away: the module looks.
+fn check_slots(context: Context<'_>, state: &state::State) {
+    let now_ms = context.now_ms();
+    if context.is_7_or_later()
+        || !state.is_cluster.get()
+        || now_ms < state.timer.slot_check_ms.get()
+    {
+        return;
+    }
+    let queues: Vec<Rc<Entry>> = state.waiting_at.borrow().values().cloned().collect();
+    for entry in &queues {
+        state.index.borrow_mut().mark(entry);
+    }
+    let next_ms = if queues.is_empty() { UNKNOWN } else { now_ms.saturating_add(QUEUE_RETRY_MS) };
+    state.timer.slot_check_ms.set(next_ms);
 }
 
 /// Serves the first queue in the line; false if there is none.
@@ -101,6 +123,9 @@ fn serve_one(context: Context<'_>, state: &state::State) -> bool {
     }
     if state.is_cluster.get() && !entry.names.slot_is_stable(context) {
         waiting::release_moved(context, &entry);
+        let retry_ms = context.now_ms().saturating_add(QUEUE_RETRY_MS);
+        let next_due_ms = entry.next_due_ms().min(retry_ms);
+        state.index.borrow_mut().set_due(&entry, next_due_ms);
         return true;
     }
     if waiting::serve(context, &entry) {
@@ -136,6 +161,15 @@ fn sweep_one(context: Context<'_>, state: &state::State) -> bool {
     true
 }
 
+/// Looks whether a queue that is remembered is gone; false if none is to be looked at.
+fn forget_one(context: Context<'_>, state: &state::State) -> bool {
+    let Some(entry) = state.index.borrow_mut().next_to_forget() else { return false };
+    if !context.select_db(entry.db) || !state::exists(context, &entry) {
+        state.index.borrow_mut().forget(&entry);
+    }
+    true
+}
+
 fn report_failed_sweep(context: Context<'_>, state: &state::State, entry: &Rc<Entry>) {
     let mut totals = state.totals.get();
     totals.sweep_errors = totals.sweep_errors.saturating_add(1);
@@ -145,8 +179,11 @@ fn report_failed_sweep(context: Context<'_>, state: &state::State, entry: &Rc<En
 }
 
 fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
-    if state.scan.borrow().is_some() {
+    if state.scan.borrow().is_some() || state.index.borrow().has_to_forget() {
         arm(context, state, UNKNOWN);
+    }
+    if state.timer.slot_check_ms.get() != UNKNOWN {
+        arm(context, state, state.timer.slot_check_ms.get());
     }
     if !state.is_active.get() {
         return;

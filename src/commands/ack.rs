@@ -41,6 +41,5 @@ fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
     let entry = super::entry(context, *queue)?;
     let op = Op::Acknowledge { deliveries: std::mem::take(&mut claims.claims) };
     let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
-    context.signal_modified(*queue);
     claims.reply(context, outcome, |_| 1)
 }

@@ -49,7 +49,7 @@ fn apply_bytes(context: Context<'_>, queue: &[u8], bytes: &[u8]) -> Result<(), C
         RecordError::Version(version) => CommandError::OpVersion(version),
         RecordError::Damaged => CommandError::NoOp,
     })?;
-    replay(context, &entry, &op)?;
+    replay(context, &entry, op)?;
     Ok(())
 }
 

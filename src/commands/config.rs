@@ -102,7 +102,6 @@ fn change(
         return Err(CommandError::Syntax);
     }
     execute(context, &entry, &Op::Configure { changes })?;
-    context.signal_modified(queue);
     context.reply_status(c"OK");
     Ok(())
 }

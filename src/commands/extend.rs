@@ -45,6 +45,5 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let deliveries = std::mem::take(&mut claims.claims);
     let op = Op::Extend { now_ms: context.now_ms(), deliveries, visibility_ms };
     let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
-    context.signal_modified(*queue);
     claims.reply(context, outcome, |until_ms| until_ms)
 }

@@ -45,6 +45,5 @@ fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
         same_slot: super::is_same_slot_only(),
     };
     let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
-    context.signal_modified(*queue);
     claims.reply(context, outcome, |_| 1)
 }

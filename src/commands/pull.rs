@@ -122,9 +122,6 @@ fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
         }
         pulled = take(context, &entry, &request)?;
     }
-    if !pulled.messages.is_empty() {
-        context.signal_modified(*queue);
-    }
     request.reply(context, &entry, &pulled)
 }
 

@@ -50,7 +50,6 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let due_at_ms = (delay_ms > 0).then(|| now_ms.saturating_add(delay_ms));
     let id = state::with(|state| state.new_id(now_ms));
     execute(context, &entry, &Op::Push { id, due_at_ms, payload })?;
-    context.signal_modified(*queue);
     reply::id(context, id);
     Ok(())
 }

@@ -32,16 +32,18 @@ impl Command for Queues {
 
 fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let pattern = pattern(arguments)?;
+    let may_not_block = context.may_not_block();
+    // Newer servers find the keys of one slot only inside a transaction or a script of a cluster.
+    let sees_all = !(may_not_block && super::is_same_slot_only());
     let is_complete = state::with(|state| state.scan.borrow().is_none());
-    if is_complete {
+    if is_complete && sees_all {
         reply(context, pattern);
         return Ok(());
     }
-    if context.may_not_block() {
-        return Err(CommandError::NotScannedYet);
+    if may_not_block {
+        return Err(CommandError::NoList);
     }
-    let client =
-        BlockedClient::until_later::<Queues>(context).ok_or(CommandError::NotScannedYet)?;
+    let client = BlockedClient::until_later::<Queues>(context).ok_or(CommandError::NoList)?;
     state::with(|state| state.waiting_for_scan.borrow_mut().push(client));
     Ok(())
 }

@@ -95,6 +95,16 @@ pub struct Claim {
 }
 
 impl Op<'_> {
+    /// Lets dead messages go to a queue of the same slot only.
+    pub fn keep_to_slot(&mut self) {
+        match self {
+            Op::Pull { sweep, .. } | Op::Sweep { sweep, .. } => sweep.same_slot = true,
+            Op::GiveBack { same_slot, .. } => *same_slot = true,
+            Op::Push { .. } | Op::Acknowledge { .. } | Op::Extend { .. } | Op::Configure { .. } => {
+            }
+        }
+    }
+
     /// Checks what a decoded op from elsewhere claims. A server's own ops always pass.
     pub fn is_valid(&self) -> bool {
         let moment = |ms: u64| ms < MAX_TIME_MS;

@@ -423,8 +423,9 @@ fn an_unreadable_record_is_set_aside_and_the_queue_goes_on() {
 #[test]
 fn every_kind_of_damage_is_met_once_and_loses_no_body() {
     type Harm = fn(&mut Records<MemoryKeyspace>, MessageId);
+    type Named = fn(MessageId) -> Corruption;
     let no_body = |id| Corruption::NoBody(id);
-    let cases: [(&str, Harm, fn(MessageId) -> Corruption, u64); 5] = [
+    let cases: [(&str, Harm, Named, u64); 5] = [
         ("stray member", |s, _| s.0.add(Part::Ranked, b"stray", 0.0), |_| Corruption::Place, 1),
         ("no body", |s, id| s.0.delete(Part::Messages, &id.0), no_body, 0),
         ("bad body", |s, id| s.0.put(Part::Messages, &id.0, b"garbage"), Corruption::Message, 1),

@@ -153,7 +153,36 @@ pub fn register<C: Command>(context: Context<'_>) -> bool {
         last,
         step
     ));
-    created == raw::REDISMODULE_OK as c_int && describe(context, &name, &spec)
+    created == raw::REDISMODULE_OK as c_int
+        && describe(context, &name, &spec)
+        && categorize(context, &name, &spec)
+}
+
+/// Puts a command into the access control categories that its flags imply, where modules can (7.2,
+/// Valkey); before, the server does so itself.
+fn categorize(context: Context<'_>, name: &CString, spec: &Spec) -> bool {
+    if !has!(RedisModule_SetCommandACLCategories) {
+        return true;
+    }
+    let mut categories = Vec::new();
+    for flag in spec.flags.split(' ') {
+        match flag {
+            "write" | "fast" => categories.push(flag),
+            "readonly" => categories.push("read"),
+            "admin" => categories.extend(["admin", "dangerous"]),
+            _ => {}
+        }
+    }
+    if spec.blocking {
+        categories.push("blocking");
+    }
+    if !categories.contains(&"fast") {
+        categories.push("slow");
+    }
+    let Ok(categories) = CString::new(categories.join(" ")) else { return false };
+    let command = api!(RedisModule_GetCommand(context.raw, name.as_ptr()));
+    api!(RedisModule_SetCommandACLCategories(command, categories.as_ptr()))
+        == raw::REDISMODULE_OK as c_int
 }
 
 /// Tells the server what COMMAND INFO and COMMAND DOCS show, where it has them. False if it refuses.

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use redis_module::raw;
 
-use super::string::{Argument, ServerString};
+use super::string::ServerString;
 use super::{api, has};
 
 /// A callback's context; valid while the callback runs, and so not to be kept.
@@ -92,8 +92,7 @@ impl Context<'_> {
     }
 
     /// Tells WATCH and client-side caches that a key changed.
-    pub fn signal_modified(self, key: Argument<'_>) {
-        let key = ServerString::new(key.as_bytes());
+    pub fn signal_modified(self, key: &ServerString) {
         api!(RedisModule_SignalModifiedKey(self.raw, key.as_ptr()));
     }
 

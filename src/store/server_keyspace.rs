@@ -15,6 +15,7 @@ use super::keyspace::Keyspace;
 /// The names of a queue's keys, made once.
 pub struct KeyNames {
     queue: QueueName,
+    name: ServerString,
     parts: [ServerString; Part::ALL.len()],
     wait: ServerString,
     /// Used in cluster mode only.
@@ -25,13 +26,19 @@ impl KeyNames {
     /// Makes the names of a queue's keys.
     pub fn new(queue: QueueName) -> Self {
         let parts = Part::ALL.map(|part| ServerString::new(&keys::key(&queue, part)));
+        let name = ServerString::new(queue.as_bytes());
         let wait = ServerString::new(&keys::wait_key(&queue));
-        Self { queue, parts, wait, probe: OnceCell::new() }
+        Self { queue, name, parts, wait, probe: OnceCell::new() }
     }
 
     /// The queue.
     pub fn queue(&self) -> &QueueName {
         &self.queue
+    }
+
+    /// The queue's name, which is the key that commands declare; it never exists.
+    pub fn name(&self) -> &ServerString {
+        &self.name
     }
 
     /// The key on which clients wait; it never exists.
