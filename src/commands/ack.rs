@@ -39,7 +39,8 @@ fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
         return Err(CommandError::Syntax);
     }
     let entry = super::entry(context, *queue)?;
-    let op = Op::Acknowledge { deliveries: std::mem::take(&mut claims.claims) };
+    let now_ms = Some(context.now_ms()).filter(|now_ms| entry.next_due_ms() <= *now_ms);
+    let op = Op::Acknowledge { now_ms, deliveries: std::mem::take(&mut claims.claims) };
     let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
     claims.reply(context, outcome, |_| 1)
 }

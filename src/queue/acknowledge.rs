@@ -9,11 +9,13 @@ use super::{Effects, QueueError, Settled};
 pub(super) const PARTS: [Part; 6] =
     [Part::Inflight, Part::Messages, Part::Notes, Part::Retried, Part::Ranked, Part::Delayed];
 
-/// Removes each message whose delivery is claimed by its own receipt.
+/// Removes each message whose delivery is claimed by its own receipt. Deliveries whose end is not
+/// after `now_ms` count as late.
 pub fn acknowledge<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     claims: &[Claim],
+    now_ms: Option<u64>,
 ) -> Result<Vec<Settled>, QueueError> {
     store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
     if store.len(Part::Notes) > 0 {
@@ -21,7 +23,7 @@ pub fn acknowledge<S: Store>(
     }
     let mut settled = Vec::with_capacity(claims.len());
     for claim in claims {
-        settled.push(acknowledge_one(store, effects, *claim)?);
+        settled.push(acknowledge_one(store, effects, *claim, now_ms)?);
     }
     Ok(settled)
 }
@@ -30,21 +32,27 @@ fn acknowledge_one<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     claim: Claim,
+    now_ms: Option<u64>,
 ) -> Result<Settled, QueueError> {
     let Claim { id, receipt } = claim;
-    if !store.remove_inflight(Delivery { id, receipt }) {
+    let delivery = Delivery { id, receipt };
+    let mut is_late = now_ms.is_some_and(|now_ms| {
+        store.inflight_until(delivery).is_some_and(|until_ms| until_ms <= now_ms)
+    });
+    if !store.remove_inflight(delivery) {
         if !effects.changed {
             store.require(&PARTS)?;
         }
         if !take_returned(store, claim) {
             return Ok(refuse(store, effects, id));
         }
-        effects.counts.late_acks = effects.counts.late_acks.saturating_add(1);
+        is_late = true;
     }
     store.remove_message(id);
     store.remove_note(id);
     effects.changed = true;
     effects.counts.acked = effects.counts.acked.saturating_add(1);
+    effects.counts.late_acks = effects.counts.late_acks.saturating_add(is_late.into());
     Ok(Settled::Done(0))
 }
 

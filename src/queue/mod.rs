@@ -206,8 +206,8 @@ pub fn apply<S: Store>(
             sweep::sweep(store, &mut effects, *now_ms, *sweep)?;
             Outcome::Done
         }
-        Op::Acknowledge { deliveries } => {
-            Outcome::Settled(acknowledge::acknowledge(store, &mut effects, deliveries)?)
+        Op::Acknowledge { now_ms, deliveries } => {
+            Outcome::Settled(acknowledge::acknowledge(store, &mut effects, deliveries, *now_ms)?)
         }
         Op::GiveBack { now_ms, deliveries, delay_ms, same_slot } => {
             let rule =

@@ -46,6 +46,8 @@ pub enum Op<'a> {
     },
     /// The end of deliveries that were worked off.
     Acknowledge {
+        /// The moment, if a delivery may be over by then: it is counted as late. None: none is.
+        now_ms: Option<u64>,
         /// Whose.
         deliveries: Vec<Claim>,
     },
@@ -120,7 +122,7 @@ impl Op<'_> {
                     && (Receipt::NONE.next()..Receipt::LIMIT).contains(base_receipt)
             }
             Op::Sweep { now_ms, .. } => moment(*now_ms),
-            Op::Acknowledge { .. } => true,
+            Op::Acknowledge { now_ms, .. } => now_ms.is_none_or(moment),
             Op::GiveBack { now_ms, delay_ms, .. } => {
                 moment(*now_ms) && delay_ms.is_none_or(|ms| ms <= MAX_DURATION_MS)
             }

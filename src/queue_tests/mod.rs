@@ -167,7 +167,8 @@ impl Server {
     }
 
     fn acknowledge(&mut self, queue: &QueueName, deliveries: Vec<Claim>) -> Vec<Settled> {
-        self.settle(queue, &Op::Acknowledge { deliveries })
+        let now_ms = Some(self.now_ms);
+        self.settle(queue, &Op::Acknowledge { now_ms, deliveries })
     }
 
     fn give_back(

@@ -172,15 +172,19 @@ fn a_message_that_was_never_delivered_is_not_found() {
 }
 
 #[test]
-fn a_late_acknowledgment_counts_as_late() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
-    server.push(&orders, b"x", 0);
-    let got = server.pull(&orders, 100).unwrap();
-    server.now_ms += 100;
-    server.sweep(&orders, 10);
-    assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [DONE]);
-    assert_eq!((server.counts.acked, server.counts.late_acks), (1, 1));
-    assert!(server.database.borrow().is_empty());
+fn a_late_acknowledgment_counts_as_late_whether_or_not_the_end_was_noticed() {
+    for (after_ms, is_noticed, late_acks) in [(99, false, 0), (100, false, 1), (100, true, 1)] {
+        let (mut server, orders) = (Server::new(), queue("orders"));
+        server.push(&orders, b"x", 0);
+        let got = server.pull(&orders, 100).unwrap();
+        server.now_ms += after_ms;
+        if is_noticed {
+            server.sweep(&orders, 10);
+        }
+        assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [DONE]);
+        assert_eq!((server.counts.acked, server.counts.late_acks), (1, late_acks));
+        assert!(server.database.borrow().is_empty());
+    }
 }
 
 #[test]
@@ -386,7 +390,7 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
             Op::Push { id, due_at_ms: Some(now_ms), payload: b"" },
             Op::Pull { now_ms, count, visibility_ms, base_receipt, sweep },
             Op::Sweep { now_ms, sweep },
-            Op::Acknowledge { deliveries: claims.clone() },
+            Op::Acknowledge { now_ms: None, deliveries: claims.clone() },
             Op::GiveBack { now_ms, deliveries: claims.clone(), delay_ms: None, same_slot: false },
             Op::Extend { now_ms, deliveries: claims, visibility_ms },
             Op::Configure { changes: vec![(Setting::Delay, Some(b"1".to_vec()))] },

@@ -138,7 +138,7 @@ mod tests {
             Op::Push { id: ID, due_at_ms: None, payload: b"" },
             Op::Pull { now_ms: 5, count: 3, visibility_ms: 1, base_receipt: Receipt(9), sweep },
             Op::Sweep { now_ms: 5, sweep },
-            Op::Acknowledge { deliveries: claims.clone() },
+            Op::Acknowledge { now_ms: None, deliveries: claims.clone() },
             Op::GiveBack {
                 now_ms: 5,
                 deliveries: claims.clone(),
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_length_in_the_bytes_can_not_make_the_server_allocate() {
         // An acknowledgment that claims 2^60 deliveries, a push that claims 2^60 bytes.
-        let mut acknowledge = vec![1, 3, 253];
+        let mut acknowledge = vec![1, 3, 0, 253];
         acknowledge.extend_from_slice(&(1u64 << 60).to_le_bytes());
         assert_eq!(decode_op(&acknowledge), Err(RecordError::Damaged));
         let mut push = vec![1, 0];

@@ -143,3 +143,31 @@ fn a_master_that_is_demoted_and_promoted_again_keeps_its_deadlines() {
     client.ask("REPLICAOF NO ONE");
     eventually("it is back", || client.number("ZCARD mq:{orders}:ranked") == 1);
 }
+
+#[test]
+fn a_failover_on_command_loses_nothing_and_tells_those_who_wait() {
+    if !facts().fails_over_on_command() {
+        let error = Server::start().client().refused("FAILOVER");
+        assert!(error.contains("unknown command"), "{error}");
+        return;
+    }
+    let server = Server::start();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
+    let everything = fill(&mut client);
+    client.push("mails", "one");
+    client.pull("mails VISIBILITY 1000");
+    let mut waiting = server.waiting("MQ.PULL letters BLOCK 0");
+    eventually("the master knows its replica", || {
+        client.reply_to(&format!("FAILOVER TO 127.0.0.1 {}", replica.port())).is_ok()
+    });
+    let error = waiting.reply().expect_err("an error");
+    assert!(error.starts_with("UNBLOCKED "), "{error}");
+    eventually("the replica is the master", || copy.info("replication")["role"] == "master");
+    check(&mut copy, &everything, "orders");
+    eventually("the deadline is kept", || copy.number("ZCARD mq:{mails}:ranked") == 1);
+    server.wait_until_in_sync();
+    eventually("the old master has the same", || {
+        client.text("DEBUG DIGEST") == copy.text("DEBUG DIGEST")
+    });
+}

@@ -1,4 +1,4 @@
-//! MODULE UNLOAD: refused while clients wait, harmless otherwise.
+//! MODULE UNLOAD: refused while clients wait, harmless otherwise; and the server's own end.
 
 use crate::harness::*;
 
@@ -44,4 +44,17 @@ fn an_idle_module_can_be_unloaded_and_loaded_again() {
     client.ask(&format!("MODULE LOAD {}", module.display()));
     assert_eq!(strings(&client.ask("MQ.QUEUES")), ["orders"]);
     assert_eq!(client.pull("orders").text(), "one");
+}
+
+#[test]
+fn a_server_with_waiting_clients_and_deadlines_shuts_down_cleanly() {
+    for save in ["SAVE", "NOSAVE"] {
+        let mut server = Server::start();
+        let mut client = server.client();
+        client.push("orders", "one");
+        client.pull("orders VISIBILITY 600000");
+        let _waiting = server.waiting("MQ.PULL mails BLOCK 0");
+        server.shut_down(save);
+        assert!(server.log().contains("bye bye"), "{}", server.log());
+    }
 }

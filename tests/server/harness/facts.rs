@@ -69,6 +69,17 @@ impl Facts {
         self.descends_from_redis_7()
     }
 
+    /// How slots move as a whole, if they can: Redis 8.4 and later, Valkey 9 and later, each in its own way.
+    pub fn atomic_slot_migration(&self) -> Option<Brand> {
+        let since = if self.brand == Brand::Valkey { (9, 0) } else { (8, 4) };
+        (self.version >= since).then_some(self.brand)
+    }
+
+    /// The FAILOVER command: Redis 6.2 and later.
+    pub fn fails_over_on_command(&self) -> bool {
+        self.pauses_writes_only()
+    }
+
     /// COMMAND DOCS and key specifications of module commands.
     pub fn documents_module_commands(&self) -> bool {
         self.descends_from_redis_7()

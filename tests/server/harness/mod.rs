@@ -8,7 +8,7 @@ mod stream;
 mod wait;
 
 pub use client::{Client, Waiting};
-pub use facts::facts;
+pub use facts::{Brand, facts};
 pub use message::{Message, bulk, entries, integer, items, strings, text_of};
 pub use redis::Value;
 pub use server::Server;
