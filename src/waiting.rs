@@ -59,9 +59,7 @@ pub fn wait(context: Context<'_>, entry: &Rc<Entry>, request: Request, patience:
 /// Wakes as many clients, in their order, as there is something for. True if there may be more to
 /// do. The queue's database must be selected.
 pub fn serve(context: Context<'_>, entry: &Rc<Entry>) -> bool {
-    let Some(ready) = count_ready(context, entry) else {
-        return false;
-    };
+    let ready = count_ready(context, entry);
     let is_swept = entry.next_due_ms() > context.now_ms();
     let mut promised = 0u64;
     let mut next = None;
@@ -108,11 +106,14 @@ fn wake(entry: &Entry, number: u64) {
     }
 }
 
-/// How many messages wait to be delivered; None if a key has the wrong type.
-fn count_ready(context: Context<'_>, entry: &Entry) -> Option<u64> {
+/// How many messages wait to be delivered. A key of the wrong type counts as many: the client that
+/// is woken for it gets the error.
+fn count_ready(context: Context<'_>, entry: &Entry) -> u64 {
     let mut store = open(context, entry, Access::Read);
-    store.require(&[Part::Ready, Part::Ranked]).ok()?;
-    Some(store.len(Part::Ready).saturating_add(store.len(Part::Ranked)))
+    if store.require(&Part::ALL).is_err() {
+        return u64::MAX;
+    }
+    store.len(Part::Ready).saturating_add(store.len(Part::Ranked))
 }
 
 struct Line;

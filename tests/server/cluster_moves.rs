@@ -192,6 +192,9 @@ fn a_queue_goes_on_after_a_failover_of_its_node() {
     let message = fill(&mut client);
     second.client().ask(&format!("CLUSTER REPLICATE {}", node_id(&first)));
     second.wait_until_in_sync();
+    eventually("the first node knows its replica", || {
+        client.text("CLUSTER NODES").contains(" slave ")
+    });
     let mut waiting = first.waiting("MQ.PULL mails BLOCK 0");
     let mut copy = second.client();
     eventually("the replica may take over", || copy.reply_to("CLUSTER FAILOVER").is_ok());

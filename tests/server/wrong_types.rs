@@ -26,7 +26,7 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
     let needs: [(&str, &[&str]); 8] = [
         ("MQ.PUSH orders x", &["ready", "config"]),
         ("MQ.PUSH orders x DELAY 1000", &["messages", "delayed"]),
-        ("MQ.PULL orders", &["ready", "ranked", "messages", "inflight", "delayed"]),
+        ("MQ.PULL orders", &["ready", "ranked", "messages", "inflight"]),
         ("MQ.ACK", &["messages", "inflight"]),
         ("MQ.NACK", &["messages", "notes", "inflight", "ranked"]),
         ("MQ.EXTEND", &["inflight"]),

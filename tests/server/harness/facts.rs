@@ -124,9 +124,4 @@ impl Facts {
     pub fn refuses_unload_while_a_timer_is_pending(&self) -> bool {
         self.descends_from_redis_7()
     }
-
-    /// The append-only file is a folder of a base and increments.
-    pub fn append_only_file_is_a_folder(&self) -> bool {
-        self.descends_from_redis_7()
-    }
 }

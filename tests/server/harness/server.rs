@@ -6,7 +6,6 @@ use super::{
 use std::{
     fs,
     net::TcpListener,
-    path::Path,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -75,10 +74,6 @@ impl Server {
 
     pub fn port(&self) -> u16 {
         self.port
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub fn log(&self) -> String {
