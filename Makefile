@@ -27,7 +27,7 @@ run: ## a server with the module on 6379 (or the next free port), until Ctrl-C
 test: ## unit, property and server tests, and what the docs show
 	@scripts/install-needs.sh build server docs
 	$(BUILD)
-	cargo test --locked
+	cargo test --locked --no-fail-fast
 	python3 scripts/docs_check.py
 
 test-matrix: ## the server tests on eleven servers (SERVERS="redis-6.0 valkey-9.1": on these)

@@ -25,13 +25,9 @@ impl Listen for Listener {
     }
 
     fn key_replaced(context: Context<'_>, key: &[u8]) {
-        let Some(queue) = keys::queue_of(key) else {
-            return;
-        };
+        let Some(queue) = keys::queue_of(key) else { return };
         state::with(|state| {
-            let Ok(entry) = state.entry(context, queue.as_bytes()) else {
-                return;
-            };
+            let Ok(entry) = state.entry(context, queue.as_bytes()) else { return };
             let mut index = state.index.borrow_mut();
             index.adopt(&entry);
             index.doubt(&entry);

@@ -29,9 +29,7 @@ pub fn begin(context: Context<'_>) {
 
 /// Goes on with the walk. False if there is none under way.
 pub fn step(context: Context<'_>, state: &State) -> bool {
-    let Some(mut scan) = state.scan.borrow_mut().take() else {
-        return false;
-    };
+    let Some(mut scan) = state.scan.borrow_mut().take() else { return false };
     if !context.select_db(scan.db) {
         release_waiting(state);
         return false;
@@ -51,9 +49,7 @@ pub fn step(context: Context<'_>, state: &State) -> bool {
         }
     }
     if !goes_on {
-        let Some(cursor) = Cursor::new() else {
-            return false;
-        };
+        let Some(cursor) = Cursor::new() else { return false };
         scan = Scan { db: scan.db.saturating_add(1), cursor };
     }
     *state.scan.borrow_mut() = Some(scan);

@@ -148,9 +148,7 @@ impl State {
 
     /// Something became ready in another queue than the one that an op was for.
     fn note_arrival(&self, context: Context<'_>, db: i32, queue: &QueueName) {
-        let Ok(entry) = self.index.borrow().look_up(db, queue.as_bytes()) else {
-            return;
-        };
+        let Ok(entry) = self.index.borrow().look_up(db, queue.as_bytes()) else { return };
         self.adopt(context, &entry);
         if entry.has_waiting() {
             self.mark(context, &entry);

@@ -115,9 +115,7 @@ fn check_slots(context: Context<'_>, state: &state::State) {
 
 /// Serves the first queue in the line; false if there is none.
 fn serve_one(context: Context<'_>, state: &state::State) -> bool {
-    let Some(entry) = state.index.borrow_mut().take_marked() else {
-        return false;
-    };
+    let Some(entry) = state.index.borrow_mut().take_marked() else { return false };
     if !context.select_db(entry.db) {
         return true;
     }
@@ -136,9 +134,7 @@ fn serve_one(context: Context<'_>, state: &state::State) -> bool {
 
 /// Moves a slice of what is due in the queue with the earliest deadline; false if nothing is due.
 fn sweep_one(context: Context<'_>, state: &state::State) -> bool {
-    let Some((due_ms, entry)) = state.index.borrow().first_due() else {
-        return false;
-    };
+    let Some((due_ms, entry)) = state.index.borrow().first_due() else { return false };
     let now_ms = context.now_ms();
     if due_ms > now_ms {
         return false;

@@ -120,9 +120,7 @@ struct Line;
 
 impl Wait for Line {
     fn reply(context: Context<'_>, number: u64) {
-        let Some((entry, waiting)) = take(number) else {
-            return;
-        };
+        let Some((entry, waiting)) = take(number) else { return };
         if waiting.moved {
             context.reply_error("UNBLOCKED the queue's slot is not served here any more");
             return;

@@ -31,9 +31,7 @@ impl Command for Ack {
 }
 
 fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, rest @ ..] = arguments else {
-        return Err(CommandError::Syntax);
-    };
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let (mut claims, rest) = claims::read(rest)?;
     if !rest.is_empty() {
         return Err(CommandError::Syntax);

@@ -32,9 +32,7 @@ impl Command for Apply {
 }
 
 fn apply(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, bytes] = arguments else {
-        return Err(CommandError::Syntax);
-    };
+    let [_, queue, bytes] = arguments else { return Err(CommandError::Syntax) };
     let result = apply_bytes(context, queue.as_bytes(), bytes.as_bytes());
     match &result {
         Ok(()) => context.reply_status(c"OK"),

@@ -27,14 +27,10 @@ pub fn read<'a, 'b>(
     let is_batch =
         arguments.first().is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(b"IDS"));
     if !is_batch {
-        let [id, receipt, rest @ ..] = arguments else {
-            return Err(CommandError::Syntax);
-        };
+        let [id, receipt, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
         return Ok((Claims { claims: vec![claim(*id, *receipt)], is_batch }, rest));
     }
-    let [_, n, rest @ ..] = arguments else {
-        return Err(CommandError::Syntax);
-    };
+    let [_, n, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let n = parse_integer(n.as_bytes())
         .filter(|n| (IDS.min..=IDS.max).contains(n))
         .and_then(|n| usize::try_from(n).ok())
@@ -77,9 +73,7 @@ impl Claims {
         outcome: Result<Outcome<B>, QueueError>,
         result: impl Fn(u64) -> u64,
     ) -> Result<(), CommandError> {
-        let Outcome::Settled(settled) = outcome? else {
-            return Err(CommandError::Syntax);
-        };
+        let Outcome::Settled(settled) = outcome? else { return Err(CommandError::Syntax) };
         if self.is_batch {
             context.reply_array(settled.len());
         }

@@ -89,9 +89,7 @@ fn change(
     let mut changes: Vec<(Setting, Option<Vec<u8>>)> = Vec::new();
     let mut pairs = arguments.chunks_exact(2);
     for pair in &mut pairs {
-        let [option, value] = pair else {
-            return Err(CommandError::Syntax);
-        };
+        let [option, value] = pair else { return Err(CommandError::Syntax) };
         let setting = Setting::from_name(option.as_bytes()).ok_or(CommandError::Syntax)?;
         if changes.iter().any(|(other, _)| *other == setting) {
             return Err(CommandError::Syntax);

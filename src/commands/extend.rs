@@ -32,9 +32,7 @@ impl Command for Extend {
 }
 
 fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, rest @ ..] = arguments else {
-        return Err(CommandError::Syntax);
-    };
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let (mut claims, rest) = claims::read(rest)?;
     let options = Numbers::read(&Extend::SPEC, rest)?;
     let entry = super::entry(context, *queue)?;

@@ -40,9 +40,7 @@ impl Command for Info {
 }
 
 fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue] = arguments else {
-        return Err(CommandError::Syntax);
-    };
+    let [_, queue] = arguments else { return Err(CommandError::Syntax) };
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Read);
     store.require(&Part::ALL)?;
@@ -71,9 +69,7 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
 
 /// How many messages wait in the dead-letter queue.
 fn dead_letters(store: &Records<ServerKeyspace<'_>>, settings: &Settings) -> u64 {
-    let Some(name) = settings.dead_letter_of(store.queue()) else {
-        return 0;
-    };
+    let Some(name) = settings.dead_letter_of(store.queue()) else { return 0 };
     if super::is_same_slot_only() && !name.shares_slot_with(store.queue()) {
         return 0;
     }

@@ -91,9 +91,7 @@ impl Request {
 }
 
 fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, options @ ..] = arguments else {
-        return Err(CommandError::Syntax);
-    };
+    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
     let options = Numbers::read(&Pull::SPEC, options)?;
     let request = Request {
         count: options.get(&COUNT).and_then(|count| u32::try_from(count).ok()),

@@ -33,9 +33,7 @@ impl Command for Push {
 }
 
 fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, payload, options @ ..] = arguments else {
-        return Err(CommandError::Syntax);
-    };
+    let [_, queue, payload, options @ ..] = arguments else { return Err(CommandError::Syntax) };
     let options = Numbers::read(&Push::SPEC, options)?;
     let payload = payload.as_bytes();
     if payload.len() > MAX_PAYLOAD_BYTES {

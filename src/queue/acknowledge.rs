@@ -59,9 +59,7 @@ fn acknowledge_one<S: Store>(
 /// Takes a message that came back by time out of the place where it waits, if the claim is that of
 /// its last delivery: late, but nobody newer holds it.
 fn take_returned<S: Store>(store: &mut S, claim: Claim) -> bool {
-    let Ok(Some(note)) = store.note(claim.id) else {
-        return false;
-    };
+    let Ok(Some(note)) = store.note(claim.id) else { return false };
     note.ended == Ended::ByTime
         && note.last_receipt == claim.receipt.0
         && (store.remove_ranked(claim.id) || store.remove_delayed(claim.id))

@@ -112,9 +112,7 @@ fn take_first<S: Store>(
         store.remove_ranked(id);
         return Ok(Some((body, note)));
     }
-    let Some(body) = store.take_ready()? else {
-        return Ok(None);
-    };
+    let Some(body) = store.take_ready()? else { return Ok(None) };
     store.put_message(&body);
     Ok(Some((body, None)))
 }
@@ -132,9 +130,7 @@ fn first_if_ranked<S: Store>(
         return Ok(None);
     };
     let id = member.map_err(|_| Corruption::Place)?;
-    let Some(ready) = store.first_ready()? else {
-        return Ok(Some(id));
-    };
+    let Some(ready) = store.first_ready()? else { return Ok(Some(id)) };
     let ranked_first = (rank, id) < (Rank::plain(ready.timestamp_ms()), ready);
     Ok(ranked_first.then_some(id))
 }

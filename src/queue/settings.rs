@@ -104,9 +104,7 @@ impl Settings {
     /// Sets one setting from its stored text. False, and nothing set, if the text is no value of it.
     pub fn set(&mut self, setting: Setting, text: &[u8]) -> bool {
         let Some((min, max)) = setting.range() else {
-            let Ok(name) = QueueName::new(text) else {
-                return false;
-            };
+            let Ok(name) = QueueName::new(text) else { return false };
             self.dead_letter = Some(name);
             return true;
         };

@@ -30,9 +30,7 @@ pub fn sweep<S: Store>(
 fn return_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, moment: Moment) {
     let mut settings = None;
     while *left > 0 {
-        let Some((delivery, until_ms)) = store.first_inflight() else {
-            return;
-        };
+        let Some((delivery, until_ms)) = store.first_inflight() else { return };
         if until_ms > moment.now_ms {
             return;
         }
@@ -51,9 +49,7 @@ fn return_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32
 
 fn release_delayed<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, now_ms: u64) {
     while *left > 0 {
-        let Some((id, due_at_ms)) = store.first_delayed() else {
-            return;
-        };
+        let Some((id, due_at_ms)) = store.first_delayed() else { return };
         if due_at_ms > now_ms {
             return;
         }

@@ -193,9 +193,7 @@ impl Model {
 
     /// 1, 0 (not found) or -1 (bad receipt).
     pub fn acknowledge(&mut self, name: &'static str, id: [u8; 16], shown: u64) -> i64 {
-        let Some(message) = self.queue(name).messages.get(&id) else {
-            return 0;
-        };
+        let Some(message) = self.queue(name).messages.get(&id) else { return 0 };
         let fits = match message.place {
             Place::Inflight { receipt, .. } => receipt == shown,
             _ => message.end == End::Expired && message.last_receipt == shown,
@@ -215,9 +213,7 @@ impl Model {
         now: u64,
         delay: Option<u64>,
     ) -> i64 {
-        let Some(message) = self.queue(name).messages.get(&id) else {
-            return 0;
-        };
+        let Some(message) = self.queue(name).messages.get(&id) else { return 0 };
         if !Self::is_running(message, shown, now) {
             return Self::refusal(message);
         }
@@ -234,9 +230,7 @@ impl Model {
         now: u64,
         visibility: u64,
     ) -> i64 {
-        let Some(message) = self.queue(name).messages.get_mut(&id) else {
-            return 0;
-        };
+        let Some(message) = self.queue(name).messages.get_mut(&id) else { return 0 };
         if !Self::is_running(message, shown, now) {
             return Self::refusal(message);
         }

@@ -83,9 +83,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn take_ready(&mut self) -> Result<Option<Self::Body>, Corruption> {
-        let Some(bytes) = self.0.pop_front(Part::Ready) else {
-            return Ok(None);
-        };
+        let Some(bytes) = self.0.pop_front(Part::Ready) else { return Ok(None) };
         match StoredBody::read(bytes) {
             Ok(body) => Ok(Some(body)),
             Err(bytes) => {
@@ -110,9 +108,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn message(&mut self, id: MessageId) -> Result<Option<Self::Body>, Corruption> {
-        let Some(bytes) = self.0.get(Part::Messages, &id.0) else {
-            return Ok(None);
-        };
+        let Some(bytes) = self.0.get(Part::Messages, &id.0) else { return Ok(None) };
         match StoredBody::read(bytes) {
             Ok(body) if body.id == id => Ok(Some(body)),
             _ => Err(Corruption::Message(id)),
@@ -128,9 +124,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption> {
-        let Some(bytes) = self.0.get(Part::Notes, &id.0) else {
-            return Ok(None);
-        };
+        let Some(bytes) = self.0.get(Part::Notes, &id.0) else { return Ok(None) };
         match record::decode_note(bytes.as_ref()) {
             Ok(note) => Ok(Some(note)),
             Err(_) => Err(Corruption::Message(id)),

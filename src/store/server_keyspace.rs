@@ -111,9 +111,7 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn has_its_type(&mut self, part: Part) -> bool {
-        let Some(key) = self.key(part) else {
-            return true;
-        };
+        let Some(key) = self.key(part) else { return true };
         let found = key.key_type();
         found == KeyType::Absent || found == key_type(part)
     }

@@ -129,6 +129,7 @@ fn a_late_acknowledgment_is_accepted_before_anybody_noticed_the_end() {
     client.pull_nothing("orders");
     assert_eq!(client.number("DBSIZE"), 0);
     assert_eq!(client.queue_info("orders", "acked"), 1);
+    assert_eq!(client.queue_info("orders", "late_acks"), 1);
 }
 
 #[test]

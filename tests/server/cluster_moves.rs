@@ -161,7 +161,8 @@ fn a_queue_goes_on_after_an_atomic_migration_of_its_slot() {
     let message = fill(&mut client);
     match facts().atomic_slot_migration() {
         None => {
-            let migrations = ["CLUSTER MIGRATESLOTS SLOTSRANGE 1 1 NODE x", "CLUSTER MIGRATION IMPORT 1 1"];
+            let migrations =
+                ["CLUSTER MIGRATESLOTS SLOTSRANGE 1 1 NODE x", "CLUSTER MIGRATION IMPORT 1 1"];
             for line in migrations {
                 let error = client.refused(line).to_lowercase();
                 assert!(error.contains("unknown subcommand"), "{line}: {error}");

@@ -80,7 +80,9 @@ fn what_happens_during_the_walk_is_in_the_list() {
     ]);
     let names = strings(replies[4].as_ref().expect("a list"));
     assert_eq!(names.len(), 100);
-    for (name, is_there) in [("new", true), ("renamed", true), ("queue-1", false), ("queue-2", false)] {
+    for (name, is_there) in
+        [("new", true), ("renamed", true), ("queue-1", false), ("queue-2", false)]
+    {
         assert_eq!(names.iter().any(|one| one == name), is_there, "{name}");
     }
 }
