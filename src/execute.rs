@@ -27,7 +27,7 @@ pub fn execute(
 ) -> Result<(Outcome<Body>, Effects), QueueError> {
     let (outcome, effects) = apply_here(context, entry, op)?;
     if effects.changed {
-        context.replicate(c"MQ.APPLY", entry.queue().as_bytes(), &encode_op(op));
+        context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(op));
     }
     state::with(|state| state.note(context, entry, &effects));
     Ok((outcome, effects))

@@ -86,12 +86,22 @@ pub struct Index {
     /// How many of them are to be looked at.
     to_look_at: usize,
     last_serial: u64,
+    /// The entry that was looked up last: clients often use one queue many times in a row.
+    last_found: RefCell<Option<Rc<Entry>>>,
 }
 
 impl Index {
     /// The entry of a queue; a new one, not in the index yet, if there is none.
     pub fn look_up(&self, db: i32, name: &[u8]) -> Result<Rc<Entry>, NameError> {
+        let mut last = self.last_found.borrow_mut();
+        if let Some(entry) = &*last
+            && entry.db == db
+            && entry.queue().as_bytes() == name
+        {
+            return Ok(entry.clone());
+        }
         if let Some(entry) = self.databases.get(&db).and_then(|queues| queues.get(name)) {
+            *last = Some(entry.clone());
             return Ok(entry.clone());
         }
         Ok(Rc::new(Entry::new(db, QueueName::new(name)?)))
@@ -135,6 +145,7 @@ impl Index {
             return;
         }
         self.round.pop_back();
+        self.last_found.take();
         self.due.remove(&(entry.next_due_ms.get(), entry.serial.replace(0)));
         if let Some(queues) = self.databases.get_mut(&entry.db) {
             queues.remove(entry.queue().as_bytes());

@@ -58,10 +58,16 @@ fn read_id(text: &[u8]) -> MessageId {
 }
 
 fn read_receipt(text: &[u8]) -> Receipt {
-    let is_receipt =
-        text.len() == 16 && text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let digits = std::str::from_utf8(text).ok().filter(|_| is_receipt);
-    digits.and_then(|d| u64::from_str_radix(d, 16).ok()).map_or(Receipt::NONE, Receipt)
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte & 15),
+        b'a'..=b'f' => Some(byte.wrapping_sub(b'a' - 10)),
+        _ => None,
+    };
+    let digits: Option<&[u8; 16]> = text.try_into().ok();
+    let number = digits.and_then(|digits| {
+        digits.iter().try_fold(0, |number, byte| Some(number << 4 | u64::from(digit(*byte)?)))
+    });
+    number.map_or(Receipt::NONE, Receipt)
 }
 
 impl Claims {

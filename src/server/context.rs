@@ -74,13 +74,12 @@ impl Context<'_> {
     }
 
     /// Sends a command with two arguments to the replicas and the append-only file.
-    pub fn replicate(self, command: &CStr, first: &[u8], second: &[u8]) {
+    pub fn replicate(self, command: &CStr, first: &ServerString, second: &[u8]) {
         api!(RedisModule_Replicate(
             self.raw,
             command.as_ptr(),
-            c"bb".as_ptr(),
+            c"sb".as_ptr(),
             first.as_ptr(),
-            first.len(),
             second.as_ptr(),
             second.len(),
         ));

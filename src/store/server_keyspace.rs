@@ -64,6 +64,7 @@ pub struct ServerKeyspace<'a> {
 
 enum Opened {
     NotYet,
+    /// Looked at: it is not there.
     Absent,
     Open(Key),
 }
@@ -74,21 +75,40 @@ impl<'a> ServerKeyspace<'a> {
         Self { context, names, access, open: [const { Opened::NotYet }; Part::ALL.len()] }
     }
 
+    /// The key of a part, open; None if it is absent and can't or need not be made.
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn key(&mut self, part: Part) -> Option<&mut Key> {
         let index = part as usize;
-        let opened = &mut self.open[index];
-        if let Opened::NotYet = opened {
-            *opened = match Key::open(self.context, &self.names.parts[index], self.access) {
-                Some(key) => Opened::Open(key),
-                None => Opened::Absent,
-            };
+        if let Opened::NotYet = self.open[index] {
+            let name = &self.names.parts[index];
+            // A look costs half of what it takes to open a key that may be made.
+            let is_absent = self.access == Access::Write
+                && is_seldom_there(part)
+                && Key::open(self.context, name, Access::Read).is_none();
+            let key = if is_absent { None } else { Key::open(self.context, name, self.access) };
+            self.open[index] = key.map_or(Opened::Absent, Opened::Open);
         }
-        match opened {
+        match &mut self.open[index] {
             Opened::Open(key) => Some(key),
             Opened::Absent | Opened::NotYet => None,
         }
     }
+
+    /// The key of a part, open to add something; None if this is for reading only.
+    #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
+    fn key_to_add(&mut self, part: Part) -> Option<&mut Key> {
+        let index = part as usize;
+        if let (Opened::Absent, Access::Write) = (&self.open[index], self.access) {
+            let key = Key::open(self.context, &self.names.parts[index], Access::Write);
+            self.open[index] = key.map_or(Opened::Absent, Opened::Open);
+        }
+        self.key(part)
+    }
+}
+
+/// True for the parts that a queue without retries, delays and settings does not have.
+fn is_seldom_there(part: Part) -> bool {
+    !matches!(part, Part::Ready | Part::Messages | Part::Inflight)
 }
 
 fn key_type(part: Part) -> KeyType {
@@ -121,13 +141,13 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn push_back(&mut self, list: Part, value: &[u8]) {
-        if let Some(key) = self.key(list) {
+        if let Some(key) = self.key_to_add(list) {
             key.push_back(&ServerString::new(value));
         }
     }
 
     fn push_front(&mut self, list: Part, value: &ServerString) {
-        if let Some(key) = self.key(list) {
+        if let Some(key) = self.key_to_add(list) {
             key.push_front(value);
         }
     }
@@ -152,13 +172,13 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
-        if let Some(key) = self.key(hash) {
+        if let Some(key) = self.key_to_add(hash) {
             key.put(&ServerString::new(field), &ServerString::new(value));
         }
     }
 
     fn put_read(&mut self, hash: Part, field: &[u8], value: &ServerString) {
-        if let Some(key) = self.key(hash) {
+        if let Some(key) = self.key_to_add(hash) {
             key.put(&ServerString::new(field), value);
         }
     }
@@ -170,7 +190,7 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn add(&mut self, set: Part, member: &[u8], score: f64) {
-        if let Some(key) = self.key(set) {
+        if let Some(key) = self.key_to_add(set) {
             key.add(&ServerString::new(member), score);
         }
     }

@@ -69,7 +69,10 @@ fn deadlines_of_many_queues_and_databases_are_kept() {
                 && strings(&client.ask("KEYS mq:*:delayed")).is_empty()
         });
         for n in (0..300).filter(|n| n % 7 == database) {
-            assert_eq!(client.number(&format!("ZCARD mq:{{queue-{n}}}:ranked")), 2);
+            // One of them may still be in the list of those never delivered.
+            let ranked = client.number(&format!("ZCARD mq:{{queue-{n}}}:ranked"));
+            let plain = client.number(&format!("LLEN mq:{{queue-{n}}}:ready"));
+            assert_eq!(ranked + plain, 2, "queue-{n}");
         }
     }
 }

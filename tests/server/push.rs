@@ -64,9 +64,8 @@ fn a_message_pushed_with_a_delay_is_not_delivered_before_its_time() {
 fn delayed_messages_are_delivered_in_the_order_of_their_due_times() {
     let server = Server::start();
     let mut client = server.client();
-    for (payload, delay) in [("third", 60), ("first", 20), ("second", 40)] {
-        client.ask(&format!("MQ.PUSH orders {payload} DELAY {delay}"));
-    }
+    let delays = [("third", 300), ("first", 100), ("second", 200)];
+    client.pipeline(&delays.map(|(payload, ms)| format!("MQ.PUSH orders {payload} DELAY {ms}")));
     eventually("all are due", || client.number("MQ.LEN orders READY") == 3);
     let order: Vec<String> = (0..3).map(|_| client.pull("orders").text().to_string()).collect();
     assert_eq!(order, ["first", "second", "third"]);
