@@ -7,11 +7,12 @@ use crate::queue::op::Op;
 use crate::queue::settings::Settings;
 use crate::queue::store::{Part, Store};
 use crate::queue::{Counts, Effects, Outcome, QueueError, apply};
+use crate::reply::CommandError;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::ServerString;
 use crate::state;
-use crate::store::record::encode_op;
+use crate::store::record::{RecordError, decode_op, encode_op};
 use crate::store::records::{Records, StoredBody};
 use crate::store::server_keyspace::ServerKeyspace;
 
@@ -33,8 +34,12 @@ pub fn execute(
     Ok((outcome, effects))
 }
 
-/// Applies an op that another server decided, or this one before it was restarted.
-pub fn replay(context: Context<'_>, entry: &Rc<Entry>, mut op: Op<'_>) -> Result<(), QueueError> {
+/// Applies the bytes of an op that another server decided, or this one before it was restarted.
+pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(), CommandError> {
+    let mut op = decode_op(bytes).map_err(|error| match error {
+        RecordError::Version(version) => CommandError::OpVersion(version),
+        RecordError::Damaged => CommandError::NoOp,
+    })?;
     if state::with(|state| state.is_cluster.get()) {
         // It may come from a server without cluster: here no other slot may be touched.
         op.keep_to_slot();

@@ -49,8 +49,13 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
         && server::event::subscribe::<events::Listener>(context)
         && server::info::register::<commands::info::Section>(context);
     if is_loaded {
+        let is_valkey_9 = context.is_valkey_9_or_later();
+        if is_valkey_9 {
+            context.allow_atomic_slot_migration();
+        }
         state::with(|state| {
             state.is_cluster.set(context.is_cluster());
+            state.shows_stable_slots_only.set(is_valkey_9);
             state.is_active.set(context.is_active_master());
         });
         scan::begin(context);

@@ -39,6 +39,8 @@ pub struct State {
     pub is_active: Cell<bool>,
     /// Cluster mode.
     pub is_cluster: Cell<bool>,
+    /// In cluster mode: keys of a slot that only arrives look like others; see [`may_show`].
+    pub shows_stable_slots_only: Cell<bool>,
     /// Counted over all queues, and what concerns none.
     pub totals: Cell<Totals>,
     last_receipt: Cell<Receipt>,
@@ -79,6 +81,7 @@ impl State {
             timer: timer::State::default(),
             is_active: Cell::new(false),
             is_cluster: Cell::new(false),
+            shows_stable_slots_only: Cell::new(false),
             totals: Cell::default(),
             last_receipt: Cell::new(Receipt::NONE),
             last_warning: Cell::new(None),
@@ -188,6 +191,15 @@ impl State {
         own.add(counts);
         entry.counts.set(own);
     }
+}
+
+/// True if a queue may be shown in the list: in cluster mode not while it only arrives.
+pub fn may_show(context: Context<'_>, entry: &Entry) -> bool {
+    with(|state| {
+        !state.is_cluster.get()
+            || context.may_show(entry.names.name())
+                && (!state.shows_stable_slots_only.get() || entry.names.slot_is_stable(context))
+    })
 }
 
 /// True if a queue has a message, a setting or anything else. Its database must be selected.

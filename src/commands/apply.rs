@@ -7,7 +7,6 @@ use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
 use crate::state;
-use crate::store::record::{RecordError, decode_op};
 
 /// `MQ.APPLY queue op`
 pub struct Apply;
@@ -43,12 +42,7 @@ fn apply(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
 
 fn apply_bytes(context: Context<'_>, queue: &[u8], bytes: &[u8]) -> Result<(), CommandError> {
     let entry = state::with(|state| state.entry(context, queue))?;
-    let op = decode_op(bytes).map_err(|error| match error {
-        RecordError::Version(version) => CommandError::OpVersion(version),
-        RecordError::Damaged => CommandError::NoOp,
-    })?;
-    replay(context, &entry, op)?;
-    Ok(())
+    replay(context, &entry, bytes)
 }
 
 /// A replica can't refuse an op to its master: it says so where an operator sees it.

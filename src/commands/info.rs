@@ -14,8 +14,6 @@ use crate::server::info::Inform;
 use crate::server::key::Access;
 use crate::server::string::Argument;
 use crate::state;
-use crate::store::records::Records;
-use crate::store::server_keyspace::ServerKeyspace;
 
 /// `MQ.INFO queue`
 pub struct Info;
@@ -68,7 +66,7 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
 }
 
 /// How many messages wait in the dead-letter queue.
-fn dead_letters(store: &Records<ServerKeyspace<'_>>, settings: &Settings) -> u64 {
+fn dead_letters(store: &impl Store, settings: &Settings) -> u64 {
     let Some(name) = settings.dead_letter_of(store.queue()) else { return 0 };
     if super::is_same_slot_only() && !name.shares_slot_with(store.queue()) {
         return 0;
@@ -83,7 +81,7 @@ fn dead_letters(store: &Records<ServerKeyspace<'_>>, settings: &Settings) -> u64
 fn state_fields(
     context: Context<'_>,
     entry: &Entry,
-    store: &mut Records<ServerKeyspace<'_>>,
+    store: &mut impl Store,
     dead_letters: u64,
 ) -> [(&'static str, u64); 9] {
     let ready = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
@@ -103,7 +101,7 @@ fn state_fields(
     ]
 }
 
-fn oldest_ready_age_ms(context: Context<'_>, store: &mut Records<ServerKeyspace<'_>>) -> u64 {
+fn oldest_ready_age_ms(context: Context<'_>, store: &mut impl Store) -> u64 {
     let ranked = store.first_ranked().map(|(_, rank)| rank.ready_since_ms());
     let ready = store.first_ready().ok().flatten().map(|id| id.timestamp_ms());
     let oldest_ms = ranked.into_iter().chain(ready).min();

@@ -79,6 +79,7 @@ fn reply(context: Context<'_>, pattern: Option<&[u8]>) {
             let name = entry.queue().as_bytes();
             pattern.is_none_or(|pattern| glob::matches(pattern, name))
                 && state::exists(context, entry)
+                && state::may_show(context, entry)
         })
         .collect();
     context.reply_array(names.len());

@@ -114,6 +114,38 @@ impl Context<'_> {
         !is_error
     }
 
+    /// True if a key may be shown: in cluster mode not while it only arrives, before its slot is
+    /// this server's. Where the server can't tell, it is shown.
+    pub fn may_show(self, key: &ServerString) -> bool {
+        if !has!(RedisModule_ClusterCanAccessKeysInSlot) || !has!(RedisModule_ClusterKeySlot) {
+            return true;
+        }
+        let slot = api!(RedisModule_ClusterKeySlot(key.as_ptr()));
+        api!(RedisModule_ClusterCanAccessKeysInSlot(slot as i32)) != 0
+    }
+
+    /// True on Valkey 9 and later.
+    pub fn is_valkey_9_or_later(self) -> bool {
+        let server = api!(RedisModule_GetServerInfo(self.raw, c"server".as_ptr()));
+        let version = api!(RedisModule_ServerInfoGetFieldC(server, c"valkey_version".as_ptr()));
+        let mut is_late = false;
+        if !version.is_null() {
+            // SAFETY: a text of the server's, which lives as long as `server`.
+            let version = unsafe { CStr::from_ptr(version) }.to_string_lossy();
+            let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+            is_late = major.is_some_and(|major| major >= 9);
+        }
+        api!(RedisModule_FreeServerInfo(self.raw, server));
+        is_late
+    }
+
+    /// Tells Valkey 9 and later that the module goes along with atomic slot migration: keys and ops
+    /// of a slot may arrive before it is this server's.
+    pub fn allow_atomic_slot_migration(self) {
+        const HANDLES_ATOMIC_SLOT_MIGRATION: i32 = 1 << 5;
+        api!(RedisModule_SetModuleOptions(self.raw, HANDLES_ATOMIC_SLOT_MIGRATION));
+    }
+
     /// Writes a warning to the server's log.
     pub fn warn(self, text: &str) {
         let text: Vec<u8> = text.bytes().filter(|byte| *byte != 0).chain([0]).collect();

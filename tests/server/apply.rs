@@ -100,6 +100,7 @@ fn an_op_of_an_unknown_version_is_refused() {
 fn changed_ops_do_no_harm() {
     let ops = real_ops();
     let server = Server::start();
+    let replica = server.start_replica();
     let mut client = server.client();
     let memory = |client: &mut Client| -> u64 {
         client.info("memory")["used_memory_peak"].parse().expect("a number of bytes")
@@ -133,6 +134,7 @@ fn changed_ops_do_no_harm() {
         }
     }
     still_works(&mut client);
+    same_data(&mut client, &mut replica.client(), &format!("changed ops, seed {seed}"));
     // A length in the bytes makes the server allocate nothing of that length.
     assert!(memory(&mut client) < before + 200_000_000);
 }
@@ -141,6 +143,7 @@ fn changed_ops_do_no_harm() {
 fn ops_applied_out_of_order_and_twice_do_no_harm() {
     let ops = real_ops();
     let server = Server::start();
+    let replica = server.start_replica();
     let mut client = server.client();
     let mut random = fastrand::Rng::with_seed(13);
     for _ in 0..2_000 {
@@ -150,6 +153,7 @@ fn ops_applied_out_of_order_and_twice_do_no_harm() {
         }
     }
     still_works(&mut client);
+    same_data(&mut client, &mut replica.client(), "ops in any order");
 }
 
 #[test]

@@ -120,6 +120,25 @@ fn a_waiting_batch_takes_what_there_is() {
 }
 
 #[test]
+fn what_a_batch_leaves_goes_to_the_next_in_line() {
+    let server = Server::start();
+    let mut first = server.waiting("MQ.PULL orders COUNT 10 BLOCK 0");
+    let mut second = server.waiting("MQ.PULL orders COUNT 10 BLOCK 0");
+    let third = server.waiting("MQ.PULL orders BLOCK 0");
+    let mut client = server.client();
+    client.ask("MULTI");
+    for n in 0..12 {
+        client.ask(&format!("MQ.PUSH orders {n}"));
+    }
+    client.ask("EXEC");
+    for (waiting, expected) in [(&mut first, 10), (&mut second, 2)] {
+        let batch = waiting.reply().expect("a batch");
+        assert_eq!(items(&batch).len(), expected);
+    }
+    third.still_waits();
+}
+
+#[test]
 fn the_visibility_of_a_waiting_client_counts_from_the_delivery() {
     let server = Server::start();
     let waiting = server.waiting("MQ.PULL orders BLOCK 0 VISIBILITY 70000");

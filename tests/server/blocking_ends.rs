@@ -160,6 +160,23 @@ fn a_message_flushed_before_it_was_handed_out_leaves_the_client_waiting() {
 }
 
 #[test]
+fn a_client_that_was_woken_for_nothing_keeps_its_place() {
+    let server = Server::start();
+    let mut client = server.client();
+    let first = server.waiting("MQ.PULL orders BLOCK 0");
+    let second = server.waiting("MQ.PULL orders COUNT 5 BLOCK 0");
+    for _ in 0..10 {
+        client.pipeline(&["MQ.PUSH orders gone".into(), "MQ.PULL orders".into()]);
+        client.pipeline(&["MQ.PUSH orders gone".into(), "FLUSHALL".into()]);
+    }
+    first.still_waits();
+    second.still_waits();
+    client.push("orders", "one");
+    assert_eq!(first.message().0.text(), "one");
+    second.still_waits();
+}
+
+#[test]
 fn a_waiting_client_keeps_its_wait_when_its_databases_are_swapped() {
     let server = Server::start();
     let mut client = server.client();
@@ -196,7 +213,7 @@ fn a_push_and_a_pause_in_one_transaction_serve_the_waiting_client_after_the_paus
     resume(&mut client);
     assert_eq!(waiting.message().0.text(), "one");
     let mut copy = replica.client();
-    eventually("the replica has it", || copy.text("DEBUG DIGEST") == client.text("DEBUG DIGEST"));
+    same_data(&mut client, &mut copy, "the pause");
 }
 
 #[test]

@@ -93,7 +93,8 @@ fn a_repaired_record_can_be_put_back() {
 #[test]
 fn every_truncation_and_every_changed_byte_of_a_waiting_message_is_survived() {
     let server = Server::start();
-    let mut client = server.client();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
     client.push("source", "payload");
     let record = client.ask("LINDEX mq:{source}:ready 0");
     let good = bulk(&record).to_vec();
@@ -115,6 +116,7 @@ fn every_truncation_and_every_changed_byte_of_a_waiting_message_is_survived() {
     // Some changes make another readable message; each is one or the other.
     assert!(corrupt > 0);
     assert_eq!(messages.len() + corrupt, bad.len() + 1);
+    same_data(&mut client, &mut copy, "all of them");
 }
 
 /// A queue with one message in each kind of place but `ready`; its deadlines are `deadline_ms` away.
@@ -135,7 +137,8 @@ fn with_all_records(client: &mut Client, deadline_ms: u64) {
 #[test]
 fn unreadable_bodies_and_notes_do_not_stop_the_queue() {
     let server = Server::start();
-    let mut client = server.client();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
     for part in ["messages", "notes"] {
         for garbage in
             [b"".as_slice(), b"garbage", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff", &[0; 40]]
@@ -155,6 +158,7 @@ fn unreadable_bodies_and_notes_do_not_stop_the_queue() {
             let (messages, _) = drain(&mut client, "orders");
             assert!(texts(&messages).contains(&"behind"), "{part}: {messages:?}");
             assert!(client.queue_info("orders", "damaged") > 0, "{part}");
+            same_data(&mut client, &mut copy, part);
         }
     }
 }
@@ -183,7 +187,8 @@ fn a_delivery_whose_body_is_gone_ends_without_harm() {
 #[test]
 fn members_of_sorted_sets_that_are_none_of_ours_do_not_stop_the_queue() {
     let server = Server::start();
-    let mut client = server.client();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
     let members: [&[u8]; 6] = [b"", b"x", &[0; 15], &[0xff; 16], &[0; 24], &[0xff; 100]];
     for part in ["inflight", "delayed", "ranked", "retried"] {
         for score in
@@ -207,6 +212,7 @@ fn members_of_sorted_sets_that_are_none_of_ours_do_not_stop_the_queue() {
             for message in &messages {
                 client.reply_to(&format!("MQ.ACK {}", message.delivery())).ok();
             }
+            same_data(&mut client, &mut copy, part);
         }
     }
     client.push("mails", "x");

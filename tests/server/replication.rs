@@ -3,14 +3,6 @@
 use crate::everything::{check, fill};
 use crate::harness::*;
 
-/// Waits until the replica's data are those of the master.
-#[track_caller]
-fn same_data(master: &mut Client, replica: &mut Client, after: &str) {
-    eventually(&format!("the same data on both after {after}"), || {
-        master.text("DEBUG DIGEST") == replica.text("DEBUG DIGEST")
-    });
-}
-
 #[test]
 fn master_and_replica_agree_after_every_command() {
     let server = Server::start();

@@ -53,7 +53,8 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
 #[test]
 fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
     let server = Server::start();
-    let mut client = server.client();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
     for part in PARTS {
         let key = format!("mq:{{orders}}:{part}");
         for make in ["SET k x", "RPUSH k x", "HSET k f x", "ZADD k 1 x", "SADD k x", "XADD k * f x"]
@@ -85,6 +86,7 @@ fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
                     );
                 }
             }
+            same_data(&mut client, &mut copy, &format!("{make} at {part}"));
         }
     }
     assert_eq!(client.ask("PING"), Value::SimpleString("PONG".into()));

@@ -244,6 +244,14 @@ impl Waiting {
     pub fn hang_up(self) {}
 }
 
+/// Waits until two servers have the same data.
+#[track_caller]
+pub fn same_data(one: &mut Client, other: &mut Client, after: &str) {
+    eventually(&format!("the same data on both after {after}"), || {
+        one.text("DEBUG DIGEST") == other.text("DEBUG DIGEST")
+    });
+}
+
 impl Server {
     /// A new client whose command blocks.
     #[track_caller]

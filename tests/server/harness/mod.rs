@@ -7,7 +7,7 @@ mod server;
 mod stream;
 mod wait;
 
-pub use client::{Client, Waiting};
+pub use client::{Client, Waiting, same_data};
 pub use facts::{Brand, facts};
 pub use message::{Message, bulk, entries, integer, items, strings, text_of};
 pub use redis::Value;
