@@ -12,7 +12,9 @@ private_apt() {
   suites=$*
   mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
   : > "$folder/status"
-  APT=(-o "Dir::Etc::sourcelist=$folder/archive.sources" -o Dir::Etc::sourceparts=/dev/null
+  # Lists of suites that are no longer updated have expired; their signatures are checked all the same.
+  APT=(-o Acquire::Check-Valid-Until=false
+    -o "Dir::Etc::sourcelist=$folder/archive.sources" -o Dir::Etc::sourceparts=/dev/null
     -o "Dir::State::lists=$folder/lists" -o "Dir::State::status=$folder/status" -o "Dir::Cache=$folder/cache"
     -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null
     -o Acquire::Languages=none -o Acquire::Retries=3 -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
@@ -38,9 +40,8 @@ apt_archive() {
       exit }' /etc/apt/sources.list.d/debian.sources
   else
     awk -v suites="$1" '$1 == "deb" && !/security/ {
-      uri = ($2 ~ /^\[/) ? 3 : 2
-      while (uri == 3 && $(uri - 1) !~ /\]$/) uri++
-      print "Types: deb\nURIs: " $uri "\nSuites: " suites "\nComponents: main"
+      sub(/^ *deb +(\[[^]]*\])?/, "")
+      print "Types: deb\nURIs: " $1 "\nSuites: " suites "\nComponents: main"
       print "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg"
       exit }' /etc/apt/sources.list
   fi

@@ -27,13 +27,11 @@ setsid redis-server --port "$port" --bind 127.0.0.1 --dir "$data" --appendonly y
 server=$!
 # shellcheck disable=SC2317 # reached by the trap
 stop() {
-  trap '' INT TERM HUP
   kill "$server" 2> /dev/null || true
   wait "$server" || true
-  echo "Stopped. The queues are kept in $data."
 }
-trap 'exit 0' INT TERM HUP
 trap stop EXIT
+trap 'trap "" INT TERM HUP; trap - EXIT; stop; echo "Stopped. The queues are kept in $data."; exit 0' INT TERM HUP
 
 ready() { [ "$(redis-cli -p "$port" ping 2> /dev/null)" = PONG ]; }
 until ready; do

@@ -163,6 +163,7 @@ starts() { # NAME
   [ -x "$servers/$1/redis-server" ] || return 1
   folder=$(mktemp -d "$work/start.XXXXXX")
   log=$folder/log
+  : > "$log"
   "$servers/$1/redis-server" --port 0 --unixsocket "$folder/socket" --save '' --dir "$folder" > "$log" 2>&1 < /dev/null &
   pid=$!
   for _ in {1..100}; do

@@ -89,7 +89,7 @@ impl Server {
             Ok((_, effects)) => {
                 assert_eq!(effects.changed, !is_same, "changed or not: {op:?}");
                 if effects.changed {
-                    self.log.push((queue.clone(), record::encode_op(op)));
+                    self.log.push((queue.clone(), record::encode_op(op).to_vec()));
                 }
                 if let Some(Receipt(receipt)) = effects.last_receipt {
                     self.last_receipt = self.last_receipt.max(receipt);

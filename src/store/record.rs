@@ -6,6 +6,10 @@
 //! take hardly more memory than its payload, and a version byte, a whole id and a length are three
 //! bytes more.
 
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+
 use serde::{Deserialize, Serialize};
 
 use crate::queue::message::{MessageId, NewMessage, Note};
@@ -51,10 +55,47 @@ pub struct BodyRecord<'a> {
 /// byte 5 is `aaa1bbbb`, a from byte 0 of the id and b from its byte 6, and byte 7 begins with `10`.
 const HEAD: usize = 15;
 
-fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(room);
-    bytes.push(version);
-    let written = bincode::serde::encode_into_std_write(value, &mut bytes, config());
+/// The bytes of a record, in room that the next one uses again: on the way of a message every
+/// allocation counts.
+pub struct Encoded(Vec<u8>);
+
+thread_local! {
+    /// Never dropped: the server's allocator may be gone when the thread ends.
+    static ROOM: ManuallyDrop<Cell<Vec<u8>>> = const { ManuallyDrop::new(Cell::new(Vec::new())) };
+}
+
+/// Room that a large record needed is not kept.
+const KEPT: usize = 64 * 1024;
+
+impl Encoded {
+    fn new(room: usize) -> Self {
+        let mut bytes = ROOM.with(|kept| kept.take());
+        bytes.clear();
+        bytes.reserve(room);
+        Self(bytes)
+    }
+}
+
+impl Deref for Encoded {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Encoded {
+    fn drop(&mut self) {
+        if self.0.capacity() <= KEPT {
+            ROOM.with(|kept| kept.set(std::mem::take(&mut self.0)));
+        }
+    }
+}
+
+fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Encoded {
+    let mut bytes = Encoded::new(room);
+    bytes.0.push(version);
+    let written = bincode::serde::encode_into_std_write(value, &mut bytes.0, config());
     debug_assert!(written.is_ok(), "a Vec takes everything that these types can be");
     bytes
 }
@@ -71,12 +112,12 @@ fn decode<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Result<T, Rec
 }
 
 /// The stored form of a new message's body. Its id must be [valid](MessageId::is_valid).
-pub fn encode_body(message: &NewMessage<'_>) -> Vec<u8> {
+pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
     let [first, mut head @ ..] = message.id.0;
     head[5] = first << 5 | 0x10 | head[5] & 0x0f;
-    let mut bytes = Vec::with_capacity(HEAD.saturating_add(message.payload.len()));
-    bytes.extend_from_slice(&head);
-    bytes.extend_from_slice(message.payload);
+    let mut bytes = Encoded::new(HEAD.saturating_add(message.payload.len()));
+    bytes.0.extend_from_slice(&head);
+    bytes.0.extend_from_slice(message.payload);
     bytes
 }
 
@@ -95,7 +136,7 @@ pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
 }
 
 /// The stored form of a note.
-pub fn encode_note(note: &Note) -> Vec<u8> {
+pub fn encode_note(note: &Note) -> Encoded {
     encode(NOTE_VERSION, note, 32)
 }
 
@@ -105,7 +146,7 @@ pub fn decode_note(bytes: &[u8]) -> Result<Note, RecordError> {
 }
 
 /// The form of an op in the replication stream and in the append-only file.
-pub fn encode_op(op: &Op<'_>) -> Vec<u8> {
+pub fn encode_op(op: &Op<'_>) -> Encoded {
     let room = match op {
         Op::Push { payload, .. } => payload.len().saturating_add(48),
         _ => 64,
@@ -193,7 +234,7 @@ mod tests {
         for other in ["", "short", "a text of more than fifteen letters", "000000000000000000"] {
             assert_eq!(decode_body(other.as_bytes()), Err(RecordError::Damaged), "{other}");
         }
-        let mut bytes = encode_body(&NewMessage { id: ID, payload: b"" });
+        let mut bytes = encode_body(&NewMessage { id: ID, payload: b"" }).to_vec();
         bytes.pop();
         assert_eq!(decode_body(&bytes), Err(RecordError::Damaged));
     }
@@ -201,7 +242,7 @@ mod tests {
     #[test]
     fn every_cut_and_every_leftover_is_damage() {
         for op in ops() {
-            let mut bytes = encode_op(&op);
+            let mut bytes = encode_op(&op).to_vec();
             for end in 0..bytes.len() {
                 assert!(decode_op(&bytes[..end]).is_err(), "{op:?} cut at {end}");
             }
@@ -212,7 +253,7 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_told_apart() {
-        let mut bytes = encode_op(&ops()[0]);
+        let mut bytes = encode_op(&ops()[0]).to_vec();
         bytes[0] = 2;
         assert_eq!(decode_op(&bytes), Err(RecordError::Version(2)));
         assert_eq!(decode_note(&[9, 0]), Err(RecordError::Version(9)));

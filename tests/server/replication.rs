@@ -221,3 +221,39 @@ fn a_replicas_own_append_only_file_holds_everything() {
     copy.ask("REPLICAOF NO ONE");
     check(&mut copy, &everything, "orders");
 }
+
+#[test]
+fn an_expiry_that_serves_a_waiting_client_is_the_same_on_the_replica() {
+    let mut server = Server::start_with_append_only_file();
+    let replica = server.start_replica();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG letters MAXRETRIES 0");
+    for round in 0..20 {
+        // Several queues and databases, so that one firing of the timer has more than one thing to do.
+        let mut waiting = Vec::new();
+        for database in [0, 3] {
+            let mut client = server.client_of_database(database);
+            for queue in ["orders", "mails", "letters"] {
+                client.push(queue, "x");
+                client.push(queue, "y");
+                client.pull(&format!("{queue} VISIBILITY 30"));
+                client.pull(&format!("{queue} VISIBILITY 3600000"));
+                client.ask(&format!("MQ.PUSH {queue} z DELAY 30"));
+                let pull = format!("MQ.PULL {queue} BLOCK 0 VISIBILITY 3600000");
+                waiting.push(server.client_of_database(database));
+                waiting.last_mut().expect("a client").send(&pull);
+            }
+        }
+        for one in &mut waiting {
+            Message::from(&one.next_reply().expect("a message"));
+        }
+        same_data(&mut client, &mut replica.client(), &format!("round {round}"));
+    }
+    let log = replica.log();
+    assert!(!log.contains("CRITICAL"), "{log}");
+    // Nothing is due any more; the file tells the same as the stream.
+    eventually("all is moved", || client.info("mq")["mq_expired"] == "120");
+    let digest = client.text("DEBUG DIGEST");
+    server.kill_and_start_again();
+    assert_eq!(server.client().text("DEBUG DIGEST"), digest);
+}
