@@ -29,6 +29,10 @@ pub struct Entry {
     pub names: Rc<KeyNames>,
     /// Not later than the earliest deadline, unix ms; or [`NEVER`], or [`UNKNOWN`].
     next_due_ms: Cell<u64>,
+    /// The timer leaves the queue alone until then, unix ms: it could do nothing for it.
+    held_until_ms: Cell<u64>,
+    /// How many clients wait only until what is due was moved.
+    pub waiting_for_sweep: Cell<usize>,
     /// The clients that wait, in the order in which they came.
     pub waiting: RefCell<BTreeMap<u64, Waiting>>,
     /// Since the server started.
@@ -45,6 +49,8 @@ impl Entry {
             db,
             names: Rc::new(KeyNames::new(queue)),
             next_due_ms: Cell::new(UNKNOWN),
+            held_until_ms: Cell::new(0),
+            waiting_for_sweep: Cell::new(0),
             waiting: RefCell::default(),
             counts: Cell::default(),
             serial: Cell::new(0),
@@ -55,6 +61,11 @@ impl Entry {
     /// Not later than the earliest deadline, unix ms; or [`NEVER`], or [`UNKNOWN`].
     pub fn next_due_ms(&self) -> u64 {
         self.next_due_ms.get()
+    }
+
+    /// When the timer has to look at the queue, unix ms.
+    fn timer_due_ms(&self) -> u64 {
+        self.next_due_ms.get().max(self.held_until_ms.get())
     }
 
     /// The queue's name.
@@ -116,7 +127,7 @@ impl Index {
         entry.serial.set(self.last_serial);
         let name = entry.queue().as_bytes().into();
         self.databases.entry(entry.db).or_default().insert(name, entry.clone());
-        self.due.insert((entry.next_due_ms.get(), self.last_serial), entry.clone());
+        self.due.insert((entry.timer_due_ms(), self.last_serial), entry.clone());
         self.round.push_back(entry.clone());
         if self.round.len() > REMEMBERED {
             // Two for each new one: so it does not grow with queues that come and go.
@@ -146,7 +157,7 @@ impl Index {
         }
         self.round.pop_back();
         self.last_found.take();
-        self.due.remove(&(entry.next_due_ms.get(), entry.serial.replace(0)));
+        self.due.remove(&(entry.timer_due_ms(), entry.serial.replace(0)));
         if let Some(queues) = self.databases.get_mut(&entry.db) {
             queues.remove(entry.queue().as_bytes());
         }
@@ -154,15 +165,28 @@ impl Index {
 
     /// Notes a queue's next deadline.
     pub fn set_due(&mut self, entry: &Rc<Entry>, next_due_ms: u64) {
-        let old = entry.next_due_ms.replace(next_due_ms);
+        let old = entry.timer_due_ms();
+        entry.next_due_ms.set(next_due_ms);
+        self.move_due(entry, old);
+    }
+
+    /// Lets the timer leave a queue alone until that moment, unix ms, whatever is due in it.
+    pub fn hold(&mut self, entry: &Rc<Entry>, until_ms: u64) {
+        let old = entry.timer_due_ms();
+        entry.held_until_ms.set(until_ms);
+        self.move_due(entry, old);
+    }
+
+    fn move_due(&mut self, entry: &Rc<Entry>, old_ms: u64) {
         let serial = entry.serial.get();
-        if old != next_due_ms && serial != 0 {
-            self.due.remove(&(old, serial));
-            self.due.insert((next_due_ms, serial), entry.clone());
+        let new_ms = entry.timer_due_ms();
+        if new_ms != old_ms && serial != 0 {
+            self.due.remove(&(old_ms, serial));
+            self.due.insert((new_ms, serial), entry.clone());
         }
     }
 
-    /// The queue with the earliest deadline, and that.
+    /// The queue that the timer has to look at first, and when.
     pub fn first_due(&self) -> Option<(u64, Rc<Entry>)> {
         let (&(due_ms, _), entry) = self.due.first_key_value()?;
         (due_ms != NEVER).then(|| (due_ms, entry.clone()))
@@ -202,6 +226,7 @@ impl Index {
 
     /// Forgets what is believed of an entry's keys.
     pub fn doubt(&mut self, entry: &Rc<Entry>) {
+        self.hold(entry, 0);
         self.set_due(entry, UNKNOWN);
     }
 

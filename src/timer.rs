@@ -1,7 +1,7 @@
 //! The module's one timer: armed for the earliest thing to do over all queues, never otherwise.
 //!
 //! It moves what is due, serves the clients that wait, walks over the keys after a load, and forgets
-//! queues that are gone; each time for a few milliseconds at most, then the server has its turn. It decides nothing itself.
+//! queues that are gone; each time for a few milliseconds at most, then the server has its turn.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -122,8 +122,10 @@ fn serve_one(context: Context<'_>, state: &state::State) -> bool {
     if state.is_cluster.get() && !entry.names.slot_is_stable(context) {
         waiting::release_moved(context, &entry);
         let retry_ms = context.now_ms().saturating_add(QUEUE_RETRY_MS);
-        let next_due_ms = entry.next_due_ms().min(retry_ms);
-        state.index.borrow_mut().set_due(&entry, next_due_ms);
+        let mut index = state.index.borrow_mut();
+        // Then it is looked at again, and marked.
+        index.set_due(&entry, UNKNOWN);
+        index.hold(&entry, retry_ms);
         return true;
     }
     if waiting::serve(context, &entry) {
@@ -142,13 +144,13 @@ fn sweep_one(context: Context<'_>, state: &state::State) -> bool {
     let retry_ms = now_ms.saturating_add(QUEUE_RETRY_MS);
     let is_cluster = state.is_cluster.get();
     if !context.select_db(entry.db) || (is_cluster && !entry.names.slot_is_stable(context)) {
-        state.index.borrow_mut().set_due(&entry, retry_ms);
+        state.index.borrow_mut().hold(&entry, retry_ms);
         return true;
     }
     let op = Op::Sweep { now_ms, sweep: Sweep { limit: SLICE, same_slot: is_cluster } };
     if execute(context, &entry, &op).is_err() {
         report_failed_sweep(context, state, &entry);
-        state.index.borrow_mut().set_due(&entry, retry_ms);
+        state.index.borrow_mut().hold(&entry, retry_ms);
     }
     // Those that wait only until all that is due was moved may go now.
     if entry.has_waiting() {

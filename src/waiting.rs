@@ -50,6 +50,9 @@ pub fn wait(context: Context<'_>, entry: &Rc<Entry>, request: Request, patience:
         state.waiting_at.borrow_mut().insert(number, entry.clone());
         let waiting = Waiting { client: Some(client), request, patience, moved: false };
         entry.waiting.borrow_mut().insert(number, waiting);
+        if patience == Patience::UntilSwept {
+            entry.waiting_for_sweep.set(entry.waiting_for_sweep.get().saturating_add(1));
+        }
         // What made it wait may be over: something ready that others are to get first.
         state.mark(context, entry);
         true
@@ -67,13 +70,17 @@ pub fn serve(context: Context<'_>, entry: &Rc<Entry>) -> bool {
         match waiting.client {
             // Woken, but on newer servers its callback runs only later.
             None => promised = promised.saturating_add(waiting.request.count().into()),
-            Some(_) => {
-                let may_give_up = waiting.patience == Patience::UntilSwept && is_swept;
-                if ready > promised || may_give_up {
-                    next = Some(*number);
-                }
+            Some(_) if ready > promised => {
+                next = Some(*number);
                 break;
             }
+            // There is nothing for this one; one behind it may not have to wait any more.
+            Some(_) if !is_swept || entry.waiting_for_sweep.get() == 0 => break,
+            Some(_) if waiting.patience == Patience::UntilSwept => {
+                next = Some(*number);
+                break;
+            }
+            Some(_) => {}
         }
     }
     let Some(number) = next else { return false };
@@ -144,5 +151,8 @@ impl Wait for Line {
 fn take(number: u64) -> Option<(Rc<Entry>, Waiting)> {
     let entry = state::with(|state| state.waiting_at.borrow_mut().remove(&number))?;
     let waiting = entry.waiting.borrow_mut().remove(&number)?;
+    if waiting.patience == Patience::UntilSwept {
+        entry.waiting_for_sweep.set(entry.waiting_for_sweep.get().saturating_sub(1));
+    }
     Some((entry, waiting))
 }

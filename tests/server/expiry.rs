@@ -179,6 +179,24 @@ fn a_pull_among_due_messages_never_replies_empty() {
 }
 
 #[test]
+fn a_pull_that_does_not_wait_is_answered_when_all_that_is_due_died_also_behind_a_client_that_waits() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXRETRIES 0");
+    let pushes = vec!["MQ.PUSH orders x".to_string(); 2_000];
+    for reply in client.pipeline(&pushes) {
+        reply.expect("an id");
+    }
+    assert_eq!(client.pull_batch("orders COUNT 2000 VISIBILITY 300").len(), 2_000);
+    let mut waiting = server.waiting("MQ.PULL orders BLOCK 0");
+    let replies = client.pipeline(&["DEBUG SLEEP 0.5".into(), "MQ.PULL orders".into()]);
+    assert_eq!(replies[1], Ok(Value::Nil));
+    assert_eq!(client.number("MQ.LEN {orders}:dead"), 2_000);
+    client.ask("MQ.PUSH orders alive");
+    assert_eq!(Message::from(&waiting.reply().expect("a message")).text(), "alive");
+}
+
+#[test]
 fn a_pull_finds_the_message_that_is_alive_behind_many_that_die() {
     let server = Server::start();
     let mut client = server.client();

@@ -70,7 +70,10 @@ fn random_commands_leave_master_and_replicas_the_same() {
                 format!("MQ.PUSH {queue} {round} DELAY {}", random.u8(0..2) * random.u8(0..30))
             }
             4..=6 => {
-                format!("MQ.PULL {queue} COUNT {} VISIBILITY {}", random.u8(1..5), random.u8(1..40))
+                let (count, visibility) = (random.u8(1..5), random.u8(1..40));
+                // Half of them wait, so that the timer serves some.
+                let block = if random.bool() { " BLOCK 10" } else { "" };
+                format!("MQ.PULL {queue} COUNT {count} VISIBILITY {visibility}{block}")
             }
             7 | 8 => format!("MQ.ACK {claim}"),
             9 => format!("MQ.NACK {claim}"),
