@@ -144,8 +144,9 @@ impl Index {
     /// at.
     pub fn next_to_forget(&mut self) -> Option<Rc<Entry>> {
         self.to_look_at = self.to_look_at.checked_sub(1)?;
-        self.round.rotate_left(1);
-        self.round.back().cloned()
+        let entry = self.round.pop_front();
+        self.round.extend(entry.clone());
+        entry
     }
 
     /// Takes an entry out of the index, if nobody waits for its queue and

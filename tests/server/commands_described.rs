@@ -235,7 +235,7 @@ fn command_docs_tell_the_truth() {
 fn the_module_names_itself() {
     let server = Server::start();
     let reply = server.client().ask("MODULE LIST");
-    let module = entries(&items(&reply)[0]);
-    assert_eq!(text_of(&module[0].1), "mq");
-    assert!(integer(&module[1].1) > 0, "its version");
+    let modules: Vec<_> = items(&reply).iter().map(entries).collect();
+    let ours = modules.iter().find(|module| text_of(&module[0].1) == "mq").expect("the module");
+    assert!(integer(&ours[1].1) > 0, "its version");
 }

@@ -161,10 +161,10 @@ fn a_pull_among_due_messages_never_replies_empty() {
     let push = "for n = 1, 15000 do redis.call('MQ.PUSH', KEYS[1], 'x') end";
     client.reply(&["EVAL", push, "1", "orders"]).expect("messages pushed");
     let pull =
-        "for n = 1, 2 do redis.call('MQ.PULL', KEYS[1], 'COUNT', '10000', 'VISIBILITY', '300') end
+        "for n = 1, 2 do redis.call('MQ.PULL', KEYS[1], 'COUNT', '10000', 'VISIBILITY', '1500') end
                 return redis.call('MQ.LEN', KEYS[1], 'INFLIGHT')";
     assert_eq!(client.reply(&["EVAL", pull, "1", "orders"]), Ok(Value::Int(15_000)));
-    let mut lines = vec!["DEBUG SLEEP 0.4".to_string()];
+    let mut lines = vec!["DEBUG SLEEP 1.6".to_string()];
     lines.extend(vec!["MQ.PULL orders VISIBILITY 600000".to_string(); 500]);
     lines.push("MQ.PULL orders COUNT 10000 VISIBILITY 600000".to_string());
     let replies = client.pipeline(&lines);
@@ -179,7 +179,8 @@ fn a_pull_among_due_messages_never_replies_empty() {
 }
 
 #[test]
-fn a_pull_that_does_not_wait_is_answered_when_all_that_is_due_died_also_behind_a_client_that_waits() {
+fn a_pull_that_does_not_wait_is_answered_when_all_that_is_due_died_also_behind_a_client_that_waits()
+{
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
