@@ -195,6 +195,13 @@ class Server:
     def cpu_ns(self):
         return time.clock_gettime_ns(self.cpu_clock)
 
+    def await_blocked(self, clients):
+        deadline = time.monotonic() + 60
+        while (blocked := int(self.control.info("clients")["blocked_clients"])) != clients:
+            if time.monotonic() > deadline:
+                raise ServerError(f"{blocked} clients wait, expected {clients}")
+            time.sleep(0.05)
+
     def used_memory(self):
         """used_memory once the server has nothing left to free or to move."""
         last = None
@@ -443,7 +450,8 @@ def cpu_part(options, binary):
                 + [lists, f"{streams[0]:.2f}", f"{mq[0]:.2f}", f"{ratio:.2f}"]
                 + [middle_half(ratios), goal, met]
             )
-            phase_rows.append(how + [f"{cell:.2f}" for pair in zip(streams[1:], mq[1:]) for cell in pair])
+            phases = [cell for pair in zip(streams[1:], mq[1:]) for cell in pair]
+            phase_rows.append(how + [f"{cell:.2f}" for cell in phases])
     print(f"### {name}: server CPU per message, µs\n")
     table(
         ["commands", "AOF", "round", "lists", "Streams", "MQ"]
@@ -592,7 +600,8 @@ def measure_waiting(options, binary, kind, clients):
 
     One push, its one delivery, and that client's next wait; the rest of the clients only wait."""
     pool = payloads(FILL)
-    with Server(binary, options.module, clients=clients + 100) as server, selectors.DefaultSelector() as ready:
+    own_server = Server(binary, options.module, clients=clients + 100)
+    with own_server as server, selectors.DefaultSelector() as ready:
         note(f"{server.name} waiting, {kind.label}, {clients}")
         consumers = []
         for _ in range(clients):
@@ -600,11 +609,7 @@ def measure_waiting(options, binary, kind, clients):
             consumer.send(kind.wait)
             ready.register(consumer.socket, selectors.EVENT_READ, consumer)
             consumers.append(consumer)
-        deadline = time.monotonic() + 60
-        while int(server.control.info("clients")["blocked_clients"]) != clients:
-            if time.monotonic() > deadline:
-                raise ServerError("not every client waits")
-            time.sleep(0.05)
+        server.await_blocked(clients)
 
         def cycle(payload):
             producer.send(kind.push(payload))
@@ -623,7 +628,7 @@ def measure_waiting(options, binary, kind, clients):
         for number in range(options.pushes):
             cycle(pool[number % FILL])
         cpu, seconds = server.control.cpu_us() - before, time.monotonic() - started
-        expect("waiting", int(server.control.info("clients")["blocked_clients"]), clients)
+        server.await_blocked(clients)
         for consumer in [*consumers, producer]:
             consumer.close()
         return (cpu - at_rest * seconds) / options.pushes, at_rest, server.name
@@ -634,9 +639,9 @@ def waiting_part(options, binary):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     needed = max(options.waiting) + 200
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise SystemExit(f"{max(options.waiting)} waiting clients need `ulimit -n` of {needed}; it is {hard}")
+        raise SystemExit(f"so many clients need `ulimit -n` of {needed}; the limit is {hard}")
     samples = {}
-    for _ in range(options.runs):
+    for _ in range(options.waiting_runs):
         for kind in (WaitOnList, WaitOnMq):
             for clients in options.waiting:
                 *sample, name = measure_waiting(options, binary, kind, clients)
@@ -645,18 +650,19 @@ def waiting_part(options, binary):
     for kind in (WaitOnList, WaitOnMq):
         first = None
         for clients in options.waiting:
-            cpu, at_rest = (statistics.median(column) for column in zip(*samples[kind.label, clients]))
+            runs = samples[kind.label, clients]
+            cpu, at_rest = (statistics.median(column) for column in zip(*runs))
             first = first or cpu
             goal, met = verdict(cpu / first, WAITING_GOAL) if kind is WaitOnMq else ("", "")
-            each = middle_half([sample[0] for sample in samples[kind.label, clients]])
+            each = middle_half([sample[0] for sample in runs])
             rows.append(
                 [kind.label, f"{clients:,}", f"{cpu:.1f}", each]
                 + [f"{cpu / first:.2f}", goal, met, f"{at_rest / 1000:.1f}"]
             )
     print(f"### {name}: server CPU of one push with clients waiting, µs\n")
     table(
-        ["commands", "waiting", "per push", "middle half of runs", f"to {options.waiting[0]} waiting", "goal", "met"]
-        + ["server at rest, ms CPU per s"],
+        ["commands", "waiting", "per push", "middle half of runs"]
+        + [f"to {options.waiting[0]} waiting", "goal", "met", "server at rest, ms CPU per s"],
         rows,
     )
 
@@ -672,7 +678,6 @@ def note(text):
 
 def drive_part(options):
     """The cycles of one workload against a server that already runs; for instructions.sh."""
-
     connection = Connection(options.port)
     workload = KINDS[options.kind](connection, options.size, options.batched)
     workload.prepare(connection)
@@ -698,7 +703,9 @@ def run_parts(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--server", action="append", help="server binary, may be repeated (default: MQ_SERVER, or redis-server)"
+        "--server",
+        action="append",
+        help="a server binary; may be repeated (default: MQ_SERVER, or redis-server)",
     )
     parser.add_argument(
         "--module",
@@ -706,13 +713,21 @@ def main():
         help="the module (default: MQ_MODULE, or target/release/libmq.so)",
     )
     parser.add_argument("--parts", default="cpu,memory,waiting", help="which comparisons, by comma")
-    parser.add_argument("--runs", type=int, default=15, help="interleaved runs whose median counts")
-    parser.add_argument("--messages", type=int, default=8000, help="messages of one CPU run")
-    parser.add_argument("--memory-messages", type=int, default=1_000_000)
-    parser.add_argument("--pushes", type=int, default=3000, help="pushes of one run with clients waiting")
+    parser.add_argument("--runs", type=int, default=15, help="interleaved runs of the CPU comparison")
+    parser.add_argument("--messages", type=int, default=8000, help="messages of one such run")
     parser.add_argument(
-        "--waiting", type=lambda text: [int(n) for n in text.split(",")], default=[10, 1000, 10_000]
+        "--memory-messages", type=int, default=1_000_000, help="messages of the memory comparison"
     )
+    parser.add_argument(
+        "--waiting",
+        type=lambda text: [int(count) for count in text.split(",")],
+        default=[10, 1000, 10_000],
+        help="numbers of clients that wait, by comma",
+    )
+    parser.add_argument(
+        "--waiting-runs", type=int, default=5, help="interleaved runs with clients waiting"
+    )
+    parser.add_argument("--pushes", type=int, default=3000, help="pushes of one such run")
     commands = parser.add_subparsers(dest="command")
     driver = commands.add_parser("drive", help="run cycles against a server that already runs")
     driver.add_argument("port", type=int)

@@ -1,5 +1,6 @@
 //! The texts of errors and the shape of messages, as clients see them.
 
+use std::cell::OnceCell;
 use std::fmt;
 
 use uuid::Uuid;
@@ -11,6 +12,7 @@ use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
 use crate::server::command::Number;
 use crate::server::context::Context;
+use crate::server::reply::Word;
 
 /// What a command can answer instead of a result. Displayed it is the reply: code and sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,22 +114,39 @@ pub fn field(context: Context<'_>, name: &str, number: u64) {
     count(context, number);
 }
 
+/// The fields that every message has, in their order.
+const FIELDS: [&str; 7] =
+    ["id", "queue", "payload", "timestamp", "retry_count", "visibility_until", "receipt"];
+
+thread_local! {
+    /// Their names, prepared with the first message.
+    static NAMES: OnceCell<[Word; FIELDS.len()]> = const { OnceCell::new() };
+}
+
 /// A delivered message: a map.
 pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Delivered<B>) {
     let death = message.note.as_ref().and_then(|note| note.death.as_ref());
-    context.reply_map(if death.is_some() { 11 } else { 7 });
-    context.reply_bytes(b"id");
-    id(context, message.body.id());
-    context.reply_bytes(b"queue");
-    context.reply_bytes(queue.as_bytes());
-    context.reply_bytes(b"payload");
-    context.reply_bytes(message.body.payload());
-    field(context, "timestamp", message.body.id().timestamp_ms());
+    let more = if death.is_some() { 4 } else { 0 };
+    context.reply_map(FIELDS.len().saturating_add(more));
     let retry_count = message.note.as_ref().map_or(0, |note| note.retry_count);
-    field(context, "retry_count", retry_count.into());
-    field(context, "visibility_until", message.visibility_until_ms);
-    context.reply_bytes(b"receipt");
-    context.reply_bytes(&hexadecimal(message.receipt.0));
+    NAMES.with(|names| {
+        let names = names.get_or_init(|| FIELDS.map(|name| Word::new(context, name)));
+        let [name_id, name_queue, payload, timestamp, retries, visibility_until, receipt] = names;
+        context.reply_word(name_id);
+        id(context, message.body.id());
+        context.reply_word(name_queue);
+        context.reply_bytes(queue.as_bytes());
+        context.reply_word(payload);
+        context.reply_bytes(message.body.payload());
+        context.reply_word(timestamp);
+        count(context, message.body.id().timestamp_ms());
+        context.reply_word(retries);
+        count(context, retry_count.into());
+        context.reply_word(visibility_until);
+        count(context, message.visibility_until_ms);
+        context.reply_word(receipt);
+        context.reply_bytes(&hexadecimal(message.receipt.0));
+    });
     if let Some(death) = death {
         context.reply_bytes(b"dead_from");
         context.reply_bytes(death.from.as_bytes());

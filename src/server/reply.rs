@@ -1,12 +1,40 @@
 //! Replies, in the words of the protocol.
 
+use redis_module::raw;
+
 use super::context::Context;
 use super::{api, has};
+
+/// A text that is replied often. It is kept in the form in which the server sends it: replying it is
+/// one copy, where a bulk string is three.
+pub struct Word {
+    text: &'static str,
+    /// The server's reply to ECHO; null if it gave none.
+    echo: *mut raw::RedisModuleCallReply,
+}
+
+impl Word {
+    /// Prepares a text, for as long as the process runs.
+    pub fn new(context: Context<'_>, text: &'static str) -> Self {
+        let (start, len) = (text.as_ptr(), text.len());
+        let echo = api!(RedisModule_Call(context.raw, c"ECHO".as_ptr(), c"b".as_ptr(), start, len));
+        Self { text, echo }
+    }
+}
 
 impl Context<'_> {
     /// An integer.
     pub fn reply_integer(self, number: i64) {
         api!(RedisModule_ReplyWithLongLong(self.raw, number));
+    }
+
+    /// A bulk string with a prepared text.
+    pub fn reply_word(self, word: &Word) {
+        if word.echo.is_null() {
+            self.reply_bytes(word.text.as_bytes());
+        } else {
+            api!(RedisModule_ReplyWithCallReply(self.raw, word.echo));
+        }
     }
 
     /// A bulk string.

@@ -1,27 +1,10 @@
 //! Bytes on the wire: both protocols, their nulls and maps, and payloads of any bytes and size.
 
 use crate::harness::*;
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-};
 
-/// Sends commands as lines and returns the exact bytes of the replies, up to that of a last PING.
+/// The replies to commands given as lines, exactly as they are sent.
 fn raw_replies(server: &Server, lines: &[&str]) -> String {
-    let mut socket = TcpStream::connect(("127.0.0.1", server.port())).expect("a connection");
-    socket.set_read_timeout(Some(DEADLINE)).expect("a read timeout");
-    let end = "+PONG\r\n";
-    let request = format!("{}\r\nPING\r\n", lines.join("\r\n"));
-    socket.write_all(request.as_bytes()).expect("commands sent");
-    let mut replies = Vec::new();
-    while !replies.ends_with(end.as_bytes()) {
-        let mut buffer = [0; 4096];
-        let length = socket.read(&mut buffer).expect("replies");
-        assert!(length > 0, "the connection was closed");
-        replies.extend_from_slice(&buffer[..length]);
-    }
-    replies.truncate(replies.len() - end.len());
-    String::from_utf8(replies).expect("replies that are text")
+    String::from_utf8(server.raw_replies(lines)).expect("replies that are text")
 }
 
 /// The replies of a connection that speaks RESP3, without that of HELLO.

@@ -3,6 +3,7 @@
 mod client;
 mod facts;
 mod message;
+mod raw;
 mod server;
 mod stream;
 mod wait;
