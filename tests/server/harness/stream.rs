@@ -44,7 +44,7 @@ impl ReplicationStream {
 
     /// As `take`, each command as `NAME first-argument`, which says what it was without its op.
     pub fn take_names(&mut self) -> Vec<String> {
-        self.take().iter().map(|command| short(command)).collect()
+        self.take().iter().map(short).collect()
     }
 
     /// As `take`, with SELECT and every MULTI and EXEC.
