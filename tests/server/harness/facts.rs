@@ -117,7 +117,7 @@ impl Facts {
 
     /// Inside MULTI a full server refuses every command already when it is queued.
     pub fn refuses_all_commands_in_multi_when_full(&self) -> bool {
-        self.brand == Brand::Redis && self.version <= (7, 0)
+        self.brand == Brand::Redis && self.version <= (7, 2)
     }
 
     /// Unloading a module is refused while its timer is pending, before the module is asked.
