@@ -45,11 +45,16 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
         context.warn("the module takes no arguments, see MQ.CONFIG for settings");
         return false;
     }
+    let valkey = context.valkey_version();
+    // From 8.1.0 on, until it was mended, Valkey leaves a client in the database of a key that the
+    // client copied or moved there, if a module listens to such events.
+    let hears_of_keys = !valkey.is_some_and(|v| ([8, 1, 0]..[9, 1, 2]).contains(&v));
     let is_loaded = commands::register(context)
         && server::event::subscribe::<events::Listener>(context)
+        && (!hears_of_keys || server::event::subscribe_to_keys::<events::Listener>(context))
         && server::info::register::<commands::info::Section>(context);
     if is_loaded {
-        let is_valkey_9 = context.is_valkey_9_or_later();
+        let is_valkey_9 = valkey.is_some_and(|version| version >= [9, 0, 0]);
         if is_valkey_9 {
             context.allow_atomic_slot_migration();
         }
@@ -57,6 +62,7 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
             state.is_cluster.set(context.is_cluster());
             state.shows_stable_slots_only.set(is_valkey_9);
             state.is_active.set(context.is_active_master());
+            state.hears_of_keys.set(hears_of_keys);
         });
         scan::begin(context);
     }

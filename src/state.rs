@@ -37,6 +37,8 @@ pub struct State {
     pub timer: timer::State,
     /// A master that is not loading: only then may a timer write.
     pub is_active: Cell<bool>,
+    /// The server tells when a key appears or goes away; else hints may be late, and are not used.
+    pub hears_of_keys: Cell<bool>,
     /// Cluster mode.
     pub is_cluster: Cell<bool>,
     /// In cluster mode: keys of a slot that only arrives look like others; see [`may_show`].
@@ -80,6 +82,7 @@ impl State {
             waiting_for_scan: RefCell::default(),
             timer: timer::State::default(),
             is_active: Cell::new(false),
+            hears_of_keys: Cell::new(true),
             is_cluster: Cell::new(false),
             shows_stable_slots_only: Cell::new(false),
             totals: Cell::default(),
@@ -105,6 +108,11 @@ impl State {
     /// The entry of a queue in the selected database.
     pub fn entry(&self, context: Context<'_>, queue: &[u8]) -> Result<Rc<Entry>, NameError> {
         self.index.borrow().look_up(context.selected_db(), queue)
+    }
+
+    /// True if something may be due in a queue by that moment, unix ms.
+    pub fn may_be_due(&self, entry: &Entry, now_ms: u64) -> bool {
+        entry.next_due_ms() <= now_ms || !self.hears_of_keys.get()
     }
 
     /// Puts an entry into the index.

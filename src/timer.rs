@@ -33,11 +33,11 @@ const QUEUE_RETRY_MS: u64 = 1_000;
 /// For a later moment it fires in vain, and is armed again.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// When the timer fires next, and when it looks after the slots of queues for which clients wait.
+/// When the timer fires next, and when it looks after clients that wait, where it has to.
 #[derive(Default)]
 pub struct State {
     armed: Cell<Option<(Timer, u64)>>,
-    slot_check_ms: Cell<u64>,
+    waiting_check_ms: Cell<u64>,
 }
 
 /// Lets the timer fire at that moment, unix ms, or earlier. 0: as soon as possible; [`NEVER`]: no
@@ -85,7 +85,7 @@ fn work(context: Context<'_>, state: &state::State) {
     let start = Instant::now();
     let within = |budget: Duration| start.elapsed() < budget;
 
-    check_slots(context, state);
+    check_waiting(context, state);
     if is_active && !is_paused {
         // Never the other way round: before 7.0 the server sends what this callback replicates as
         // one transaction that ends with the callback, and what a served client's callback
@@ -98,21 +98,24 @@ fn work(context: Context<'_>, state: &state::State) {
     arm_again(context, state, is_active && is_paused);
 }
 
-/// Redis 6.x does not tell clients that wait when their slot moves away: the module looks.
-fn check_slots(context: Context<'_>, state: &state::State) {
+/// Looks at the queues for which clients wait, now and then, where the server does not tell: Redis
+/// 6.x does not release clients when their slot moves away, and some servers do not say when a key
+/// appears.
+fn check_waiting(context: Context<'_>, state: &state::State) {
     let now_ms = context.now_ms();
-    if context.is_7_or_later()
-        || !state.is_cluster.get()
-        || now_ms < state.timer.slot_check_ms.get()
-    {
+    let hears_of_moves = context.is_7_or_later() || !state.is_cluster.get();
+    let hears_of_all = hears_of_moves && state.hears_of_keys.get();
+    if hears_of_all || now_ms < state.timer.waiting_check_ms.get() {
         return;
     }
     let queues: Vec<Rc<Entry>> = state.waiting_at.borrow().values().cloned().collect();
+    let mut index = state.index.borrow_mut();
     for entry in &queues {
-        state.index.borrow_mut().mark(entry);
+        index.doubt(entry);
+        index.mark(entry);
     }
     let next_ms = if queues.is_empty() { UNKNOWN } else { now_ms.saturating_add(QUEUE_RETRY_MS) };
-    state.timer.slot_check_ms.set(next_ms);
+    state.timer.waiting_check_ms.set(next_ms);
 }
 
 /// Serves the first queue in the line; false if there is none.
@@ -182,8 +185,8 @@ fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
     if state.scan.borrow().is_some() || state.index.borrow().has_to_forget() {
         arm(context, state, UNKNOWN);
     }
-    if state.timer.slot_check_ms.get() != UNKNOWN {
-        arm(context, state, state.timer.slot_check_ms.get());
+    if state.timer.waiting_check_ms.get() != UNKNOWN {
+        arm(context, state, state.timer.waiting_check_ms.get());
     }
     if !state.is_active.get() {
         return;

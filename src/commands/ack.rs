@@ -7,6 +7,7 @@ use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
+use crate::state;
 
 /// `MQ.ACK queue (id receipt | IDS n id receipt [id receipt ...])`
 pub struct Ack;
@@ -37,7 +38,8 @@ fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
         return Err(CommandError::Syntax);
     }
     let entry = super::entry(context, *queue)?;
-    let now_ms = Some(context.now_ms()).filter(|now_ms| entry.next_due_ms() <= *now_ms);
+    let now_ms = Some(context.now_ms())
+        .filter(|now_ms| state::with(|state| state.may_be_due(&entry, *now_ms)));
     let op = Op::Acknowledge { now_ms, deliveries: std::mem::take(&mut claims.claims) };
     let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
     claims.reply(context, outcome, |_| 1)

@@ -145,7 +145,7 @@ fn take(
         Some(visibility_ms) => visibility_ms,
         None => settings(context, entry)?.visibility_ms,
     };
-    let is_due = entry.next_due_ms() <= now_ms;
+    let is_due = state::with(|state| state.may_be_due(entry, now_ms));
     let limit = if is_due { request.count().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {
         now_ms,

@@ -6,7 +6,7 @@ use crate::server::blocked::{BlockedClient, Later};
 use crate::server::command::{Arg, Command, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
-use crate::state;
+use crate::{scan, state};
 
 /// `MQ.QUEUES [MATCH pattern]`
 pub struct Queues;
@@ -35,7 +35,11 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let may_not_block = context.may_not_block();
     // Newer servers find the keys of one slot only inside a transaction or a script of a cluster.
     let sees_all = !(may_not_block && super::is_same_slot_only());
-    let is_complete = state::with(|state| state.scan.borrow().is_none());
+    // Where the server does not tell of keys that appear, the list is made anew; what may not wait
+    // for that gets what is known.
+    let is_complete = state::with(|state| {
+        state.scan.borrow().is_none() && (state.hears_of_keys.get() || may_not_block)
+    });
     if is_complete && sees_all {
         reply(context, pattern);
         return Ok(());
@@ -45,6 +49,9 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     }
     let client = BlockedClient::until_later::<Queues>(context).ok_or(CommandError::NoList)?;
     state::with(|state| state.waiting_for_scan.borrow_mut().push(client));
+    if state::with(|state| state.scan.borrow().is_none()) {
+        scan::begin(context);
+    }
     Ok(())
 }
 

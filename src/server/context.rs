@@ -124,19 +124,19 @@ impl Context<'_> {
         api!(RedisModule_ClusterCanAccessKeysInSlot(slot as i32)) != 0
     }
 
-    /// True on Valkey 9 and later.
-    pub fn is_valkey_9_or_later(self) -> bool {
+    /// Valkey's version: major, minor, patch. None on Redis.
+    pub fn valkey_version(self) -> Option<[u32; 3]> {
         let server = api!(RedisModule_GetServerInfo(self.raw, c"server".as_ptr()));
-        let version = api!(RedisModule_ServerInfoGetFieldC(server, c"valkey_version".as_ptr()));
-        let mut is_late = false;
-        if !version.is_null() {
+        let text = api!(RedisModule_ServerInfoGetFieldC(server, c"valkey_version".as_ptr()));
+        let mut version = None;
+        if !text.is_null() {
             // SAFETY: a text of the server's, which lives as long as `server`.
-            let version = unsafe { CStr::from_ptr(version) }.to_string_lossy();
-            let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-            is_late = major.is_some_and(|major| major >= 9);
+            let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+            let mut numbers = text.split('.').map(|number| number.parse().unwrap_or(0));
+            version = Some([(); 3].map(|()| numbers.next().unwrap_or(0)));
         }
         api!(RedisModule_FreeServerInfo(self.raw, server));
-        is_late
+        version
     }
 
     /// Tells Valkey 9 and later that the module goes along with atomic slot migration: keys and ops

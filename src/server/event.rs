@@ -31,7 +31,7 @@ pub trait Listen {
     fn key_replaced(context: Context<'_>, key: &[u8]);
 }
 
-/// Subscribes to all of them. False if the server refuses.
+/// Subscribes to the events of the server. False if it refuses.
 pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
     let ok = raw::REDISMODULE_OK as c_int;
     let events = [
@@ -43,13 +43,18 @@ pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
     events.into_iter().all(|id| {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
         api!(RedisModule_SubscribeToServerEvent(context.raw, event, Some(server_event::<L>))) == ok
-    }) && api!(RedisModule_SubscribeToKeyspaceEvents(
+    })
+}
+
+/// Subscribes to the events of keys. False if the server refuses.
+pub fn subscribe_to_keys<L: Listen>(context: Context<'_>) -> bool {
+    api!(RedisModule_SubscribeToKeyspaceEvents(
         context.raw,
         raw::REDISMODULE_NOTIFY_GENERIC
             | raw::REDISMODULE_NOTIFY_EXPIRED
             | raw::REDISMODULE_NOTIFY_EVICTED,
         Some(key_event::<L>)
-    )) == ok
+    )) == raw::REDISMODULE_OK as c_int
 }
 
 unsafe extern "C" fn server_event<L: Listen>(

@@ -187,6 +187,10 @@ impl Key {
     pub fn remove(&mut self, member: &ServerString) -> bool {
         let mut deleted: c_int = 0;
         api!(RedisModule_ZsetRem(self.0.as_ptr(), member.as_ptr(), &mut deleted));
+        if deleted != 0 && self.len() == 0 {
+            // Redis before 6.0.11 leaves the empty key, and does not survive a look at it.
+            api!(RedisModule_DeleteKey(self.0.as_ptr()));
+        }
         deleted != 0
     }
 

@@ -1,4 +1,5 @@
-//! MQ.ACK: what it removes, what it refuses, and acknowledgments that come after the visibility ended.
+//! MQ.ACK: what it removes, what it refuses, and acknowledgments that come after the visibility
+//! ended.
 
 use crate::harness::*;
 

@@ -1,4 +1,5 @@
-//! MQ.APPLY with anything: every byte of its argument is checked, and nothing of it harms the server.
+//! MQ.APPLY with anything: every byte of its argument is checked, and nothing of it harms the
+//! server.
 
 use crate::everything::fill;
 use crate::harness::*;

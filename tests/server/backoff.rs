@@ -43,7 +43,8 @@ fn an_end_that_was_noticed_late_is_counted_from_when_it_was() {
     client.ask("MQ.CONFIG orders BACKOFF 50");
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 20");
-    // The server sleeps beyond the end of visibility and of the backoff: the message is ready at once.
+    // The server sleeps beyond the end of visibility and of the backoff: the message is ready at
+    // once.
     let replies = client.pipeline(&["DEBUG SLEEP 0.15".into(), "MQ.PULL orders".into()]);
     assert!(now_ms() > message.visibility_until + 50);
     let again = Message::from(replies[1].as_ref().expect("a reply"));

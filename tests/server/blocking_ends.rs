@@ -1,5 +1,5 @@
-//! How a wait ends otherwise than by a message or its own time: the client goes, is unblocked or killed, the server
-//! changes its role, writes are paused, keys go away.
+//! How a wait ends otherwise than by a message or its own time: the client goes, is unblocked or
+//! killed, the server changes its role, writes are paused, keys go away.
 
 use crate::harness::*;
 
@@ -186,7 +186,8 @@ fn a_waiting_client_keeps_its_wait_when_its_databases_are_swapped() {
     assert_eq!(waiting.message().0.text(), "one");
 }
 
-/// Pauses writes the way the server can: until they are resumed, or on the oldest server for a while.
+/// Pauses writes the way the server can: until they are resumed, or on the oldest server for a
+/// while.
 fn pause() -> &'static str {
     if facts().pauses_writes_only() { "CLIENT PAUSE 60000 WRITE" } else { "CLIENT PAUSE 300" }
 }

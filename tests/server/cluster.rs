@@ -1,4 +1,5 @@
-//! Cluster mode: all keys of a queue share its slot, and no command runs on a queue whose slot is on the move.
+//! Cluster mode: all keys of a queue share its slot, and no command runs on a queue whose slot is
+//! on the move.
 
 use crate::harness::*;
 use std::collections::BTreeSet;

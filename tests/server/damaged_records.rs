@@ -1,9 +1,10 @@
-//! Records that nobody can read, at each place where a queue keeps records: an error for that message, moved out of
-//! the way, and the queue behind goes on.
+//! Records that nobody can read, at each place where a queue keeps records: an error for that
+//! message, moved out of the way, and the queue behind goes on.
 
 use crate::harness::*;
 
-/// Pulls until the queue has nothing more to give; returns the messages and how often a record was CORRUPT.
+/// Pulls until the queue has nothing more to give; returns the messages and how often a record was
+/// CORRUPT.
 fn drain(client: &mut Client, queue: &str) -> (Vec<Message>, usize) {
     let (mut messages, mut corrupt) = (Vec::new(), 0);
     for _ in 0..10_000 {
@@ -119,7 +120,8 @@ fn every_truncation_and_every_changed_byte_of_a_waiting_message_is_survived() {
     same_data(&mut client, &mut copy, "all of them");
 }
 
-/// A queue with one message in each kind of place but `ready`; its deadlines are `deadline_ms` away.
+/// A queue with one message in each kind of place but `ready`; its deadlines are `deadline_ms`
+/// away.
 fn with_all_records(client: &mut Client, deadline_ms: u64) {
     client.push("orders", "in flight");
     client.pull(&format!("orders VISIBILITY {deadline_ms}"));

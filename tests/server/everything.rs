@@ -1,5 +1,5 @@
-//! A queue `orders` with a message in every state, for tests of what must survive a restart, a copy or a promotion.
-//! Nothing in it becomes due by itself within a test.
+//! A queue `orders` with a message in every state, for tests of what must survive a restart, a copy
+//! or a promotion. Nothing in it becomes due by itself within a test.
 
 use crate::harness::*;
 
@@ -52,7 +52,8 @@ pub fn fill(client: &mut Client) -> Everything {
     Everything { inflight, inflight_again, expired, given_back, for_later, waiting, delayed, dead }
 }
 
-/// Fails unless that queue, wherever it is now, is as it was; works through it. `queue` is its name now.
+/// Fails unless that queue, wherever it is now, is as it was; works through it. `queue` is its name
+/// now.
 pub fn check(client: &mut Client, everything: &Everything, queue: &str) {
     assert_eq!(client.lengths(queue), [3, 2, 2]);
     let settings = client.map(&format!("MQ.CONFIG {queue}"));

@@ -136,8 +136,8 @@ fn other_clients_are_served_while_200_000_messages_expire_together() {
     let mut others = server.client();
     others.push("mails", "x");
     let_expire_at_once(&server, all as usize);
-    // The number still in flight, read again and again: each value in between is a moment at which the server
-    // answered this client in the middle of the work. One long sweep would show none.
+    // The number still in flight, read again and again: each value in between is a moment at which
+    // the server answered this client in the middle of the work. One long sweep would show none.
     let mut seen = BTreeSet::new();
     loop {
         let left = others.number("ZCARD mq:{orders}:inflight");

@@ -323,6 +323,7 @@ fn queues_that_came_by_copy_or_move_are_listed() {
     client.push("orders", "x");
     client.push("mails", "x");
     client.ask("MOVE mq:{mails}:ready 2");
+    client.ask("SELECT 0");
     assert_eq!(strings(&client.ask("MQ.QUEUES")), ["orders"]);
     let mut second = server.client_of_database(2);
     assert_eq!(strings(&second.ask("MQ.QUEUES")), ["mails"]);

@@ -36,7 +36,8 @@ fn pulls_and_acknowledgments_work_in_a_script_too() {
     let mut client = server.client();
     client.push("orders", "one");
     fill_up(&mut client);
-    // Without a declaration of what it does, a script as a whole may be refused: so its commands are allowed to run.
+    // Without a declaration of what it does, a script as a whole may be refused: so its commands
+    // are allowed to run.
     let script = "local m = redis.call('MQ.PULL', KEYS[1])
                   return redis.call('MQ.ACK', KEYS[1], m[2], m[14])";
     assert_eq!(client.reply(&["EVAL", script, "1", "orders"]), Ok(Value::Int(1)));

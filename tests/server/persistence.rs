@@ -132,7 +132,8 @@ fn receipts_rise_over_restarts() {
     }
 }
 
-/// What the clients of one server know for certain, and what they can't know because a reply never came.
+/// What the clients of one server know for certain, and what they can't know because a reply never
+/// came.
 #[derive(Default)]
 struct Known {
     pushed: BTreeSet<String>,

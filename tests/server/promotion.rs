@@ -1,9 +1,11 @@
-//! A replica becomes the master: deadlines, retry counts, receipts and dead letters go on where they were.
+//! A replica becomes the master: deadlines, retry counts, receipts and dead letters go on where
+//! they were.
 
 use crate::everything::{check, fill};
 use crate::harness::*;
 
-/// Waits until the replica has all that the master has, then the master crashes and the replica takes over.
+/// Waits until the replica has all that the master has, then the master crashes and the replica
+/// takes over.
 fn promote(server: &mut Server, replica: &Server) {
     let (mut client, mut copy) = (server.client(), replica.client());
     same_data(&mut client, &mut copy, "the last write");

@@ -1,4 +1,5 @@
-//! A master and its replicas have the same data after every command, and a replica acts on its own in nothing.
+//! A master and its replicas have the same data after every command, and a replica acts on its own
+//! in nothing.
 
 use crate::everything::{check, fill};
 use crate::harness::*;
@@ -232,7 +233,8 @@ fn an_expiry_that_serves_a_waiting_client_is_the_same_on_the_replica() {
     let mut client = server.client();
     client.ask("MQ.CONFIG letters MAXRETRIES 0");
     for round in 0..20 {
-        // Several queues and databases, so that one firing of the timer has more than one thing to do.
+        // Several queues and databases, so that one firing of the timer has more than one thing to
+        // do.
         let mut waiting = Vec::new();
         for database in [0, 3] {
             let mut client = server.client_of_database(database);

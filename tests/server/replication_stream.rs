@@ -1,4 +1,5 @@
-//! The replication stream, command by command: one op for what changed state, nothing for what did not.
+//! The replication stream, command by command: one op for what changed state, nothing for what did
+//! not.
 
 use crate::harness::*;
 
@@ -256,7 +257,8 @@ fn the_stream_replayed_on_an_empty_server_gives_the_same_data() {
     crate::everything::fill(&mut client);
     client.ask("MQ.PUSH mails soon DELAY 3600000");
     let mut copy = other.client();
-    // A server that is no replica applies ops as well; its own timer finds nothing due in these queues.
+    // A server that is no replica applies ops as well; its own timer finds nothing due in these
+    // queues.
     for command in stream.take() {
         copy.reply(&command).expect("an op applied");
     }

@@ -1,4 +1,5 @@
-//! Keys of a wrong type at our key names: WRONGTYPE, nothing changed, nothing lost, and the server goes on.
+//! Keys of a wrong type at our key names: WRONGTYPE, nothing changed, nothing lost, and the server
+//! goes on.
 
 use crate::harness::*;
 

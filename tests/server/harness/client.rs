@@ -1,4 +1,5 @@
-//! A plain Redis client: sends commands, returns replies. Errors of the server are text, `CODE sentence`.
+//! A plain Redis client: sends commands, returns replies. Errors of the server are text, `CODE
+//! sentence`.
 
 use super::{
     DEADLINE, Server, Value,
@@ -89,7 +90,8 @@ impl Client {
         entries(&reply).into_iter().map(|(name, value)| (name, text_of(&value))).collect()
     }
 
-    /// How many messages are ready, in flight and delayed; their sum must be what MQ.LEN says without a state.
+    /// How many messages are ready, in flight and delayed; their sum must be what MQ.LEN says
+    /// without a state.
     #[track_caller]
     pub fn lengths(&mut self, queue: &str) -> [i64; 3] {
         let states =
@@ -158,7 +160,8 @@ impl Client {
         assert_eq!(self.number(&format!("MQ.NACK {}", message.delivery())), 1);
     }
 
-    /// Sends all lines in one packet, so that nothing else runs between them, and returns all replies.
+    /// Sends all lines in one packet, so that nothing else runs between them, and returns all
+    /// replies.
     pub fn pipeline(&mut self, lines: &[String]) -> Vec<Result<Value, String>> {
         let packed: Vec<u8> =
             lines.iter().flat_map(|line| command(&words(line)).get_packed_command()).collect();

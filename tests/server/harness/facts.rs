@@ -69,7 +69,8 @@ impl Facts {
         self.descends_from_redis_7()
     }
 
-    /// How slots move as a whole, if they can: Redis 8.4 and later, Valkey 9 and later, each in its own way.
+    /// How slots move as a whole, if they can: Redis 8.4 and later, Valkey 9 and later, each in its
+    /// own way.
     pub fn atomic_slot_migration(&self) -> Option<Brand> {
         let since = if self.brand == Brand::Valkey { (9, 0) } else { (8, 4) };
         (self.version >= since).then_some(self.brand)
@@ -95,7 +96,7 @@ impl Facts {
         !self.descends_from_redis_7()
     }
 
-    /// CLIENT PAUSE with WRITE, CLIENT NO-EVICT's generation of commands: since 6.2.
+    /// CLIENT PAUSE with WRITE: since 6.2.
     pub fn pauses_writes_only(&self) -> bool {
         self.brand == Brand::Valkey || self.version >= (6, 2)
     }
@@ -113,6 +114,11 @@ impl Facts {
     /// ACL rules that tell reading a key from writing it (`%R~`).
     pub fn separates_key_permissions(&self) -> bool {
         self.descends_from_redis_7()
+    }
+
+    /// Modules may listen to the events of keys without harm to clients that copy or move keys.
+    pub fn tells_modules_of_keys(&self) -> bool {
+        self.brand == Brand::Redis || !((8, 1)..(9, 1)).contains(&self.version)
     }
 
     /// Inside MULTI a full server refuses every command already when it is queued.

@@ -1,4 +1,5 @@
-//! Replies taken apart: a message, a map, a list. Both reply forms of a map (RESP3, flat array) are read here.
+//! Replies taken apart: a message, a map, a list. Both reply forms of a map (RESP3, flat array) are
+//! read here.
 
 use super::Value;
 use std::collections::BTreeMap;

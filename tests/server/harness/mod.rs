@@ -1,4 +1,5 @@
-//! Starts servers, talks to them and waits for them. Knows the servers' differences (`facts`), but no rule of the queue.
+//! Starts servers, talks to them and waits for them. Knows the servers' differences (`facts`), but
+//! no rule of the queue.
 
 mod client;
 mod facts;

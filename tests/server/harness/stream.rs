@@ -31,8 +31,9 @@ impl Server {
 }
 
 impl ReplicationStream {
-    /// All that was replicated since the last call, without SELECT and the server's own PING, and without the MULTI
-    /// and EXEC with which servers before 7.0 wrap each single command of a module.
+    /// All that was replicated since the last call, without SELECT and the server's own PING, and
+    /// without the MULTI and EXEC with which servers before 7.0 wrap each single command of a
+    /// module.
     pub fn take(&mut self) -> Vec<Command> {
         let mut commands = self.take_all();
         commands.retain(|command| !command[0].eq_ignore_ascii_case(b"SELECT"));
