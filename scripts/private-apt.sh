@@ -27,24 +27,30 @@ private_apt() {
   apt-get "${APT[@]}" -qq update >&2
 }
 
-# The system's main archive, security left out, with the given suites in place of its own.
+# The system's Debian archive, with the given suites in place of its own. Newer machines name it in a paragraph of a
+# .sources file, older ones in a line of sources.list.
 apt_archive() {
-  if [ -e /etc/apt/sources.list.d/debian.sources ]; then
-    awk -v RS= -v suites="$1" '/(^|\n)Types:/ && !/-security/ {
-      lines = split($0, line, "\n")
-      for (i = 1; i <= lines; i++) {
-        if (line[i] ~ /^#/) continue
-        sub(/^Suites:.*/, "Suites: " suites, line[i])
-        print line[i]
-      }
-      exit }' /etc/apt/sources.list.d/debian.sources
-  else
-    awk -v suites="$1" '$1 == "deb" && !/security/ {
+  local file archive='/debian(\.list)?/?$' # .list: a list of mirrors, as on cloud images
+  {
+    for file in /etc/apt/sources.list.d/*.sources; do
+      [ ! -e "$file" ] || { cat "$file"; echo; }
+    done
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2> /dev/null | awk '$1 == "deb" {
       sub(/^ *deb +(\[[^]]*\])?/, "")
-      print "Types: deb\nURIs: " $1 "\nSuites: " suites "\nComponents: main"
-      print "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg"
-      exit }' /etc/apt/sources.list
-  fi
+      print "Types: deb\nURIs: " $1 "\nSuites: " $2 "\nComponents: main"
+      print "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
+    }' || true
+  } | awk -v RS= -v suites="$1" -v archive="$archive" '!done && !/-security/ {
+    lines = split($0, line, "\n")
+    text = ""
+    for (i = 1; i <= lines; i++) {
+      if (line[i] ~ /^#/) continue
+      if (line[i] ~ /^URIs:/ && line[i] ~ archive) done = 1
+      sub(/^Suites:.*/, "Suites: " suites, line[i])
+      text = text line[i] "\n"
+    }
+    if (done) printf "%s", text
+  }'
 }
 
 apt_unpack() {

