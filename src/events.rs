@@ -1,5 +1,6 @@
 //! What the server's events mean for what the process remembers.
 
+use crate::index::UNKNOWN;
 use crate::server::context::Context;
 use crate::server::event::{Event, Listen};
 use crate::store::keys;
@@ -20,7 +21,12 @@ impl Listen for Listener {
                 timer::disarm(context, state);
             }),
             Event::Swapped(first, second) => swapped(context, first, second),
-            Event::Flushed(_) => state::with(|state| state.index.borrow_mut().doubt_all()),
+            Event::Flushed(_) => state::with(|state| {
+                state.index.borrow_mut().doubt_all();
+                if state.is_active.get() {
+                    timer::arm(context, state, UNKNOWN);
+                }
+            }),
         }
     }
 
@@ -56,7 +62,7 @@ fn swapped(context: Context<'_>, first: i32, second: i32) {
             state.mark(context, &entry);
         }
         if state.is_active.get() {
-            timer::arm(context, state, 0);
+            timer::arm(context, state, UNKNOWN);
         }
     });
 }

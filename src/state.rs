@@ -115,13 +115,14 @@ impl State {
         entry.next_due_ms() <= now_ms || !self.hears_of_keys.get()
     }
 
-    /// Puts an entry into the index.
+    /// Puts an entry into the index. The timer looks what is due in it.
     pub fn adopt(&self, context: Context<'_>, entry: &Rc<Entry>) {
         let mut index = self.index.borrow_mut();
         index.adopt(entry);
+        let has_to_look = self.is_active.get() && entry.next_due_ms() == UNKNOWN;
         let has_to_forget = index.has_to_forget();
         drop(index);
-        if has_to_forget {
+        if has_to_look || has_to_forget {
             timer::arm(context, self, UNKNOWN);
         }
     }

@@ -177,6 +177,33 @@ fn a_pull_among_due_messages_never_replies_empty() {
 }
 
 #[test]
+fn a_delay_ends_in_a_queue_that_was_flushed_before() {
+    let server = Server::start();
+    let mut client = server.client();
+    for flush in ["FLUSHALL", "FLUSHDB"] {
+        client.ask("MQ.PUSH orders x");
+        eventually("nothing is left to do", || client.number("MQ.LEN orders READY") == 1);
+        sleep_until_ms(now_ms() + 20);
+        client.ask(flush);
+        client.ask("MQ.PUSH orders y DELAY 30");
+        eventually("it is ready", || client.number("ZCARD mq:{orders}:ranked") == 1);
+        client.ask(flush);
+    }
+}
+
+#[test]
+fn a_delay_ends_in_a_dead_letter_queue() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXRETRIES 0");
+    client.push("orders", "dies");
+    let message = client.pull("orders");
+    client.ask(&format!("MQ.NACK {}", message.delivery()));
+    client.ask("MQ.PUSH {orders}:dead later DELAY 30");
+    eventually("both are ready", || client.number("ZCARD mq:{orders}:dead:ranked") == 2);
+}
+
+#[test]
 fn a_pull_that_does_not_wait_is_answered_when_all_that_is_due_died_also_behind_a_client_that_waits()
 {
     let server = Server::start();
