@@ -7,6 +7,21 @@ use super::name::QueueName;
 /// The longest payload, in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 128 * 1024 * 1024;
 
+/// The longest name of a group, a consumer or a header, and the longest deduplication key, in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// The most headers of a message.
+pub const MAX_HEADERS: usize = 64;
+
+/// The most bytes of all names and values of a message's headers.
+pub const MAX_HEADER_BYTES: usize = 65_536;
+
+/// The longest text that is kept of an error, in bytes.
+pub const MAX_ERROR_BYTES: usize = 1_024;
+
+/// The highest priority.
+pub const MAX_PRIORITY: u8 = 9;
+
 /// A moment later than this (unix ms, in the year 2248) is refused: ranks must stay exact.
 pub const MAX_TIME_MS: u64 = 1 << 43;
 
@@ -50,11 +65,24 @@ impl Receipt {
     }
 }
 
+/// A name and a value that travel with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header<'a> {
+    /// 1 to [`MAX_NAME_BYTES`] bytes; no two headers of a message have the same.
+    #[serde(borrow, with = "serde_bytes")]
+    pub name: &'a [u8],
+    /// Any bytes.
+    #[serde(borrow, with = "serde_bytes")]
+    pub value: &'a [u8],
+}
+
 /// A message as it was pushed. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewMessage<'a> {
     /// Made by the server that took the push.
     pub id: MessageId,
+    /// In the order of the push.
+    pub headers: &'a [Header<'a>],
     /// Any bytes.
     pub payload: &'a [u8],
 }
@@ -63,6 +91,8 @@ pub struct NewMessage<'a> {
 pub trait Body {
     /// The message's id.
     fn id(&self) -> MessageId;
+    /// The message's headers.
+    fn headers(&self) -> Vec<Header<'_>>;
     /// The message's payload.
     fn payload(&self) -> &[u8];
 }
@@ -88,8 +118,57 @@ pub struct Note {
     pub last_receipt: u64,
     /// How that delivery ended, if it was in this queue.
     pub ended: Ended,
-    /// Set if the message is dead and lies in a dead-letter queue.
+    /// Set if the message is dead and lies in a dead-letter queue. Priority and group have no effect
+    /// then.
     pub death: Option<Death>,
+    /// 0 to [`MAX_PRIORITY`].
+    pub priority: u8,
+    /// From when on it is not delivered any more, unix ms.
+    pub expires_at_ms: Option<u64>,
+    /// Its group.
+    pub group: Option<Membership>,
+    /// The deduplication key that is released when the message is gone.
+    #[serde(with = "serde_bytes")]
+    pub dedup: Option<Vec<u8>>,
+    /// Who has it, while it is in flight, if that consumer gave a name.
+    #[serde(with = "serde_bytes")]
+    pub consumer: Option<Vec<u8>>,
+    /// What the last consumer that gave it back said of it.
+    #[serde(with = "serde_bytes")]
+    pub last_error: Option<Vec<u8>>,
+}
+
+impl Note {
+    /// The group in which the message has its place; None for a dead letter.
+    pub fn active_group(&self) -> Option<&Membership> {
+        self.group.as_ref().filter(|_| self.death.is_none())
+    }
+
+    /// True if the message is not delivered any more at that moment, unix ms.
+    pub fn is_expired(&self, now_ms: u64) -> bool {
+        self.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms)
+    }
+
+    /// The moment since which the message counts as ready when it returns to its old place, unix ms.
+    pub fn old_place_ms(&self, id: MessageId) -> u64 {
+        self.death.as_ref().map_or(id.timestamp_ms(), |death| death.at_ms)
+    }
+
+    /// The rank of the message if it is ready since that moment, unix ms.
+    pub fn rank(&self, ready_since_ms: u64) -> Rank {
+        let priority = if self.death.is_none() { self.priority } else { 0 };
+        Rank::new(priority, ready_since_ms)
+    }
+}
+
+/// A message's place in its group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// The group.
+    #[serde(with = "serde_bytes")]
+    pub name: Vec<u8>,
+    /// Its number in the order of the group; None until it was ready for the first time.
+    pub sequence: Option<u64>,
 }
 
 /// Where, when and why a message died.
@@ -110,6 +189,8 @@ pub struct Death {
 pub enum DeathReason {
     /// It came back more often than its queue allows.
     Retries,
+    /// A consumer gave it back as one that can't be worked off.
+    Rejected,
 }
 
 impl DeathReason {
@@ -117,6 +198,7 @@ impl DeathReason {
     pub fn word(self) -> &'static str {
         match self {
             Self::Retries => "retries",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -128,10 +210,22 @@ impl DeathReason {
 pub struct Rank(pub u64);
 
 impl Rank {
-    /// The rank of a message without priority that is ready since that moment.
-    pub fn plain(ready_since_ms: u64) -> Self {
+    /// The rank of a message of that priority that is ready since that moment.
+    pub fn new(priority: u8, ready_since_ms: u64) -> Self {
         let since = ready_since_ms.min(MAX_TIME_MS.saturating_sub(1));
-        Self(MAX_TIME_MS.saturating_mul(9).saturating_add(since))
+        let lane = MAX_PRIORITY.saturating_sub(priority);
+        Self(MAX_TIME_MS.saturating_mul(lane.into()).saturating_add(since))
+    }
+
+    /// The rank of a message without priority.
+    pub fn plain(ready_since_ms: u64) -> Self {
+        Self::new(0, ready_since_ms)
+    }
+
+    /// The priority.
+    pub fn priority(self) -> u8 {
+        let lane = u8::try_from(self.0 / MAX_TIME_MS).unwrap_or(u8::MAX);
+        MAX_PRIORITY.saturating_sub(lane)
     }
 
     /// The moment since which it is ready, unix ms.

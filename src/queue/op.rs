@@ -5,11 +5,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{MAX_PAYLOAD_BYTES, MAX_TIME_MS, MessageId, Receipt};
+use super::message::{
+    Header, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES,
+    MAX_PRIORITY, MAX_TIME_MS, MessageId, Receipt,
+};
+use super::name::QueueName;
 use super::settings::{MAX_DURATION_MS, Setting, Settings};
 
-/// The most messages that one pull takes.
+/// The most messages that one push or pull takes, and the most ids that one command names.
 pub const MAX_BATCH: u32 = 10_000;
+
+/// The most dead letters that one redrive looks at.
+pub const MAX_REDRIVE: u32 = 100_000;
 
 /// A change of one queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,21 +30,36 @@ pub enum Op<'a> {
         /// Its payload.
         #[serde(borrow, with = "serde_bytes")]
         payload: &'a [u8],
+        /// What else its push says.
+        with: Option<With<'a>>,
     },
-    /// First what is due, then a delivery of up to `count` messages.
+    /// New messages: all or none.
+    PushMany {
+        /// In their order.
+        #[serde(borrow)]
+        messages: Vec<Numbered<'a>>,
+        /// When they become ready, unix ms; None: at once.
+        due_at_ms: Option<u64>,
+        /// What else their push says; no deduplication key.
+        with: Option<With<'a>>,
+    },
+    /// First the end of deliveries, then what is due, then a delivery of up to `count` messages.
     Pull {
         /// The moment.
         now_ms: u64,
         /// The most messages to deliver.
         count: u32,
-        /// How long they stay invisible.
-        visibility_ms: u64,
+        /// How they are delivered.
+        #[serde(borrow)]
+        delivery: Mode<'a>,
         /// The smallest receipt to give.
         base_receipt: Receipt,
         /// How much of what is due is moved first.
         sweep: Sweep,
+        /// Deliveries that were worked off.
+        acknowledged: Vec<Claim>,
     },
-    /// What is due becomes ready, or dies.
+    /// What is due becomes ready, dies or is discarded.
     Sweep {
         /// The moment.
         now_ms: u64,
@@ -61,6 +83,11 @@ pub enum Op<'a> {
         delay_ms: Option<u64>,
         /// See [`Sweep::same_slot`].
         same_slot: bool,
+        /// What it means for the messages.
+        how: Return,
+        /// What went wrong.
+        #[serde(borrow, with = "serde_bytes")]
+        reason: Option<&'a [u8]>,
     },
     /// A new end of visibility for running deliveries.
     Extend {
@@ -76,6 +103,117 @@ pub enum Op<'a> {
         /// In this order.
         changes: Vec<(Setting, Option<Vec<u8>>)>,
     },
+    /// Messages are removed, wherever they are.
+    Delete {
+        /// Which.
+        ids: Vec<MessageId>,
+    },
+    /// All messages are removed.
+    Purge,
+    /// The queue is removed, with its settings.
+    Drop,
+    /// A delayed message becomes ready at another moment.
+    Reschedule {
+        /// The moment of the request.
+        now_ms: u64,
+        /// Which.
+        id: MessageId,
+        /// When it becomes ready, unix ms; if that is not after `now_ms`, at once.
+        due_at_ms: u64,
+    },
+    /// Dead letters that wait go back to where they died.
+    Redrive {
+        /// The moment.
+        now_ms: u64,
+        /// The most to look at.
+        count: u32,
+        /// Where they go instead.
+        to: Option<QueueName>,
+        /// See [`Sweep::same_slot`].
+        same_slot: bool,
+    },
+    /// Nothing is delivered until that moment, unix ms; None: until it is resumed.
+    Pause {
+        /// The moment.
+        until_ms: Option<u64>,
+    },
+    /// Deliveries go on.
+    Resume,
+    /// What a check finds is put right where it can be.
+    Repair,
+}
+
+/// What a push says besides the message and its delay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct With<'a> {
+    /// From when on the message is not delivered any more, unix ms.
+    pub expires_at_ms: Option<u64>,
+    /// Where it waits.
+    #[serde(borrow)]
+    pub line: Line<'a>,
+    /// Its deduplication key.
+    pub dedup: Option<Dedup<'a>>,
+    /// Its headers.
+    pub headers: Vec<Header<'a>>,
+}
+
+/// Where a message waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Line<'a> {
+    /// Among all that have no group, by priority: 0 to [`MAX_PRIORITY`].
+    Priority(u8),
+    /// In a group.
+    Group(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
+}
+
+/// A deduplication key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dedup<'a> {
+    /// The key.
+    #[serde(borrow, with = "serde_bytes")]
+    pub key: &'a [u8],
+    /// The moment of the push, unix ms.
+    pub now_ms: u64,
+    /// How long the key holds, unix ms; None: until the message is gone.
+    pub until_ms: Option<u64>,
+}
+
+/// A message of several that are pushed together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbered<'a> {
+    /// Its id.
+    pub id: MessageId,
+    /// Its payload.
+    #[serde(borrow, with = "serde_bytes")]
+    pub payload: &'a [u8],
+}
+
+/// How messages are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode<'a> {
+    /// At least once: to be acknowledged.
+    Receipt {
+        /// How long they stay invisible.
+        visibility_ms: u64,
+        /// Who takes them, if it has a name.
+        #[serde(borrow, with = "serde_bytes")]
+        consumer: Option<&'a [u8]>,
+    },
+    /// At most once: gone with the delivery.
+    Final,
+}
+
+/// What giving back means for a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Return {
+    /// It is counted, and dies if that was too often.
+    Counted,
+    /// It is not counted.
+    Uncounted,
+    /// It dies.
+    Rejected,
+    /// The consumer's connection closed: as if the visibility had ended.
+    Disconnected,
 }
 
 /// The bounds of a sweep.
@@ -97,41 +235,101 @@ pub struct Claim {
 }
 
 impl Op<'_> {
-    /// Lets dead messages go to a queue of the same slot only.
+    /// Lets messages go to another queue only if it is of the same slot.
     pub fn keep_to_slot(&mut self) {
         match self {
             Op::Pull { sweep, .. } | Op::Sweep { sweep, .. } => sweep.same_slot = true,
-            Op::GiveBack { same_slot, .. } => *same_slot = true,
-            Op::Push { .. } | Op::Acknowledge { .. } | Op::Extend { .. } | Op::Configure { .. } => {
-            }
+            Op::GiveBack { same_slot, .. } | Op::Redrive { same_slot, .. } => *same_slot = true,
+            _ => {}
         }
     }
 
     /// Checks what a decoded op from elsewhere claims. A server's own ops always pass.
     pub fn is_valid(&self) -> bool {
-        let moment = |ms: u64| ms < MAX_TIME_MS;
-        let visibility = |ms: u64| (1..=MAX_DURATION_MS).contains(&ms);
         match self {
-            Op::Push { id, due_at_ms, payload } => {
-                id.is_valid() && due_at_ms.is_none_or(moment) && payload.len() <= MAX_PAYLOAD_BYTES
+            Op::Push { id, due_at_ms, payload, with } => {
+                is_message(*id, payload)
+                    && due_at_ms.is_none_or(is_moment)
+                    && with.as_ref().is_none_or(With::is_valid)
             }
-            Op::Pull { now_ms, count, visibility_ms, base_receipt, .. } => {
-                moment(*now_ms)
+            Op::PushMany { messages, due_at_ms, with } => {
+                (1..=MAX_BATCH as usize).contains(&messages.len())
+                    && messages.iter().all(|message| is_message(message.id, message.payload))
+                    && due_at_ms.is_none_or(is_moment)
+                    && with.as_ref().is_none_or(|with| with.is_valid() && with.dedup.is_none())
+            }
+            Op::Pull { now_ms, count, delivery, base_receipt, .. } => {
+                is_moment(*now_ms)
                     && (1..=MAX_BATCH).contains(count)
-                    && visibility(*visibility_ms)
+                    && delivery.is_valid()
                     && (Receipt::NONE.next()..Receipt::LIMIT).contains(base_receipt)
             }
-            Op::Sweep { now_ms, .. } => moment(*now_ms),
-            Op::Acknowledge { now_ms, .. } => now_ms.is_none_or(moment),
-            Op::GiveBack { now_ms, delay_ms, .. } => {
-                moment(*now_ms) && delay_ms.is_none_or(|ms| ms <= MAX_DURATION_MS)
+            Op::Sweep { now_ms, .. } => is_moment(*now_ms),
+            Op::Acknowledge { now_ms, .. } => now_ms.is_none_or(is_moment),
+            Op::GiveBack { now_ms, delay_ms, reason, .. } => {
+                is_moment(*now_ms)
+                    && delay_ms.is_none_or(|ms| ms <= MAX_DURATION_MS)
+                    && reason.is_none_or(|reason| reason.len() <= MAX_ERROR_BYTES)
             }
             Op::Extend { now_ms, visibility_ms, .. } => {
-                moment(*now_ms) && visibility(*visibility_ms)
+                is_moment(*now_ms) && is_duration(*visibility_ms)
             }
             Op::Configure { changes } => changes.iter().all(|(setting, text)| {
                 text.as_ref().is_none_or(|text| Settings::default().set(*setting, text))
             }),
+            Op::Reschedule { now_ms, due_at_ms, .. } => is_moment(*now_ms) && is_moment(*due_at_ms),
+            Op::Redrive { now_ms, count, .. } => {
+                is_moment(*now_ms) && (1..=MAX_REDRIVE).contains(count)
+            }
+            Op::Pause { until_ms } => until_ms.is_none_or(|ms| ms > 0 && is_moment(ms)),
+            Op::Delete { .. } | Op::Purge | Op::Drop | Op::Resume | Op::Repair => true,
         }
     }
+}
+
+impl With<'_> {
+    fn is_valid(&self) -> bool {
+        let sizes = self.headers.iter().flat_map(|header| [header.name, header.value]);
+        let bytes = sizes.fold(0usize, |sum, text| sum.saturating_add(text.len()));
+        self.expires_at_ms.is_none_or(is_moment)
+            && match self.line {
+                Line::Priority(priority) => priority <= MAX_PRIORITY,
+                Line::Group(name) => is_name(name),
+            }
+            && self.dedup.is_none_or(|dedup| {
+                is_name(dedup.key)
+                    && is_moment(dedup.now_ms)
+                    && dedup.until_ms.is_none_or(is_moment)
+            })
+            && self.headers.len() <= MAX_HEADERS
+            && bytes <= MAX_HEADER_BYTES
+            && self.headers.iter().all(|header| is_name(header.name))
+    }
+}
+
+impl Mode<'_> {
+    fn is_valid(&self) -> bool {
+        match self {
+            Self::Receipt { visibility_ms, consumer } => {
+                is_duration(*visibility_ms) && consumer.is_none_or(is_name)
+            }
+            Self::Final => true,
+        }
+    }
+}
+
+fn is_moment(ms: u64) -> bool {
+    ms < MAX_TIME_MS
+}
+
+fn is_duration(ms: u64) -> bool {
+    (1..=MAX_DURATION_MS).contains(&ms)
+}
+
+fn is_name(name: &[u8]) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+}
+
+fn is_message(id: MessageId, payload: &[u8]) -> bool {
+    id.is_valid() && payload.len() <= MAX_PAYLOAD_BYTES
 }

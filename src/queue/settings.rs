@@ -13,6 +13,12 @@ pub const MAX_DURATION_MS: u64 = 31_536_000_000;
 /// The largest MAXRETRIES.
 pub const MAX_RETRIES: i64 = 2_147_483_647;
 
+/// The largest MAXLEN, MAXINFLIGHT and RATE.
+pub const MAX_COUNT: i64 = 2_147_483_647;
+
+/// The largest GROUPINFLIGHT.
+pub const MAX_GROUP_INFLIGHT: i64 = 10_000;
+
 /// One setting's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Setting {
@@ -28,17 +34,42 @@ pub enum Setting {
     BackoffMax,
     /// Delay of a push that names none, in milliseconds.
     Delay,
+    /// Time to live of a message whose push names none, in milliseconds; 0: for ever.
+    Ttl,
+    /// The most messages in all states together; 0: no limit.
+    MaxLen,
+    /// The most messages in flight; 0: no limit.
+    MaxInflight,
+    /// The most deliveries in a period; 0: no limit.
+    Rate,
+    /// That period, in milliseconds.
+    RatePeriod,
+    /// How long a message waits at most before its priority is not looked at, in milliseconds; 0: as
+    /// long as it takes.
+    Aging,
+    /// The most messages of one group in flight.
+    GroupInflight,
+    /// How long a deduplication key holds whose push does not say it, in milliseconds.
+    DedupWindow,
 }
 
 impl Setting {
     /// All settings, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 14] = [
         Self::Visibility,
         Self::MaxRetries,
         Self::DeadLetter,
         Self::Backoff,
         Self::BackoffMax,
         Self::Delay,
+        Self::Ttl,
+        Self::MaxLen,
+        Self::MaxInflight,
+        Self::Rate,
+        Self::RatePeriod,
+        Self::Aging,
+        Self::GroupInflight,
+        Self::DedupWindow,
     ];
 
     /// The name as it is stored and replied; as an option it is written in capitals.
@@ -50,6 +81,14 @@ impl Setting {
             Self::Backoff => "backoff",
             Self::BackoffMax => "backoffmax",
             Self::Delay => "delay",
+            Self::Ttl => "ttl",
+            Self::MaxLen => "maxlen",
+            Self::MaxInflight => "maxinflight",
+            Self::Rate => "rate",
+            Self::RatePeriod => "rateperiod",
+            Self::Aging => "aging",
+            Self::GroupInflight => "groupinflight",
+            Self::DedupWindow => "dedupwindow",
         }
     }
 
@@ -62,8 +101,12 @@ impl Setting {
     pub const fn range(self) -> Option<(i64, i64)> {
         const MAX_MS: i64 = MAX_DURATION_MS as i64;
         match self {
-            Self::Visibility | Self::BackoffMax => Some((1, MAX_MS)),
-            Self::Backoff | Self::Delay => Some((0, MAX_MS)),
+            Self::Visibility | Self::BackoffMax | Self::RatePeriod | Self::DedupWindow => {
+                Some((1, MAX_MS))
+            }
+            Self::Backoff | Self::Delay | Self::Ttl | Self::Aging => Some((0, MAX_MS)),
+            Self::MaxLen | Self::MaxInflight | Self::Rate => Some((0, MAX_COUNT)),
+            Self::GroupInflight => Some((1, MAX_GROUP_INFLIGHT)),
             Self::MaxRetries => Some((-1, MAX_RETRIES)),
             Self::DeadLetter => None,
         }
@@ -85,6 +128,22 @@ pub struct Settings {
     pub backoff_max_ms: u64,
     /// See [`Setting::Delay`].
     pub delay_ms: u64,
+    /// See [`Setting::Ttl`].
+    pub ttl_ms: u64,
+    /// See [`Setting::MaxLen`].
+    pub max_len: u64,
+    /// See [`Setting::MaxInflight`].
+    pub max_inflight: u64,
+    /// See [`Setting::Rate`].
+    pub rate: u64,
+    /// See [`Setting::RatePeriod`].
+    pub rate_period_ms: u64,
+    /// See [`Setting::Aging`].
+    pub aging_ms: u64,
+    /// See [`Setting::GroupInflight`].
+    pub group_inflight: u64,
+    /// See [`Setting::DedupWindow`].
+    pub dedup_window_ms: u64,
 }
 
 impl Default for Settings {
@@ -96,6 +155,14 @@ impl Default for Settings {
             backoff_ms: 0,
             backoff_max_ms: 3_600_000,
             delay_ms: 0,
+            ttl_ms: 0,
+            max_len: 0,
+            max_inflight: 0,
+            rate: 0,
+            rate_period_ms: 1_000,
+            aging_ms: 0,
+            group_inflight: 1,
+            dedup_window_ms: 300_000,
         }
     }
 }
@@ -111,29 +178,43 @@ impl Settings {
         let Some(number) = parse_integer(text).filter(|n| (min..=max).contains(n)) else {
             return false;
         };
-        // In range, so a length is not negative; a negative MAXRETRIES is no limit.
-        let ms = number.unsigned_abs();
+        // In range, so only MAXRETRIES can be negative: that is no limit.
         match setting {
-            Setting::Visibility => self.visibility_ms = ms,
             Setting::MaxRetries => self.max_retries = u32::try_from(number).ok(),
-            Setting::Backoff => self.backoff_ms = ms,
-            Setting::BackoffMax => self.backoff_max_ms = ms,
-            Setting::Delay => self.delay_ms = ms,
-            Setting::DeadLetter => {}
+            _ => {
+                if let Some(value) = self.value(setting) {
+                    *value = number.unsigned_abs();
+                }
+            }
         }
         true
     }
 
     /// A number as it is stored and shown; None for the dead-letter queue.
     pub fn number(&self, setting: Setting) -> Option<i64> {
-        let ms = |ms: u64| i64::try_from(ms).ok();
+        if setting == Setting::MaxRetries {
+            return Some(self.max_retries.map_or(-1, i64::from));
+        }
+        let value = *self.clone().value(setting)?;
+        i64::try_from(value).ok()
+    }
+
+    /// The place of a number that is never negative; None for the other settings.
+    fn value(&mut self, setting: Setting) -> Option<&mut u64> {
         match setting {
-            Setting::Visibility => ms(self.visibility_ms),
-            Setting::MaxRetries => Some(self.max_retries.map_or(-1, i64::from)),
-            Setting::Backoff => ms(self.backoff_ms),
-            Setting::BackoffMax => ms(self.backoff_max_ms),
-            Setting::Delay => ms(self.delay_ms),
-            Setting::DeadLetter => None,
+            Setting::Visibility => Some(&mut self.visibility_ms),
+            Setting::Backoff => Some(&mut self.backoff_ms),
+            Setting::BackoffMax => Some(&mut self.backoff_max_ms),
+            Setting::Delay => Some(&mut self.delay_ms),
+            Setting::Ttl => Some(&mut self.ttl_ms),
+            Setting::MaxLen => Some(&mut self.max_len),
+            Setting::MaxInflight => Some(&mut self.max_inflight),
+            Setting::Rate => Some(&mut self.rate),
+            Setting::RatePeriod => Some(&mut self.rate_period_ms),
+            Setting::Aging => Some(&mut self.aging_ms),
+            Setting::GroupInflight => Some(&mut self.group_inflight),
+            Setting::DedupWindow => Some(&mut self.dedup_window_ms),
+            Setting::MaxRetries | Setting::DeadLetter => None,
         }
     }
 

@@ -3,8 +3,11 @@
 //! One value is one queue in one database. No verb reads a clock. After [`Store::require`] said
 //! yes for a part, reading and writing it can't fail for its type.
 
+use serde::{Deserialize, Serialize};
+
 use super::message::{Body, MessageId, NewMessage, Note, Rank, Receipt};
 use super::name::QueueName;
+use super::op::Dedup;
 use super::settings::{Setting, Settings};
 use super::{Corruption, QueueError};
 
@@ -26,7 +29,21 @@ pub enum Part {
     Delayed,
     /// Sorted set: the messages that came back, by retry count.
     Retried,
-    /// Hash: the settings that differ from their defaults.
+    /// Sorted set: messages that wait or are delayed and have a time to live, by its end.
+    Expiring,
+    /// Sorted set: the waiting messages of groups, group by group, each in its order.
+    Grouped,
+    /// Hash: how many messages a group has where, of the groups that have some.
+    Groups,
+    /// Sorted set: the groups that can be served, by whose turn it is.
+    Turns,
+    /// Hash: the deduplication keys that hold, and the ids that were given for them.
+    Dedup,
+    /// Sorted set: those that hold for a time, by its end.
+    Deduped,
+    /// Sorted set: dead letters that wait, by when they died.
+    Dead,
+    /// Hash: the settings that differ from their defaults, a pause, the window of the rate.
     Config,
     /// List: records that could not be read. They are never delivered and never deleted.
     Damaged,
@@ -34,7 +51,7 @@ pub enum Part {
 
 impl Part {
     /// All parts.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 16] = [
         Self::Ready,
         Self::Ranked,
         Self::Messages,
@@ -42,6 +59,13 @@ impl Part {
         Self::Inflight,
         Self::Delayed,
         Self::Retried,
+        Self::Expiring,
+        Self::Grouped,
+        Self::Groups,
+        Self::Turns,
+        Self::Dedup,
+        Self::Deduped,
+        Self::Dead,
         Self::Config,
         Self::Damaged,
     ];
@@ -60,6 +84,39 @@ pub struct Delivery {
     pub receipt: Receipt,
 }
 
+/// How many messages of a group are where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GroupCounts {
+    /// They wait.
+    pub waiting: u64,
+    /// They are in flight.
+    pub inflight: u64,
+    /// They came back and wait for their retry.
+    pub held: u64,
+    /// The number of the next message that joins.
+    pub next_sequence: u64,
+}
+
+/// What is known of a deduplication key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// The message that was pushed with it.
+    pub id: MessageId,
+    /// How long it holds, unix ms; None: until that message is gone.
+    pub until_ms: Option<u64>,
+}
+
+/// What is remembered of a queue besides its settings: each a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memo {
+    /// Until when nothing is delivered, unix ms; 0: until it is resumed.
+    PausedUntil,
+    /// When the window of the rate began, unix ms.
+    RateWindowStart,
+    /// How much was delivered in it.
+    RateWindowCount,
+}
+
 /// See the top of this file.
 pub trait Store: Sized {
     /// How this store holds a body that it read.
@@ -69,6 +126,8 @@ pub trait Store: Sized {
     fn queue(&self) -> &QueueName;
     /// The store of another queue in the same database.
     fn other(&self, queue: &QueueName) -> Self;
+    /// Removes a part, whatever is in it; its memory is freed in the background.
+    fn clear(&mut self, part: Part);
     /// Says whether each of these parts is absent or of its type; to be asked before the first
     /// write. Error: [`QueueError::WrongType`].
     fn require(&mut self, parts: &[Part]) -> Result<(), QueueError>;
@@ -84,6 +143,10 @@ pub trait Store: Sized {
     fn take_ready(&mut self) -> Result<Option<Self::Body>, Corruption>;
     /// Moves the first record of `Ready` to `Damaged`.
     fn set_ready_aside(&mut self);
+    /// Up to `count` records of `Ready` from the one at `start` on; None for an unreadable one.
+    fn ready(&mut self, start: u64, count: u64) -> Vec<Option<Self::Body>>;
+    /// Takes a record that was read out of `Ready`.
+    fn remove_ready(&mut self, body: &Self::Body);
 
     /// Adds the body of a new message to `Messages`.
     fn add_message(&mut self, message: &NewMessage<'_>);
@@ -113,6 +176,10 @@ pub trait Store: Sized {
     fn is_ranked(&mut self, id: MessageId) -> bool;
     /// The first of `Ranked`.
     fn first_ranked(&mut self) -> Option<(Result<MessageId, Unreadable>, Rank)>;
+    /// The first of `Ranked` with that priority.
+    fn first_of_priority(&mut self, priority: u8) -> Option<(Result<MessageId, Unreadable>, Rank)>;
+    /// Up to `count` readable members of `Ranked` with that priority, without the first `skip`.
+    fn ranked(&mut self, priority: u8, skip: u64, count: u64) -> Vec<(MessageId, Rank)>;
 
     /// Puts a message into `Delayed`.
     fn add_delayed(&mut self, id: MessageId, due_at_ms: u64);
@@ -120,8 +187,12 @@ pub trait Store: Sized {
     fn remove_delayed(&mut self, id: MessageId) -> bool;
     /// True if the message is in `Delayed`.
     fn is_delayed(&mut self, id: MessageId) -> bool;
+    /// When a message of `Delayed` is due, unix ms.
+    fn delayed_until(&mut self, id: MessageId) -> Option<u64>;
     /// The first of `Delayed` and the moment when it is due, unix ms.
     fn first_delayed(&mut self) -> Option<(Result<MessageId, Unreadable>, u64)>;
+    /// Up to `count` readable members of `Delayed`, without the first `skip`.
+    fn delayed(&mut self, skip: u64, count: u64) -> Vec<(MessageId, u64)>;
 
     /// Notes a running delivery, or changes its end.
     fn put_inflight(&mut self, delivery: Delivery, until_ms: u64);
@@ -131,6 +202,59 @@ pub trait Store: Sized {
     fn inflight_until(&mut self, delivery: Delivery) -> Option<u64>;
     /// The delivery that ends first, and when, unix ms.
     fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)>;
+    /// Up to `count` readable deliveries without the first `skip`, in the order in which they end.
+    fn inflight(&mut self, skip: u64, count: u64) -> Vec<(Delivery, u64)>;
+
+    /// Notes the end of a message's time to live.
+    fn add_expiring(&mut self, id: MessageId, at_ms: u64);
+    /// Forgets it.
+    fn remove_expiring(&mut self, id: MessageId);
+    /// The message whose time to live ends first, and when, unix ms.
+    fn first_expiring(&mut self) -> Option<(Result<MessageId, Unreadable>, u64)>;
+
+    /// Puts a message into the order of its group.
+    fn add_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId);
+    /// Takes it out of that order. True if it was there.
+    fn remove_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId) -> bool;
+    /// True if it is there.
+    fn is_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId) -> bool;
+    /// The first waiting message of a group, and its number.
+    fn first_grouped(&mut self, group: &[u8]) -> Option<(u64, MessageId)>;
+    /// Up to `count` waiting messages of groups, without the first `skip`, in the stored order.
+    fn grouped(&mut self, skip: u64, count: u64) -> Vec<MessageId>;
+    /// The group with waiting messages that follows a group in the stored order; None: the first.
+    fn next_group(&mut self, after: Option<&[u8]>) -> Option<Vec<u8>>;
+    /// How many messages of a group are where; none if it has none or its record is unreadable.
+    fn group(&mut self, group: &[u8]) -> GroupCounts;
+    /// Notes how many messages of a group are where, or removes it if it has none.
+    fn put_group(&mut self, group: &[u8], counts: &GroupCounts);
+
+    /// A group's ticket in the line of turns; the ungrouped messages are the group without a name.
+    fn turn(&mut self, group: &[u8]) -> Option<u64>;
+    /// Puts a group into that line.
+    fn put_turn(&mut self, group: &[u8], ticket: u64);
+    /// Takes a group out of that line.
+    fn remove_turn(&mut self, group: &[u8]);
+    /// The group whose turn it is.
+    fn first_turn(&mut self) -> Option<Vec<u8>>;
+    /// The highest ticket; 0 if the line is empty.
+    fn last_ticket(&mut self) -> u64;
+
+    /// What is known of a deduplication key; None if it is free or its record is unreadable.
+    fn duplicate(&mut self, key: &[u8]) -> Option<Duplicate>;
+    /// Notes a deduplication key.
+    fn put_dedup(&mut self, id: MessageId, dedup: &Dedup<'_>);
+    /// Releases a deduplication key.
+    fn remove_dedup(&mut self, key: &[u8]);
+    /// The deduplication key whose time ends first, and when, unix ms.
+    fn first_deduped(&mut self) -> Option<(Vec<u8>, u64)>;
+
+    /// Notes a dead letter that waits, and when it died, unix ms.
+    fn add_dead(&mut self, id: MessageId, at_ms: u64);
+    /// Forgets that it waits.
+    fn remove_dead(&mut self, id: MessageId);
+    /// Up to `count` readable ones, the oldest death first.
+    fn dead(&mut self, count: u64) -> Vec<MessageId>;
 
     /// Moves an unreadable member of a sorted set to `Damaged`.
     fn set_member_aside(&mut self, part: Part, member: &Unreadable);
@@ -138,12 +262,19 @@ pub trait Store: Sized {
     /// goes; its place in the queue is left to the caller.
     fn set_message_aside(&mut self, id: MessageId);
 
-    /// The effective settings. A stored value that is none counts as the default.
-    fn settings(&mut self) -> Settings;
+    /// The effective values of these settings; the others have their defaults. A stored value that is
+    /// none counts as the default.
+    fn settings(&mut self, wanted: &[Setting]) -> Settings;
     /// The stored text of a setting; None if it has its default.
     fn setting(&mut self, setting: Setting) -> Option<Vec<u8>>;
     /// Stores a setting as text.
     fn put_setting(&mut self, setting: Setting, text: &[u8]);
     /// Sets a setting back to its default.
     fn remove_setting(&mut self, setting: Setting);
+    /// What is remembered; None if nothing is.
+    fn memo(&mut self, memo: Memo) -> Option<u64>;
+    /// Remembers.
+    fn put_memo(&mut self, memo: Memo, number: u64);
+    /// Forgets.
+    fn remove_memo(&mut self, memo: Memo);
 }

@@ -89,6 +89,11 @@ impl Key {
         api!(RedisModule_ValueLength(self.0.as_ptr())) as u64
     }
 
+    /// Removes the key; its memory is freed in the background.
+    pub fn unlink(&mut self) {
+        api!(RedisModule_UnlinkKey(self.0.as_ptr()));
+    }
+
     /// List: appends.
     pub fn push_back(&mut self, value: &ServerString) {
         api!(RedisModule_ListPush(self.0.as_ptr(), TAIL, value.as_ptr()));
@@ -229,6 +234,73 @@ impl Key {
             0
         ));
         self.current()
+    }
+
+    /// Sorted set: up to `count` members with a score in the range (both ends belong to it), from low
+    /// to high, without the first `skip`.
+    pub fn range(
+        &mut self,
+        [low, high]: [f64; 2],
+        skip: u64,
+        count: u64,
+    ) -> Vec<(ServerString, f64)> {
+        if self.key_type() != KeyType::SortedSet {
+            return Vec::new();
+        }
+        api!(RedisModule_ZsetFirstInScoreRange(self.0.as_ptr(), low, high, 0, 0));
+        self.walk(skip, count, |key| api!(RedisModule_ZsetRangeNext(key)))
+    }
+
+    /// Sorted set: up to `count` members from the highest score down, without the first `skip`.
+    pub fn range_down(&mut self, skip: u64, count: u64) -> Vec<(ServerString, f64)> {
+        if self.key_type() != KeyType::SortedSet {
+            return Vec::new();
+        }
+        api!(RedisModule_ZsetLastInScoreRange(
+            self.0.as_ptr(),
+            f64::NEG_INFINITY,
+            f64::INFINITY,
+            0,
+            0
+        ));
+        self.walk(skip, count, |key| api!(RedisModule_ZsetRangePrev(key)))
+    }
+
+    /// Sorted set whose scores are all equal: the first member that is not before `from`.
+    pub fn first_from(&mut self, from: &[u8]) -> Option<ServerString> {
+        if self.key_type() != KeyType::SortedSet {
+            return None;
+        }
+        let mut bound = vec![b'['];
+        bound.extend_from_slice(from);
+        let (low, high) = (ServerString::new(&bound), ServerString::new(b"+"));
+        api!(RedisModule_ZsetFirstInLexRange(self.0.as_ptr(), low.as_ptr(), high.as_ptr()));
+        self.current().map(|(member, _)| member)
+    }
+
+    /// Goes on from where a range stands that was just begun, by `step`; ends the range.
+    fn walk(
+        &mut self,
+        skip: u64,
+        count: u64,
+        step: impl Fn(*mut raw::RedisModuleKey) -> c_int,
+    ) -> Vec<(ServerString, f64)> {
+        let mut found = Vec::new();
+        let mut place = 0u64;
+        while place < skip.saturating_add(count) {
+            if place >= skip {
+                let mut score = 0.0;
+                let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
+                let Some(member) = ServerString::from_raw(member) else { break };
+                found.push((member, score));
+            }
+            place = place.saturating_add(1);
+            if step(self.0.as_ptr()) == 0 {
+                break;
+            }
+        }
+        api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
+        found
     }
 
     /// The member at which a range stands that was just begun; ends the range.

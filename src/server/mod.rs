@@ -10,6 +10,7 @@ pub mod context;
 pub mod event;
 pub mod info;
 pub mod key;
+pub mod list;
 pub mod load;
 pub mod reply;
 pub mod scan;

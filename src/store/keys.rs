@@ -16,6 +16,13 @@ pub fn word(part: Part) -> &'static str {
         Part::Inflight => "inflight",
         Part::Delayed => "delayed",
         Part::Retried => "retried",
+        Part::Expiring => "expiring",
+        Part::Grouped => "grouped",
+        Part::Groups => "groups",
+        Part::Turns => "turns",
+        Part::Dedup => "dedup",
+        Part::Deduped => "deduped",
+        Part::Dead => "dead",
         Part::Config => "config",
         Part::Damaged => "damaged",
     }

@@ -21,6 +21,9 @@ pub trait Keyspace: Sized {
     /// The number of entries.
     fn len(&mut self, part: Part) -> u64;
 
+    /// Removes the whole key; its memory is freed in the background.
+    fn unlink(&mut self, part: Part);
+
     /// List: appends.
     fn push_back(&mut self, list: Part, value: &[u8]);
     /// List: puts back in front what was popped.
@@ -29,6 +32,10 @@ pub trait Keyspace: Sized {
     fn front(&mut self, list: Part) -> Option<Self::Bytes>;
     /// List: takes the first.
     fn pop_front(&mut self, list: Part) -> Option<Self::Bytes>;
+    /// List: up to `count` values from the one at `start` on.
+    fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<Self::Bytes>;
+    /// List: takes the first that equals a value out.
+    fn take(&mut self, list: Part, value: &Self::Bytes);
 
     /// Hash: the value of a field.
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<Self::Bytes>;
@@ -51,4 +58,17 @@ pub trait Keyspace: Sized {
     fn first(&mut self, set: Part) -> Option<(Self::Bytes, f64)>;
     /// Sorted set: the member with the highest score.
     fn last(&mut self, set: Part) -> Option<(Self::Bytes, f64)>;
+    /// Sorted set: up to `count` members with a score in the range (both ends belong to it), from low
+    /// to high, without the first `skip`.
+    fn range(
+        &mut self,
+        set: Part,
+        scores: [f64; 2],
+        skip: u64,
+        count: u64,
+    ) -> Vec<(Self::Bytes, f64)>;
+    /// Sorted set: up to `count` members from the highest score down, without the first `skip`.
+    fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(Self::Bytes, f64)>;
+    /// Sorted set whose scores are all equal: the first member that is not before `from`.
+    fn first_from(&mut self, set: Part, from: &[u8]) -> Option<Self::Bytes>;
 }

@@ -52,7 +52,7 @@ impl MemoryKeyspace {
         result
     }
 
-    fn list<T: Default>(
+    fn on_list<T: Default>(
         &mut self,
         part: Part,
         work: impl FnOnce(&mut VecDeque<Vec<u8>>) -> T,
@@ -97,10 +97,18 @@ impl MemoryKeyspace {
 fn empty(part: Part) -> Value {
     match part {
         Part::Ready | Part::Damaged => Value::List(VecDeque::new()),
-        Part::Messages | Part::Notes | Part::Config => Value::Hash(BTreeMap::new()),
-        Part::Ranked | Part::Inflight | Part::Delayed | Part::Retried => {
-            Value::Sorted(BTreeMap::new())
+        Part::Messages | Part::Notes | Part::Groups | Part::Dedup | Part::Config => {
+            Value::Hash(BTreeMap::new())
         }
+        Part::Ranked
+        | Part::Inflight
+        | Part::Delayed
+        | Part::Retried
+        | Part::Expiring
+        | Part::Grouped
+        | Part::Turns
+        | Part::Deduped
+        | Part::Dead => Value::Sorted(BTreeMap::new()),
     }
 }
 
@@ -130,20 +138,38 @@ impl Keyspace for MemoryKeyspace {
         })
     }
 
+    fn unlink(&mut self, part: Part) {
+        self.database.borrow_mut().remove(&keys::key(&self.queue, part));
+    }
+
     fn push_back(&mut self, list: Part, value: &[u8]) {
-        self.list(list, |list| list.push_back(value.to_vec()));
+        self.on_list(list, |list| list.push_back(value.to_vec()));
     }
 
     fn push_front(&mut self, list: Part, value: &Vec<u8>) {
-        self.list(list, |list| list.push_front(value.clone()));
+        self.on_list(list, |list| list.push_front(value.clone()));
     }
 
     fn front(&mut self, list: Part) -> Option<Vec<u8>> {
-        self.list(list, |list| list.front().cloned())
+        self.on_list(list, |list| list.front().cloned())
     }
 
     fn pop_front(&mut self, list: Part) -> Option<Vec<u8>> {
-        self.list(list, VecDeque::pop_front)
+        self.on_list(list, VecDeque::pop_front)
+    }
+
+    fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<Vec<u8>> {
+        self.on_list(list, |list| {
+            list.iter().skip(start as usize).take(count as usize).cloned().collect()
+        })
+    }
+
+    fn take(&mut self, list: Part, value: &Vec<u8>) {
+        self.on_list(list, |list| {
+            if let Some(index) = list.iter().position(|other| other == value) {
+                list.remove(index);
+            }
+        });
     }
 
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<Vec<u8>> {
@@ -190,5 +216,30 @@ impl Keyspace for MemoryKeyspace {
 
     fn last(&mut self, set: Part) -> Option<(Vec<u8>, f64)> {
         self.by_score(set).pop().map(|(score, member)| (member, score))
+    }
+
+    fn range(
+        &mut self,
+        set: Part,
+        [low, high]: [f64; 2],
+        skip: u64,
+        count: u64,
+    ) -> Vec<(Vec<u8>, f64)> {
+        let members = self.by_score(set).into_iter().map(|(score, member)| (member, score));
+        members
+            .filter(|(_, score)| (low..=high).contains(score))
+            .skip(skip as usize)
+            .take(count as usize)
+            .collect()
+    }
+
+    fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(Vec<u8>, f64)> {
+        let members = self.by_score(set).into_iter().rev();
+        let members = members.map(|(score, member)| (member, score));
+        members.skip(skip as usize).take(count as usize).collect()
+    }
+
+    fn first_from(&mut self, set: Part, from: &[u8]) -> Option<Vec<u8>> {
+        self.sorted(set, |set| set.range(from.to_vec()..).next().map(|(m, _)| m.clone()))
     }
 }

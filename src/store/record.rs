@@ -1,10 +1,10 @@
 //! The bytes of bodies, notes and ops. The only user of bincode.
 //!
-//! Notes and ops are a version byte, then bincode. Decoding checks every byte: a length in the
+//! Notes, ops and the small records are a version byte, then bincode. Decoding checks every byte: a length in the
 //! bytes can't make the server allocate more than the bytes themselves, leftovers are an error, and
 //! an unknown version is told apart. A body is 15 bytes, then the payload: a waiting message is to
 //! take hardly more memory than its payload, and a version byte, a whole id and a length are three
-//! bytes more.
+//! bytes more. Headers, if it has some, stand between the two.
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -12,11 +12,14 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use crate::queue::message::{MessageId, NewMessage, Note};
+use crate::queue::message::{Header, MessageId, NewMessage, Note};
 use crate::queue::op::Op;
+use crate::queue::store::{Duplicate, GroupCounts};
 
 const NOTE_VERSION: u8 = 1;
 const OP_VERSION: u8 = 1;
+const GROUP_VERSION: u8 = 1;
+const DEDUP_VERSION: u8 = 1;
 
 /// No record is longer than a payload of 128 MiB and its id.
 const LIMIT: usize = 129 * 1024 * 1024;
@@ -45,6 +48,8 @@ pub enum RecordError {
 pub struct BodyRecord<'a> {
     /// The message's id.
     pub id: MessageId,
+    /// The message's headers.
+    pub headers: Vec<Header<'a>>,
     /// The message's payload.
     pub payload: &'a [u8],
 }
@@ -52,8 +57,10 @@ pub struct BodyRecord<'a> {
 /// The head of a body: the id without its first byte. The six bits of a UUID that are the same in
 /// every id of ours make room for the three of the first byte that are not always 0 (a moment is
 /// less than 2^43 ms), and tell the format:
-/// byte 5 is `aaa1bbbb`, a from byte 0 of the id and b from its byte 6, and byte 7 begins with `10`.
+/// byte 5 is `aaapbbbb`, a from byte 0 of the id and b from its byte 6, and byte 7 begins with `10`.
+/// The bit p is 1 if the payload follows at once, and 0 if the headers stand before it.
 const HEAD: usize = 15;
+const NO_HEADERS: u8 = 0x10;
 
 /// The bytes of a record, in room that the next one uses again: on the way of a message every
 /// allocation counts.
@@ -95,9 +102,13 @@ impl Drop for Encoded {
 fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Encoded {
     let mut bytes = Encoded::new(room);
     bytes.0.push(version);
+    append(value, &mut bytes);
+    bytes
+}
+
+fn append<T: Serialize>(value: T, bytes: &mut Encoded) {
     let written = bincode::serde::encode_into_std_write(value, &mut bytes.0, config());
     debug_assert!(written.is_ok(), "a Vec takes everything that these types can be");
-    bytes
 }
 
 fn decode<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Result<T, RecordError> {
@@ -114,25 +125,40 @@ fn decode<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Result<T, Rec
 /// The stored form of a new message's body. Its id must be [valid](MessageId::is_valid).
 pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
     let [first, mut head @ ..] = message.id.0;
-    head[5] = first << 5 | 0x10 | head[5] & 0x0f;
+    head[5] = first << 5 | head[5] & 0x0f;
+    if message.headers.is_empty() {
+        head[5] |= NO_HEADERS;
+    }
     let mut bytes = Encoded::new(HEAD.saturating_add(message.payload.len()));
     bytes.0.extend_from_slice(&head);
+    if !message.headers.is_empty() {
+        append(message.headers, &mut bytes);
+    }
     bytes.0.extend_from_slice(message.payload);
     bytes
 }
 
 /// Reads a stored body.
 pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
-    let (head, payload) = bytes.split_first_chunk::<HEAD>().ok_or(RecordError::Damaged)?;
-    if head[5] & 0x10 == 0 || head[7] & 0xc0 != 0x80 {
+    let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(RecordError::Damaged)?;
+    if head[7] & 0xc0 != 0x80 {
         return Err(RecordError::Damaged);
     }
+    let (headers, payload) = if head[5] & NO_HEADERS == 0 {
+        let (headers, read): (Vec<Header<'_>>, usize) =
+            bincode::serde::borrow_decode_from_slice(rest, config())
+                .map_err(|_| RecordError::Damaged)?;
+        let payload = rest.get(read..).ok_or(RecordError::Damaged)?;
+        (headers, payload)
+    } else {
+        (Vec::new(), rest)
+    };
     let mut id = [0; 16];
-    let (first, rest) = id.split_at_mut(1);
+    let (first, others) = id.split_at_mut(1);
     first.fill(head[5] >> 5);
-    rest.copy_from_slice(head);
+    others.copy_from_slice(head);
     id[6] = 0x70 | head[5] & 0x0f;
-    Ok(BodyRecord { id: MessageId(id), payload })
+    Ok(BodyRecord { id: MessageId(id), headers, payload })
 }
 
 /// The stored form of a note.
@@ -145,10 +171,30 @@ pub fn decode_note(bytes: &[u8]) -> Result<Note, RecordError> {
     decode(NOTE_VERSION, bytes)
 }
 
+/// The stored form of a group's counts.
+pub fn encode_group(counts: &GroupCounts) -> Encoded {
+    encode(GROUP_VERSION, counts, 16)
+}
+
+/// Reads a group's counts.
+pub fn decode_group(bytes: &[u8]) -> Result<GroupCounts, RecordError> {
+    decode(GROUP_VERSION, bytes)
+}
+
+/// The stored form of what is known of a deduplication key.
+pub fn encode_duplicate(duplicate: &Duplicate) -> Encoded {
+    encode(DEDUP_VERSION, duplicate, 32)
+}
+
+/// Reads what is known of a deduplication key.
+pub fn decode_duplicate(bytes: &[u8]) -> Result<Duplicate, RecordError> {
+    decode(DEDUP_VERSION, bytes)
+}
+
 /// The form of an op in the replication stream and in the append-only file.
 pub fn encode_op(op: &Op<'_>) -> Encoded {
     let room = match op {
-        Op::Push { payload, .. } => payload.len().saturating_add(48),
+        Op::Push { payload, .. } => payload.len().saturating_add(64),
         _ => 64,
     };
     encode(OP_VERSION, op, room)

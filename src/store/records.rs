@@ -2,10 +2,13 @@
 //!
 //! The layout is described in docs/storage.md. No rules here, no clock, no server.
 
-use crate::queue::message::{Body, MAX_TIME_MS, MessageId, NewMessage, Note, Rank, Receipt};
+use crate::queue::message::{
+    Body, Header, MAX_TIME_MS, MessageId, NewMessage, Note, Rank, Receipt,
+};
 use crate::queue::name::QueueName;
-use crate::queue::settings::{Setting, Settings};
-use crate::queue::store::{Delivery, Part, Store, Unreadable};
+use crate::queue::op::Dedup;
+use crate::queue::settings::{Setting, Settings, parse_integer};
+use crate::queue::store::{Delivery, Duplicate, GroupCounts, Memo, Part, Store, Unreadable};
 use crate::queue::{Corruption, QueueError};
 
 use super::keyspace::Keyspace;
@@ -42,6 +45,10 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
         self.id
     }
 
+    fn headers(&self) -> Vec<Header<'_>> {
+        record::decode_body(self.bytes.as_ref()).map(|body| body.headers).unwrap_or_default()
+    }
+
     fn payload(&self) -> &[u8] {
         self.bytes.as_ref().get(self.payload_start..).unwrap_or_default()
     }
@@ -56,6 +63,10 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn other(&self, queue: &QueueName) -> Self {
         Self(self.0.other(queue))
+    }
+
+    fn clear(&mut self, part: Part) {
+        self.0.unlink(part);
     }
 
     fn require(&mut self, parts: &[Part]) -> Result<(), QueueError> {
@@ -97,6 +108,15 @@ impl<K: Keyspace> Store for Records<K> {
         if let Some(bytes) = self.0.pop_front(Part::Ready) {
             self.0.push_back(Part::Damaged, bytes.as_ref());
         }
+    }
+
+    fn ready(&mut self, start: u64, count: u64) -> Vec<Option<Self::Body>> {
+        let bytes = self.0.list(Part::Ready, start, count);
+        bytes.into_iter().map(|bytes| StoredBody::read(bytes).ok()).collect()
+    }
+
+    fn remove_ready(&mut self, body: &Self::Body) {
+        self.0.take(Part::Ready, &body.bytes);
     }
 
     fn add_message(&mut self, message: &NewMessage<'_>) {
@@ -166,6 +186,16 @@ impl<K: Keyspace> Store for Records<K> {
         Some((message_id(member.as_ref()), Rank(score as u64)))
     }
 
+    fn first_of_priority(&mut self, priority: u8) -> Option<(Result<MessageId, Unreadable>, Rank)> {
+        let (member, score) = self.0.range(Part::Ranked, lane(priority), 0, 1).pop()?;
+        Some((message_id(member.as_ref()), Rank(score as u64)))
+    }
+
+    fn ranked(&mut self, priority: u8, skip: u64, count: u64) -> Vec<(MessageId, Rank)> {
+        let members = self.0.range(Part::Ranked, lane(priority), skip, count);
+        readable(members, |member| message_id(member).ok(), |score| Rank(score as u64))
+    }
+
     fn add_delayed(&mut self, id: MessageId, due_at_ms: u64) {
         self.0.add(Part::Delayed, &id.0, due_at_ms as f64);
     }
@@ -181,6 +211,15 @@ impl<K: Keyspace> Store for Records<K> {
     fn first_delayed(&mut self) -> Option<(Result<MessageId, Unreadable>, u64)> {
         let (member, score) = self.0.first(Part::Delayed)?;
         Some((message_id(member.as_ref()), moment(score)))
+    }
+
+    fn delayed_until(&mut self, id: MessageId) -> Option<u64> {
+        self.0.score(Part::Delayed, &id.0).map(moment)
+    }
+
+    fn delayed(&mut self, skip: u64, count: u64) -> Vec<(MessageId, u64)> {
+        let members = self.0.range(Part::Delayed, ALL_SCORES, skip, count);
+        readable(members, |member| message_id(member).ok(), moment)
     }
 
     fn put_inflight(&mut self, delivery: Delivery, until_ms: u64) {
@@ -200,6 +239,130 @@ impl<K: Keyspace> Store for Records<K> {
         Some((delivery(member.as_ref()), moment(-score)))
     }
 
+    fn inflight(&mut self, skip: u64, count: u64) -> Vec<(Delivery, u64)> {
+        let members = self.0.range_down(Part::Inflight, skip, count);
+        readable(members, |member| delivery(member).ok(), |score| moment(-score))
+    }
+
+    fn add_expiring(&mut self, id: MessageId, at_ms: u64) {
+        self.0.add(Part::Expiring, &id.0, at_ms as f64);
+    }
+
+    fn remove_expiring(&mut self, id: MessageId) {
+        self.0.remove(Part::Expiring, &id.0);
+    }
+
+    fn first_expiring(&mut self) -> Option<(Result<MessageId, Unreadable>, u64)> {
+        let (member, score) = self.0.first(Part::Expiring)?;
+        Some((message_id(member.as_ref()), moment(score)))
+    }
+
+    fn add_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId) {
+        self.0.add(Part::Grouped, &grouped_member(group, sequence, id), 0.0);
+    }
+
+    fn remove_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId) -> bool {
+        self.0.remove(Part::Grouped, &grouped_member(group, sequence, id))
+    }
+
+    fn is_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId) -> bool {
+        self.0.score(Part::Grouped, &grouped_member(group, sequence, id)).is_some()
+    }
+
+    fn first_grouped(&mut self, group: &[u8]) -> Option<(u64, MessageId)> {
+        let member = self.0.first_from(Part::Grouped, &group_prefix(group))?;
+        let (name, sequence, id) = grouped(member.as_ref())?;
+        (name == group).then_some((sequence, id))
+    }
+
+    fn grouped(&mut self, skip: u64, count: u64) -> Vec<MessageId> {
+        let members = self.0.range(Part::Grouped, ALL_SCORES, skip, count);
+        let ids = members.iter().filter_map(|(member, _)| grouped(member.as_ref()));
+        ids.map(|(_, _, id)| id).collect()
+    }
+
+    fn next_group(&mut self, after: Option<&[u8]>) -> Option<Vec<u8>> {
+        // Sequences are far below 2^56: no member of the group comes after this.
+        let mut from = after.map_or(Vec::new(), group_prefix);
+        if after.is_some() {
+            from.push(0xff);
+        }
+        let member = self.0.first_from(Part::Grouped, &from)?;
+        grouped(member.as_ref()).map(|(name, _, _)| name.to_vec())
+    }
+
+    fn group(&mut self, group: &[u8]) -> GroupCounts {
+        let bytes = self.0.get(Part::Groups, group);
+        bytes.and_then(|bytes| record::decode_group(bytes.as_ref()).ok()).unwrap_or_default()
+    }
+
+    fn put_group(&mut self, group: &[u8], counts: &GroupCounts) {
+        if (counts.waiting, counts.inflight, counts.held) == (0, 0, 0) {
+            self.0.delete(Part::Groups, group);
+        } else {
+            self.0.put(Part::Groups, group, &record::encode_group(counts));
+        }
+    }
+
+    fn turn(&mut self, group: &[u8]) -> Option<u64> {
+        self.0.score(Part::Turns, group).map(|ticket| ticket as u64)
+    }
+
+    fn put_turn(&mut self, group: &[u8], ticket: u64) {
+        self.0.add(Part::Turns, group, ticket as f64);
+    }
+
+    fn remove_turn(&mut self, group: &[u8]) {
+        self.0.remove(Part::Turns, group);
+    }
+
+    fn first_turn(&mut self) -> Option<Vec<u8>> {
+        self.0.first(Part::Turns).map(|(group, _)| group.as_ref().to_vec())
+    }
+
+    fn last_ticket(&mut self) -> u64 {
+        self.0.last(Part::Turns).map_or(0, |(_, ticket)| ticket as u64)
+    }
+
+    fn duplicate(&mut self, key: &[u8]) -> Option<Duplicate> {
+        let bytes = self.0.get(Part::Dedup, key)?;
+        record::decode_duplicate(bytes.as_ref()).ok()
+    }
+
+    fn put_dedup(&mut self, id: MessageId, dedup: &Dedup<'_>) {
+        let duplicate = Duplicate { id, until_ms: dedup.until_ms };
+        self.0.put(Part::Dedup, dedup.key, &record::encode_duplicate(&duplicate));
+        match dedup.until_ms {
+            Some(until_ms) => self.0.add(Part::Deduped, dedup.key, until_ms as f64),
+            None => {
+                self.0.remove(Part::Deduped, dedup.key);
+            }
+        }
+    }
+
+    fn remove_dedup(&mut self, key: &[u8]) {
+        self.0.delete(Part::Dedup, key);
+        self.0.remove(Part::Deduped, key);
+    }
+
+    fn first_deduped(&mut self) -> Option<(Vec<u8>, u64)> {
+        let (key, score) = self.0.first(Part::Deduped)?;
+        Some((key.as_ref().to_vec(), moment(score)))
+    }
+
+    fn add_dead(&mut self, id: MessageId, at_ms: u64) {
+        self.0.add(Part::Dead, &id.0, at_ms as f64);
+    }
+
+    fn remove_dead(&mut self, id: MessageId) {
+        self.0.remove(Part::Dead, &id.0);
+    }
+
+    fn dead(&mut self, count: u64) -> Vec<MessageId> {
+        let members = self.0.range(Part::Dead, ALL_SCORES, 0, count);
+        members.iter().filter_map(|(member, _)| message_id(member.as_ref()).ok()).collect()
+    }
+
     fn set_member_aside(&mut self, part: Part, member: &Unreadable) {
         self.0.remove(part, &member.0);
         self.0.push_back(Part::Damaged, &member.0);
@@ -213,12 +376,12 @@ impl<K: Keyspace> Store for Records<K> {
         self.remove_note(id);
     }
 
-    fn settings(&mut self) -> Settings {
+    fn settings(&mut self, wanted: &[Setting]) -> Settings {
         let mut settings = Settings::default();
         if self.0.len(Part::Config) > 0 {
-            for setting in Setting::ALL {
+            for setting in wanted {
                 if let Some(text) = self.0.get(Part::Config, setting.name().as_bytes()) {
-                    settings.set(setting, text.as_ref());
+                    settings.set(*setting, text.as_ref());
                 }
             }
         }
@@ -236,6 +399,73 @@ impl<K: Keyspace> Store for Records<K> {
     fn remove_setting(&mut self, setting: Setting) {
         self.0.delete(Part::Config, setting.name().as_bytes());
     }
+
+    fn memo(&mut self, memo: Memo) -> Option<u64> {
+        if self.0.len(Part::Config) == 0 {
+            return None;
+        }
+        let text = self.0.get(Part::Config, memo_field(memo))?;
+        parse_integer(text.as_ref()).and_then(|number| u64::try_from(number).ok())
+    }
+
+    fn put_memo(&mut self, memo: Memo, number: u64) {
+        self.0.put(Part::Config, memo_field(memo), number.to_string().as_bytes());
+    }
+
+    fn remove_memo(&mut self, memo: Memo) {
+        self.0.delete(Part::Config, memo_field(memo));
+    }
+}
+
+/// The field of `Config` in which something is remembered.
+pub fn memo_field(memo: Memo) -> &'static [u8] {
+    match memo {
+        Memo::PausedUntil => b"paused_until",
+        Memo::RateWindowStart => b"rate_window_start",
+        Memo::RateWindowCount => b"rate_window_count",
+    }
+}
+
+const ALL_SCORES: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
+
+/// The scores of a priority's messages in `Ranked`.
+fn lane(priority: u8) -> [f64; 2] {
+    [Rank::new(priority, 0).0 as f64, Rank::new(priority, u64::MAX).0 as f64]
+}
+
+/// What a member stands for, and what its score means; without the members that are none of ours.
+fn readable<B: AsRef<[u8]>, M, S>(
+    members: Vec<(B, f64)>,
+    member: impl Fn(&[u8]) -> Option<M>,
+    score: impl Fn(f64) -> S,
+) -> Vec<(M, S)> {
+    let pairs = members.into_iter();
+    pairs.filter_map(|(bytes, number)| Some((member(bytes.as_ref())?, score(number)))).collect()
+}
+
+/// What the members of a group in `Grouped` begin with: the length of its name less one, so that
+/// 256 bytes fit, then the name.
+fn group_prefix(group: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(group.len().saturating_sub(1)).unwrap_or(u8::MAX);
+    let mut prefix = Vec::with_capacity(group.len().saturating_add(25));
+    prefix.push(len);
+    prefix.extend_from_slice(group);
+    prefix
+}
+
+fn grouped_member(group: &[u8], sequence: u64, id: MessageId) -> Vec<u8> {
+    let mut member = group_prefix(group);
+    member.extend_from_slice(&sequence.to_be_bytes());
+    member.extend_from_slice(&id.0);
+    member
+}
+
+/// The group, the number in it and the id of a member of `Grouped`; None if it is none of ours.
+pub fn grouped(member: &[u8]) -> Option<(&[u8], u64, MessageId)> {
+    let (len, rest) = member.split_first()?;
+    let (group, rest) = rest.split_at_checked(usize::from(*len).saturating_add(1))?;
+    let (sequence, id) = rest.split_first_chunk::<8>()?;
+    Some((group, u64::from_be_bytes(*sequence), MessageId(id.try_into().ok()?)))
 }
 
 /// The member of `Inflight`: the receipt with all bits inverted, big endian, then the id; so that

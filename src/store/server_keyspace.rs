@@ -114,8 +114,16 @@ fn is_seldom_there(part: Part) -> bool {
 fn key_type(part: Part) -> KeyType {
     match part {
         Part::Ready | Part::Damaged => KeyType::List,
-        Part::Messages | Part::Notes | Part::Config => KeyType::Hash,
-        Part::Ranked | Part::Inflight | Part::Delayed | Part::Retried => KeyType::SortedSet,
+        Part::Messages | Part::Notes | Part::Groups | Part::Dedup | Part::Config => KeyType::Hash,
+        Part::Ranked
+        | Part::Inflight
+        | Part::Delayed
+        | Part::Retried
+        | Part::Expiring
+        | Part::Grouped
+        | Part::Turns
+        | Part::Deduped
+        | Part::Dead => KeyType::SortedSet,
     }
 }
 
@@ -140,6 +148,15 @@ impl Keyspace for ServerKeyspace<'_> {
         self.key(part).map_or(0, |key| key.len())
     }
 
+    #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
+    fn unlink(&mut self, part: Part) {
+        let index = part as usize;
+        self.open[index] = Opened::NotYet;
+        if let Some(mut key) = Key::open(self.context, &self.names.parts[index], Access::Write) {
+            key.unlink();
+        }
+    }
+
     fn push_back(&mut self, list: Part, value: &[u8]) {
         if let Some(key) = self.key_to_add(list) {
             key.push_back(&ServerString::new(value));
@@ -161,6 +178,21 @@ impl Keyspace for ServerKeyspace<'_> {
 
     fn pop_front(&mut self, list: Part) -> Option<ServerString> {
         self.key(list)?.pop_front()
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<ServerString> {
+        if self.key(list).is_none() {
+            return Vec::new();
+        }
+        self.context.list_range(&self.names.parts[list as usize], start, count)
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
+    fn take(&mut self, list: Part, value: &ServerString) {
+        // The command may remove the key.
+        self.open[list as usize] = Opened::NotYet;
+        self.context.remove_from_list(&self.names.parts[list as usize], value);
     }
 
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<ServerString> {
@@ -209,5 +241,23 @@ impl Keyspace for ServerKeyspace<'_> {
 
     fn last(&mut self, set: Part) -> Option<(ServerString, f64)> {
         self.key(set)?.last()
+    }
+
+    fn range(
+        &mut self,
+        set: Part,
+        scores: [f64; 2],
+        skip: u64,
+        count: u64,
+    ) -> Vec<(ServerString, f64)> {
+        self.key(set).map_or(Vec::new(), |key| key.range(scores, skip, count))
+    }
+
+    fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(ServerString, f64)> {
+        self.key(set).map_or(Vec::new(), |key| key.range_down(skip, count))
+    }
+
+    fn first_from(&mut self, set: Part, from: &[u8]) -> Option<ServerString> {
+        self.key(set)?.first_from(from)
     }
 }
