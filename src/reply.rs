@@ -6,11 +6,13 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::queue::QueueError;
-use crate::queue::message::{Body, MAX_PAYLOAD_BYTES, MessageId};
+use crate::queue::message::{
+    Body, MAX_HEADER_NAME_BYTES, MAX_HEADERS_BYTES, MAX_PAYLOAD_BYTES, MessageId,
+};
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
-use crate::server::command::Number;
+use crate::server::command::{Name, Number};
 use crate::server::context::Context;
 use crate::server::reply::Word;
 
@@ -21,6 +23,16 @@ pub enum CommandError {
     Syntax,
     /// A number that is none, or is out of range.
     Number(Number),
+    /// Bytes that are too few or too many.
+    Length(Name),
+    /// More than the most of what this number counts.
+    TooMany(Number),
+    /// A header's name that is empty or too long.
+    HeaderName,
+    /// Two headers with the same name.
+    HeaderTwice,
+    /// Headers that are too long together.
+    HeadersTooLong,
     /// A queue's name.
     Name(NameError),
     /// More than 128 MiB.
@@ -53,6 +65,19 @@ impl fmt::Display for CommandError {
             Self::Syntax => f.write_str("ERR syntax error"),
             Self::Number(Number { token, min, max, .. }) => {
                 write!(f, "ERR {token} must be an integer from {min} to {max}")
+            }
+            Self::Length(Name { token, min, max, .. }) => {
+                write!(f, "ERR {token} must be {min} to {max} bytes")
+            }
+            Self::TooMany(Number { token, max, .. }) => {
+                write!(f, "ERR there are more than {max} {token}")
+            }
+            Self::HeaderName => {
+                write!(f, "ERR a header's name must be 1 to {} bytes", MAX_HEADER_NAME_BYTES)
+            }
+            Self::HeaderTwice => f.write_str("ERR two headers have the same name"),
+            Self::HeadersTooLong => {
+                write!(f, "ERR the headers are longer than {} bytes", MAX_HEADERS_BYTES)
             }
             Self::Name(error) => write!(f, "ERR invalid queue name: {error}"),
             Self::PayloadTooLong => {

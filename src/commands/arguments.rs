@@ -1,76 +1,56 @@
-//! Reading of options: tokens in any case and any order, each at most once, nothing left over.
+//! The options that several commands have, and their limits.
 
-use crate::queue::settings::{MAX_DURATION_MS, parse_integer};
-use crate::reply::CommandError;
-use crate::server::command::{Arg, Number, Spec};
-use crate::server::string::Argument;
+use crate::queue::message::{MAX_HEADERS, MAX_TIME_MS};
+use crate::queue::op::MAX_BATCH;
+use crate::queue::settings::MAX_DURATION_MS;
+use crate::server::command::{Arg, Name, Number};
 
 const MAX_MS: i64 = MAX_DURATION_MS as i64;
 
 /// A delay: 0 is none.
-pub const DELAY: Number = Number { token: "DELAY", name: "ms", min: 0, max: MAX_MS };
+pub const DELAY: Number = milliseconds("DELAY", 0);
+
+/// The moment when a message becomes ready.
+pub const AT: Number = Number { token: "AT", name: "unix-ms", min: 0, max: MAX_TIME_MS as i64 - 1 };
+
+/// When a message becomes ready.
+pub const WHEN: &[Arg] = &[Arg::Number(DELAY), Arg::Number(AT)];
+
+/// How long a message may wait; 0: for ever.
+pub const TTL: Number = milliseconds("TTL", 0);
+
+/// 9 goes first; 0 is none.
+pub const PRIORITY: Number = Number { token: "PRIORITY", name: "n", min: 0, max: 9 };
+
+/// Whose message it is.
+pub const GROUP: Name = name("GROUP", "name");
+
+/// Where a message stands among others.
+pub const RANK: &[Arg] = &[Arg::Number(PRIORITY), Arg::Name(GROUP)];
+
+/// What comes with the payload.
+pub const HEADERS: Number = Number { token: "HEADERS", name: "n", min: 1, max: MAX_HEADERS as i64 };
 
 /// A visibility.
-pub const VISIBILITY: Number = Number { token: "VISIBILITY", name: "ms", min: 1, max: MAX_MS };
+pub const VISIBILITY: Number = milliseconds("VISIBILITY", 1);
 
-/// The most options with a number that one command has.
-const MOST: usize = 4;
+/// The most messages of a pull.
+pub const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: MAX_BATCH as i64 };
 
-/// The numbers that a client gave.
-pub struct Numbers([Option<(&'static str, u64)>; MOST]);
+/// How long a pull waits; 0: for ever.
+pub const BLOCK: Number = milliseconds("BLOCK", 0);
 
-impl Numbers {
-    /// Reads all of `arguments` as options of `spec` that have a number.
-    pub fn read(spec: &Spec, arguments: &[Argument<'_>]) -> Result<Self, CommandError> {
-        let mut numbers = Self([None; MOST]);
-        let mut pairs = arguments.chunks_exact(2);
-        for pair in &mut pairs {
-            if let [token, value] = pair {
-                numbers.add(option(spec, *token)?, *value)?;
-            }
-        }
-        if pairs.remainder().is_empty() { Ok(numbers) } else { Err(CommandError::Syntax) }
-    }
+/// Who pulls.
+pub const CONSUMER: Name = name("CONSUMER", "name");
 
-    fn add(&mut self, option: &Number, value: Argument<'_>) -> Result<(), CommandError> {
-        let number = parse(option, value.as_bytes())?;
-        for place in &mut self.0 {
-            match place {
-                Some((token, _)) if *token == option.token => break,
-                Some(_) => {}
-                None => {
-                    *place = Some((option.token, number));
-                    return Ok(());
-                }
-            }
-        }
-        Err(CommandError::Syntax)
-    }
+/// What NOACK can't be given with.
+pub const NOT_WITH_NOACK: &[&str] = &["VISIBILITY", "ONDISCONNECT", "CONSUMER"];
 
-    /// The number behind an option, if it was given.
-    pub fn get(&self, option: &Number) -> Option<u64> {
-        let given = self.0.iter().flatten().find(|(token, _)| *token == option.token);
-        given.map(|(_, number)| *number)
-    }
+const fn milliseconds(token: &'static str, min: i64) -> Number {
+    Number { token, name: "ms", min, max: MAX_MS }
 }
 
-fn option<'a>(spec: &'a Spec, token: Argument<'_>) -> Result<&'a Number, CommandError> {
-    let token = token.as_bytes();
-    spec.arguments
-        .iter()
-        .find_map(|argument| match argument {
-            Arg::Number(number) if token.eq_ignore_ascii_case(number.token.as_bytes()) => {
-                Some(number)
-            }
-            _ => None,
-        })
-        .ok_or(CommandError::Syntax)
-}
-
-/// Reads a number of an option whose range has no negative numbers.
-pub fn parse(option: &Number, text: &[u8]) -> Result<u64, CommandError> {
-    parse_integer(text)
-        .filter(|number| (option.min..=option.max).contains(number))
-        .and_then(|number| u64::try_from(number).ok())
-        .ok_or(CommandError::Number(*option))
+/// A name of 1 to 256 bytes.
+pub const fn name(token: &'static str, name: &'static str) -> Name {
+    Name { token, name, min: 1, max: 256 }
 }

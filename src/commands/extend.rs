@@ -1,7 +1,8 @@
 //! MQ.EXTEND: the visibility of deliveries restarts.
 
-use super::arguments::{Numbers, VISIBILITY};
+use super::arguments::VISIBILITY;
 use super::claims;
+use super::options::Options;
 use crate::execute::{execute, settings};
 use crate::queue::op::Op;
 use crate::reply::CommandError;
@@ -22,7 +23,6 @@ impl Command for Extend {
         blocking: false,
         arity: -4,
         key: Some(KeyUse::Update),
-        names_dead_letter: false,
         arguments: &[Arg::Queue, Arg::Claims, Arg::Number(VISIBILITY)],
     };
 
@@ -34,9 +34,9 @@ impl Command for Extend {
 fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let (mut claims, rest) = claims::read(rest)?;
-    let options = Numbers::read(&Extend::SPEC, rest)?;
+    let options = Options::read::<Extend>(rest)?;
     let entry = super::entry(context, *queue)?;
-    let visibility_ms = match options.get(&VISIBILITY) {
+    let visibility_ms = match options.number(&VISIBILITY) {
         Some(visibility_ms) => visibility_ms,
         None => settings(context, &entry)?.visibility_ms,
     };

@@ -28,7 +28,6 @@ impl Command for Info {
         blocking: false,
         arity: 2,
         key: Some(KeyUse::Access),
-        names_dead_letter: false,
         arguments: &[Arg::Queue],
     };
 

@@ -1,7 +1,8 @@
 //! MQ.NACK: deliveries that are given back.
 
-use super::arguments::{DELAY, Numbers};
+use super::arguments::DELAY;
 use super::claims;
+use super::options::Options;
 use crate::execute::execute;
 use crate::queue::op::Op;
 use crate::reply::CommandError;
@@ -22,7 +23,6 @@ impl Command for Nack {
         blocking: false,
         arity: -4,
         key: Some(KeyUse::Update),
-        names_dead_letter: false,
         arguments: &[Arg::Queue, Arg::Claims, Arg::Number(DELAY)],
     };
 
@@ -34,12 +34,12 @@ impl Command for Nack {
 fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let (mut claims, rest) = claims::read(rest)?;
-    let options = Numbers::read(&Nack::SPEC, rest)?;
+    let options = Options::read::<Nack>(rest)?;
     let entry = super::entry(context, *queue)?;
     let op = Op::GiveBack {
         now_ms: context.now_ms(),
         deliveries: std::mem::take(&mut claims.claims),
-        delay_ms: options.get(&DELAY),
+        delay_ms: options.number(&DELAY),
         same_slot: super::is_same_slot_only(),
     };
     let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);

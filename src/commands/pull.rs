@@ -2,22 +2,19 @@
 
 use std::rc::Rc;
 
-use super::arguments::{Numbers, VISIBILITY};
+use super::arguments::{BLOCK, COUNT, VISIBILITY};
+use super::options::Options;
 use crate::execute::{Body, execute, settings};
 use crate::index::Entry;
 use crate::queue::Outcome;
-use crate::queue::op::{MAX_BATCH, Op, Sweep};
+use crate::queue::op::{Op, Sweep};
 use crate::queue::pull::Pulled;
-use crate::queue::settings::MAX_DURATION_MS;
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
 use crate::state;
 use crate::waiting::{self, Patience};
-
-const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: MAX_BATCH as i64 };
-const BLOCK: Number = Number { token: "BLOCK", name: "ms", min: 0, max: MAX_DURATION_MS as i64 };
 
 /// A pull moves at least so many of the messages that are due, if so many are.
 const LEAST_SWEEP: u32 = 16;
@@ -35,7 +32,6 @@ impl Command for Pull {
         blocking: true,
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
-        names_dead_letter: false,
         arguments: &[Arg::Queue, Arg::Number(COUNT), Arg::Number(VISIBILITY), Arg::Number(BLOCK)],
     };
 
@@ -92,12 +88,12 @@ impl Request {
 
 fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
-    let options = Numbers::read(&Pull::SPEC, options)?;
+    let options = Options::read::<Pull>(options)?;
     let request = Request {
-        count: options.get(&COUNT).and_then(|count| u32::try_from(count).ok()),
-        visibility_ms: options.get(&VISIBILITY),
+        count: options.number(&COUNT).and_then(|count| u32::try_from(count).ok()),
+        visibility_ms: options.number(&VISIBILITY),
     };
-    let patience = options.get(&BLOCK).map(Patience::Milliseconds);
+    let patience = options.number(&BLOCK).map(Patience::Milliseconds);
     let entry = super::entry(context, *queue)?;
 
     // One who is ready to wait lines up behind those who wait already.

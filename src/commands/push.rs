@@ -1,6 +1,7 @@
 //! MQ.PUSH: a new message.
 
-use super::arguments::{DELAY, Numbers};
+use super::arguments::DELAY;
+use super::options::Options;
 use crate::execute::{execute, settings};
 use crate::queue::message::MAX_PAYLOAD_BYTES;
 use crate::queue::op::Op;
@@ -23,7 +24,6 @@ impl Command for Push {
         blocking: false,
         arity: -3,
         key: Some(KeyUse::Insert),
-        names_dead_letter: false,
         arguments: &[Arg::Queue, Arg::Text("payload"), Arg::Number(DELAY)],
     };
 
@@ -34,14 +34,14 @@ impl Command for Push {
 
 fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, payload, options @ ..] = arguments else { return Err(CommandError::Syntax) };
-    let options = Numbers::read(&Push::SPEC, options)?;
+    let options = Options::read::<Push>(options)?;
     let payload = payload.as_bytes();
     if payload.len() > MAX_PAYLOAD_BYTES {
         return Err(CommandError::PayloadTooLong);
     }
     let entry = super::entry(context, *queue)?;
     let now_ms = context.now_ms();
-    let delay_ms = match options.get(&DELAY) {
+    let delay_ms = match options.number(&DELAY) {
         Some(delay_ms) => delay_ms,
         None => settings(context, &entry)?.delay_ms,
     };

@@ -7,6 +7,15 @@ use super::name::QueueName;
 /// The longest payload, in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 128 * 1024 * 1024;
 
+/// The most headers of a message.
+pub const MAX_HEADERS: usize = 64;
+
+/// The most bytes of a header's name; the fewest are 1.
+pub const MAX_HEADER_NAME_BYTES: usize = 256;
+
+/// The most bytes of the names and values of all headers of a message.
+pub const MAX_HEADERS_BYTES: usize = 65_536;
+
 /// A moment later than this (unix ms, in the year 2248) is refused: ranks must stay exact.
 pub const MAX_TIME_MS: u64 = 1 << 43;
 

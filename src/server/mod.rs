@@ -7,9 +7,11 @@
 pub mod blocked;
 pub mod command;
 pub mod context;
+mod describe;
 pub mod event;
 pub mod info;
 pub mod key;
+mod keys_of_command;
 pub mod load;
 pub mod reply;
 pub mod scan;
