@@ -2,6 +2,8 @@
 //! order, each at most once, nothing left over. Nothing is copied, and nothing here knows what an
 //! option means.
 
+#![cfg_attr(not(test), expect(dead_code, reason = "the commands that use the rest follow"))]
+
 use crate::queue::settings::parse_integer;
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, Name, Number};
@@ -273,33 +275,36 @@ fn check_length(option: &Name, text: &[u8]) -> Result<(), CommandError> {
 }
 
 /// Reads a number and so many arguments; what follows them is left over.
-pub fn counted<'a, A: AsRef<[u8]>>(
+pub fn counted<A: AsRef<[u8]>>(
     number: &Number,
-    arguments: &'a [A],
-) -> Result<(&'a [A], &'a [A]), CommandError> {
+    arguments: &[A],
+) -> Result<(&[A], &[A]), CommandError> {
     take(number, 1, arguments)
 }
 
 /// Reads a number and so many pairs of arguments; what follows them is left over.
-pub fn pairs<'a, A: AsRef<[u8]>>(
+pub fn pairs<A: AsRef<[u8]>>(
     number: &Number,
-    arguments: &'a [A],
-) -> Result<(&'a [A], &'a [A]), CommandError> {
+    arguments: &[A],
+) -> Result<(&[A], &[A]), CommandError> {
     take(number, 2, arguments)
 }
 
-fn take<'a, A: AsRef<[u8]>>(
+fn take<A: AsRef<[u8]>>(
     number: &Number,
     each: usize,
-    arguments: &'a [A],
-) -> Result<(&'a [A], &'a [A]), CommandError> {
+    arguments: &[A],
+) -> Result<(&[A], &[A]), CommandError> {
     let [count, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let count = usize::try_from(parse(number, count.as_ref())?).unwrap_or(usize::MAX);
     rest.split_at_checked(count.saturating_mul(each)).ok_or(CommandError::Syntax)
 }
 
 /// Checks that these are not too many.
-pub fn at_most<'a, A>(number: &Number, arguments: &'a [A]) -> Result<&'a [A], CommandError> {
+pub fn at_most<A>(number: &Number, arguments: &[A]) -> Result<&[A], CommandError> {
     let is_good = i64::try_from(arguments.len()).is_ok_and(|count| count <= number.max);
     if is_good { Ok(arguments) } else { Err(CommandError::TooMany(*number)) }
 }
+
+#[cfg(test)]
+pub mod tests;
