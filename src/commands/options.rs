@@ -275,33 +275,33 @@ fn check_length(option: &Name, text: &[u8]) -> Result<(), CommandError> {
 }
 
 /// Reads a number and so many arguments; what follows them is left over.
-pub fn counted<A: AsRef<[u8]>>(
+pub fn counted<'a, A: AsRef<[u8]>>(
     number: &Number,
-    arguments: &[A],
-) -> Result<(&[A], &[A]), CommandError> {
+    arguments: &'a [A],
+) -> Result<(&'a [A], &'a [A]), CommandError> {
     take(number, 1, arguments)
 }
 
 /// Reads a number and so many pairs of arguments; what follows them is left over.
-pub fn pairs<A: AsRef<[u8]>>(
+pub fn pairs<'a, A: AsRef<[u8]>>(
     number: &Number,
-    arguments: &[A],
-) -> Result<(&[A], &[A]), CommandError> {
+    arguments: &'a [A],
+) -> Result<(&'a [A], &'a [A]), CommandError> {
     take(number, 2, arguments)
 }
 
-fn take<A: AsRef<[u8]>>(
+fn take<'a, A: AsRef<[u8]>>(
     number: &Number,
     each: usize,
-    arguments: &[A],
-) -> Result<(&[A], &[A]), CommandError> {
+    arguments: &'a [A],
+) -> Result<(&'a [A], &'a [A]), CommandError> {
     let [count, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let count = usize::try_from(parse(number, count.as_ref())?).unwrap_or(usize::MAX);
     rest.split_at_checked(count.saturating_mul(each)).ok_or(CommandError::Syntax)
 }
 
 /// Checks that these are not too many.
-pub fn at_most<A>(number: &Number, arguments: &[A]) -> Result<&[A], CommandError> {
+pub fn at_most<'a, A>(number: &Number, arguments: &'a [A]) -> Result<&'a [A], CommandError> {
     let is_good = i64::try_from(arguments.len()).is_ok_and(|count| count <= number.max);
     if is_good { Ok(arguments) } else { Err(CommandError::TooMany(*number)) }
 }
