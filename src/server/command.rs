@@ -174,6 +174,31 @@ impl Spec {
     }
 }
 
+impl Arg {
+    /// The token of a single option; None of what is no option, or several.
+    pub const fn token(&self) -> Option<&'static str> {
+        match self {
+            Self::Flag(token)
+            | Self::FlagWithout(token, _)
+            | Self::Number(Number { token, .. })
+            | Self::Setting(Number { token, .. })
+            | Self::Name(Name { token, .. })
+            | Self::Pattern(token)
+            | Self::OtherQueue(token)
+            | Self::Pairs(Number { token, .. }, _) => Some(token),
+            Self::Queue
+            | Self::Queues(_)
+            | Self::Text(_)
+            | Self::Texts(_)
+            | Self::Counted(..)
+            | Self::Claims
+            | Self::OneOf(..)
+            | Self::Required(..)
+            | Self::With(..) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 impl Arg {
     /// As it is written in the documentation.

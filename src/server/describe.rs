@@ -128,7 +128,8 @@ impl Texts {
             }
             Arg::With(option, more) => {
                 let both = vec![self.option(option), with_flags(OPTIONAL, self.option(more))];
-                self.block("with", both)
+                let name = option.token().unwrap_or_default().to_ascii_lowercase();
+                self.block(&format!("{name}-block"), both)
             }
             Arg::Queue
             | Arg::Queues(_)
