@@ -86,6 +86,57 @@ pub fn peek<S: Store>(
     Ok(places.into_iter().filter_map(|(id, state)| read(store, id, state)).collect())
 }
 
+/// How many messages wait with each priority, the highest first; none if there are no priorities.
+pub fn priorities<S: Store>(store: &mut S) -> Vec<(u8, u64)> {
+    if store.len(Part::Ranked) == 0 {
+        return Vec::new();
+    }
+    let mut counts: Vec<(u8, u64)> = (1..=MAX_PRIORITY)
+        .rev()
+        .map(|priority| (priority, store.count_ranked(priority)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    if !counts.is_empty() {
+        let plain = store.count_ranked(0).saturating_add(store.len(Part::Ready));
+        counts.extend((plain > 0).then_some((0, plain)));
+    }
+    counts
+}
+
+/// Since when messages are in a state, unix ms; None if none is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Oldest {
+    /// The one without a group that waits longest; if there is none, the push of the first one of the
+    /// group whose turn it is.
+    pub ready_ms: Option<u64>,
+    /// The delivery of the one whose visibility ends first.
+    pub inflight_ms: Option<u64>,
+    /// The push of the one that is due first.
+    pub delayed_ms: Option<u64>,
+}
+
+/// Since when messages are in each state.
+pub fn oldest<S: Store>(store: &mut S) -> Oldest {
+    let mut ready = Vec::new();
+    if store.len(Part::Ranked) > 0 {
+        ready.extend((0..=MAX_PRIORITY).filter_map(|p| store.first_of_priority(p)));
+    }
+    let ready = ready.into_iter().map(|(_, rank)| rank.ready_since_ms());
+    let plain = store.first_ready().ok().flatten().map(|id| id.timestamp_ms());
+    let ungrouped_ms = ready.chain(plain).min();
+    let grouped_ms = store
+        .first_turn()
+        .and_then(|group| store.first_grouped(&group))
+        .map(|(_, id)| id.timestamp_ms());
+    let delivery = store.first_inflight().and_then(|(delivery, _)| delivery.ok());
+    let delayed = store.first_delayed().and_then(|(id, _)| id.ok());
+    Oldest {
+        ready_ms: ungrouped_ms.or(grouped_ms),
+        inflight_ms: delivery.map(|delivery| delivery.receipt.timestamp_ms()),
+        delayed_ms: delayed.map(MessageId::timestamp_ms),
+    }
+}
+
 fn read<S: Store>(store: &mut S, id: MessageId, state: State) -> Option<Seen<S::Body>> {
     let body = store.message(id).ok()??;
     let note = store.note(id).ok()?;

@@ -59,6 +59,11 @@ impl Receipt {
         Self(self.0.saturating_add(1))
     }
 
+    /// The moment of the delivery, unix ms; later, if the clock was set back before it.
+    pub fn timestamp_ms(self) -> u64 {
+        self.0 >> 20
+    }
+
     /// The smallest receipt of a delivery at that moment.
     pub fn at(now_ms: u64) -> Self {
         Self(now_ms.saturating_mul(1 << 20))
