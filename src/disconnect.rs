@@ -170,7 +170,7 @@ fn give_back_left(context: Context<'_>, state: &state::State) -> bool {
         reason: None,
     };
     // Where a key has a wrong type the deliveries end by time, like any other.
-    let _ = execute_on(context, &entry, store, &op);
+    let _ = execute_on(context, &entry, &mut store, &op);
     true
 }
 
