@@ -1,5 +1,7 @@
 //! The options that several commands have, and their limits.
 
+#![cfg_attr(not(test), expect(dead_code, reason = "the commands that use the rest follow"))]
+
 use crate::queue::message::{MAX_HEADERS, MAX_TIME_MS};
 use crate::queue::op::MAX_BATCH;
 use crate::queue::settings::MAX_DURATION_MS;
@@ -53,4 +55,94 @@ const fn milliseconds(token: &'static str, min: i64) -> Number {
 /// A name of 1 to 256 bytes.
 pub const fn name(token: &'static str, name: &'static str) -> Name {
     Name { token, name, min: 1, max: 256 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::payloads::PAYLOADS;
+
+    const fn any(token: &'static str, name: &'static str) -> Number {
+        Number { token, name, min: 0, max: 1 }
+    }
+
+    const NUMKEYS: Number = any("numkeys", "numkeys");
+    const DEDUP: Arg = Arg::With(
+        &Arg::Name(name("DEDUP", "key")),
+        &Arg::OneOf("until", &[Arg::Number(any("WINDOW", "ms")), Arg::Flag("UNTILDONE")]),
+    );
+    const PAIRS: Arg = Arg::Pairs(HEADERS, ["name", "value"]);
+    const NOACK: Arg = Arg::FlagWithout("NOACK", NOT_WITH_NOACK);
+    const ACK: Arg = Arg::Pairs(any("ACK", "n"), ["id", "receipt"]);
+    const HOW: Arg = Arg::OneOf("how", &[Arg::Flag("NOCOUNT"), Arg::Flag("DEAD")]);
+    const STATE: Arg =
+        Arg::OneOf("state", &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED")]);
+
+    #[test]
+    fn every_form_is_written_as_in_the_documentation() {
+        let queue = Arg::Queue;
+        let (count, visibility) = (Arg::Number(COUNT), Arg::Number(VISIBILITY));
+        let (block, consumer) = (Arg::Number(BLOCK), Arg::Name(CONSUMER));
+        let cases: [(&[&Arg], &str); 14] = [
+            (
+                &[
+                    &queue,
+                    &Arg::Text("payload"),
+                    &Arg::OneOf("when", WHEN),
+                    &Arg::Number(TTL),
+                    &Arg::OneOf("rank", RANK),
+                    &DEDUP,
+                    &PAIRS,
+                ],
+                "queue payload [DELAY ms | AT unix-ms] [TTL ms] [PRIORITY n | GROUP name] \
+                 [DEDUP key [WINDOW ms | UNTILDONE]] [HEADERS n name value [name value ...]]",
+            ),
+            (
+                &[&queue, &Arg::Counted(PAYLOADS, "payload"), &Arg::OneOf("when", WHEN)],
+                "queue n payload [payload ...] [DELAY ms | AT unix-ms]",
+            ),
+            (
+                &[&queue, &count, &visibility, &block, &consumer, &NOACK, &ACK],
+                "queue [COUNT n] [VISIBILITY ms] [BLOCK ms] [CONSUMER name] [NOACK] \
+                 [ACK n id receipt [id receipt ...]]",
+            ),
+            (
+                &[&Arg::Queues(NUMKEYS), &count, &Arg::Flag("ONDISCONNECT")],
+                "numkeys queue [queue ...] [COUNT n] [ONDISCONNECT]",
+            ),
+            (
+                &[
+                    &queue,
+                    &Arg::Claims,
+                    &Arg::Number(DELAY),
+                    &HOW,
+                    &Arg::Name(name("REASON", "text")),
+                ],
+                "queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY ms] \
+                 [NOCOUNT | DEAD] [REASON text]",
+            ),
+            (
+                &[&queue, &STATE, &Arg::Number(any("OFFSET", "n")), &count],
+                "queue [READY | INFLIGHT | DELAYED] [OFFSET n] [COUNT n]",
+            ),
+            (&[&queue, &Arg::Text("id")], "queue id"),
+            (&[&queue, &Arg::Texts("id")], "queue id [id ...]"),
+            (
+                &[&queue, &Arg::Text("id"), &Arg::Required("when", WHEN)],
+                "queue id (DELAY ms | AT unix-ms)",
+            ),
+            (&[&queue, &count, &Arg::OtherQueue("TO")], "queue [COUNT n] [TO queue]"),
+            (&[&queue, &Arg::Number(any("FOR", "ms"))], "queue [FOR ms]"),
+            (&[&queue, &Arg::Flag("REPAIR")], "queue [REPAIR]"),
+            (
+                &[&queue, &Arg::Setting(any("MAXLEN", "n")), &Arg::OtherQueue("DEADLETTER")],
+                "queue [MAXLEN n] [DEADLETTER queue]",
+            ),
+            (&[&Arg::Pattern("MATCH")], "[MATCH pattern]"),
+        ];
+        for (arguments, expected) in cases {
+            let syntax: Vec<String> = arguments.iter().map(|argument| argument.syntax()).collect();
+            assert_eq!(syntax.join(" "), expected);
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub mod info;
 mod len;
 mod nack;
 mod options;
+mod payloads;
 pub mod pull;
 mod push;
 mod queues;
@@ -67,12 +68,10 @@ fn is_same_slot_only() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::command::Command;
+    use crate::server::command::{Command, Spec};
 
-    /// The page of a command says what the server is told.
-    #[test]
-    fn every_command_has_a_page_with_its_facts() {
-        for spec in [
+    fn specs() -> [Spec; 10] {
+        [
             push::Push::SPEC,
             pull::Pull::SPEC,
             ack::Ack::SPEC,
@@ -83,7 +82,13 @@ mod tests {
             len::Len::SPEC,
             queues::Queues::SPEC,
             apply::Apply::SPEC,
-        ] {
+        ]
+    }
+
+    /// The page of a command says what the server is told.
+    #[test]
+    fn every_command_has_a_page_with_its_facts() {
+        for spec in specs() {
             let path = format!(
                 "{}/docs/commands/{}.md",
                 env!("CARGO_MANIFEST_DIR"),
@@ -100,6 +105,13 @@ mod tests {
                 spec.since
             );
             assert!(page.starts_with(&head), "{path} should begin with\n{head}");
+        }
+    }
+
+    #[test]
+    fn the_facts_of_every_command_can_be_read() {
+        for spec in specs() {
+            options::tests::check_facts(spec.arguments);
         }
     }
 }

@@ -2,6 +2,8 @@
 //! order, each at most once, nothing left over. Nothing is copied, and nothing here knows what an
 //! option means.
 
+#![cfg_attr(not(test), expect(dead_code, reason = "the commands that use the rest follow"))]
+
 use crate::queue::settings::parse_integer;
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, Name, Number};
@@ -194,8 +196,7 @@ impl Table {
         reason = "runs only when the module is compiled"
     )]
     const fn add(&mut self, argument: &'static Arg) -> u32 {
-        let first = self.len;
-        let token = match argument {
+        match argument {
             Arg::OneOf(_, options) => return self.add_alternatives(options),
             Arg::Required(_, options) => {
                 self.required = self.add_alternatives(options);
@@ -211,23 +212,11 @@ impl Table {
                 }
                 return needed | bits;
             }
-            Arg::Queue
-            | Arg::Queues(_)
-            | Arg::Text(_)
-            | Arg::Texts(_)
-            | Arg::Counted(..)
-            | Arg::Claims => return 0,
-            Arg::Flag(token)
-            | Arg::FlagWithout(token, _)
-            | Arg::Number(Number { token, .. })
-            | Arg::Setting(Number { token, .. })
-            | Arg::Name(Name { token, .. })
-            | Arg::Pattern(token)
-            | Arg::OtherQueue(token)
-            | Arg::Pairs(Number { token, .. }, _) => token,
-        };
-        let bit = 1 << first;
-        self.places[first] = Place { option: argument, token, bit, excludes: 0, needs: 0 };
+            _ => {}
+        }
+        let Some(token) = argument.token() else { return 0 };
+        let bit = 1 << self.len;
+        self.places[self.len] = Place { option: argument, token, bit, excludes: 0, needs: 0 };
         self.len += 1;
         bit
     }
@@ -303,3 +292,6 @@ pub fn at_most<'a, A>(number: &Number, arguments: &'a [A]) -> Result<&'a [A], Co
     let is_good = i64::try_from(arguments.len()).is_ok_and(|count| count <= number.max);
     if is_good { Ok(arguments) } else { Err(CommandError::TooMany(*number)) }
 }
+
+#[cfg(test)]
+pub mod tests;

@@ -2,8 +2,8 @@
 
 use super::arguments::DELAY;
 use super::options::Options;
+use super::payloads;
 use crate::execute::{execute, settings};
-use crate::queue::message::MAX_PAYLOAD_BYTES;
 use crate::queue::op::Op;
 use crate::reply::{self, CommandError};
 use crate::server::command::{Arg, Command, KeyUse, Spec};
@@ -36,9 +36,7 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let [_, queue, payload, options @ ..] = arguments else { return Err(CommandError::Syntax) };
     let options = Options::read::<Push>(options)?;
     let payload = payload.as_bytes();
-    if payload.len() > MAX_PAYLOAD_BYTES {
-        return Err(CommandError::PayloadTooLong);
-    }
+    payloads::check(payload)?;
     let entry = super::entry(context, *queue)?;
     let now_ms = context.now_ms();
     let delay_ms = match options.number(&DELAY) {

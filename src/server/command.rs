@@ -51,6 +51,7 @@ pub enum KeyUse {
 /// An argument or a group of them. The first ones have their place; the options follow them in any
 /// order, each at most once, their tokens in any case.
 #[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the commands that use the rest follow"))]
 pub enum Arg {
     /// The queue's name.
     Queue,
@@ -170,6 +171,31 @@ impl Spec {
     fn fits_arity(&self, count: usize) -> bool {
         let wanted = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
         if self.arity < 0 { count >= wanted } else { count == wanted }
+    }
+}
+
+impl Arg {
+    /// The token of a single option; None of what is no option, or several.
+    pub const fn token(&self) -> Option<&'static str> {
+        match self {
+            Self::Flag(token)
+            | Self::FlagWithout(token, _)
+            | Self::Number(Number { token, .. })
+            | Self::Setting(Number { token, .. })
+            | Self::Name(Name { token, .. })
+            | Self::Pattern(token)
+            | Self::OtherQueue(token)
+            | Self::Pairs(Number { token, .. }, _) => Some(token),
+            Self::Queue
+            | Self::Queues(_)
+            | Self::Text(_)
+            | Self::Texts(_)
+            | Self::Counted(..)
+            | Self::Claims
+            | Self::OneOf(..)
+            | Self::Required(..)
+            | Self::With(..) => None,
+        }
     }
 }
 

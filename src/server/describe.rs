@@ -128,7 +128,8 @@ impl Texts {
             }
             Arg::With(option, more) => {
                 let both = vec![self.option(option), with_flags(OPTIONAL, self.option(more))];
-                self.block("with", both)
+                let name = option.token().unwrap_or_default().to_ascii_lowercase();
+                self.block(&format!("{name}-block"), both)
             }
             Arg::Queue
             | Arg::Queues(_)
@@ -200,7 +201,7 @@ impl Texts {
             }
             let mut keys = one_key();
             if spec.counts_queues() {
-                // The server is to ask for the keys: by itself it takes any number for good.
+                // The server is to ask for the keys, as older ones do: one reading of the number.
                 flags |= raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS;
                 keys = counted_keys();
             }
