@@ -32,7 +32,7 @@ RECEIPT = r"(?<![0-9a-f-])[0-9a-f]{16}(?![0-9a-f-])"
 BOUND = re.compile(f"{ID}|{RECEIPT}")
 TIME = re.compile(r"\b\d{13}\b")
 TAKEN = re.compile(r"\n\(\d+\.\d\ds\)$")
-AGE = re.compile(r'("oldest_ready_age_ms"(?: => |\n *\d+\) )\(integer\) )\d+')
+AGE = re.compile(r'("oldest_(?:ready|inflight|delayed)_age_ms"(?: => |\n *\d+\) )\(integer\) )\d+')
 
 
 class ServerError(str):
