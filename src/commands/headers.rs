@@ -1,7 +1,5 @@
 //! `HEADERS n name value [name value ...]`: what comes with a payload.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the commands that use the rest follow"))]
-
 use super::arguments::HEADERS;
 use super::options::Options;
 use crate::queue::message::{Header, MAX_HEADER_BYTES, MAX_NAME_BYTES};

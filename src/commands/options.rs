@@ -2,8 +2,6 @@
 //! order, each at most once, nothing left over. Nothing is copied, and nothing here knows what an
 //! option means.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the commands that use the rest follow"))]
-
 use crate::queue::settings::parse_integer;
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, Name, Number};
