@@ -10,7 +10,6 @@ use crate::queue::message::{
     Body, Header, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MessageId, Note, Receipt,
 };
 use crate::queue::name::{NameError, QueueName};
-use crate::queue::op::MAX_BATCH;
 use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
 use crate::queue::{Outcome, QueueError};
@@ -43,8 +42,6 @@ pub enum CommandError {
     OwnDeadLetter,
     /// A redrive from a queue to the same queue.
     RedrivenToItself,
-    /// More ids than one command takes.
-    TooManyIds,
     /// The queue has as many messages as it may have.
     QueueFull,
     /// A delivery that ends with its connection, where there is none.
@@ -99,7 +96,6 @@ impl fmt::Display for CommandError {
             }
             Self::OwnDeadLetter => f.write_str("ERR a queue can't be its own dead-letter queue"),
             Self::RedrivenToItself => f.write_str("ERR a queue can't be redriven to itself"),
-            Self::TooManyIds => write!(f, "ERR there are more than {MAX_BATCH} ids"),
             Self::QueueFull => f.write_str("QUEUEFULL the queue is full"),
             Self::NoConnection => f.write_str("ERR ONDISCONNECT can't be used in a script"),
             Self::NoPermission => {

@@ -1,12 +1,15 @@
 //! MQ.DEL: messages are removed, whatever their state.
 
 use super::claims;
+use super::options;
 use crate::execute::execute;
 use crate::queue::op::{MAX_BATCH, Op};
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
+
+const IDS: Number = Number { token: "ids", name: "id", min: 1, max: MAX_BATCH as i64 };
 
 /// `MQ.DEL queue id [id ...]`
 pub struct Del;
@@ -32,9 +35,7 @@ impl Command for Del {
 
 fn del(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, ids @ ..] = arguments else { return Err(CommandError::Syntax) };
-    if ids.len() > MAX_BATCH as usize {
-        return Err(CommandError::TooManyIds);
-    }
+    let ids = options::at_most(&IDS, ids)?;
     let entry = super::entry(context, *queue)?;
     let ids = ids.iter().map(|id| claims::read_id(id.as_bytes())).collect();
     reply::number(context, &execute(context, &entry, &Op::Delete { ids })?);

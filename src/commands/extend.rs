@@ -2,6 +2,7 @@
 
 use super::arguments::VISIBILITY;
 use super::claims;
+use super::options::Options;
 use crate::execute::{execute_on, open, settings};
 use crate::queue::op::Op;
 use crate::queue::settings::Setting;
@@ -38,7 +39,7 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let options = Options::read::<Extend>(rest)?;
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Write);
-    let visibility_ms = match options.get(&VISIBILITY) {
+    let visibility_ms = match options.number(&VISIBILITY) {
         Some(visibility_ms) => visibility_ms,
         None => settings(&mut store, &[Setting::Visibility])?.visibility_ms,
     };

@@ -51,11 +51,8 @@ fn mpush(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let mut store = open(context, &entry, Access::Write);
     let Wishes { due_at_ms, with } = Wishes::read(&options, &mut store, now_ms)?;
     let messages: Vec<Numbered<'_>> = state::with(|state| {
-        let numbered = |payload: &Argument<'_>| Numbered {
-            id: state.new_id(now_ms),
-            payload: payload.as_bytes(),
-        };
-        payloads.iter().map(numbered).collect()
+        let payloads = payloads.iter().map(|payload| payload.as_bytes());
+        payloads.map(|payload| Numbered { id: state.new_id(now_ms), payload }).collect()
     });
     let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
     let op = Op::PushMany { messages, due_at_ms, with };

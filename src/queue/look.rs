@@ -190,11 +190,10 @@ impl<T> Lane<T> {
     }
 }
 
-/// The first of a lane.
+/// The first of all lanes: which message it is, or that it is the one of `Ready`, readable or not.
 enum Head {
-    Ranked(Rank, MessageId, usize),
-    Ready(Rank, MessageId),
-    Unreadable,
+    Ranked(MessageId, usize),
+    Ready,
 }
 
 impl<B: Body> Lanes<B> {
@@ -220,11 +219,11 @@ impl<B: Body> Lanes<B> {
             let is_skipped = skip > 0;
             skip = skip.saturating_sub(1);
             match head {
-                Head::Ranked(_, id, lane) => {
+                Head::Ranked(id, lane) => {
                     self.ranked.get_mut(lane).map(|lane| lane.read.pop());
                     seen.extend((!is_skipped).then(|| read(store, id, State::Ready)).flatten());
                 }
-                Head::Ready(..) | Head::Unreadable => {
+                Head::Ready => {
                     let body = self.ready.read.pop().flatten().filter(|_| !is_skipped);
                     seen.extend(body.map(|body| Seen { body, note: None, state: State::Ready }));
                 }
@@ -244,7 +243,7 @@ impl<B: Body> Lanes<B> {
         }
         match self.ready.first(|total| store.ready(total, CHUNK)) {
             Some(Some(body)) => heads.push((ready_rank(body), body.id(), None)),
-            Some(None) => return Some(Head::Unreadable),
+            Some(None) => return Some(Head::Ready),
             None => {}
         }
         let age_ms = |rank: &Rank| self.now_ms.saturating_sub(rank.ready_since_ms());
@@ -253,9 +252,9 @@ impl<B: Body> Lanes<B> {
             .filter(|(rank, _, _)| self.aging_ms > 0 && age_ms(rank) > self.aging_ms)
             .min_by_key(|(rank, id, _)| (rank.ready_since_ms(), *rank, *id));
         let first = oldest.or_else(|| heads.iter().min_by_key(|(rank, id, _)| (*rank, *id)));
-        first.map(|(rank, id, lane)| match lane {
-            Some(lane) => Head::Ranked(*rank, *id, *lane),
-            None => Head::Ready(*rank, *id),
+        first.map(|(_, id, lane)| match lane {
+            Some(lane) => Head::Ranked(*id, *lane),
+            None => Head::Ready,
         })
     }
 }

@@ -227,12 +227,6 @@ impl Rank {
         Self::new(0, ready_since_ms)
     }
 
-    /// The priority.
-    pub fn priority(self) -> u8 {
-        let lane = u8::try_from(self.0 / MAX_TIME_MS).unwrap_or(u8::MAX);
-        MAX_PRIORITY.saturating_sub(lane)
-    }
-
     /// The moment since which it is ready, unix ms.
     pub fn ready_since_ms(self) -> u64 {
         self.0 & (MAX_TIME_MS.saturating_sub(1))

@@ -201,7 +201,7 @@ impl Texts {
             }
             let mut keys = one_key();
             if spec.counts_queues() {
-                // The server is to ask for the keys: by itself it takes any number for good.
+                // The server is to ask for the keys, as older ones do: one reading of the number.
                 flags |= raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS;
                 keys = counted_keys();
             }
