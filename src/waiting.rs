@@ -171,7 +171,7 @@ struct Line;
 
 impl Wait for Line {
     fn reply(context: Context<'_>, number: u64) {
-        let Some(waiting) = leave(number) else { return };
+        let Some(waiting) = leave(context, number) else { return };
         if waiting.moved.get() {
             context.reply_error("UNBLOCKED the queue's slot is not served here any more");
             return;
@@ -181,24 +181,26 @@ impl Wait for Line {
         } else {
             waiting.request.reply_empty(context);
         }
-        for entry in waiting.entries.iter().filter(|entry| entry.passed_over.take()) {
-            state::with(|state| state.mark(context, entry));
-        }
     }
 
-    fn gone(number: u64) {
-        leave(number);
+    fn gone(context: Context<'_>, number: u64) {
+        leave(context, number);
     }
 }
 
-/// Takes a client out of all lines.
-fn leave(number: u64) -> Option<Rc<Waiting>> {
-    let waiting = state::with(|state| state.waiting.borrow_mut().remove(&number))?;
-    for entry in &waiting.entries {
-        entry.waiting.borrow_mut().remove(&number);
-        if waiting.patience == Patience::UntilSwept {
-            entry.waiting_for_sweep.set(entry.waiting_for_sweep.get().saturating_sub(1));
+/// Takes a client out of all lines. What was promised to it and it does not take is for others.
+fn leave(context: Context<'_>, number: u64) -> Option<Rc<Waiting>> {
+    state::with(|state| {
+        let waiting = state.waiting.borrow_mut().remove(&number)?;
+        for entry in &waiting.entries {
+            entry.waiting.borrow_mut().remove(&number);
+            if waiting.patience == Patience::UntilSwept {
+                entry.waiting_for_sweep.set(entry.waiting_for_sweep.get().saturating_sub(1));
+            }
+            if entry.passed_over.take() {
+                state.mark(context, entry);
+            }
         }
-    }
-    Some(waiting)
+        Some(waiting)
+    })
 }

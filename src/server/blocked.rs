@@ -14,7 +14,7 @@ pub trait Wait {
     /// The client must be replied to now: its time is over, or [`BlockedClient::wake`] was called.
     fn reply(context: Context<'_>, number: u64);
     /// Nothing more happens to the client: it was replied to, or is gone.
-    fn gone(number: u64);
+    fn gone(context: Context<'_>, number: u64);
 }
 
 /// What happens to a client whose command is answered later.
@@ -95,8 +95,10 @@ unsafe extern "C" fn reply_waiting<W: Wait>(
     OK
 }
 
-unsafe extern "C" fn free_waiting<W: Wait>(_: *mut raw::RedisModuleCtx, number: *mut c_void) {
-    guard(|| W::gone(number.addr() as u64));
+unsafe extern "C" fn free_waiting<W: Wait>(raw: *mut raw::RedisModuleCtx, number: *mut c_void) {
+    // SAFETY: the server's context, valid during this callback.
+    let context = unsafe { Context::new(raw) };
+    guard(|| W::gone(context, number.addr() as u64));
 }
 
 unsafe extern "C" fn waiting_gone<W: Wait>(
@@ -104,7 +106,9 @@ unsafe extern "C" fn waiting_gone<W: Wait>(
     _: *mut raw::RedisModuleBlockedClient,
 ) {
     let number = api!(RedisModule_GetBlockedClientPrivateData(raw)).addr() as u64;
-    guard(|| W::gone(number));
+    // SAFETY: the server's context, valid during this callback.
+    let context = unsafe { Context::new(raw) };
+    guard(|| W::gone(context, number));
 }
 
 unsafe extern "C" fn reply_later<L: Later>(
