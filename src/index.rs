@@ -82,6 +82,11 @@ impl Entry {
         self.serial.get() != 0
     }
 
+    /// The number of the client that waits longest.
+    pub fn first_waiting(&self) -> Option<u64> {
+        self.waiting.borrow().first_key_value().map(|(number, _)| *number)
+    }
+
     /// True if a client waits.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.borrow().is_empty()

@@ -177,7 +177,10 @@ impl Wait for Line {
             return;
         }
         if waiting.was_woken() && !context.must_avoid_replica_traffic() {
-            pull::answer_waiting(context, &waiting.entries, &waiting.request);
+            // What is in a queue in whose line it is not the first is for those before it.
+            let is_first = |entry: &&Rc<Entry>| entry.first_waiting().is_none_or(|n| n > number);
+            let entries = waiting.entries.iter().filter(is_first);
+            pull::answer_waiting(context, entries, &waiting.request);
         } else {
             waiting.request.reply_empty(context);
         }

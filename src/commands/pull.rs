@@ -219,7 +219,11 @@ fn acknowledge(
 }
 
 /// Answers a client that waited for these queues and that there may be something for now.
-pub fn answer_waiting(context: Context<'_>, entries: &[Rc<Entry>], request: &Request) {
+pub fn answer_waiting<'e>(
+    context: Context<'_>,
+    entries: impl Iterator<Item = &'e Rc<Entry>>,
+    request: &Request,
+) {
     super::answer(context, || {
         for entry in entries {
             let pulled = take(context, entry, request, Vec::new())?;
