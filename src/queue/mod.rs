@@ -8,6 +8,7 @@ pub mod acknowledge;
 pub mod configure;
 pub mod dead_letter;
 pub mod extend;
+pub mod finding;
 pub mod message;
 pub mod name;
 pub mod op;

@@ -3,6 +3,7 @@
 //! [`records`] turns queue words into keys and bytes, over the few verbs of [`keyspace`]; those
 //! have two forms, the server's and, for tests, one in memory.
 
+mod check;
 pub mod keys;
 pub mod keyspace;
 #[cfg(test)]
