@@ -23,7 +23,8 @@ impl Command for Check {
         blocking: false,
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
-        arguments: &[Arg::Queue, Arg::Flag("REPAIR")],
+        names_dead_letter: false,
+        arguments: &[Arg::Queue, Arg::OneOf("repair", &["REPAIR"])],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

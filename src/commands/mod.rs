@@ -4,6 +4,7 @@
 mod ack;
 mod apply;
 mod arguments;
+mod check;
 mod claims;
 mod config;
 mod extend;
@@ -34,6 +35,7 @@ pub fn register(context: Context<'_>) -> bool {
         && command::register::<config::Config>(context)
         && command::register::<info::Info>(context)
         && command::register::<len::Len>(context)
+        && command::register::<check::Check>(context)
         && command::register::<queues::Queues>(context)
         && command::register::<apply::Apply>(context)
 }
@@ -79,6 +81,7 @@ mod tests {
             config::Config::SPEC,
             info::Info::SPEC,
             len::Len::SPEC,
+            check::Check::SPEC,
             queues::Queues::SPEC,
             apply::Apply::SPEC,
         ] {

@@ -80,8 +80,7 @@ impl Found {
     pub fn read<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> Self {
         let ready = ready(keyspace, plan);
         let messages = bodies(keyspace, plan);
-        let mut found =
-            Self { ready, messages, surplus: BTreeMap::new(), ended: BTreeMap::new() };
+        let mut found = Self { ready, messages, surplus: BTreeMap::new(), ended: BTreeMap::new() };
         found.count_repeated(plan);
         found.read_notes(keyspace, plan);
         for part in [Part::Inflight, Part::Ranked, Part::Grouped, Part::Delayed] {
@@ -199,11 +198,7 @@ fn bodies<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId,
 
 /// Where a member of a sorted set puts which message. None if it is none of ours; if only the score
 /// is wrong, instead of the place the receipt of a delivery.
-fn place(
-    part: Part,
-    member: &[u8],
-    score: f64,
-) -> Option<(MessageId, Result<Place, Option<u64>>)> {
+fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Place, Option<u64>>)> {
     match part {
         Part::Inflight => {
             let (receipt, id) = member.split_first_chunk::<8>()?;
