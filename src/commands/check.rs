@@ -41,7 +41,7 @@ fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     };
     let entry = super::entry(context, *queue)?;
     let findings = if repairs {
-        match execute(context, &entry, &Op::Repair)?.0 {
+        match execute(context, &entry, &Op::Repair)? {
             Outcome::Repaired(findings) => findings,
             _ => Vec::new(),
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::messages::{group_of, join};
-use super::read::{Found, Place, SEQUENCES, is_name, whole};
+use super::read::{DEADLINES, Found, Place, SEQUENCES, is_name, whole};
 use super::{Change, Plan};
 use crate::queue::finding::Finding;
 use crate::queue::message::{MAX_TIME_MS, MessageId};
@@ -164,6 +164,8 @@ fn turns<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, mut lacking: BTreeSet<V
     let mut last = 0;
     keyspace.each_member(Part::Turns, |name, score| match whole(score, TICKETS) {
         Some(ticket) if lacking.remove(name) || name.is_empty() => last = last.max(ticket),
+        // It gets another ticket.
+        None if lacking.contains(name) => {}
         _ => {
             plan.count(Finding::WrongTurn);
             plan.change(Change::Remove(Part::Turns, name.to_vec()));
@@ -185,7 +187,7 @@ pub fn dedup<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, found: &mut Found) 
     keyspace.each_field(Part::Dedup, |key, bytes| {
         let duplicate = record::decode_duplicate(bytes).ok();
         match duplicate.filter(|duplicate| is_name(key) && duplicate.id.is_valid()) {
-            Some(Duplicate { until_ms: Some(until_ms), .. }) if until_ms < MAX_TIME_MS << 1 => {
+            Some(Duplicate { until_ms: Some(until_ms), .. }) if until_ms < DEADLINES => {
                 windows.insert(key.to_vec(), until_ms as f64);
             }
             Some(Duplicate { id, until_ms: None }) if names(found, id, key) => {

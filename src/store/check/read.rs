@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{Change, Plan};
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    MAX_ERROR_BYTES, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, MessageId, Note,
+    MAX_ERROR_BYTES, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, MessageId, Note, Receipt,
 };
+use crate::queue::settings::MAX_DURATION_MS;
 use crate::queue::store::Part;
 use crate::store::keyspace::Keyspace;
 use crate::store::record;
@@ -14,8 +15,8 @@ use crate::store::record;
 /// Numbers in a group stay below this, so that no member of `Grouped` has a 0xff behind the name.
 pub const SEQUENCES: u64 = 1 << 56;
 
-/// Ends of visibility and due times stay below this: a moment that is accepted, and a length.
-const DEADLINES: u64 = MAX_TIME_MS << 1;
+/// Ends of visibility, of delays and of windows stay below this: a moment and a length of time.
+pub const DEADLINES: u64 = MAX_TIME_MS + MAX_DURATION_MS;
 
 /// Where a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,9 +204,13 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
         Part::Inflight => {
             let (receipt, id) = member.split_first_chunk::<8>()?;
             let receipt = !u64::from_be_bytes(*receipt);
+            let id = message_id(id)?;
+            if !is_receipt(receipt) {
+                return Some((id, Err(None)));
+            }
             let until_ms = whole(-score, DEADLINES);
             let place = until_ms.map(|until_ms| Place::Inflight { receipt, until_ms });
-            Some((message_id(id)?, place.ok_or(Some(receipt))))
+            Some((id, place.ok_or(Some(receipt))))
         }
         Part::Grouped => {
             let (length, rest) = member.split_first()?;
@@ -248,10 +253,16 @@ fn message_id(bytes: &[u8]) -> Option<MessageId> {
     bytes.try_into().ok().map(MessageId).filter(|id| id.is_valid())
 }
 
+/// True for a receipt that a delivery can have.
+fn is_receipt(receipt: u64) -> bool {
+    (1..Receipt::LIMIT.0).contains(&receipt)
+}
+
 /// True if an op can have made this note.
 fn is_possible(note: &Note) -> bool {
     let is_moment = |ms: u64| ms < MAX_TIME_MS;
     note.priority <= MAX_PRIORITY
+        && (note.last_receipt == 0 || is_receipt(note.last_receipt))
         && note.expires_at_ms.is_none_or(is_moment)
         && note.death.as_ref().is_none_or(|death| is_moment(death.at_ms))
         && note.group.as_ref().is_none_or(|group| {

@@ -16,9 +16,7 @@ use crate::queue::store::{Duplicate, GroupCounts, Part};
 use crate::queue::{Effects, Outcome};
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::{Database, MemoryKeyspace};
-use crate::store::record::{
-    decode_note, encode_body, encode_duplicate, encode_group, encode_note, encode_op,
-};
+use crate::store::record::{decode_note, encode_body, encode_duplicate, encode_group, encode_note};
 use crate::store::records::Records;
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -74,7 +72,9 @@ impl Queue {
     }
 
     fn apply(&self, queue: &str, op: &Op<'_>) -> (Outcome<impl Body + use<>>, Effects) {
-        apply(&mut Records(self.keys_of(queue)), op).unwrap()
+        let mut effects = Effects::none();
+        let outcome = apply(&mut Records(self.keys_of(queue)), &mut effects, op).unwrap();
+        (outcome, effects)
     }
 
     fn push(&self, number: u64, delay_ms: Option<u64>, with: Option<With<'_>>) {
@@ -450,7 +450,7 @@ fn damaged_places_are_found_and_repaired() {
                 let (member, _) = delivery(k, IN_FLIGHT);
                 k.add(Part::Inflight, &member, f64::NEG_INFINITY);
             },
-            &[(DamagedPlace, 1), (BodyWithoutPlace, 1)],
+            &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
         ),
         (
             "a score in a group",
@@ -581,7 +581,7 @@ fn damaged_places_are_found_and_repaired() {
         ),
         (
             "a receipt that is not newer than the last",
-            |k| put_note(k, IN_FLIGHT, |note| note.last_receipt = u64::MAX),
+            |k| put_note(k, IN_FLIGHT, |note| note.last_receipt = Receipt::LIMIT.0 - 1),
             &[(WrongPlace, 1), (WrongNote, 1)],
         ),
     ];
@@ -796,7 +796,7 @@ fn other_bytes_are_kept_in_damaged() {
 }
 
 #[test]
-fn a_repair_tells_of_deadlines_and_is_an_op() {
+fn a_repair_tells_of_deadlines() {
     let queue = sound();
     queue.keys().unlink(Part::Expiring);
     let (_, effects) = queue.apply("orders", &Op::Repair);
@@ -806,7 +806,6 @@ fn a_repair_tells_of_deadlines_and_is_an_op() {
     };
     assert!(due_ms <= NOW_MS + HOUR_MS);
     assert!(effects.became_ready);
-    assert_eq!(*encode_op(&Op::Repair), [1, 14]);
 }
 
 /// Any damage: entries removed, moved, made up, cut, in any number.
@@ -814,7 +813,7 @@ fn a_repair_tells_of_deadlines_and_is_an_op() {
 fn whatever_is_damaged_is_repaired_at_once_and_nothing_is_lost() {
     let sound = sound();
     let mut seen = BTreeMap::new();
-    for seed in 0..3_000 {
+    for seed in 0..300 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut queue = sound.copy();
         for _ in 0..random.usize(1..8) {
@@ -922,6 +921,10 @@ fn drain(queue: &mut Queue, seed: u64) {
     for part in [Part::Ready, Part::Messages] {
         expected += keys.len(part);
     }
+    let mut expiring = 0;
+    keys.each_field(Part::Notes, |_, note| {
+        expiring += u64::from(decode_note(note).unwrap().expires_at_ms.is_some());
+    });
     let mut got = 0;
     for round in 1..1_000 {
         let now_ms = NOW_MS + round * 3 * HOUR_MS;
@@ -938,7 +941,7 @@ fn drain(queue: &mut Queue, seed: u64) {
         queue.apply("orders", &Op::Acknowledge { now_ms: Some(now_ms), deliveries });
         assert_eq!(queue.check(), [], "seed {seed}");
     }
-    assert!(got + 3 >= expected && got <= expected, "seed {seed}: {got} of {expected}");
+    assert!(got + expiring >= expected && got <= expected, "seed {seed}: {got} of {expected}");
     for part in Part::ALL {
         let may_stay = matches!(part, Part::Damaged | Part::Dedup | Part::Deduped | Part::Turns);
         assert!(may_stay || queue.keys().len(part) == 0, "seed {seed}: {part:?} is not empty");
