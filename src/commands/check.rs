@@ -1,5 +1,6 @@
 //! MQ.CHECK: looks for records that don't fit together, and repairs them.
 
+use super::options::Options;
 use crate::execute::{execute, open};
 use crate::queue::Outcome;
 use crate::queue::op::Op;
@@ -23,8 +24,7 @@ impl Command for Check {
         blocking: false,
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
-        names_dead_letter: false,
-        arguments: &[Arg::Queue, Arg::OneOf("repair", &["REPAIR"])],
+        arguments: &[Arg::Queue, Arg::Flag("REPAIR")],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -34,13 +34,9 @@ impl Command for Check {
 
 fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
-    let repairs = match rest {
-        [] => false,
-        [word] if word.as_bytes().eq_ignore_ascii_case(b"REPAIR") => true,
-        _ => return Err(CommandError::Syntax),
-    };
+    let options = Options::read::<Check>(rest)?;
     let entry = super::entry(context, *queue)?;
-    let findings = if repairs {
+    let findings = if options.has("REPAIR") {
         match execute(context, &entry, &Op::Repair)? {
             Outcome::Repaired(findings) => findings,
             _ => Vec::new(),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::{check, repair};
+use super::check;
 use crate::queue::apply;
 use crate::queue::finding::Finding;
 use crate::queue::message::{Body, Header, Membership, MessageId, NewMessage, Note, Receipt};
