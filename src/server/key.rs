@@ -51,8 +51,10 @@ const HASH_DELETE: *mut raw::RedisModuleString = ptr::without_provenance_mut(1);
 /// the server finds entries directly. bench/README.md has the difference.
 const COMPACT: u64 = 16;
 
-/// One byte more than the server keeps in its compact form, unless the operator raised that limit.
-const TOO_LONG: [u8; 65] = [0; 65];
+/// More than the server keeps in its compact form (64 bytes, unless the operator raised that limit),
+/// and longer than any entry of ours: clients choose the names of groups and deduplication keys, which
+/// may be 256 bytes, and a member with a name in it may be 281.
+const TOO_LONG: [u8; 300] = [0; 300];
 
 /// How many elements of a list are read at once where they can't be read one by one.
 const LIST_STEP: usize = 256;

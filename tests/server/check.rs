@@ -297,6 +297,25 @@ fn every_record_of_a_large_queue_is_looked_at() {
     assert_eq!(client.number("MQ.LEN orders"), 4_300);
 }
 
+/// From the sixteenth entry on the module makes the server leave its compact form, with an entry that
+/// no name may equal.
+#[test]
+fn names_of_zeros_of_any_length_are_kept() {
+    let server = Server::start();
+    let mut client = server.client();
+    for length in 1..=256 {
+        let queue = format!("orders{}", length / 16);
+        let name = vec![0; length];
+        let options: [&[u8]; 4] = [b"GROUP", &name, b"DEDUP", &name];
+        let push = [b"MQ.PUSH".as_slice(), queue.as_bytes(), b"x"];
+        client.reply(&[push.as_slice(), &options].concat()).expect("an id");
+    }
+    for queue in 0..=16 {
+        let line = format!("MQ.CHECK orders{queue}");
+        assert_eq!(findings(&mut client, &line), [], "{line}");
+    }
+}
+
 #[test]
 fn a_repair_serves_clients_that_wait_and_arms_the_timer() {
     let server = Server::start();
