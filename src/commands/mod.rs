@@ -4,6 +4,7 @@
 mod ack;
 mod apply;
 mod arguments;
+mod check;
 mod claims;
 mod config;
 mod del;
@@ -75,6 +76,7 @@ const ALL: &[Known] = &[
     known::<config::Config>(),
     known::<info::Info>(),
     known::<len::Len>(),
+    known::<check::Check>(),
     known::<queues::Queues>(),
     known::<apply::Apply>(),
 ];

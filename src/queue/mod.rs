@@ -9,6 +9,7 @@ mod configure;
 mod dead_letter;
 mod dedup;
 mod extend;
+pub mod finding;
 mod group;
 pub mod limits;
 mod line;
@@ -22,6 +23,7 @@ pub mod pull;
 pub mod push;
 pub mod redrive;
 mod remove;
+mod repair;
 mod reschedule;
 mod retry;
 pub mod settings;
@@ -30,6 +32,7 @@ mod sweep;
 
 use std::fmt;
 
+use finding::Finding;
 use message::MessageId;
 use name::QueueName;
 use op::{Numbered, Op};
@@ -223,6 +226,8 @@ pub enum Outcome<B> {
     Settled(Vec<Settled>),
     /// Of what is done to messages by id or as a whole: their number.
     Count(u64),
+    /// Of a repair: what was found, and how often.
+    Repaired(Vec<(Finding, u64)>),
 }
 
 /// Changes the stored state as `op` says, and adds to `effects` what it did. On an error nothing was
@@ -291,6 +296,6 @@ pub fn apply<S: Store>(
             pause::resume(store, effects)?;
             Outcome::Done
         }
-        Op::Repair => Outcome::Done,
+        Op::Repair => Outcome::Repaired(repair::repair(store, effects)?),
     })
 }

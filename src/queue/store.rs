@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::finding::Finding;
 use super::message::{Body, MessageId, NewMessage, Note, Rank, Receipt};
 use super::name::QueueName;
 use super::op::Dedup;
@@ -279,4 +280,10 @@ pub trait Store: Sized {
     fn put_memo(&mut self, memo: Memo, number: u64);
     /// Forgets.
     fn remove_memo(&mut self, memo: Memo);
+
+    /// What does not fit together, and how often, in the order of [`Finding`]. All parts were
+    /// required.
+    fn check(&mut self) -> Vec<(Finding, u64)>;
+    /// Puts right what [`check`](Self::check) finds, and returns that. All parts were required.
+    fn repair(&mut self) -> Vec<(Finding, u64)>;
 }

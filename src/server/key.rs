@@ -1,13 +1,13 @@
 //! Open keys: the lists, hashes and sorted sets of the selected database.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_long, c_void};
 use std::ptr::{self, NonNull};
 
 use redis_module::raw;
 
 use super::context::Context;
-use super::string::ServerString;
-use super::{api, has};
+use super::string::{ServerString, bytes_of};
+use super::{api, guard, has};
 
 /// What a key is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,13 @@ const HASH_DELETE: *mut raw::RedisModuleString = ptr::without_provenance_mut(1);
 /// the server finds entries directly. bench/README.md has the difference.
 const COMPACT: u64 = 16;
 
-/// One byte more than the server keeps in its compact form, unless the operator raised that limit.
-const TOO_LONG: [u8; 65] = [0; 65];
+/// More than the server keeps in its compact form (64 bytes, unless the operator raised that limit),
+/// and longer than any entry of ours: clients choose the names of groups and deduplication keys, which
+/// may be 256 bytes, and a member with a name in it may be 281.
+const TOO_LONG: [u8; 300] = [0; 300];
+
+/// How many elements of a list are read at once where they can't be read one by one.
+const LIST_STEP: usize = 256;
 
 const NULL: *mut raw::RedisModuleString = ptr::null_mut();
 
@@ -133,6 +138,32 @@ impl Key {
         ServerString::from_raw(api!(RedisModule_ListPop(self.0.as_ptr(), HEAD)))
     }
 
+    /// List: shows every value, in order. `name` is the key's own.
+    pub fn each_element(
+        &self,
+        context: Context<'_>,
+        name: &ServerString,
+        mut visit: impl FnMut(&[u8]),
+    ) {
+        if self.key_type() != KeyType::List {
+            return;
+        }
+        let len = self.len();
+        if !has!(RedisModule_ListGet) {
+            for start in (0..len).step_by(LIST_STEP) {
+                for value in context.list_range(name, start, LIST_STEP as u64) {
+                    visit(value.as_ref());
+                }
+            }
+            return;
+        }
+        for index in 0..i64::try_from(len).unwrap_or(i64::MAX) {
+            let value = api!(RedisModule_ListGet(self.0.as_ptr(), index as c_long));
+            let Some(value) = ServerString::from_raw(value) else { return };
+            visit(value.as_ref());
+        }
+    }
+
     /// Hash: a field's value.
     pub fn get(&self, field: &ServerString) -> Option<ServerString> {
         let mut value: *mut raw::RedisModuleString = ptr::null_mut();
@@ -176,6 +207,18 @@ impl Key {
                 NULL
             ));
         }
+    }
+
+    /// Hash: shows every field and its value, each at least once.
+    pub fn each_field<F: FnMut(&[u8], &[u8])>(&self, mut visit: F) {
+        if self.key_type() != KeyType::Hash {
+            return;
+        }
+        let Some(cursor) = NonNull::new(api!(RedisModule_ScanCursorCreate())) else { return };
+        let data: *mut F = &mut visit;
+        let scan = Some(visited::<F> as ScanCallback);
+        while api!(RedisModule_ScanKey(self.0.as_ptr(), cursor.as_ptr(), scan, data.cast())) != 0 {}
+        api!(RedisModule_ScanCursorDestroy(cursor.as_ptr()));
     }
 
     /// Sorted set: adds a member or changes its score.
@@ -251,6 +294,30 @@ impl Key {
         self.walk(skip, count, |key| api!(RedisModule_ZsetRangeNext(key)))
     }
 
+    /// Sorted set: shows every member and its score, from low to high.
+    pub fn each_member(&mut self, mut visit: impl FnMut(&[u8], f64)) {
+        if self.key_type() != KeyType::SortedSet {
+            return;
+        }
+        api!(RedisModule_ZsetFirstInScoreRange(
+            self.0.as_ptr(),
+            f64::NEG_INFINITY,
+            f64::INFINITY,
+            0,
+            0
+        ));
+        loop {
+            let mut score = 0.0;
+            let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
+            let Some(member) = ServerString::from_raw(member) else { break };
+            visit(member.as_ref(), score);
+            if api!(RedisModule_ZsetRangeNext(self.0.as_ptr())) == 0 {
+                break;
+            }
+        }
+        api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
+    }
+
     /// Sorted set: up to `count` members from the highest score down, without the first `skip`.
     pub fn range_down(&mut self, skip: u64, count: u64) -> Vec<(ServerString, f64)> {
         if self.key_type() != KeyType::SortedSet {
@@ -310,6 +377,29 @@ impl Key {
         api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
         ServerString::from_raw(member).map(|member| (member, score))
     }
+}
+
+type ScanCallback = unsafe extern "C" fn(
+    *mut raw::RedisModuleKey,
+    *mut raw::RedisModuleString,
+    *mut raw::RedisModuleString,
+    *mut c_void,
+);
+
+unsafe extern "C" fn visited<F: FnMut(&[u8], &[u8])>(
+    _: *mut raw::RedisModuleKey,
+    field: *mut raw::RedisModuleString,
+    value: *mut raw::RedisModuleString,
+    data: *mut c_void,
+) {
+    if field.is_null() || value.is_null() {
+        return;
+    }
+    // SAFETY: the server's strings, valid during this callback; `data` is the closure that
+    // `each_field` passed, and `each_field` is still running.
+    let (field, value, visit) =
+        unsafe { (bytes_of(field), bytes_of(value), &mut *data.cast::<F>()) };
+    guard(|| visit(field, value));
 }
 
 impl Drop for Key {

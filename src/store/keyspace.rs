@@ -36,6 +36,8 @@ pub trait Keyspace: Sized {
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<Self::Bytes>;
     /// List: takes the first that equals a value out.
     fn take(&mut self, list: Part, value: &Self::Bytes);
+    /// List: shows every value, in order.
+    fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8]));
 
     /// Hash: the value of a field.
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<Self::Bytes>;
@@ -47,6 +49,8 @@ pub trait Keyspace: Sized {
     fn put_read(&mut self, hash: Part, field: &[u8], value: &Self::Bytes);
     /// Hash: removes a field.
     fn delete(&mut self, hash: Part, field: &[u8]);
+    /// Hash: shows every field and its value, in no order that anything may depend on.
+    fn each_field(&mut self, hash: Part, visit: impl FnMut(&[u8], &[u8]));
 
     /// Sorted set: adds a member or changes its score.
     fn add(&mut self, set: Part, member: &[u8], score: f64);
@@ -73,4 +77,6 @@ pub trait Keyspace: Sized {
     fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(Self::Bytes, f64)>;
     /// Sorted set whose scores are all equal: the first member that is not before `from`.
     fn first_from(&mut self, set: Part, from: &[u8]) -> Option<Self::Bytes>;
+    /// Sorted set: shows every member and its score, from low to high.
+    fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64));
 }

@@ -172,6 +172,10 @@ impl Keyspace for MemoryKeyspace {
         });
     }
 
+    fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8])) {
+        self.on_list(list, |list| list.iter().map(Vec::as_slice).for_each(visit));
+    }
+
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<Vec<u8>> {
         self.hash(hash, |hash| hash.get(field).cloned())
     }
@@ -194,6 +198,10 @@ impl Keyspace for MemoryKeyspace {
         self.hash(hash, |hash| {
             hash.remove(field);
         });
+    }
+
+    fn each_field(&mut self, hash: Part, mut visit: impl FnMut(&[u8], &[u8])) {
+        self.hash(hash, |hash| hash.iter().for_each(|(field, value)| visit(field, value)));
     }
 
     fn add(&mut self, set: Part, member: &[u8], score: f64) {
@@ -245,5 +253,9 @@ impl Keyspace for MemoryKeyspace {
 
     fn first_from(&mut self, set: Part, from: &[u8]) -> Option<Vec<u8>> {
         self.sorted(set, |set| set.range(from.to_vec()..).next().map(|(m, _)| m.clone()))
+    }
+
+    fn each_member(&mut self, set: Part, mut visit: impl FnMut(&[u8], f64)) {
+        self.by_score(set).into_iter().for_each(|(score, member)| visit(&member, score));
     }
 }

@@ -1,8 +1,10 @@
 //! Where queues are kept: the keys of a queue and the records in them.
 //!
 //! [`records`] turns queue words into keys and bytes, over the few verbs of [`keyspace`]; those
-//! have two forms, the server's and, for tests, one in memory.
+//! have two forms, the server's and, for tests, one in memory. [`check`] reads all keys of a queue and
+//! says what does not fit together.
 
+mod check;
 pub mod keys;
 pub mod keyspace;
 #[cfg(test)]

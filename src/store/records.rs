@@ -2,6 +2,7 @@
 //!
 //! The layout is described in docs/storage.md. No rules here, no clock, no server.
 
+use crate::queue::finding::Finding;
 use crate::queue::message::{
     Body, Header, MAX_TIME_MS, MessageId, NewMessage, Note, Rank, Receipt,
 };
@@ -12,7 +13,7 @@ use crate::queue::store::{Delivery, Duplicate, GroupCounts, Memo, Part, Store, U
 use crate::queue::{Corruption, QueueError};
 
 use super::keyspace::Keyspace;
-use super::record;
+use super::{check, record};
 
 /// The records of one queue.
 pub struct Records<K>(pub K);
@@ -418,6 +419,14 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn remove_memo(&mut self, memo: Memo) {
         self.0.delete(Part::Config, memo_field(memo));
+    }
+
+    fn check(&mut self) -> Vec<(Finding, u64)> {
+        check::check(&mut self.0)
+    }
+
+    fn repair(&mut self) -> Vec<(Finding, u64)> {
+        check::repair(&mut self.0)
     }
 }
 

@@ -195,6 +195,15 @@ impl Keyspace for ServerKeyspace<'_> {
         self.context.remove_from_list(&self.names.parts[list as usize], value);
     }
 
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8])) {
+        let context = self.context;
+        let names = self.names.clone();
+        if let Some(key) = self.key(list) {
+            key.each_element(context, &names.parts[list as usize], visit);
+        }
+    }
+
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<ServerString> {
         self.key(hash)?.get(&ServerString::new(field))
     }
@@ -218,6 +227,12 @@ impl Keyspace for ServerKeyspace<'_> {
     fn delete(&mut self, hash: Part, field: &[u8]) {
         if let Some(key) = self.key(hash) {
             key.delete(&ServerString::new(field));
+        }
+    }
+
+    fn each_field(&mut self, hash: Part, visit: impl FnMut(&[u8], &[u8])) {
+        if let Some(key) = self.key(hash) {
+            key.each_field(visit);
         }
     }
 
@@ -264,5 +279,11 @@ impl Keyspace for ServerKeyspace<'_> {
 
     fn first_from(&mut self, set: Part, from: &[u8]) -> Option<ServerString> {
         self.key(set)?.first_from(from)
+    }
+
+    fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64)) {
+        if let Some(key) = self.key(set) {
+            key.each_member(visit);
+        }
     }
 }

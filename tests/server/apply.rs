@@ -102,6 +102,8 @@ fn changed_ops_do_no_harm() {
     let ops = real_ops();
     let server = Server::start();
     let replica = server.start_replica();
+    server.damaged_on_purpose();
+    replica.damaged_on_purpose();
     let mut client = server.client();
     let memory = |client: &mut Client| -> u64 {
         client.info("memory")["used_memory_peak"].parse().expect("a number of bytes")
@@ -145,6 +147,8 @@ fn ops_applied_out_of_order_and_twice_do_no_harm() {
     let ops = real_ops();
     let server = Server::start();
     let replica = server.start_replica();
+    server.damaged_on_purpose();
+    replica.damaged_on_purpose();
     let mut client = server.client();
     let mut random = fastrand::Rng::with_seed(13);
     for _ in 0..2_000 {
@@ -161,6 +165,7 @@ fn ops_applied_out_of_order_and_twice_do_no_harm() {
 fn ops_for_keys_of_wrong_types_do_no_harm() {
     let ops = real_ops();
     let server = Server::start();
+    server.damaged_on_purpose();
     let mut client = server.client();
     for part in ["ready", "ranked", "messages", "notes", "inflight", "delayed", "retried", "config"]
     {
@@ -179,6 +184,8 @@ fn ops_for_keys_of_wrong_types_do_no_harm() {
 fn a_replica_counts_an_op_that_it_cannot_apply_and_goes_on() {
     let server = Server::start();
     let replica = server.start_replica();
+    server.damaged_on_purpose();
+    replica.damaged_on_purpose();
     let mut client = server.client();
     let mut copy = replica.client();
     client.push("orders", "one");

@@ -95,6 +95,8 @@ fn a_repaired_record_can_be_put_back() {
 fn every_truncation_and_every_changed_byte_of_a_waiting_message_is_survived() {
     let server = Server::start();
     let replica = server.start_replica();
+    server.damaged_on_purpose();
+    replica.damaged_on_purpose();
     let (mut client, mut copy) = (server.client(), replica.client());
     client.push("source", "payload");
     let record = client.ask("LINDEX mq:{source}:ready 0");
@@ -190,6 +192,8 @@ fn a_delivery_whose_body_is_gone_ends_without_harm() {
 fn members_of_sorted_sets_that_are_none_of_ours_do_not_stop_the_queue() {
     let server = Server::start();
     let replica = server.start_replica();
+    server.damaged_on_purpose();
+    replica.damaged_on_purpose();
     let (mut client, mut copy) = (server.client(), replica.client());
     let members: [&[u8]; 6] = [b"", b"x", &[0; 15], &[0xff; 16], &[0; 24], &[0xff; 100]];
     for part in ["inflight", "delayed", "ranked", "retried"] {
@@ -225,6 +229,7 @@ fn members_of_sorted_sets_that_are_none_of_ours_do_not_stop_the_queue() {
 #[test]
 fn settings_that_are_none_count_as_defaults() {
     let server = Server::start();
+    server.damaged_on_purpose();
     let mut client = server.client();
     for (field, value) in [
         ("visibility", "x"),

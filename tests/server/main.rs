@@ -24,6 +24,7 @@ mod arguments;
 mod backoff;
 mod blocking;
 mod blocking_ends;
+mod check;
 mod cluster;
 mod cluster_moves;
 mod commands_described;

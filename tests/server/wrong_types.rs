@@ -23,6 +23,7 @@ fn fill(client: &mut Client) -> Message {
 #[test]
 fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
     let server = Server::start();
+    server.damaged_on_purpose();
     let mut client = server.client();
     let needs: [(&str, &[&str]); 8] = [
         ("MQ.PUSH orders x", &["ready", "config"]),
@@ -55,6 +56,8 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
 fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
     let server = Server::start();
     let replica = server.start_replica();
+    server.damaged_on_purpose();
+    replica.damaged_on_purpose();
     let (mut client, mut copy) = (server.client(), replica.client());
     for part in PARTS {
         let key = format!("mq:{{orders}}:{part}");
@@ -96,6 +99,7 @@ fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
 #[test]
 fn a_wrong_type_in_one_queue_does_not_disturb_the_timer_for_others() {
     let server = Server::start();
+    server.damaged_on_purpose();
     let mut client = server.client();
     for part in PARTS {
         client.ask("FLUSHALL");
@@ -131,6 +135,7 @@ fn a_queue_goes_on_when_the_foreign_key_is_gone() {
 #[test]
 fn a_waiting_client_is_told_when_a_key_gets_a_wrong_type() {
     let server = Server::start();
+    server.damaged_on_purpose();
     let mut client = server.client();
     let mut waiting = server.waiting("MQ.PULL orders BLOCK 0");
     client.ask("SET mq:{orders}:ranked wrong");

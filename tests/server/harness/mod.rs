@@ -6,6 +6,7 @@ mod facts;
 mod message;
 mod raw;
 mod server;
+mod soundness;
 mod stream;
 mod wait;
 

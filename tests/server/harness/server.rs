@@ -1,13 +1,14 @@
 //! One server process with the module loaded, on a port and in a folder of its own.
 
 use super::{
-    DEADLINE, client::Client, facts, facts::module_path, facts::server_binary, wait::eventually,
+    DEADLINE, client::Client, facts, facts::module_path, facts::server_binary, soundness,
+    wait::eventually,
 };
 use std::{
     fs,
     net::TcpListener,
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
     time::Instant,
 };
@@ -18,6 +19,7 @@ pub struct Server {
     port: u16,
     folder: TempDir,
     settings: Vec<(String, String)>,
+    damaged: AtomicBool,
 }
 
 impl Server {
@@ -30,8 +32,9 @@ impl Server {
         let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let folder =
             tempfile::Builder::new().prefix("mq-server-").tempdir().expect("a temporary folder");
-        let mut server =
-            Server { process: None, port: 0, folder, settings: settings.iter().map(own).collect() };
+        let settings = settings.iter().map(own).collect();
+        let damaged = AtomicBool::new(false);
+        let mut server = Server { process: None, port: 0, folder, settings, damaged };
         server.run();
         server
     }
@@ -74,6 +77,11 @@ impl Server {
 
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// For tests that damage keys on purpose: the queues need not be sound when they end.
+    pub fn damaged_on_purpose(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
     }
 
     pub fn log(&self) -> String {
@@ -203,22 +211,28 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Stops the server. A server that ended by itself fails the test; a failing test shows the
-    /// server's log.
+    /// Stops the server. A server that ended by itself fails the test, and so does a queue in which
+    /// MQ.CHECK finds something; a failing test shows the server's log.
     fn drop(&mut self) {
         let ended_by_itself = self.process.is_some() && !self.is_running();
+        let is_to_be_sound = self.process.is_some()
+            && !ended_by_itself
+            && !thread::panicking()
+            && !self.damaged.load(Ordering::Relaxed);
+        let problems = if is_to_be_sound { soundness::problems(self) } else { Vec::new() };
         if let Some(mut process) = self.process.take() {
             // Both fail only when the process is gone already.
             let _ = process.kill();
             let _ = process.wait();
         }
-        if ended_by_itself || thread::panicking() {
+        if ended_by_itself || !problems.is_empty() || thread::panicking() {
             eprintln!("---- log of the server on port {} ----\n{}", self.port, self.log());
         }
         assert!(
             !ended_by_itself || thread::panicking(),
             "the server ended by itself; its log is above"
         );
+        assert!(problems.is_empty(), "MQ.CHECK finds something: {problems:#?}");
     }
 }
 

@@ -1,0 +1,54 @@
+//! MQ.CHECK: looks for records that don't fit together, and repairs them.
+
+use super::options::Options;
+use crate::execute::{execute, open};
+use crate::queue::Outcome;
+use crate::queue::op::Op;
+use crate::queue::store::{Part, Store};
+use crate::reply::{self, CommandError};
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::key::Access;
+use crate::server::string::Argument;
+
+/// `MQ.CHECK queue [REPAIR]`
+pub struct Check;
+
+impl Command for Check {
+    const SPEC: Spec = Spec {
+        name: "MQ.CHECK",
+        summary: "Looks for records of a queue that don't fit together, and repairs them.",
+        complexity: "O(n log n) with n messages in the queue.",
+        since: "0.1.0",
+        flags: "write",
+        blocking: false,
+        arity: -2,
+        key: Some(KeyUse::AccessAndUpdate),
+        arguments: &[Arg::Queue, Arg::Flag("REPAIR")],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || check(context, arguments));
+    }
+}
+
+fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let options = Options::read::<Check>(rest)?;
+    let entry = super::entry(context, *queue)?;
+    let findings = if options.has("REPAIR") {
+        match execute(context, &entry, &Op::Repair)? {
+            Outcome::Repaired(findings) => findings,
+            _ => Vec::new(),
+        }
+    } else {
+        let mut store = open(context, &entry, Access::Read);
+        store.require(&Part::ALL)?;
+        store.check()
+    };
+    context.reply_map(findings.len());
+    for (finding, count) in findings {
+        reply::field(context, finding.name(), count);
+    }
+    Ok(())
+}

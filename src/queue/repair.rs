@@ -1,0 +1,30 @@
+//! A queue whose records don't fit together is put right. What that means is the store's affair: it
+//! knows what its records say, and shares nothing with the rules.
+
+use super::finding::Finding;
+use super::store::{Part, Store};
+use super::{Effects, QueueError};
+
+/// Puts right what a check finds, and returns that.
+pub(super) fn repair<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+) -> Result<Vec<(Finding, u64)>, QueueError> {
+    store.require(&Part::ALL)?;
+    let damaged = store.len(Part::Damaged);
+    let findings = store.repair();
+    if findings.is_empty() {
+        return Ok(findings);
+    }
+    effects.changed = true;
+    effects.became_ready = true;
+    effects.counts.damaged = store.len(Part::Damaged).saturating_sub(damaged);
+    let expiry = store.first_expiring().map(|(_, at_ms)| at_ms);
+    let overdue = store.first_inflight().map(|(_, until_ms)| until_ms);
+    let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
+    let key = store.first_deduped().map(|(_, until_ms)| until_ms);
+    for at_ms in expiry.into_iter().chain(overdue).chain(release).chain(key) {
+        effects.next_due.add(at_ms);
+    }
+    Ok(findings)
+}

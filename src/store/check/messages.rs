@@ -1,0 +1,214 @@
+//! Where each message belongs and what its note says, if the two differ.
+
+use super::read::{Found, Message, Place};
+use super::{Change, Plan};
+use crate::queue::finding::Finding;
+use crate::queue::message::{Ended, Membership, MessageId, Note};
+use crate::queue::store::Part;
+use crate::store::record;
+
+/// Gives every message one place that its note agrees to. Returns those that are in a group and have
+/// no number in it yet, in the order of their ids.
+pub fn settle(found: &mut Found, plan: &mut Plan) -> Vec<MessageId> {
+    let mut joining = Vec::new();
+    for (id, message) in &mut found.messages {
+        let mut places: Vec<Place> = message.place.take().into_iter().collect();
+        places.extend(found.surplus.remove(id).unwrap_or_default());
+        let note = message.note.as_deref();
+        let best = (0..places.len()).rev().max_by_key(|&index| preference(places.get(index), note));
+        let place = best.map(|index| places.remove(index));
+        for other in places {
+            let (part, member, _) = other.stored(*id);
+            plan.change(Change::Remove(part, member));
+        }
+        settle_one(*id, message, place, found.ended.get(id).copied(), plan);
+        if belongs_without_number(message) {
+            joining.push(*id);
+        }
+    }
+    joining
+}
+
+/// Of several places the one that fits the note is kept, in flight before ready before delayed, the
+/// newest delivery before others.
+fn preference(place: Option<&Place>, note: Option<&Note>) -> (bool, u8, u64) {
+    let Some(place) = place else { return (false, 0, 0) };
+    let (order, receipt) = match place {
+        Place::Inflight { receipt, .. } => (2, *receipt),
+        Place::Ranked { .. } | Place::Grouped { .. } => (1, 0),
+        Place::Delayed { .. } => (0, 0),
+    };
+    (fits(place, note), order, receipt)
+}
+
+fn fits(place: &Place, note: Option<&Note>) -> bool {
+    let group = note.and_then(group_of);
+    match place {
+        Place::Inflight { receipt, .. } => note.is_none_or(|note| note.last_receipt < *receipt),
+        Place::Delayed { .. } => true,
+        Place::Ranked { priority, .. } => group.is_none() && *priority == priority_of(note),
+        Place::Grouped { group: name, sequence } => {
+            group.is_some_and(|group| *group.name == **name && group.sequence == Some(*sequence))
+        }
+    }
+}
+
+/// The group in which a message waits: a dead letter has none.
+pub fn group_of(note: &Note) -> Option<&Membership> {
+    if note.death.is_some() { None } else { note.group.as_ref() }
+}
+
+fn priority_of(note: Option<&Note>) -> u8 {
+    note.map_or(0, |note| if note.death.is_some() { 0 } else { note.priority })
+}
+
+fn settle_one(
+    id: MessageId,
+    message: &mut Message,
+    place: Option<Place>,
+    ended: Option<u64>,
+    plan: &mut Plan,
+) {
+    let settled = match &place {
+        None => {
+            plan.count(Finding::BodyWithoutPlace);
+            home(id, message.note.as_deref())
+        }
+        Some(place) if fits(place, message.note.as_deref()) => place.clone(),
+        Some(place) => {
+            // Without the note that went, the place may tell of something that the note said.
+            if !message.lost_note {
+                plan.count(Finding::WrongPlace);
+            }
+            moved(id, message, place)
+        }
+    };
+    if place.as_ref() != Some(&settled) {
+        if let Some(place) = place {
+            let (part, member, _) = place.stored(id);
+            plan.change(Change::Remove(part, member));
+        }
+        // One that has no number in its group yet is put there with its number.
+        if !matches!(settled, Place::Grouped { sequence: NO_NUMBER, .. }) {
+            let (part, member, score) = settled.stored(id);
+            plan.change(Change::Add(part, member, score));
+        }
+    }
+    let is_inflight = matches!(settled, Place::Inflight { .. });
+    message.place = Some(settled);
+    if let (Some(receipt), false) = (ended, is_inflight) {
+        let note = message.note.get_or_insert_default();
+        if note.last_receipt < receipt {
+            note.last_receipt = receipt;
+            note.ended = Ended::ByTime;
+            message.new_note = true;
+        }
+    }
+    check_note(message, is_inflight, plan);
+}
+
+/// Stands for the number in a group of a message that has none yet.
+const NO_NUMBER: u64 = u64::MAX;
+
+/// Where a message waits that is ready and has no place: in its group, or since its push or death.
+fn home(id: MessageId, note: Option<&Note>) -> Place {
+    if let Some(group) = note.and_then(group_of) {
+        let sequence = group.sequence.unwrap_or(NO_NUMBER);
+        return Place::Grouped { group: group.name.as_slice().into(), sequence };
+    }
+    let death = note.and_then(|note| note.death.as_ref());
+    let since_ms = death.map_or(id.timestamp_ms(), |death| death.at_ms);
+    Place::Ranked { priority: priority_of(note), since_ms }
+}
+
+/// Where a message belongs whose place does not fit its note. If it has no note, that gets one which
+/// fits the place.
+fn moved(id: MessageId, message: &mut Message, place: &Place) -> Place {
+    let Some(note) = &mut message.note else {
+        let mut note = Note::default();
+        match place {
+            Place::Grouped { group, sequence } => {
+                note.group = Some(Membership { name: group.to_vec(), sequence: Some(*sequence) });
+            }
+            Place::Ranked { priority, .. } => note.priority = *priority,
+            Place::Inflight { .. } | Place::Delayed { .. } => {}
+        }
+        message.note = Some(Box::new(note));
+        message.new_note = true;
+        return place.clone();
+    };
+    match place {
+        Place::Grouped { group, sequence } => {
+            if let (None, Some(Membership { name, sequence: number @ None })) =
+                (&note.death, &mut note.group)
+                && **name == **group
+            {
+                *number = Some(*sequence);
+                message.new_note = true;
+            }
+        }
+        Place::Ranked { since_ms, .. } if group_of(note).is_none() => {
+            return Place::Ranked { priority: priority_of(Some(note)), since_ms: *since_ms };
+        }
+        _ => {}
+    }
+    home(id, Some(note))
+}
+
+/// A note that says what can't be with what the message does.
+fn check_note(message: &mut Message, is_inflight: bool, plan: &mut Plan) {
+    let Some(note) = &mut message.note else { return };
+    let is_idle_with_consumer = note.consumer.is_some() && !is_inflight;
+    let is_dead_with_more =
+        note.death.is_some() && (note.expires_at_ms.is_some() || note.dedup.is_some());
+    if is_idle_with_consumer {
+        note.consumer = None;
+    }
+    if is_dead_with_more {
+        note.expires_at_ms = None;
+        note.dedup = None;
+    }
+    if is_idle_with_consumer || is_dead_with_more {
+        plan.count(Finding::WrongNote);
+        message.new_note = true;
+    }
+}
+
+/// True for a message of a group that has no number there, but should: it is not delayed.
+fn belongs_without_number(message: &Message) -> bool {
+    let group = message.note.as_deref().and_then(group_of);
+    group.is_some_and(|group| group.sequence.is_none())
+        && !matches!(message.place, Some(Place::Delayed { .. }))
+}
+
+/// Gives a message its number in its group, and its place if it waits there.
+pub fn join(id: MessageId, message: &mut Message, sequence: u64, plan: &mut Plan) {
+    let Some(group) = message.note.as_mut().and_then(|note| note.group.as_mut()) else { return };
+    group.sequence = Some(sequence);
+    message.new_note = true;
+    match &mut message.place {
+        Some(Place::Grouped { sequence: number, .. }) => *number = sequence,
+        // One in flight was delivered out of its group: only its note is wrong.
+        _ => {
+            plan.count(Finding::WrongNote);
+            return;
+        }
+    }
+    if let Some(place) = &message.place {
+        let (part, member, score) = place.stored(id);
+        plan.change(Change::Add(part, member, score));
+    }
+}
+
+/// Writes the notes that are other than the stored ones.
+pub fn write_notes(found: &Found, plan: &mut Plan) {
+    for (id, message) in &found.messages {
+        let Some(note) = message.note.as_deref().filter(|_| message.new_note) else { continue };
+        let field = id.0.to_vec();
+        plan.change(if *note == Note::default() {
+            Change::Delete(Part::Notes, field)
+        } else {
+            Change::Put(Part::Notes, field, record::encode_note(note).to_vec())
+        });
+    }
+}

@@ -1,0 +1,143 @@
+//! A check of a whole queue, and its repair.
+//!
+//! Reads all keys of the queue and says what does not fit together. What it expects is written down
+//! here a second time, from docs/storage.md: nothing of the rules is used, so that a fault of theirs
+//! shows. It looks at no clock, and at the same keys always does the same.
+
+mod indexes;
+mod messages;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::keyspace::Keyspace;
+use super::record;
+use crate::queue::finding::Finding;
+use crate::queue::message::MessageId;
+use crate::queue::store::Part;
+
+/// What was found in a queue whose parts have their types, how often each, in the order of
+/// [`Finding`].
+pub fn check<K: Keyspace>(keyspace: &mut K) -> Vec<(Finding, u64)> {
+    Plan::of(keyspace).0.findings.into_iter().collect()
+}
+
+/// Puts right what [`check`] finds, and returns that. A check finds nothing then, and no body is
+/// lost: those that can't be read are in `Damaged`.
+pub fn repair<K: Keyspace>(keyspace: &mut K) -> Vec<(Finding, u64)> {
+    let (plan, found) = Plan::of(keyspace);
+    for change in &plan.changes {
+        change.make(keyspace);
+    }
+    if plan.ready {
+        rewrite_ready(keyspace, &found);
+    }
+    plan.findings.into_iter().collect()
+}
+
+/// What was found, and what is to be done about it.
+#[derive(Default)]
+struct Plan {
+    findings: BTreeMap<Finding, u64>,
+    /// In the order in which they are to be made.
+    changes: Vec<Change>,
+    /// Something in `Ready` is to go.
+    ready: bool,
+}
+
+/// One change of one record.
+enum Change {
+    /// These bytes go to `Damaged`.
+    SetAside(Vec<u8>),
+    /// A body goes from this field of `Messages` to `Damaged`.
+    SetBodyAside(Vec<u8>),
+    /// A field of a hash goes.
+    Delete(Part, Vec<u8>),
+    /// A field of a hash gets a value.
+    Put(Part, Vec<u8>, Vec<u8>),
+    /// A member of a sorted set goes.
+    Remove(Part, Vec<u8>),
+    /// A member of a sorted set gets a score.
+    Add(Part, Vec<u8>, f64),
+}
+
+impl Plan {
+    fn of<K: Keyspace>(keyspace: &mut K) -> (Self, read::Found) {
+        let mut plan = Self::default();
+        let mut found = read::Found::read(keyspace, &mut plan);
+        let settings = indexes::settings(keyspace, &mut plan);
+        let joining = messages::settle(&mut found, &mut plan);
+        indexes::groups(keyspace, &mut plan, &mut found, joining, settings.group_inflight);
+        indexes::dedup(keyspace, &mut plan, &mut found);
+        messages::write_notes(&found, &mut plan);
+        indexes::of_messages(keyspace, &mut plan, &found);
+        (plan, found)
+    }
+
+    fn count(&mut self, finding: Finding) {
+        self.count_more(finding, 1);
+    }
+
+    fn count_more(&mut self, finding: Finding, times: u64) {
+        if times > 0 {
+            let count = self.findings.entry(finding).or_default();
+            *count = count.saturating_add(times);
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+}
+
+impl Change {
+    fn make<K: Keyspace>(&self, keyspace: &mut K) {
+        match self {
+            Self::SetAside(bytes) => keyspace.push_back(Part::Damaged, bytes),
+            Self::SetBodyAside(field) => {
+                if let Some(body) = keyspace.get(Part::Messages, field) {
+                    keyspace.push_back(Part::Damaged, body.as_ref());
+                    keyspace.delete(Part::Messages, field);
+                }
+            }
+            Self::Delete(hash, field) => keyspace.delete(*hash, field),
+            Self::Put(hash, field, value) => keyspace.put(*hash, field, value),
+            Self::Remove(set, member) => {
+                keyspace.remove(*set, member);
+            }
+            Self::Add(set, member, score) => keyspace.add(*set, member, *score),
+        }
+    }
+}
+
+/// Takes out of `Ready` what can't be read and what is there or in `Messages` already, by turning
+/// the list round once. A body with other bytes than the one that stays is set aside.
+fn rewrite_ready<K: Keyspace>(keyspace: &mut K, found: &read::Found) {
+    let mut repeated: BTreeMap<MessageId, Option<K::Bytes>> =
+        found.repeated().map(|id| (id, None)).collect();
+    for _ in 0..keyspace.len(Part::Ready) {
+        let Some(bytes) = keyspace.pop_front(Part::Ready) else { return };
+        let Ok(id) = record::decode_body(bytes.as_ref()).map(|body| body.id) else {
+            keyspace.push_back(Part::Damaged, bytes.as_ref());
+            continue;
+        };
+        if found.messages.contains_key(&id) {
+            let other = keyspace.get(Part::Messages, &id.0);
+            if other.is_none_or(|other| other.as_ref() != bytes.as_ref()) {
+                keyspace.push_back(Part::Damaged, bytes.as_ref());
+            }
+            continue;
+        }
+        match repeated.get_mut(&id) {
+            Some(Some(first)) if (*first).as_ref() == bytes.as_ref() => {}
+            Some(Some(_)) => keyspace.push_back(Part::Damaged, bytes.as_ref()),
+            Some(first @ None) => {
+                keyspace.push_back(Part::Ready, bytes.as_ref());
+                *first = Some(bytes);
+            }
+            None => keyspace.push_back(Part::Ready, bytes.as_ref()),
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Reads bodies, notes and places, and what is wrong with one of them by itself.
+
+use std::collections::BTreeMap;
+
+use super::{Change, Plan};
+use crate::queue::finding::Finding;
+use crate::queue::message::{
+    MAX_ERROR_BYTES, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, MessageId, Note, Receipt,
+};
+use crate::queue::settings::MAX_DURATION_MS;
+use crate::queue::store::Part;
+use crate::store::keyspace::Keyspace;
+use crate::store::record;
+
+/// Numbers in a group stay below this, so that no member of `Grouped` has a 0xff behind the name.
+pub const SEQUENCES: u64 = 1 << 56;
+
+/// Ends of visibility, of delays and of windows stay below this: a moment and a length of time.
+pub const DEADLINES: u64 = MAX_TIME_MS + MAX_DURATION_MS;
+
+/// Where a message is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In `Inflight`.
+    Inflight { receipt: u64, until_ms: u64 },
+    /// In `Ranked`.
+    Ranked { priority: u8, since_ms: u64 },
+    /// In `Grouped`.
+    Grouped { group: Box<[u8]>, sequence: u64 },
+    /// In `Delayed`.
+    Delayed { due_at_ms: u64 },
+}
+
+impl Place {
+    /// The part, the member and the score.
+    pub fn stored(&self, id: MessageId) -> (Part, Vec<u8>, f64) {
+        match self {
+            Self::Inflight { receipt, until_ms } => {
+                let member = [(!receipt).to_be_bytes().as_slice(), &id.0].concat();
+                (Part::Inflight, member, -(*until_ms as f64))
+            }
+            Self::Ranked { priority, since_ms } => {
+                let lane = u64::from(MAX_PRIORITY.saturating_sub(*priority));
+                let rank = MAX_TIME_MS.saturating_mul(lane).saturating_add(*since_ms);
+                (Part::Ranked, id.0.to_vec(), rank as f64)
+            }
+            Self::Grouped { group, sequence } => {
+                let length = u8::try_from(group.len().saturating_sub(1)).unwrap_or(u8::MAX);
+                let member = [&[length], &**group, &sequence.to_be_bytes(), &id.0].concat();
+                (Part::Grouped, member, 0.0)
+            }
+            Self::Delayed { due_at_ms } => (Part::Delayed, id.0.to_vec(), *due_at_ms as f64),
+        }
+    }
+}
+
+/// A message with a readable body in `Messages`.
+#[derive(Default)]
+pub struct Message {
+    pub note: Option<Box<Note>>,
+    /// It had a note that can't be read.
+    pub lost_note: bool,
+    /// The note is another than the stored one.
+    pub new_note: bool,
+    pub place: Option<Place>,
+}
+
+/// What is in a queue.
+pub struct Found {
+    /// The ids in `Ready`, sorted.
+    pub ready: Vec<MessageId>,
+    pub messages: BTreeMap<MessageId, Message>,
+    /// Further places of some of them.
+    pub surplus: BTreeMap<MessageId, Vec<Place>>,
+    /// Deliveries of some of them whose end can't be read: the last receipt.
+    pub ended: BTreeMap<MessageId, u64>,
+}
+
+impl Found {
+    /// Reads bodies, notes and places.
+    pub fn read<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> Self {
+        let ready = ready(keyspace, plan);
+        let messages = bodies(keyspace, plan);
+        let mut found = Self { ready, messages, surplus: BTreeMap::new(), ended: BTreeMap::new() };
+        found.count_repeated(plan);
+        found.read_notes(keyspace, plan);
+        for part in [Part::Inflight, Part::Ranked, Part::Grouped, Part::Delayed] {
+            keyspace.each_member(part, |member, score| {
+                found.add_place(plan, part, member, score);
+            });
+        }
+        found
+    }
+
+    /// The ids that are more than once in `Ready`.
+    pub fn repeated(&self) -> impl Iterator<Item = MessageId> {
+        let pairs = self.ready.iter().zip(self.ready.iter().skip(1));
+        pairs.filter(|(one, other)| one == other).map(|(id, _)| *id)
+    }
+
+    fn count_repeated(&self, plan: &mut Plan) {
+        let mut before = None;
+        for id in &self.ready {
+            if before == Some(id) || self.messages.contains_key(id) {
+                plan.count(Finding::TwoPlaces);
+                plan.ready = true;
+            }
+            before = Some(id);
+        }
+    }
+
+    fn read_notes<K: Keyspace>(&mut self, keyspace: &mut K, plan: &mut Plan) {
+        let notes = Part::Notes;
+        keyspace.each_field(notes, |field, bytes| {
+            let note = record::decode_note(bytes).ok().filter(is_possible);
+            let message = message_id(field).and_then(|id| self.messages.get_mut(&id));
+            match (message, note) {
+                (Some(message), Some(note)) => {
+                    message.note = Some(Box::new(note));
+                    return;
+                }
+                (Some(message), None) => {
+                    message.lost_note = true;
+                    plan.count(Finding::DamagedNote);
+                    plan.change(Change::SetAside([field, bytes].concat()));
+                }
+                (None, Some(_)) => plan.count(Finding::NoteWithoutMessage),
+                (None, None) => {
+                    plan.count(Finding::DamagedNote);
+                    plan.change(Change::SetAside([field, bytes].concat()));
+                }
+            }
+            plan.change(Change::Delete(notes, field.to_vec()));
+        });
+    }
+
+    fn add_place(&mut self, plan: &mut Plan, part: Part, member: &[u8], score: f64) {
+        let Some((id, place)) = place(part, member, score) else {
+            plan.count(Finding::DamagedPlace);
+            plan.change(Change::SetAside(member.to_vec()));
+            plan.change(Change::Remove(part, member.to_vec()));
+            return;
+        };
+        let Some(message) = self.messages.get_mut(&id) else {
+            let is_ready = self.ready.binary_search(&id).is_ok();
+            plan.count(if is_ready { Finding::TwoPlaces } else { Finding::PlaceWithoutBody });
+            plan.change(Change::Remove(part, member.to_vec()));
+            return;
+        };
+        match place {
+            Ok(place) if message.place.is_none() => message.place = Some(place),
+            Ok(place) => {
+                plan.count(Finding::TwoPlaces);
+                self.surplus.entry(id).or_default().push(place);
+            }
+            Err(receipt) => {
+                plan.count(Finding::DamagedPlace);
+                plan.change(Change::Remove(part, member.to_vec()));
+                if let Some(receipt) = receipt {
+                    let last = self.ended.entry(id).or_default();
+                    *last = receipt.max(*last);
+                }
+            }
+        }
+    }
+}
+
+/// The sorted ids of `Ready`.
+fn ready<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> Vec<MessageId> {
+    let mut ids = Vec::new();
+    let mut damaged = 0u64;
+    keyspace.each_element(Part::Ready, |bytes| match record::decode_body(bytes) {
+        Ok(body) => ids.push(body.id),
+        Err(_) => damaged = damaged.saturating_add(1),
+    });
+    plan.count_more(Finding::DamagedBody, damaged);
+    plan.ready = damaged > 0;
+    ids.sort();
+    ids
+}
+
+/// The readable bodies of `Messages`.
+fn bodies<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
+    let mut messages = BTreeMap::new();
+    keyspace.each_field(Part::Messages, |field, bytes| {
+        let id = record::decode_body(bytes).ok().map(|body| body.id);
+        match id.filter(|id| id.0 == field) {
+            Some(id) => {
+                messages.insert(id, Message::default());
+            }
+            None => {
+                plan.count(Finding::DamagedBody);
+                plan.change(Change::SetBodyAside(field.to_vec()));
+            }
+        }
+    });
+    messages
+}
+
+/// Where a member of a sorted set puts which message. None if it is none of ours; if only the score
+/// is wrong, instead of the place the receipt of a delivery.
+fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Place, Option<u64>>)> {
+    match part {
+        Part::Inflight => {
+            let (receipt, id) = member.split_first_chunk::<8>()?;
+            let receipt = !u64::from_be_bytes(*receipt);
+            let id = message_id(id)?;
+            if !is_receipt(receipt) {
+                return Some((id, Err(None)));
+            }
+            let until_ms = whole(-score, DEADLINES);
+            let place = until_ms.map(|until_ms| Place::Inflight { receipt, until_ms });
+            Some((id, place.ok_or(Some(receipt))))
+        }
+        Part::Grouped => {
+            let (length, rest) = member.split_first()?;
+            let length = usize::from(*length).saturating_add(1);
+            let (group, rest) = rest.split_at_checked(length)?;
+            let (sequence, id) = rest.split_first_chunk::<8>()?;
+            let sequence = u64::from_be_bytes(*sequence);
+            let id = message_id(id)?;
+            if sequence >= SEQUENCES || score != 0.0 {
+                return Some((id, Err(None)));
+            }
+            Some((id, Ok(Place::Grouped { group: group.into(), sequence })))
+        }
+        Part::Ranked => {
+            let lanes = u64::from(MAX_PRIORITY).saturating_add(1);
+            let rank = whole(score, MAX_TIME_MS.saturating_mul(lanes));
+            let place = rank.map(|rank| {
+                let lane = u8::try_from(rank / MAX_TIME_MS).unwrap_or(MAX_PRIORITY);
+                let priority = MAX_PRIORITY.saturating_sub(lane);
+                Place::Ranked { priority, since_ms: rank % MAX_TIME_MS }
+            });
+            Some((message_id(member)?, place.ok_or(None)))
+        }
+        _ => {
+            let due_at_ms = whole(score, DEADLINES);
+            let place = due_at_ms.map(|due_at_ms| Place::Delayed { due_at_ms });
+            Some((message_id(member)?, place.ok_or(None)))
+        }
+    }
+}
+
+/// A score that is a whole number from 0 on and below a limit.
+pub fn whole(score: f64, limit: u64) -> Option<u64> {
+    let number = score as u64;
+    (score == number as f64 && number < limit).then_some(number)
+}
+
+/// An id that a message can have.
+fn message_id(bytes: &[u8]) -> Option<MessageId> {
+    bytes.try_into().ok().map(MessageId).filter(|id| id.is_valid())
+}
+
+/// True for a receipt that a delivery can have.
+fn is_receipt(receipt: u64) -> bool {
+    (1..Receipt::LIMIT.0).contains(&receipt)
+}
+
+/// True if an op can have made this note.
+fn is_possible(note: &Note) -> bool {
+    let is_moment = |ms: u64| ms < MAX_TIME_MS;
+    note.priority <= MAX_PRIORITY
+        && (note.last_receipt == 0 || is_receipt(note.last_receipt))
+        && note.expires_at_ms.is_none_or(is_moment)
+        && note.death.as_ref().is_none_or(|death| is_moment(death.at_ms))
+        && note.group.as_ref().is_none_or(|group| {
+            is_name(&group.name) && group.sequence.is_none_or(|sequence| sequence < SEQUENCES)
+        })
+        && note.dedup.as_ref().is_none_or(|key| is_name(key))
+        && note.consumer.as_ref().is_none_or(|name| is_name(name))
+        && note.last_error.as_ref().is_none_or(|error| error.len() <= MAX_ERROR_BYTES)
+}
+
+/// True for 1 to 256 bytes.
+pub fn is_name(name: &[u8]) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+}

@@ -1,0 +1,129 @@
+//! Indexes, counts, keys and settings that are damaged.
+
+use super::*;
+
+#[test]
+fn damaged_indexes_are_found_and_repaired() {
+    let rows: [Row; 24] = [
+        (
+            "a retry count too many, a wrong one",
+            |k| {
+                k.add(Part::Retried, &id(PRIORITY).0, 1.0);
+                k.add(Part::Retried, &id(RETURNED).0, 9.0);
+                k.add(Part::Retried, b"no id", 1.0);
+            },
+            &[(WrongRetried, 3)],
+        ),
+        ("all retry counts lost", |k| k.unlink(Part::Retried), &[(WrongRetried, 2)]),
+        (
+            "times to live of one without, of one in flight, a wrong one",
+            |k| {
+                k.add(Part::Expiring, &id(PRIORITY).0, 1.0);
+                k.add(Part::Expiring, &id(32).0, (NOW_MS + 2 * HOUR_MS) as f64);
+                k.add(Part::Expiring, &id(31).0, 1.0);
+                k.add(Part::Expiring, b"no id", 1.0);
+            },
+            &[(WrongExpiring, 4)],
+        ),
+        ("all times to live lost", |k| k.unlink(Part::Expiring), &[(WrongExpiring, 2)]),
+        (
+            "a death too many, a wrong one",
+            |k| {
+                k.add(Part::Dead, &id(RETURNED).0, 1.0);
+                k.add(Part::Dead, &id(DEAD).0, 9.0);
+            },
+            &[(WrongDead, 2)],
+        ),
+        ("all deaths lost", |k| k.unlink(Part::Dead), &[(WrongDead, 2)]),
+        ("wrong counts", |k| put_group(k, b"g", [1, 0, 0, 9]), &[(WrongGroup, 1)]),
+        ("a number in use", |k| put_group(k, b"g", [2, 1, 0, 2]), &[(WrongGroup, 1)]),
+        ("a number too high", |k| put_group(k, b"g", [2, 1, 0, 1 << 56]), &[(WrongGroup, 1)]),
+        ("a group too many", |k| put_group(k, b"z", [1, 0, 0, 1]), &[(WrongGroup, 1)]),
+        ("garbage for counts", |k| k.put(Part::Groups, b"g", b"x"), &[(WrongGroup, 1)]),
+        ("all counts lost", |k| k.unlink(Part::Groups), &[(WrongGroup, 3)]),
+        (
+            "turns of groups that have none",
+            |k| {
+                k.add(Part::Turns, b"g", 70.0);
+                k.add(Part::Turns, b"z", 71.0);
+            },
+            &[(WrongTurn, 2)],
+        ),
+        (
+            "tickets that are none",
+            |k| {
+                k.add(Part::Turns, b"h", f64::INFINITY);
+                k.add(Part::Turns, b"", -1.0);
+            },
+            &[(WrongTurn, 2)],
+        ),
+        ("all turns lost", |k| k.unlink(Part::Turns), &[(WrongTurn, 1)]),
+        ("garbage for a key", |k| k.put(Part::Dedup, b"window", b"x"), &[(WrongDedup, 2)]),
+        ("a key that can't be", |k| put_duplicate(k, b"", PLAIN, None), &[(WrongDedup, 1)]),
+        (
+            "keys that hold for a message that is not there, or knows nothing of it",
+            |k| {
+                put_duplicate(k, b"one", 70, None);
+                put_duplicate(k, b"two", PRIORITY, None);
+                put_duplicate(k, b"three", PLAIN, None);
+            },
+            &[(WrongDedup, 3)],
+        ),
+        ("a key with a moment that is not swept", |k| k.unlink(Part::Deduped), &[(WrongDedup, 1)]),
+        (
+            "wrong moments of keys",
+            |k| {
+                k.add(Part::Deduped, b"window", 5.0);
+                k.add(Part::Deduped, b"until done", 5.0);
+                k.add(Part::Deduped, b"unknown", 5.0);
+            },
+            &[(WrongDedup, 3)],
+        ),
+        ("all keys lost", |k| k.unlink(Part::Dedup), &[(WrongDedup, 2)]),
+        (
+            "a key that another message has, one that holds for a time",
+            |k| {
+                put_note(k, PRIORITY, |note| note.dedup = Some(b"until done".to_vec()));
+                put_note(k, RETURNED, |note| note.dedup = Some(b"window".to_vec()));
+            },
+            &[(WrongDedup, 2)],
+        ),
+        (
+            "settings that are none",
+            |k| {
+                for (field, text) in [
+                    ("visibility", "soon"),
+                    ("maxlen", "-1"),
+                    ("deadletter", "orders"),
+                    ("paused_until", "x"),
+                    ("rate_window_count", "-1"),
+                    ("Delay", "5"),
+                ] {
+                    k.put(Part::Config, field.as_bytes(), text.as_bytes());
+                }
+            },
+            &[(DamagedSetting, 6)],
+        ),
+        (
+            "another limit for groups",
+            |k| k.put(Part::Config, b"groupinflight", b"2"),
+            &[(WrongTurn, 2)],
+        ),
+    ];
+    for (what, damage, expected) in rows {
+        damaged(what, damage, expected);
+    }
+}
+
+#[test]
+fn a_repair_tells_of_deadlines() {
+    let queue = sound();
+    queue.keys().unlink(Part::Expiring);
+    let (_, effects) = queue.apply("orders", &Op::Repair);
+    let due_ms = match effects.next_due {
+        crate::queue::NextDue::AtMost(due_ms) => due_ms,
+        other => panic!("{other:?}"),
+    };
+    assert!(due_ms <= NOW_MS + HOUR_MS);
+    assert!(effects.became_ready);
+}

@@ -1,0 +1,290 @@
+//! A sound queue with something in every part, damaged by hand in each of them.
+
+mod indexes;
+mod places;
+mod random;
+mod records;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use super::check;
+use crate::queue::apply;
+use crate::queue::finding::Finding;
+use crate::queue::message::{Body, Header, Membership, MessageId, NewMessage, Note, Receipt};
+use crate::queue::name::QueueName;
+use crate::queue::op::{Claim, Dedup, Line, Mode, Op, Return, Sweep, With};
+use crate::queue::pull::Delivered;
+use crate::queue::settings::Setting;
+use crate::queue::store::{Duplicate, GroupCounts, Part};
+use crate::queue::{Effects, Outcome};
+use crate::store::keyspace::Keyspace;
+use crate::store::memory::{Database, MemoryKeyspace};
+use crate::store::record::{decode_note, encode_body, encode_duplicate, encode_group, encode_note};
+use crate::store::records::Records;
+
+const NOW_MS: u64 = 1_800_000_000_000;
+const HOUR_MS: u64 = 3_600_000;
+const SWEEP: Sweep = Sweep { limit: 1_000, same_slot: false };
+
+/// A number for each of the messages that the tests damage.
+const PLAIN: u64 = 1;
+const IN_FLIGHT: u64 = 3;
+const DELAYED: u64 = 10;
+const PRIORITY: u64 = 11;
+const WAITS_IN_G: u64 = 21;
+const ALONE_IN_H: u64 = 23;
+const EXPIRES: u64 = 30;
+const KEY_HELD: u64 = 41;
+const RETURNED: u64 = 50;
+const DEAD: u64 = 60;
+
+fn id(number: u64) -> MessageId {
+    let mut id = [0u8; 16];
+    id[..6].copy_from_slice(&(NOW_MS + number).to_be_bytes()[2..]);
+    id[6] = 0x70;
+    id[8..].copy_from_slice(&number.to_be_bytes());
+    id[8] = 0x80;
+    MessageId(id)
+}
+
+fn body(number: u64) -> Vec<u8> {
+    let payload = format!("payload {number}");
+    encode_body(&NewMessage { id: id(number), headers: &[], payload: payload.as_bytes() }).to_vec()
+}
+
+fn plain() -> With<'static> {
+    With { expires_at_ms: None, line: Line::Priority(0), dedup: None, headers: Vec::new() }
+}
+
+struct Queue {
+    database: Rc<RefCell<Database>>,
+    last_receipt: u64,
+}
+
+impl Queue {
+    fn new() -> Self {
+        Self { database: Rc::default(), last_receipt: 0 }
+    }
+
+    fn keys(&self) -> MemoryKeyspace {
+        self.keys_of("orders")
+    }
+
+    fn keys_of(&self, queue: &str) -> MemoryKeyspace {
+        MemoryKeyspace::new(&self.database, &QueueName::new(queue.as_bytes()).unwrap())
+    }
+
+    fn apply(&self, queue: &str, op: &Op<'_>) -> (Outcome<impl Body + use<>>, Effects) {
+        let mut effects = Effects::none();
+        let outcome = apply(&mut Records(self.keys_of(queue)), &mut effects, op).unwrap();
+        (outcome, effects)
+    }
+
+    fn push(&self, number: u64, delay_ms: Option<u64>, with: Option<With<'_>>) {
+        self.push_to("orders", number, delay_ms, with);
+    }
+
+    fn push_to(&self, queue: &str, number: u64, delay_ms: Option<u64>, with: Option<With<'_>>) {
+        let payload = format!("payload {number}");
+        let due_at_ms = delay_ms.map(|ms| NOW_MS + ms);
+        let payload = payload.as_bytes();
+        self.apply(queue, &Op::Push { id: id(number), due_at_ms, payload, with });
+    }
+
+    fn pull(&mut self, queue: &str, count: u32, now_ms: u64) -> Vec<Delivered<impl Body + use<>>> {
+        let consumer = Some(b"worker".as_slice());
+        let delivery = Mode::Receipt { visibility_ms: HOUR_MS, consumer };
+        let base_receipt = Receipt(self.last_receipt + 1);
+        let sweep = SWEEP;
+        let acknowledged = Vec::new();
+        let op = Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged };
+        let (Outcome::Pulled(pulled), effects) = self.apply(queue, &op) else { panic!() };
+        self.last_receipt = effects.last_receipt.map_or(self.last_receipt, |receipt| receipt.0);
+        pulled.messages
+    }
+
+    fn pull_one(&mut self, queue: &str) -> Claim {
+        let message = self.pull(queue, 1, NOW_MS).pop().expect("a message");
+        Claim { id: message.body.id(), receipt: message.receipt.unwrap().0 }
+    }
+
+    fn give_back(&self, queue: &str, claim: Claim, delay_ms: u64, reason: Option<&[u8]>) {
+        let op = Op::GiveBack {
+            now_ms: NOW_MS + 1,
+            deliveries: vec![claim],
+            delay_ms: Some(delay_ms),
+            same_slot: false,
+            how: Return::Counted,
+            reason,
+        };
+        self.apply(queue, &op);
+    }
+
+    fn configure(&self, queue: &str, setting: Setting, text: &str) {
+        let changes = vec![(setting, Some(text.as_bytes().to_vec()))];
+        self.apply(queue, &Op::Configure { changes });
+    }
+
+    fn check(&self) -> Vec<(Finding, u64)> {
+        check(&mut self.keys())
+    }
+
+    fn repair(&self) -> Vec<(Finding, u64)> {
+        let before = self.database.borrow().clone();
+        let (Outcome::Repaired(findings), effects) = self.apply("orders", &Op::Repair) else {
+            panic!()
+        };
+        assert_eq!(effects.changed, *self.database.borrow() != before);
+        assert_eq!(effects.changed, !findings.is_empty());
+        findings
+    }
+
+    /// The bytes of every value of `Ready` and `Messages`, and what is in `Damaged`.
+    fn bodies(&self) -> [BTreeSet<Vec<u8>>; 2] {
+        let [mut bodies, mut damaged] = [BTreeSet::new(), BTreeSet::new()];
+        let mut keys = self.keys();
+        let mut add = |bytes: &[u8]| bodies.insert(bytes.to_vec());
+        keys.each_element(Part::Ready, |bytes| {
+            add(bytes);
+        });
+        keys.each_field(Part::Messages, |_, bytes| {
+            add(bytes);
+        });
+        keys.each_element(Part::Damaged, |bytes| {
+            damaged.insert(bytes.to_vec());
+        });
+        [bodies, damaged]
+    }
+
+    fn copy(&self) -> Self {
+        let database = Rc::new(RefCell::new(self.database.borrow().clone()));
+        Self { database, last_receipt: self.last_receipt }
+    }
+}
+
+/// A queue that has something in every part but `Damaged`.
+fn sound() -> Queue {
+    let mut queue = Queue::new();
+    queue.configure("orders", Setting::Backoff, "5");
+    queue.configure("orders", Setting::GroupInflight, "1");
+    // In flight: plain ones, one with a time to live, one of group g.
+    for number in [IN_FLIGHT, IN_FLIGHT + 1] {
+        queue.push(number, None, None);
+    }
+    let expiring = With { expires_at_ms: Some(NOW_MS + 2 * HOUR_MS), ..plain() };
+    queue.push(32, None, Some(expiring.clone()));
+    assert_eq!(queue.pull("orders", 3, NOW_MS).len(), 3);
+    let in_group = |name| Some(With { line: Line::Group(name), ..plain() });
+    queue.push(20, None, in_group(b"g"));
+    queue.pull_one("orders");
+    queue.push(WAITS_IN_G, None, in_group(b"g"));
+    queue.push(22, None, in_group(b"g"));
+    // Group k holds its slot for a retry, and has one that joins later.
+    queue.push(25, None, in_group(b"k"));
+    let claim = queue.pull_one("orders");
+    queue.give_back("orders", claim, HOUR_MS, None);
+    queue.push(26, None, in_group(b"k"));
+    queue.push(27, Some(HOUR_MS), in_group(b"k"));
+    // One that came back, with a reason.
+    queue.push(RETURNED, None, None);
+    let claim = queue.pull_one("orders");
+    queue.give_back("orders", claim, 0, Some(b"no paper"));
+    queue.push(ALONE_IN_H, None, in_group(b"h"));
+    // Two dead letters, one of them delayed.
+    queue.configure("mails", Setting::MaxRetries, "0");
+    queue.configure("mails", Setting::DeadLetter, "orders");
+    for number in [DEAD, DEAD + 1] {
+        let with = With { line: Line::Group(b"tenant"), ..plain() };
+        queue.push_to("mails", number, None, Some(with));
+        let claim = queue.pull_one("mails");
+        queue.give_back("mails", claim, 0, None);
+    }
+    queue.push(DELAYED, Some(HOUR_MS), None);
+    queue.push(PRIORITY, None, Some(With { line: Line::Priority(7), ..plain() }));
+    queue.push(EXPIRES, None, Some(expiring.clone()));
+    queue.push(31, Some(HOUR_MS), Some(expiring));
+    let dedup = |key, until_ms| {
+        let dedup = Dedup { key, now_ms: NOW_MS, until_ms };
+        Some(With { dedup: Some(dedup), ..plain() })
+    };
+    queue.push(40, None, dedup(b"window", Some(NOW_MS + HOUR_MS)));
+    queue.push(KEY_HELD, None, dedup(b"until done", None));
+    queue.push(PLAIN, None, None);
+    let headers = vec![Header { name: b"trace", value: b"1" }];
+    queue.push(PLAIN + 1, None, Some(With { headers, ..plain() }));
+    queue.apply("orders", &Op::Pause { until_ms: Some(NOW_MS + HOUR_MS) });
+    queue
+}
+
+#[test]
+fn a_sound_queue_is_sound() {
+    let queue = sound();
+    for part in Part::ALL {
+        assert_eq!(queue.keys().len(part) == 0, part == Part::Damaged, "{part:?}");
+    }
+    assert_eq!(queue.check(), []);
+    assert_eq!(queue.repair(), []);
+    assert_eq!(check(&mut queue.keys_of("mails")), []);
+    assert_eq!(check(&mut queue.keys_of("nothing")), []);
+}
+
+/// The member, the score of the first delivery of a message.
+fn delivery(keys: &mut MemoryKeyspace, number: u64) -> (Vec<u8>, f64) {
+    let all = [f64::NEG_INFINITY, f64::INFINITY];
+    let members = keys.range(Part::Inflight, all, 0, 1_000);
+    members.into_iter().find(|(member, _)| member[8..] == id(number).0).expect("a delivery")
+}
+
+fn grouped(group: &[u8], sequence: u64, number: u64) -> Vec<u8> {
+    let len = u8::try_from(group.len() - 1).unwrap();
+    [&[len], group, &sequence.to_be_bytes(), &id(number).0].concat()
+}
+
+fn note(keys: &mut MemoryKeyspace, number: u64) -> Note {
+    keys.get(Part::Notes, &id(number).0).map_or_else(Note::default, |b| decode_note(&b).unwrap())
+}
+
+fn put_note(keys: &mut MemoryKeyspace, number: u64, change: impl FnOnce(&mut Note)) {
+    let mut note = note(keys, number);
+    change(&mut note);
+    keys.put(Part::Notes, &id(number).0, &encode_note(&note));
+}
+
+fn put_group(keys: &mut MemoryKeyspace, name: &[u8], counts: [u64; 4]) {
+    let [waiting, inflight, held, next_sequence] = counts;
+    let counts = GroupCounts { waiting, inflight, held, next_sequence };
+    keys.put(Part::Groups, name, &encode_group(&counts));
+}
+
+fn put_duplicate(keys: &mut MemoryKeyspace, key: &[u8], number: u64, until_ms: Option<u64>) {
+    keys.put(Part::Dedup, key, &encode_duplicate(&Duplicate { id: id(number), until_ms }));
+}
+
+/// Does damage, and expects that it is found, repaired, and that nothing is lost.
+#[track_caller]
+fn damaged(
+    what: &str,
+    damage: impl FnOnce(&mut MemoryKeyspace),
+    expected: &[(Finding, u64)],
+) -> Queue {
+    let queue = sound();
+    damage(&mut queue.keys());
+    let [before, _] = queue.bodies();
+    assert_eq!(queue.check(), expected, "{what}");
+    let other = queue.copy();
+    assert_eq!(queue.repair(), expected, "{what}, repaired");
+    assert_eq!(queue.check(), [], "{what}, after the repair");
+    assert_eq!(queue.repair(), [], "{what}, repaired again");
+    let [after, aside] = queue.bodies();
+    assert!(before.iter().all(|body| after.contains(body) || aside.contains(body)), "{what}: lost");
+    other.repair();
+    assert_eq!(other.database, queue.database, "{what}: the same on a replica");
+    queue
+}
+
+use Finding::*;
+
+/// A kind of damage: what is done, and what is found.
+type Row = (&'static str, fn(&mut MemoryKeyspace), &'static [(Finding, u64)]);

@@ -1,0 +1,230 @@
+//! Places that are damaged, lost, too many or wrong.
+
+use super::*;
+
+#[test]
+fn damaged_places_are_found_and_repaired() {
+    let rows: [Row; 25] = [
+        (
+            "members that are none of ours",
+            |k| {
+                for part in [Part::Ranked, Part::Grouped, Part::Inflight, Part::Delayed] {
+                    k.add(part, b"no member", 0.0);
+                }
+            },
+            &[(DamagedPlace, 4)],
+        ),
+        (
+            "ids that are none",
+            |k| {
+                k.add(Part::Ranked, &[0xff; 16], 0.0);
+                k.add(Part::Grouped, &[&[0, b'g'], [0u8; 24].as_slice()].concat(), 0.0);
+                k.add(Part::Inflight, &[0xff; 24], 0.0);
+                k.add(Part::Delayed, &[0; 16], 0.0);
+            },
+            &[(DamagedPlace, 4)],
+        ),
+        (
+            "a rank that is none",
+            |k| k.add(Part::Ranked, &id(RETURNED).0, -1.0),
+            &[(DamagedPlace, 1), (BodyWithoutPlace, 1)],
+        ),
+        (
+            "a rank beyond the last lane",
+            |k| k.add(Part::Ranked, &id(RETURNED).0, 1e300),
+            &[(DamagedPlace, 1), (BodyWithoutPlace, 1)],
+        ),
+        (
+            "a due time that is no moment",
+            |k| k.add(Part::Delayed, &id(DELAYED).0, 0.5),
+            &[(DamagedPlace, 1), (BodyWithoutPlace, 1)],
+        ),
+        (
+            "an end of visibility that is no moment",
+            |k| {
+                let (member, _) = delivery(k, IN_FLIGHT);
+                k.add(Part::Inflight, &member, f64::NEG_INFINITY);
+            },
+            &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
+        ),
+        (
+            "a score in a group",
+            |k| k.add(Part::Grouped, &grouped(b"g", 1, WAITS_IN_G), 1.0),
+            &[(DamagedPlace, 1), (BodyWithoutPlace, 1)],
+        ),
+        (
+            "a number that no group reaches",
+            |k| k.add(Part::Grouped, &grouped(b"g", 1 << 56, WAITS_IN_G), 0.0),
+            &[(DamagedPlace, 1)],
+        ),
+        (
+            "a lost rank",
+            |k| {
+                k.remove(Part::Ranked, &id(PRIORITY).0);
+            },
+            &[(BodyWithoutPlace, 1)],
+        ),
+        (
+            "a lost delay",
+            |k| {
+                k.remove(Part::Delayed, &id(25).0);
+            },
+            &[(BodyWithoutPlace, 1), (WrongGroup, 1), (WrongTurn, 1)],
+        ),
+        (
+            "a lost delay of one that never was in its group",
+            |k| {
+                k.remove(Part::Delayed, &id(27).0);
+            },
+            &[(BodyWithoutPlace, 1), (WrongGroup, 1)],
+        ),
+        (
+            "a lost delivery",
+            |k| {
+                let (member, _) = delivery(k, IN_FLIGHT);
+                k.remove(Part::Inflight, &member);
+            },
+            &[(BodyWithoutPlace, 1), (WrongNote, 1)],
+        ),
+        (
+            "a lost place in a group",
+            |k| {
+                k.remove(Part::Grouped, &grouped(b"g", 1, WAITS_IN_G));
+            },
+            &[(BodyWithoutPlace, 1)],
+        ),
+        (
+            "places of messages that are not there",
+            |k| {
+                k.add(Part::Ranked, &id(70).0, 0.0);
+                k.add(Part::Delayed, &id(71).0, 0.0);
+                k.add(Part::Grouped, &grouped(b"g", 9, 72), 0.0);
+                k.add(Part::Inflight, &[&[0; 8], id(73).0.as_slice()].concat(), -1.0);
+            },
+            &[(PlaceWithoutBody, 4)],
+        ),
+        (
+            "a plain message with a rank",
+            |k| k.add(Part::Ranked, &id(PLAIN).0, 0.0),
+            &[(TwoPlaces, 1)],
+        ),
+        (
+            "a message in flight that waits and is delayed, too",
+            |k| {
+                k.add(Part::Ranked, &id(IN_FLIGHT).0, (9u64 << 43) as f64);
+                k.add(Part::Delayed, &id(IN_FLIGHT).0, 5.0);
+            },
+            &[(TwoPlaces, 2)],
+        ),
+        (
+            "two deliveries",
+            |k| {
+                let (mut member, score) = delivery(k, IN_FLIGHT);
+                member[7] ^= 0x80;
+                k.add(Part::Inflight, &member, score - 7.0);
+            },
+            &[(TwoPlaces, 1)],
+        ),
+        (
+            "a message in two groups",
+            |k| k.add(Part::Grouped, &grouped(b"a", 1, WAITS_IN_G), 0.0),
+            &[(TwoPlaces, 1)],
+        ),
+        (
+            "a rank with another priority",
+            |k| k.add(Part::Ranked, &id(PRIORITY).0, (3u64 << 43) as f64),
+            &[(WrongPlace, 1)],
+        ),
+        (
+            "a note with another priority",
+            |k| put_note(k, RETURNED, |note| note.priority = 3),
+            &[(WrongPlace, 1)],
+        ),
+        (
+            "a note with another number, one with another group, one with none",
+            |k| {
+                let change =
+                    |number| move |note: &mut Note| note.group.as_mut().unwrap().sequence = number;
+                put_note(k, WAITS_IN_G, change(Some(7)));
+                put_note(k, 22, |note| note.group.as_mut().unwrap().name = b"z".to_vec());
+                put_note(k, ALONE_IN_H, change(None));
+            },
+            &[(WrongPlace, 3), (WrongGroup, 2), (WrongTurn, 1)],
+        ),
+        (
+            "a note without the group",
+            |k| put_note(k, WAITS_IN_G, |note| note.group = None),
+            &[(WrongPlace, 1), (WrongGroup, 1)],
+        ),
+        (
+            "a note that names a group of a message with a rank, and one in flight",
+            |k| {
+                for number in [PRIORITY, IN_FLIGHT] {
+                    let group = Membership { name: b"g".to_vec(), sequence: None };
+                    put_note(k, number, |note| note.group = Some(group));
+                }
+            },
+            &[(WrongPlace, 1), (WrongNote, 1), (WrongGroup, 1)],
+        ),
+        (
+            "a dead letter in a group",
+            |k| {
+                k.remove(Part::Ranked, &id(DEAD).0);
+                k.add(Part::Grouped, &grouped(b"tenant", 0, DEAD), 0.0);
+            },
+            &[(WrongPlace, 1)],
+        ),
+        (
+            "a receipt that is not newer than the last",
+            |k| put_note(k, IN_FLIGHT, |note| note.last_receipt = Receipt::LIMIT.0 - 1),
+            &[(WrongPlace, 1), (WrongNote, 1)],
+        ),
+    ];
+    for (what, damage, expected) in rows {
+        damaged(what, damage, expected);
+    }
+}
+
+#[test]
+fn a_message_without_place_is_ready_in_its_old_place() {
+    let queue = damaged(
+        "",
+        |k| {
+            for number in [PRIORITY, DELAYED, DEAD] {
+                k.remove(Part::Ranked, &id(number).0);
+                k.remove(Part::Delayed, &id(number).0);
+            }
+        },
+        &[(BodyWithoutPlace, 3)],
+    );
+    let mut keys = queue.keys();
+    let expected = [
+        (PRIORITY, 2, id(PRIORITY).timestamp_ms()),
+        (DELAYED, 9, id(DELAYED).timestamp_ms()),
+        (DEAD, 9, NOW_MS + 1),
+    ];
+    for (number, lane, since_ms) in expected {
+        let rank = ((lane << 43) + since_ms) as f64;
+        assert_eq!(keys.score(Part::Ranked, &id(number).0), Some(rank), "{number}");
+    }
+}
+
+#[test]
+fn a_delivery_that_can_not_be_read_is_over_and_can_still_be_acknowledged() {
+    let mut receipt = 0;
+    let queue = damaged(
+        "",
+        |k| {
+            let (member, _) = delivery(k, IN_FLIGHT);
+            k.add(Part::Inflight, &member, 1e300);
+            receipt = !u64::from_be_bytes(member[..8].try_into().unwrap());
+        },
+        &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
+    );
+    assert!(queue.keys().score(Part::Ranked, &id(IN_FLIGHT).0).is_some());
+    let deliveries = vec![Claim { id: id(IN_FLIGHT), receipt: Receipt(receipt) }];
+    let op = Op::Acknowledge { now_ms: Some(NOW_MS), deliveries };
+    let (_, effects) = queue.apply("orders", &op);
+    assert_eq!((effects.counts.acked, effects.counts.late_acks), (1, 1));
+    assert_eq!(queue.check(), []);
+}
