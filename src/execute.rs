@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::index::Entry;
 use crate::queue::op::Op;
-use crate::queue::settings::Settings;
+use crate::queue::settings::{Setting, Settings};
 use crate::queue::store::{Part, Store};
 use crate::queue::{Counts, Effects, Outcome, QueueError, apply};
 use crate::reply::CommandError;
@@ -26,7 +26,18 @@ pub fn execute(
     entry: &Rc<Entry>,
     op: &Op<'_>,
 ) -> Result<(Outcome<Body>, Effects), QueueError> {
-    let (outcome, effects) = apply_here(context, entry, op)?;
+    execute_on(context, entry, open(context, entry, Access::Write), op)
+}
+
+/// As [`execute`], with the records of the queue as they were opened to decide on the op.
+pub fn execute_on<'a>(
+    context: Context<'a>,
+    entry: &Rc<Entry>,
+    mut store: Records<ServerKeyspace<'a>>,
+    op: &Op<'_>,
+) -> Result<(Outcome<Body>, Effects), QueueError> {
+    let (outcome, effects) = apply_here(context, entry, &mut store, op)?;
+    drop(store);
     if effects.changed {
         context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(op));
     }
@@ -44,7 +55,9 @@ pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(
         // It may come from a server without cluster: here no other slot may be touched.
         op.keep_to_slot();
     }
-    let (_, mut effects) = apply_here(context, entry, &op)?;
+    let mut store = open(context, entry, Access::Write);
+    let (_, mut effects) = apply_here(context, entry, &mut store, &op)?;
+    drop(store);
     if effects.changed {
         context.replicate_verbatim();
     }
@@ -59,9 +72,10 @@ pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(
 fn apply_here(
     context: Context<'_>,
     entry: &Rc<Entry>,
+    store: &mut Records<ServerKeyspace<'_>>,
     op: &Op<'_>,
 ) -> Result<(Outcome<Body>, Effects), QueueError> {
-    let result = apply(&mut open(context, entry, Access::Write), op);
+    let result = apply(store, op);
     if result.as_ref().is_ok_and(|(_, effects)| effects.changed) {
         context.signal_modified(entry.names.name());
     }
@@ -77,9 +91,8 @@ pub fn open<'a>(
     Records(ServerKeyspace::new(context, entry.names.clone(), access))
 }
 
-/// The queue's settings.
-pub fn settings(context: Context<'_>, entry: &Entry) -> Result<Settings, QueueError> {
-    let mut store = open(context, entry, Access::Read);
+/// These settings of the queue.
+pub fn settings(store: &mut impl Store, wanted: &[Setting]) -> Result<Settings, QueueError> {
     store.require(&[Part::Config])?;
-    Ok(store.settings())
+    Ok(store.settings(wanted))
 }

@@ -6,7 +6,8 @@ use std::fmt;
 use uuid::Uuid;
 
 use crate::queue::QueueError;
-use crate::queue::message::{Body, MAX_PAYLOAD_BYTES, MessageId};
+use crate::queue::look::{Seen, State};
+use crate::queue::message::{Body, Header, MAX_PAYLOAD_BYTES, MessageId, Note, Receipt};
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
@@ -81,6 +82,9 @@ impl fmt::Display for CommandError {
                 f.write_str("WRONGTYPE Operation against a key holding the wrong kind of value")
             }
             Self::Queue(QueueError::Corrupt(corruption)) => write!(f, "CORRUPT {corruption}"),
+            Self::Queue(QueueError::AlreadyDead) => {
+                f.write_str("ERR a message is a dead letter already")
+            }
         }
     }
 }
@@ -114,7 +118,7 @@ pub fn field(context: Context<'_>, name: &str, number: u64) {
     count(context, number);
 }
 
-/// The fields that every message has, in their order.
+/// The fields that every message has, in their order, and those of a delivery.
 const FIELDS: [&str; 7] =
     ["id", "queue", "payload", "timestamp", "retry_count", "visibility_until", "receipt"];
 
@@ -125,36 +129,128 @@ thread_local! {
 
 /// A delivered message: a map.
 pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Delivered<B>) {
-    let death = message.note.as_ref().and_then(|note| note.death.as_ref());
-    let more = if death.is_some() { 4 } else { 0 };
-    context.reply_map(FIELDS.len().saturating_add(more));
-    let retry_count = message.note.as_ref().map_or(0, |note| note.retry_count);
+    let note = message.note.as_ref();
+    let headers = message.body.headers();
+    let own = if message.receipt.is_some() { FIELDS.len() } else { FIELDS.len().saturating_sub(2) };
+    context.reply_map(own.saturating_add(extra_fields(note, &headers)));
     NAMES.with(|names| {
         let names = names.get_or_init(|| FIELDS.map(|name| Word::new(context, name)));
-        let [name_id, name_queue, payload, timestamp, retries, visibility_until, receipt] = names;
-        context.reply_word(name_id);
-        id(context, message.body.id());
-        context.reply_word(name_queue);
-        context.reply_bytes(queue.as_bytes());
-        context.reply_word(payload);
-        context.reply_bytes(message.body.payload());
-        context.reply_word(timestamp);
-        count(context, message.body.id().timestamp_ms());
-        context.reply_word(retries);
-        count(context, retry_count.into());
-        context.reply_word(visibility_until);
-        count(context, message.visibility_until_ms);
-        context.reply_word(receipt);
-        context.reply_bytes(&hexadecimal(message.receipt.0));
+        let [.., visibility_until, receipt] = names;
+        common(context, names, queue, &message.body, note);
+        if let Some((Receipt(number), until_ms)) = message.receipt {
+            context.reply_word(visibility_until);
+            count(context, until_ms);
+            context.reply_word(receipt);
+            context.reply_bytes(&hexadecimal(number));
+        }
     });
-    if let Some(death) = death {
-        context.reply_bytes(b"dead_from");
-        context.reply_bytes(death.from.as_bytes());
+    extra(context, note, &headers);
+}
+
+/// A message that was looked at: a map.
+pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
+    let note = seen.note.as_ref();
+    let headers = seen.body.headers();
+    let consumer = note.and_then(|note| note.consumer.as_ref());
+    let own = match seen.state {
+        State::Ready => 6,
+        State::Inflight(_) => 7usize.saturating_add(consumer.is_some().into()),
+        State::Delayed(_) => 7,
+    };
+    context.reply_map(own.saturating_add(extra_fields(note, &headers)));
+    NAMES.with(|names| {
+        let names = names.get_or_init(|| FIELDS.map(|name| Word::new(context, name)));
+        common(context, names, queue, &seen.body, note);
+    });
+    context.reply_bytes(b"state");
+    match seen.state {
+        State::Ready => context.reply_bytes(b"ready"),
+        State::Inflight(until_ms) => {
+            context.reply_bytes(b"inflight");
+            field(context, "visibility_until", until_ms);
+            if let Some(consumer) = consumer {
+                text_field(context, "consumer", consumer);
+            }
+        }
+        State::Delayed(due_at_ms) => {
+            context.reply_bytes(b"delayed");
+            field(context, "due_at", due_at_ms);
+        }
+    }
+    extra(context, note, &headers);
+}
+
+/// The fields that every message has.
+fn common<B: Body>(
+    context: Context<'_>,
+    names: &[Word; FIELDS.len()],
+    queue: &QueueName,
+    body: &B,
+    note: Option<&Note>,
+) {
+    let [name_id, name_queue, payload, timestamp, retry_count, ..] = names;
+    context.reply_word(name_id);
+    id(context, body.id());
+    context.reply_word(name_queue);
+    context.reply_bytes(queue.as_bytes());
+    context.reply_word(payload);
+    context.reply_bytes(body.payload());
+    context.reply_word(timestamp);
+    count(context, body.id().timestamp_ms());
+    context.reply_word(retry_count);
+    count(context, note.map_or(0, |note| note.retry_count.into()));
+}
+
+/// How many fields [`extra`] replies.
+fn extra_fields(note: Option<&Note>, headers: &[Header<'_>]) -> usize {
+    let of_note = note.map_or(0, |note| {
+        let is_there = [
+            note.priority > 0,
+            note.group.is_some(),
+            note.expires_at_ms.is_some(),
+            note.last_error.is_some(),
+        ];
+        let of_death = if note.death.is_some() { 4 } else { 0 };
+        is_there.into_iter().filter(|is_there| *is_there).count().saturating_add(of_death)
+    });
+    of_note.saturating_add((!headers.is_empty()).into())
+}
+
+/// The fields that a message has only if there is something to say.
+fn extra(context: Context<'_>, note: Option<&Note>, headers: &[Header<'_>]) {
+    if !headers.is_empty() {
+        context.reply_bytes(b"headers");
+        context.reply_map(headers.len());
+        for header in headers {
+            context.reply_bytes(header.name);
+            context.reply_bytes(header.value);
+        }
+    }
+    let Some(note) = note else { return };
+    if note.priority > 0 {
+        field(context, "priority", note.priority.into());
+    }
+    if let Some(group) = &note.group {
+        text_field(context, "group", &group.name);
+    }
+    if let Some(at_ms) = note.expires_at_ms {
+        field(context, "expires_at", at_ms);
+    }
+    if let Some(text) = &note.last_error {
+        text_field(context, "last_error", text);
+    }
+    if let Some(death) = &note.death {
+        text_field(context, "dead_from", death.from.as_bytes());
         field(context, "dead_at", death.at_ms);
-        context.reply_bytes(b"dead_reason");
-        context.reply_bytes(death.reason.word().as_bytes());
+        text_field(context, "dead_reason", death.reason.word().as_bytes());
         field(context, "dead_retries", death.retries.into());
     }
+}
+
+/// A name, then bytes.
+fn text_field(context: Context<'_>, name: &str, text: &[u8]) {
+    context.reply_bytes(name.as_bytes());
+    context.reply_bytes(text);
 }
 
 /// 16 lower-case hexadecimal digits.

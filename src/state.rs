@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 
 use uuid::{ContextV7, Timestamp, Uuid};
 
+use crate::execute::{open, settings};
 use crate::index::{Entry, Index, NEVER, UNKNOWN};
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::{NameError, QueueName};
+use crate::queue::settings::Setting;
 use crate::queue::store::{Part, Store};
 use crate::queue::{Counts, Effects, NextDue};
 use crate::scan::Scan;
 use crate::server::blocked::BlockedClient;
 use crate::server::context::Context;
 use crate::server::key::Access;
-use crate::store::records::Records;
-use crate::store::server_keyspace::ServerKeyspace;
 use crate::timer;
 
 /// See the top of this file.
@@ -150,11 +150,13 @@ impl State {
             }
         }
         self.warn(context, entry, &effects.counts);
-        if effects.became_ready && entry.has_waiting() {
+        if entry.has_waiting()
+            && (effects.became_ready || effects.delivery_ended && has_room_now(context, entry))
+        {
             self.mark(context, entry);
         }
-        if let Some(dead_letter) = &effects.dead_letter {
-            self.note_arrival(context, entry.db, dead_letter);
+        for queue in &effects.arrivals {
+            self.note_arrival(context, entry.db, queue);
         }
     }
 
@@ -202,6 +204,12 @@ impl State {
     }
 }
 
+/// True if the end of a delivery makes room for another one, because their number is limited.
+fn has_room_now(context: Context<'_>, entry: &Entry) -> bool {
+    let mut store = open(context, entry, Access::Read);
+    settings(&mut store, &[Setting::MaxInflight]).is_ok_and(|settings| settings.max_inflight > 0)
+}
+
 /// True if a queue may be shown in the list: in cluster mode not while it only arrives.
 pub fn may_show(context: Context<'_>, entry: &Entry) -> bool {
     with(|state| {
@@ -213,7 +221,6 @@ pub fn may_show(context: Context<'_>, entry: &Entry) -> bool {
 
 /// True if a queue has a message, a setting or anything else. Its database must be selected.
 pub fn exists(context: Context<'_>, entry: &Entry) -> bool {
-    let keyspace = ServerKeyspace::new(context, entry.names.clone(), Access::Read);
-    let mut store = Records(keyspace);
+    let mut store = open(context, entry, Access::Read);
     Part::ALL.iter().any(|part| store.len(*part) > 0)
 }

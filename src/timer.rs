@@ -37,13 +37,18 @@ const LONGEST_MS: u64 = 24 * 60 * 60 * 1_000;
 #[derive(Default)]
 pub struct State {
     armed: Cell<Option<(Timer, u64)>>,
+    is_firing: Cell<bool>,
     waiting_check_ms: Cell<u64>,
 }
 
 /// Lets the timer fire at that moment, unix ms, or earlier. 0: as soon as possible; [`NEVER`]: no
 /// need.
+///
+/// While the timer fires this does nothing: at the end it looks itself when it has to fire again.
+/// The server rounds a timer that is started during a firing up to 1 ms, and what comes right after
+/// would have to wait for it.
 pub fn arm(context: Context<'_>, state: &state::State, at_ms: u64) {
-    if at_ms == NEVER {
+    if at_ms == NEVER || state.timer.is_firing.get() {
         return;
     }
     if let Some((timer, armed_for_ms)) = state.timer.armed.get() {
@@ -85,6 +90,7 @@ fn work(context: Context<'_>, state: &state::State) {
     let start = Instant::now();
     let within = |budget: Duration| start.elapsed() < budget;
 
+    let firing = InFiring::begin(&state.timer.is_firing);
     check_waiting(context, state);
     if is_active && !is_paused {
         // Never the other way round: before 7.0 the server sends what this callback replicates as
@@ -95,7 +101,24 @@ fn work(context: Context<'_>, state: &state::State) {
     }
     while scan::step(context, state) && within(BUDGET) {}
     while forget_one(context, state) && within(BUDGET) {}
+    drop(firing);
     arm_again(context, state, is_active && is_paused);
+}
+
+/// Says, while it lives, that the timer fires; a panic ends it too.
+struct InFiring<'a>(&'a Cell<bool>);
+
+impl<'a> InFiring<'a> {
+    fn begin(is_firing: &'a Cell<bool>) -> Self {
+        is_firing.set(true);
+        Self(is_firing)
+    }
+}
+
+impl Drop for InFiring<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 /// Looks at the queues for which clients wait, now and then, where the server does not tell: Redis

@@ -60,7 +60,7 @@ fn show(context: Context<'_>, queue: Argument<'_>) -> Result<(), CommandError> {
             return Err(CommandError::CorruptSetting(setting));
         }
     }
-    let settings = store.settings();
+    let settings = store.settings(&Setting::ALL);
     context.reply_map(Setting::ALL.len());
     reply_settings(context, &entry, &settings);
     Ok(())

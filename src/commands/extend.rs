@@ -2,11 +2,13 @@
 
 use super::arguments::{Numbers, VISIBILITY};
 use super::claims;
-use crate::execute::{execute, settings};
+use crate::execute::{execute_on, open, settings};
 use crate::queue::op::Op;
+use crate::queue::settings::Setting;
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
+use crate::server::key::Access;
 use crate::server::string::Argument;
 
 /// `MQ.EXTEND queue (id receipt | IDS n id receipt [id receipt ...]) [VISIBILITY ms]`
@@ -36,12 +38,13 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let (mut claims, rest) = claims::read(rest)?;
     let options = Numbers::read(&Extend::SPEC, rest)?;
     let entry = super::entry(context, *queue)?;
+    let mut store = open(context, &entry, Access::Write);
     let visibility_ms = match options.get(&VISIBILITY) {
         Some(visibility_ms) => visibility_ms,
-        None => settings(context, &entry)?.visibility_ms,
+        None => settings(&mut store, &[Setting::Visibility])?.visibility_ms,
     };
     let deliveries = std::mem::take(&mut claims.claims);
     let op = Op::Extend { now_ms: context.now_ms(), deliveries, visibility_ms };
-    let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
+    let outcome = execute_on(context, &entry, store, &op).map(|(outcome, _)| outcome);
     claims.reply(context, outcome, |until_ms| until_ms)
 }

@@ -42,7 +42,7 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Read);
     store.require(&Part::ALL)?;
-    let settings = store.settings();
+    let settings = store.settings(&Setting::ALL);
     let dead_letters = dead_letters(&store, &settings);
     let state = state_fields(context, &entry, &mut store, dead_letters);
     let counts = entry.counts.get();

@@ -3,7 +3,7 @@
 use super::arguments::{DELAY, Numbers};
 use super::claims;
 use crate::execute::execute;
-use crate::queue::op::Op;
+use crate::queue::op::{Op, Return};
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
@@ -41,6 +41,8 @@ fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
         deliveries: std::mem::take(&mut claims.claims),
         delay_ms: options.get(&DELAY),
         same_slot: super::is_same_slot_only(),
+        how: Return::Counted,
+        reason: None,
     };
     let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
     claims.reply(context, outcome, |_| 1)

@@ -3,15 +3,16 @@
 use std::rc::Rc;
 
 use super::arguments::{Numbers, VISIBILITY};
-use crate::execute::{Body, execute, settings};
+use crate::execute::{Body, execute_on, open, settings};
 use crate::index::Entry;
 use crate::queue::Outcome;
-use crate::queue::op::{MAX_BATCH, Op, Sweep};
+use crate::queue::op::{MAX_BATCH, Mode, Op, Sweep};
 use crate::queue::pull::Pulled;
-use crate::queue::settings::MAX_DURATION_MS;
+use crate::queue::settings::{MAX_DURATION_MS, Setting};
 use crate::reply::{self, CommandError};
 use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
 use crate::server::context::Context;
+use crate::server::key::Access;
 use crate::server::string::Argument;
 use crate::state;
 use crate::waiting::{self, Patience};
@@ -141,24 +142,23 @@ fn take(
     request: &Request,
 ) -> Result<Pulled<Body>, CommandError> {
     let now_ms = context.now_ms();
+    let mut store = open(context, entry, Access::Write);
     let visibility_ms = match request.visibility_ms {
         Some(visibility_ms) => visibility_ms,
-        None => settings(context, entry)?.visibility_ms,
+        None => settings(&mut store, &[Setting::Visibility])?.visibility_ms,
     };
     let is_due = state::with(|state| state.may_be_due(entry, now_ms));
     let limit = if is_due { request.count().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {
         now_ms,
         count: request.count(),
-        visibility_ms,
+        delivery: Mode::Receipt { visibility_ms, consumer: None },
         base_receipt: state::with(|state| state.base_receipt(now_ms)),
         sweep: Sweep { limit, same_slot: super::is_same_slot_only() },
+        acknowledged: Vec::new(),
     };
-    let (outcome, _) = execute(context, entry, &op)?;
-    match outcome {
+    match execute_on(context, entry, store, &op)?.0 {
         Outcome::Pulled(pulled) => Ok(pulled),
-        Outcome::Done | Outcome::Settled(_) => {
-            Ok(Pulled { messages: Vec::new(), error: None, more_due: false })
-        }
+        _ => Ok(Pulled::nothing()),
     }
 }

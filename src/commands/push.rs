@@ -1,12 +1,14 @@
 //! MQ.PUSH: a new message.
 
 use super::arguments::{DELAY, Numbers};
-use crate::execute::{execute, settings};
+use crate::execute::{execute_on, open, settings};
 use crate::queue::message::MAX_PAYLOAD_BYTES;
 use crate::queue::op::Op;
+use crate::queue::settings::Setting;
 use crate::reply::{self, CommandError};
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
+use crate::server::key::Access;
 use crate::server::string::Argument;
 use crate::state;
 
@@ -41,13 +43,15 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     }
     let entry = super::entry(context, *queue)?;
     let now_ms = context.now_ms();
+    let mut store = open(context, &entry, Access::Write);
     let delay_ms = match options.get(&DELAY) {
         Some(delay_ms) => delay_ms,
-        None => settings(context, &entry)?.delay_ms,
+        None => settings(&mut store, &[Setting::Delay])?.delay_ms,
     };
     let due_at_ms = (delay_ms > 0).then(|| now_ms.saturating_add(delay_ms));
     let id = state::with(|state| state.new_id(now_ms));
-    execute(context, &entry, &Op::Push { id, due_at_ms, payload })?;
+    let op = Op::Push { id, due_at_ms, payload, with: None };
+    execute_on(context, &entry, store, &op)?;
     reply::id(context, id);
     Ok(())
 }

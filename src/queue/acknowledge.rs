@@ -1,26 +1,20 @@
 //! The end of deliveries that were worked off, and what a claim that fits none is told.
 
-use super::message::{Ended, MessageId};
+use super::group::Slot;
+use super::message::{Ended, MessageId, Note};
 use super::op::Claim;
 use super::store::{Delivery, Part, Store};
-use super::{Effects, QueueError, Settled};
-
-/// The parts that a claim can touch.
-pub(super) const PARTS: [Part; 6] =
-    [Part::Inflight, Part::Messages, Part::Notes, Part::Retried, Part::Ranked, Part::Delayed];
+use super::{Effects, QueueError, Settled, place};
 
 /// Removes each message whose delivery is claimed by its own receipt. Deliveries whose end is not
 /// after `now_ms` count as late.
-pub fn acknowledge<S: Store>(
+pub(super) fn acknowledge<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     claims: &[Claim],
     now_ms: Option<u64>,
 ) -> Result<Vec<Settled>, QueueError> {
     store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
-    if store.len(Part::Notes) > 0 {
-        store.require(&PARTS)?;
-    }
     let mut settled = Vec::with_capacity(claims.len());
     for claim in claims {
         settled.push(acknowledge_one(store, effects, *claim, now_ms)?);
@@ -36,21 +30,29 @@ fn acknowledge_one<S: Store>(
 ) -> Result<Settled, QueueError> {
     let Claim { id, receipt } = claim;
     let delivery = Delivery { id, receipt };
+    let note = match store.len(Part::Notes) {
+        0 => None,
+        _ => store.note(id).unwrap_or(None),
+    };
+    if let Some(note) = &note
+        && !effects.changed
+    {
+        place::require(store, note)?;
+    }
     let mut is_late = now_ms.is_some_and(|now_ms| {
         store.inflight_until(delivery).is_some_and(|until_ms| until_ms <= now_ms)
     });
-    if !store.remove_inflight(delivery) {
-        if !effects.changed {
-            store.require(&PARTS)?;
-        }
-        if !take_returned(store, claim) {
-            return Ok(refuse(store, effects, id));
-        }
+    let slot = if store.remove_inflight(delivery) {
+        Some(Slot::Inflight)
+    } else {
+        let Some(slot) = note.as_ref().and_then(|note| take_returned(store, claim, note)) else {
+            return refuse_first(store, effects, id);
+        };
         is_late = true;
-    }
-    store.remove_message(id);
-    store.remove_note(id);
-    effects.changed = true;
+        slot
+    };
+    place::forget(store, effects, id, note.as_ref(), slot);
+    effects.delivery_ended = true;
     effects.counts.acked = effects.counts.acked.saturating_add(1);
     effects.counts.late_acks = effects.counts.late_acks.saturating_add(is_late.into());
     Ok(Settled::Done(0))
@@ -58,11 +60,21 @@ fn acknowledge_one<S: Store>(
 
 /// Takes a message that came back by time out of the place where it waits, if the claim is that of
 /// its last delivery: late, but nobody newer holds it.
-fn take_returned<S: Store>(store: &mut S, claim: Claim) -> bool {
-    let Ok(Some(note)) = store.note(claim.id) else { return false };
-    note.ended == Ended::ByTime
-        && note.last_receipt == claim.receipt.0
-        && (store.remove_ranked(claim.id) || store.remove_delayed(claim.id))
+fn take_returned<S: Store>(store: &mut S, claim: Claim, note: &Note) -> Option<Option<Slot>> {
+    let is_last = note.ended == Ended::ByTime && note.last_receipt == claim.receipt.0;
+    if is_last { place::take_out(store, claim.id, note) } else { None }
+}
+
+/// As [`refuse`]; the parts that it looks at are required if nothing was changed yet.
+fn refuse_first<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    id: MessageId,
+) -> Result<Settled, QueueError> {
+    if !effects.changed {
+        store.require(&[Part::Ranked, Part::Delayed, Part::Grouped])?;
+    }
+    Ok(refuse(store, effects, id))
 }
 
 /// What to say of a claim that fits no delivery.
@@ -81,6 +93,7 @@ fn was_delivered<S: Store>(store: &mut S, id: MessageId) -> bool {
     }
     match store.note(id) {
         Ok(Some(note)) if note.ended != Ended::Never => true,
-        _ => !store.is_ranked(id) && !store.is_delayed(id),
+        Ok(note) => !place::is_waiting(store, id, note.as_ref()),
+        Err(_) => !place::is_waiting(store, id, None),
     }
 }

@@ -2,15 +2,19 @@
 
 use super::settings::Setting;
 use super::store::{Part, Store};
-use super::{Effects, QueueError};
+use super::{Effects, QueueError, group};
 
 /// Stores each value as text, or, for None, sets the setting back to its default.
-pub fn configure<S: Store>(
+pub(super) fn configure<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     changes: &[(Setting, Option<Vec<u8>>)],
 ) -> Result<(), QueueError> {
     store.require(&[Part::Config])?;
+    let is_about_groups = changes.iter().any(|(setting, _)| *setting == Setting::GroupInflight);
+    if is_about_groups {
+        store.require(&group::PARTS)?;
+    }
     for (setting, text) in changes {
         let stored = store.setting(*setting);
         if stored == *text {
@@ -21,6 +25,11 @@ pub fn configure<S: Store>(
             None => store.remove_setting(*setting),
         }
         effects.changed = true;
+        // A limit may have been raised.
+        effects.became_ready = true;
+    }
+    if is_about_groups && effects.changed {
+        group::settle_all(store, effects);
     }
     Ok(())
 }

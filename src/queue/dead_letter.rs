@@ -1,11 +1,12 @@
 //! A message dies: it moves to the dead-letter queue, where it is an ordinary message again, but
 //! one that never dies a second time.
 
-use super::message::{Death, DeathReason, Ended, MessageId, Note, Rank};
-use super::retry::Moment;
+use super::group::Slot;
+use super::message::{Death, DeathReason, Ended, MessageId, Note};
+use super::retry::{self, Moment};
 use super::settings::Settings;
 use super::store::{Part, Store};
-use super::{Effects, retry};
+use super::{Effects, place};
 
 /// Moves a message, which has no place any more, to the dead-letter queue. False, and nothing
 /// moved, if that can't take it. A message whose body can't be read is set aside instead.
@@ -15,7 +16,7 @@ pub(super) fn bury<S: Store>(
     settings: &Settings,
     id: MessageId,
     note: &Note,
-    moment: Moment,
+    (reason, moment): (DeathReason, Moment),
 ) -> bool {
     let Some(mut grave) = open(store, settings, moment) else {
         effects.counts.dead_letters_refused = effects.counts.dead_letters_refused.saturating_add(1);
@@ -25,6 +26,7 @@ pub(super) fn bury<S: Store>(
         Ok(Some(body)) => body,
         Ok(None) | Err(_) => {
             retry::set_aside(store, effects, id);
+            place::leave_group(store, effects, note, Some(Slot::Inflight));
             return true;
         }
     };
@@ -32,21 +34,27 @@ pub(super) fn bury<S: Store>(
     let death = Death {
         from: store.queue().clone(),
         at_ms: moment.now_ms,
-        reason: DeathReason::Retries,
+        reason,
         retries: note.retry_count,
     };
-    // The receipt stays: later ones of this message must be greater.
-    let epitaph = Note {
+    // The receipt stays: later ones of this message must be greater. Priority and group stay for its
+    // way back.
+    let mut epitaph = Note {
         retry_count: 0,
-        last_receipt: note.last_receipt,
         ended: Ended::Never,
         death: Some(death),
+        expires_at_ms: None,
+        dedup: None,
+        ..note.clone()
     };
+    if let Some(member) = &mut epitaph.group {
+        member.sequence = None;
+    }
+    let mut there = Effects::none();
+    place::make_ready(&mut grave, &mut there, id, &mut epitaph, moment.now_ms, None);
     grave.put_note(id, &epitaph);
-    grave.add_ranked(id, Rank::plain(moment.now_ms));
-    effects.dead_letter = Some(grave.queue().clone());
-    store.remove_message(id);
-    store.remove_note(id);
+    effects.note_arrival(grave.queue());
+    place::forget(store, effects, id, Some(note), Some(Slot::Inflight));
     effects.counts.dead = effects.counts.dead.saturating_add(1);
     true
 }
@@ -58,6 +66,7 @@ fn open<S: Store>(store: &S, settings: &Settings, moment: Moment) -> Option<S> {
         return None;
     }
     let mut grave = store.other(&name);
-    grave.require(&[Part::Messages, Part::Notes, Part::Retried, Part::Ranked]).ok()?;
+    let parts = [Part::Messages, Part::Notes, Part::Retried, Part::Ranked, Part::Dead];
+    grave.require(&parts).ok()?;
     Some(grave)
 }

@@ -1,19 +1,20 @@
 //! The visibility of running deliveries restarts.
 
-use super::acknowledge::{PARTS, refuse};
+use super::acknowledge::refuse;
 use super::op::Claim;
-use super::store::{Delivery, Store};
+use super::store::{Delivery, Part, Store};
 use super::{Effects, QueueError, Settled};
 
 /// Lets the visibility of each claimed delivery end `visibility_ms` from `now_ms`, later or sooner.
-pub fn extend<S: Store>(
+pub(super) fn extend<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     claims: &[Claim],
     now_ms: u64,
     visibility_ms: u64,
 ) -> Result<Vec<Settled>, QueueError> {
-    store.require(&PARTS)?;
+    store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
+    store.require(&[Part::Ranked, Part::Delayed, Part::Grouped])?;
     let until_ms = now_ms.saturating_add(visibility_ms);
     let mut settled = Vec::with_capacity(claims.len());
     for &Claim { id, receipt } in claims {

@@ -4,26 +4,39 @@
 //! setting of the process, or walks anything in hash order: the same state and the same op give
 //! the same new state on the master, on its replicas and when the append-only file is loaded.
 
-pub mod acknowledge;
-pub mod configure;
-pub mod dead_letter;
-pub mod extend;
+mod acknowledge;
+mod configure;
+mod dead_letter;
+mod dedup;
+mod extend;
+mod group;
+pub mod limits;
+mod line;
+pub mod look;
 pub mod message;
 pub mod name;
 pub mod op;
+mod pause;
+mod place;
 pub mod pull;
 pub mod push;
-pub mod retry;
+pub mod redrive;
+mod remove;
+mod reschedule;
+mod retry;
 pub mod settings;
 pub mod store;
-pub mod sweep;
+mod sweep;
 
 use std::fmt;
 
 use message::MessageId;
 use name::QueueName;
-use op::Op;
-use pull::Pulled;
+use op::{Numbered, Op};
+use pull::{Pull, Pulled};
+use push::Pushed;
+use redrive::Redrive;
+use retry::GiveBack;
 use store::Store;
 
 /// What can go wrong with a request that was well formed.
@@ -33,6 +46,8 @@ pub enum QueueError {
     WrongType,
     /// A stored record can't be read: which one. It was set aside, unless the sentence says else.
     Corrupt(Corruption),
+    /// A dead letter can't die again. Nothing was changed.
+    AlreadyDead,
 }
 
 /// Which stored record can't be read.
@@ -118,6 +133,16 @@ pub struct Counts {
     pub damaged: u64,
     /// Messages that should have died, but their dead-letter queue can't take them.
     pub dead_letters_refused: u64,
+    /// Messages that were discarded because their time to live was over.
+    pub ttl_expired: u64,
+    /// Pushes that were answered with the id of an earlier one.
+    pub deduplicated: u64,
+    /// Dead letters that went back.
+    pub redriven: u64,
+    /// Messages that were not pushed because the queue was full.
+    pub refused_full: u64,
+    /// Messages that were removed on purpose.
+    pub deleted: u64,
 }
 
 impl Counts {
@@ -134,6 +159,11 @@ impl Counts {
             (&mut self.bad_receipts, more.bad_receipts),
             (&mut self.damaged, more.damaged),
             (&mut self.dead_letters_refused, more.dead_letters_refused),
+            (&mut self.ttl_expired, more.ttl_expired),
+            (&mut self.deduplicated, more.deduplicated),
+            (&mut self.redriven, more.redriven),
+            (&mut self.refused_full, more.refused_full),
+            (&mut self.deleted, more.deleted),
         ] {
             *total = total.wrapping_add(more);
         }
@@ -145,10 +175,12 @@ impl Counts {
 pub struct Effects {
     /// The stored state is another than before: the op must be replicated.
     pub changed: bool,
-    /// A message became ready in this queue.
+    /// A message of this queue may be deliverable that was not before.
     pub became_ready: bool,
-    /// The queue that took dead messages, if one did.
-    pub dead_letter: Option<QueueName>,
+    /// A delivery ended: where there is a limit of messages in flight, another one may begin.
+    pub delivery_ended: bool,
+    /// The other queues in which messages became ready.
+    pub arrivals: Vec<QueueName>,
     /// The queue's deadlines.
     pub next_due: NextDue,
     /// The greatest receipt that was given.
@@ -162,10 +194,17 @@ impl Effects {
         Self {
             changed: false,
             became_ready: false,
-            dead_letter: None,
+            delivery_ended: false,
+            arrivals: Vec::new(),
             next_due: NextDue::NotEarlier,
             last_receipt: None,
             counts: Counts::default(),
+        }
+    }
+
+    fn note_arrival(&mut self, queue: &QueueName) {
+        if !self.arrivals.contains(queue) {
+            self.arrivals.push(queue.clone());
         }
     }
 }
@@ -173,12 +212,16 @@ impl Effects {
 /// What an op answers.
 #[derive(Debug)]
 pub enum Outcome<B> {
-    /// Of a push, a sweep or new settings: nothing to say.
+    /// Of a sweep, new settings, a pause: nothing to say.
     Done,
+    /// Of a push.
+    Pushed(Pushed),
     /// Of a pull.
     Pulled(Pulled<B>),
     /// Of an acknowledgment, a return or an extension: one per claim, in their order.
     Settled(Vec<Settled>),
+    /// Of what is done to messages by id or as a whole: their number.
+    Count(u64),
 }
 
 /// Changes the stored state as `op` says. On an error nothing was changed.
@@ -187,41 +230,74 @@ pub fn apply<S: Store>(
     op: &Op<'_>,
 ) -> Result<(Outcome<S::Body>, Effects), QueueError> {
     let mut effects = Effects::none();
-    let outcome = match op {
-        Op::Push { id, due_at_ms, payload } => {
-            push::push(store, &mut effects, *id, *due_at_ms, payload)?;
-            Outcome::Done
+    let outcome = dispatch(store, &mut effects, op)?;
+    Ok((outcome, effects))
+}
+
+fn dispatch<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    op: &Op<'_>,
+) -> Result<Outcome<S::Body>, QueueError> {
+    Ok(match op {
+        Op::Push { id, due_at_ms, payload, with } => {
+            let messages = [Numbered { id: *id, payload }];
+            Outcome::Pushed(push::push(store, effects, &messages, *due_at_ms, with.as_ref())?)
         }
-        Op::Pull { now_ms, count, visibility_ms, base_receipt, sweep } => {
-            let request = pull::Pull {
+        Op::PushMany { messages, due_at_ms, with } => {
+            Outcome::Pushed(push::push(store, effects, messages, *due_at_ms, with.as_ref())?)
+        }
+        Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged } => {
+            let request = Pull {
                 now_ms: *now_ms,
                 count: *count,
-                visibility_ms: *visibility_ms,
+                delivery: *delivery,
                 base_receipt: *base_receipt,
                 sweep: *sweep,
+                acknowledged,
             };
-            Outcome::Pulled(pull::pull(store, &mut effects, &request)?)
+            Outcome::Pulled(pull::pull(store, effects, &request)?)
         }
         Op::Sweep { now_ms, sweep } => {
-            sweep::sweep(store, &mut effects, *now_ms, *sweep)?;
+            sweep::sweep(store, effects, *now_ms, *sweep)?;
             Outcome::Done
         }
         Op::Acknowledge { now_ms, deliveries } => {
-            Outcome::Settled(acknowledge::acknowledge(store, &mut effects, deliveries, *now_ms)?)
+            Outcome::Settled(acknowledge::acknowledge(store, effects, deliveries, *now_ms)?)
         }
-        Op::GiveBack { now_ms, deliveries, delay_ms, same_slot } => {
-            let rule =
-                retry::GiveBack { now_ms: *now_ms, delay_ms: *delay_ms, same_slot: *same_slot };
-            Outcome::Settled(retry::give_back(store, &mut effects, deliveries, rule)?)
+        Op::GiveBack { now_ms, deliveries, delay_ms, same_slot, how, reason } => {
+            let (now_ms, delay_ms, same_slot) = (*now_ms, *delay_ms, *same_slot);
+            let rule = GiveBack { now_ms, delay_ms, same_slot, how: *how, reason: *reason };
+            Outcome::Settled(retry::give_back(store, effects, deliveries, rule)?)
         }
         Op::Extend { now_ms, deliveries, visibility_ms } => {
-            let settled = extend::extend(store, &mut effects, deliveries, *now_ms, *visibility_ms)?;
+            let settled = extend::extend(store, effects, deliveries, *now_ms, *visibility_ms)?;
             Outcome::Settled(settled)
         }
         Op::Configure { changes } => {
-            configure::configure(store, &mut effects, changes)?;
+            configure::configure(store, effects, changes)?;
             Outcome::Done
         }
-    };
-    Ok((outcome, effects))
+        Op::Delete { ids } => Outcome::Count(remove::delete(store, effects, ids)?),
+        Op::Purge => Outcome::Count(remove::purge(store, effects)?),
+        Op::Drop => Outcome::Count(remove::drop(store, effects)?),
+        Op::Reschedule { now_ms, id, due_at_ms } => {
+            let count = reschedule::reschedule(store, effects, *id, *due_at_ms, *now_ms)?;
+            Outcome::Count(count)
+        }
+        Op::Redrive { now_ms, count, to, same_slot } => {
+            let (now_ms, count, same_slot) = (*now_ms, *count, *same_slot);
+            let request = Redrive { now_ms, count, to: to.as_ref(), same_slot };
+            Outcome::Count(redrive::redrive(store, effects, request)?)
+        }
+        Op::Pause { until_ms } => {
+            pause::pause(store, effects, *until_ms)?;
+            Outcome::Done
+        }
+        Op::Resume => {
+            pause::resume(store, effects)?;
+            Outcome::Done
+        }
+        Op::Repair => Outcome::Done,
+    })
 }

@@ -1,26 +1,32 @@
-//! Deliveries: the first waiting messages become invisible for a while and get receipts.
+//! Deliveries: the first waiting messages become invisible for a while and get receipts, or are
+//! handed out for good.
 
-use super::message::{Body, MessageId, Note, Rank, Receipt};
-use super::op::Sweep;
+use super::group::{self, Slot};
+use super::line::{self, Next, Obstacle, Order, Origin, Taken};
+use super::message::{Body, Note, Receipt};
+use super::op::{Claim, Mode, Sweep};
+use super::settings::Setting;
 use super::store::{Delivery, Part, Store};
-use super::{Corruption, Effects, NextDue, QueueError, sweep};
+use super::{Effects, QueueError, Settled, acknowledge, limits, place, sweep};
 
 /// A batch ends after the message that brings its payloads over this many bytes.
 pub const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a pull asks for; see [`Op::Pull`](super::op::Op::Pull).
 #[derive(Debug, Clone, Copy)]
-pub struct Pull {
+pub struct Pull<'a> {
     /// The moment, unix ms.
     pub now_ms: u64,
     /// The most messages.
     pub count: u32,
-    /// How long they stay invisible.
-    pub visibility_ms: u64,
+    /// How they are delivered.
+    pub delivery: Mode<'a>,
     /// The smallest receipt to give.
     pub base_receipt: Receipt,
     /// How much of what is due is moved first.
     pub sweep: Sweep,
+    /// Deliveries that were worked off.
+    pub acknowledged: &'a [Claim],
 }
 
 /// A message as it is delivered.
@@ -28,17 +34,17 @@ pub struct Pull {
 pub struct Delivered<B> {
     /// The body.
     pub body: B,
-    /// What else is known of it; None for a first delivery.
+    /// What else is known of it; None if nothing is.
     pub note: Option<Note>,
-    /// When its visibility ends, unix ms.
-    pub visibility_until_ms: u64,
-    /// The receipt.
-    pub receipt: Receipt,
+    /// Its receipt and when its visibility ends, unix ms; None if it was handed out for good.
+    pub receipt: Option<(Receipt, u64)>,
 }
 
 /// What a pull found.
 #[derive(Debug)]
 pub struct Pulled<B> {
+    /// What became of the deliveries that were worked off, in their order.
+    pub settled: Vec<Settled>,
     /// In the order of delivery.
     pub messages: Vec<Delivered<B>>,
     /// Why nothing was delivered, if the first waiting record can't be read.
@@ -47,115 +53,149 @@ pub struct Pulled<B> {
     pub more_due: bool,
 }
 
-/// Sweeps, then delivers.
-pub fn pull<S: Store>(
+impl<B> Pulled<B> {
+    /// Of a pull that found nothing.
+    pub fn nothing() -> Self {
+        Self { settled: Vec::new(), messages: Vec::new(), error: None, more_due: false }
+    }
+}
+
+/// Acknowledges, sweeps, then delivers.
+pub(super) fn pull<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    pull: &Pull,
+    pull: &Pull<'_>,
 ) -> Result<Pulled<S::Body>, QueueError> {
     store.require(&[Part::Ready, Part::Ranked, Part::Messages, Part::Inflight])?;
+    store.require(&[Part::Turns, Part::Config])?;
     if pull.sweep.limit > 0 {
-        sweep::sweep(store, effects, pull.now_ms, pull.sweep)?;
+        store.require(&Part::ALL)?;
     }
-    let more_due = matches!(effects.next_due, NextDue::Exactly(Some(due)) if due <= pull.now_ms);
-    let mut ranked = store.len(Part::Ranked) > 0;
-    if ranked {
-        store.require(&[Part::Notes, Part::Retried])?;
+    let mut pulled = Pulled::nothing();
+    if !pull.acknowledged.is_empty() {
+        pulled.settled =
+            acknowledge::acknowledge(store, effects, pull.acknowledged, Some(pull.now_ms))?;
     }
-
-    let mut pulled = Pulled { messages: Vec::new(), error: None, more_due };
-    let visibility_until_ms = pull.now_ms.saturating_add(pull.visibility_ms);
-    let mut next_receipt = pull.base_receipt;
-    let mut bytes = 0usize;
-    while (pulled.messages.len() as u64) < u64::from(pull.count) && bytes <= BATCH_BYTES {
-        let (body, note) = match take_first(store, &mut ranked) {
-            Ok(Some(taken)) => taken,
-            Ok(None) => break,
-            // A batch ends before a record that can't be read: the next pull meets it first.
-            Err(_) if !pulled.messages.is_empty() => break,
-            Err(corruption) => {
-                pulled.error = Some(match set_first_aside(store, effects, corruption) {
-                    Ok(()) => QueueError::Corrupt(corruption),
-                    Err(error) => error,
-                });
-                break;
-            }
-        };
-        let floor = note.as_ref().map_or(0, |note| note.last_receipt.saturating_add(1));
-        let receipt = next_receipt.max(Receipt(floor));
-        next_receipt = receipt.next();
-        store.put_inflight(Delivery { id: body.id(), receipt }, visibility_until_ms);
-        bytes = bytes.saturating_add(body.payload().len());
-        pulled.messages.push(Delivered { body, note, visibility_until_ms, receipt });
-        effects.last_receipt = Some(receipt);
+    if pull.sweep.limit > 0 {
+        pulled.more_due = sweep::sweep_messages(store, effects, pull.now_ms, pull.sweep)?;
     }
-    if !pulled.messages.is_empty() {
-        effects.changed = true;
-        effects.next_due.add(visibility_until_ms);
-        effects.counts.pulled = pulled.messages.len() as u64;
-    }
+    deliver(store, effects, pull, &mut pulled);
     Ok(pulled)
 }
 
-/// A message out of its place, and what else is known of it.
-type Taken<B> = (B, Option<Note>);
-
-/// Takes the first waiting message out of its place; its body is in `Messages` then. `ranked` says
-/// whether `Ranked` may have something, and is kept up to date. On an error nothing was changed.
-fn take_first<S: Store>(
-    store: &mut S,
-    ranked: &mut bool,
-) -> Result<Option<Taken<S::Body>>, Corruption> {
-    if let Some(id) = first_if_ranked(store, ranked)? {
-        let body = store.message(id)?.ok_or(Corruption::NoBody(id))?;
-        let note = store.note(id)?;
-        store.remove_ranked(id);
-        return Ok(Some((body, note)));
-    }
-    let Some(body) = store.take_ready()? else { return Ok(None) };
-    store.put_message(&body);
-    Ok(Some((body, None)))
-}
-
-/// The first waiting message if that is in `Ranked`: compares the heads by rank, then by id.
-fn first_if_ranked<S: Store>(
-    store: &mut S,
-    ranked: &mut bool,
-) -> Result<Option<MessageId>, Corruption> {
-    if !*ranked {
-        return Ok(None);
-    }
-    let Some((member, rank)) = store.first_ranked() else {
-        *ranked = false;
-        return Ok(None);
-    };
-    let id = member.map_err(|_| Corruption::Place)?;
-    let Some(ready) = store.first_ready()? else { return Ok(Some(id)) };
-    let ranked_first = (rank, id) < (Rank::plain(ready.timestamp_ms()), ready);
-    Ok(ranked_first.then_some(id))
-}
-
-/// Takes what [`take_first`] could not read out of the way. Error: [`QueueError::WrongType`] when
-/// it can't go to `Damaged`; nothing is changed then.
-fn set_first_aside<S: Store>(
+fn deliver<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    corruption: Corruption,
-) -> Result<(), QueueError> {
-    store.require(&[Part::Damaged])?;
-    match corruption {
-        Corruption::Ready => store.set_ready_aside(),
-        Corruption::Place => {
-            if let Some((Err(member), _)) = store.first_ranked() {
-                store.set_member_aside(Part::Ranked, &member);
+    pull: &Pull<'_>,
+    pulled: &mut Pulled<S::Body>,
+) {
+    let count = limits::allowed(store, pull.now_ms).min(pull.count.into());
+    let aging_ms = match store.len(Part::Ranked) {
+        0 => 0,
+        _ => store.settings(&[Setting::Aging]).aging_ms,
+    };
+    let order = Order { now_ms: pull.now_ms, aging_ms };
+    let mut next_receipt = pull.base_receipt;
+    let mut bytes = 0usize;
+    while (pulled.messages.len() as u64) < count && bytes <= BATCH_BYTES {
+        let taken = match line::take_next(store, effects, order) {
+            Ok(Next::Message(taken)) => taken,
+            Ok(Next::Nothing) => break,
+            Ok(Next::Expired) => {
+                pulled.more_due = true;
+                break;
             }
-        }
-        Corruption::Message(id) | Corruption::NoBody(id) => {
-            store.remove_ranked(id);
-            store.set_message_aside(id);
-        }
+            // A batch ends before a record that can't be read: the next pull meets it first.
+            Err(_) if !pulled.messages.is_empty() => break,
+            Err(obstacle) => {
+                pulled.error = Some(set_aside(store, effects, obstacle));
+                break;
+            }
+        };
+        bytes = bytes.saturating_add(taken.body.payload().len());
+        let delivered = match pull.delivery {
+            Mode::Receipt { visibility_ms, consumer } => {
+                let until_ms = pull.now_ms.saturating_add(visibility_ms);
+                let with = With { next_receipt: &mut next_receipt, until_ms, consumer };
+                effects.next_due.add(until_ms);
+                hand_out(store, effects, taken, with)
+            }
+            Mode::Final => hand_out_for_good(store, effects, taken),
+        };
+        pulled.messages.push(delivered);
     }
-    effects.changed = true;
-    effects.counts.damaged = effects.counts.damaged.saturating_add(1);
-    Ok(())
+    if !pulled.messages.is_empty() {
+        effects.changed = true;
+        effects.counts.pulled = pulled.messages.len() as u64;
+        limits::note_deliveries(store, effects, effects.counts.pulled, pull.now_ms);
+    }
+}
+
+/// What a delivery with a receipt gets.
+struct With<'a> {
+    next_receipt: &'a mut Receipt,
+    until_ms: u64,
+    consumer: Option<&'a [u8]>,
+}
+
+fn hand_out<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    taken: Taken<S::Body>,
+    with: With<'_>,
+) -> Delivered<S::Body> {
+    let Taken { body, mut note, from } = taken;
+    let id = body.id();
+    let floor = note.as_ref().map_or(0, |note| note.last_receipt.saturating_add(1));
+    let receipt = (*with.next_receipt).max(Receipt(floor));
+    *with.next_receipt = receipt.next();
+    effects.last_receipt = Some(receipt);
+    if from == Origin::Ready {
+        store.put_message(&body);
+    }
+    store.put_inflight(Delivery { id, receipt }, with.until_ms);
+    pass_turn(store, effects, note.as_ref(), Some(Slot::Inflight));
+    if let Some(consumer) = with.consumer {
+        let note = note.get_or_insert_default();
+        note.consumer = Some(consumer.to_vec());
+        store.put_note(id, note);
+    }
+    Delivered { body, note, receipt: Some((receipt, with.until_ms)) }
+}
+
+fn hand_out_for_good<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    taken: Taken<S::Body>,
+) -> Delivered<S::Body> {
+    let Taken { body, note, from } = taken;
+    pass_turn(store, effects, note.as_ref(), None);
+    if from != Origin::Ready {
+        place::forget(store, effects, body.id(), note.as_ref(), None);
+    }
+    Delivered { body, note, receipt: None }
+}
+
+/// A message was taken: its group counts it as `to` now, and it is the next group's turn.
+fn pass_turn<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    note: Option<&Note>,
+    to: Option<Slot>,
+) {
+    match note.and_then(Note::active_group) {
+        Some(member) => group::serve(store, effects, &member.name, to),
+        None => group::pass_turn(store),
+    }
+}
+
+/// Takes what can't be read out of the way, and says what it was.
+fn set_aside<S: Store>(store: &mut S, effects: &mut Effects, obstacle: Obstacle) -> QueueError {
+    match obstacle {
+        Obstacle::WrongType => QueueError::WrongType,
+        Obstacle::Corrupt(corruption) => match line::set_first_aside(store, effects, corruption) {
+            Ok(()) => QueueError::Corrupt(corruption),
+            Err(error) => error,
+        },
+    }
 }

@@ -1,60 +1,107 @@
 //! A delivery comes back, by time or because it was given back: the message is counted, and waits
-//! again or dies.
+//! again, dies, or is discarded because its time to live is over.
 
-use super::acknowledge::{PARTS, refuse};
-use super::message::{Ended, MessageId, Note, Rank};
-use super::op::Claim;
-use super::settings::Settings;
+use super::acknowledge::refuse;
+use super::group::Slot;
+use super::message::{DeathReason, Ended, MessageId};
+use super::op::{Claim, Return};
+use super::settings::{Setting, Settings};
 use super::store::{Delivery, Part, Store};
-use super::{Effects, QueueError, Settled, dead_letter};
+use super::{Effects, QueueError, Settled, dead_letter, place};
 
-/// How deliveries are given back.
+/// The settings that returns depend on.
+pub(super) const SETTINGS: [Setting; 4] =
+    [Setting::MaxRetries, Setting::DeadLetter, Setting::Backoff, Setting::BackoffMax];
+
+/// How deliveries are given back; see [`Op::GiveBack`](super::op::Op::GiveBack).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GiveBack {
+pub struct GiveBack<'a> {
     /// The moment, unix ms.
     pub now_ms: u64,
     /// How long until the messages are ready again; None: as the backoff says.
     pub delay_ms: Option<u64>,
     /// Dead messages may go to a queue of the same slot only.
     pub same_slot: bool,
+    /// What it means for the messages.
+    pub how: Return,
+    /// What went wrong.
+    pub reason: Option<&'a [u8]>,
 }
 
-/// Gives each claimed delivery back that is still running.
-pub fn give_back<S: Store>(
+/// Gives each claimed delivery back that is still running. Error: [`QueueError::AlreadyDead`] if a
+/// dead letter is rejected.
+pub(super) fn give_back<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     claims: &[Claim],
-    rule: GiveBack,
+    rule: GiveBack<'_>,
 ) -> Result<Vec<Settled>, QueueError> {
-    store.require(&PARTS)?;
-    store.require(&[Part::Config, Part::Damaged])?;
-    let settings = store.settings();
+    store.require(&Part::ALL)?;
+    let is_running = |store: &mut S, Claim { id, receipt }: Claim| {
+        let until_ms = store.inflight_until(Delivery { id, receipt });
+        until_ms.is_some_and(|until_ms| until_ms > rule.now_ms)
+    };
+    if rule.how == Return::Rejected {
+        for claim in claims {
+            if is_running(store, *claim)
+                && let Ok(Some(note)) = store.note(claim.id)
+                && note.death.is_some()
+            {
+                return Err(QueueError::AlreadyDead);
+            }
+        }
+    }
+    let settings = store.settings(&SETTINGS);
+    let why = match rule.how {
+        Return::Counted => Why::GivenBack,
+        Return::Uncounted => Why::Released,
+        Return::Rejected => Why::Rejected,
+        Return::Disconnected => Why::RanOut,
+    };
     let mut settled = Vec::with_capacity(claims.len());
-    for &Claim { id, receipt } in claims {
-        let delivery = Delivery { id, receipt };
-        let running = store.inflight_until(delivery).is_some_and(|until| until > rule.now_ms);
-        settled.push(if running {
-            let end = End { how: Ended::GivenBack, at_ms: rule.now_ms, delay_ms: rule.delay_ms };
-            let moment = Moment { now_ms: rule.now_ms, same_slot: rule.same_slot };
-            end_delivery(store, effects, &settings, delivery, end, moment);
-            effects.counts.nacked = effects.counts.nacked.saturating_add(1);
+    for claim in claims {
+        settled.push(if is_running(store, *claim) {
+            let delivery = Delivery { id: claim.id, receipt: claim.receipt };
+            let GiveBack { now_ms, delay_ms, same_slot, reason, .. } = rule;
+            let end = End { why, at_ms: now_ms, delay_ms, reason };
+            end_delivery(store, effects, &settings, delivery, end, Moment { now_ms, same_slot });
+            let counter = match why {
+                Why::RanOut => &mut effects.counts.expired,
+                _ => &mut effects.counts.nacked,
+            };
+            *counter = counter.saturating_add(1);
             Settled::Done(0)
         } else {
-            refuse(store, effects, id)
+            refuse(store, effects, claim.id)
         });
     }
     Ok(settled)
 }
 
+/// Why a delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// Its visibility did, or its consumer was gone.
+    RanOut,
+    /// It was given back.
+    GivenBack,
+    /// It was given back by a consumer that did not work on it.
+    Released,
+    /// It was given back as one that can't be worked off.
+    Rejected,
+}
+
 /// How and when a delivery ended.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct End {
-    /// By time, or given back.
-    pub how: Ended,
+pub(super) struct End<'a> {
+    /// Why.
+    pub why: Why,
     /// When, unix ms.
     pub at_ms: u64,
     /// The delay that the client asked for.
     pub delay_ms: Option<u64>,
+    /// What the client says went wrong.
+    pub reason: Option<&'a [u8]>,
 }
 
 /// What the server that decided knew.
@@ -66,65 +113,71 @@ pub(super) struct Moment {
     pub same_slot: bool,
 }
 
-/// Ends a delivery that is in `Inflight`: the message is counted, and waits again or dies. All of
-/// [`PARTS`] and `Damaged` were required.
+/// Ends a delivery that is in `Inflight`: the message is counted, and waits again, dies or is
+/// discarded. All parts were required.
 pub(super) fn end_delivery<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     settings: &Settings,
     delivery: Delivery,
-    end: End,
+    end: End<'_>,
     moment: Moment,
 ) {
     let Delivery { id, receipt } = delivery;
     store.remove_inflight(delivery);
     effects.changed = true;
+    effects.delivery_ended = true;
     let mut note = match store.note(id) {
         Ok(note) => note.unwrap_or_default(),
-        Err(_) => {
-            set_aside(store, effects, id);
-            return;
-        }
+        Err(_) => return set_aside(store, effects, id),
     };
-    let retry_count = note.retry_count.saturating_add(1);
+    note.consumer = None;
     note.last_receipt = note.last_receipt.max(receipt.0);
-    note.ended = end.how;
-    if settings.max_retries.is_some_and(|max| retry_count > max)
-        && note.death.is_none()
-        && dead_letter::bury(store, effects, settings, id, &note, moment)
+    note.ended = if end.why == Why::RanOut { Ended::ByTime } else { Ended::GivenBack };
+    if let Some(reason) = end.reason {
+        note.last_error = Some(reason.to_vec());
+    }
+    if end.why == Why::Rejected
+        && dead_letter::bury(store, effects, settings, id, &note, (DeathReason::Rejected, moment))
     {
         return;
     }
-    note.retry_count = retry_count;
-    store.put_note(id, &note);
-    place(store, effects, settings, delivery, end, &note);
-}
-
-/// Puts a message that came back where it waits.
-fn place<S: Store>(
-    store: &mut S,
-    effects: &mut Effects,
-    settings: &Settings,
-    delivery: Delivery,
-    end: End,
-    note: &Note,
-) {
-    let id = delivery.id;
-    let delay_ms = end.delay_ms.unwrap_or_else(|| settings.backoff_after(note.retry_count));
-    if delay_ms > 0 {
-        let due_at_ms = end.at_ms.saturating_add(delay_ms);
-        store.add_delayed(id, due_at_ms);
-        effects.next_due.add(due_at_ms);
+    if note.is_expired(moment.now_ms) {
+        place::forget(store, effects, id, Some(&note), Some(Slot::Inflight));
+        effects.counts.ttl_expired = effects.counts.ttl_expired.saturating_add(1);
         return;
     }
-    // One that ran out goes back to its old place; one that was given back stands behind all that
-    // wait, so that one bad message does not hold up the others.
-    let ready_since_ms = match end.how {
-        Ended::GivenBack => end.at_ms,
-        Ended::ByTime | Ended::Never => id.timestamp_ms(),
-    };
-    store.add_ranked(id, Rank::plain(ready_since_ms));
-    effects.became_ready = true;
+    let mut delay_ms = 0;
+    if end.why != Why::Released {
+        let retry_count = note.retry_count.saturating_add(1);
+        if settings.max_retries.is_some_and(|max| retry_count > max)
+            && note.death.is_none()
+            && end.why != Why::Rejected
+            && dead_letter::bury(
+                store,
+                effects,
+                settings,
+                id,
+                &note,
+                (DeathReason::Retries, moment),
+            )
+        {
+            return;
+        }
+        note.retry_count = retry_count;
+        delay_ms = settings.backoff_after(retry_count);
+    }
+    let delay_ms = end.delay_ms.unwrap_or(delay_ms);
+    if delay_ms > 0 {
+        let due_at_ms = end.at_ms.saturating_add(delay_ms);
+        place::make_delayed(store, effects, id, &note, due_at_ms, Some(Slot::Inflight));
+    } else {
+        // One that ran out goes back to its old place; one that was given back stands behind all
+        // that wait, so that one bad message does not hold up the others.
+        let since_ms = if end.why == Why::RanOut { note.old_place_ms(id) } else { end.at_ms };
+        place::make_ready(store, effects, id, &mut note, since_ms, Some(Slot::Inflight));
+    }
+    store.put_note(id, &note);
 }
 
 /// Takes a message that can't be read, and has no place any more, out of the way.

@@ -1,33 +1,96 @@
-//! What is due: deliveries whose visibility is over come back, delayed messages become ready.
+//! What is due: messages whose time to live is over are discarded, deliveries whose visibility is
+//! over come back, delayed messages become ready; a pause ends, deduplication keys are released.
 
-use super::acknowledge::PARTS;
-use super::message::{Ended, Rank};
+use super::message::{MessageId, Note};
 use super::op::Sweep;
-use super::retry::{End, Moment, end_delivery};
+use super::retry::{self, End, Moment, Why, end_delivery};
 use super::store::{Part, Store, Unreadable};
-use super::{Effects, NextDue, QueueError};
+use super::{Effects, NextDue, QueueError, dedup, limits, pause, place};
 
-/// Moves up to `sweep.limit` messages that are due at `now_ms`: first those whose visibility is
-/// over, then those whose delay is. Leaves the earliest deadline that remains in
+/// Does up to `sweep.limit` of what is due at `now_ms`. Leaves the earliest deadline that remains in
 /// `effects.next_due`; what is due and beyond the limit is such a deadline.
-pub fn sweep<S: Store>(
+pub(super) fn sweep<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     now_ms: u64,
     sweep: Sweep,
 ) -> Result<(), QueueError> {
-    store.require(&PARTS)?;
-    store.require(&[Part::Config, Part::Damaged])?;
+    store.require(&Part::ALL)?;
     let mut left = sweep.limit;
-    return_expired(store, effects, &mut left, Moment { now_ms, same_slot: sweep.same_slot });
-    release_delayed(store, effects, &mut left, now_ms);
-    let expiry = store.first_inflight().map(|(_, until_ms)| until_ms);
-    let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
-    effects.next_due = NextDue::Exactly(expiry.into_iter().chain(release).min());
+    move_due(store, effects, &mut left, Moment { now_ms, same_slot: sweep.same_slot });
+    dedup::sweep(store, effects, &mut left, now_ms);
+    note_deadlines(store, effects, now_ms);
     Ok(())
 }
 
-fn return_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, moment: Moment) {
+/// As [`sweep`], but only what a pull can notice: no deduplication keys. True if more messages are
+/// due than it was allowed to move.
+pub(super) fn sweep_messages<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    now_ms: u64,
+    sweep: Sweep,
+) -> Result<bool, QueueError> {
+    store.require(&Part::ALL)?;
+    let mut left = sweep.limit;
+    move_due(store, effects, &mut left, Moment { now_ms, same_slot: sweep.same_slot });
+    let next_ms = note_deadlines(store, effects, now_ms);
+    Ok(next_ms.is_some_and(|next_ms| next_ms <= now_ms))
+}
+
+fn move_due<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, moment: Moment) {
+    pause::sweep(store, effects, moment.now_ms);
+    discard_expired(store, effects, left, moment.now_ms);
+    return_overdue(store, effects, left, moment);
+    release_delayed(store, effects, left, moment.now_ms);
+}
+
+/// The next deadline of a message, unix ms; all deadlines are noted.
+fn note_deadlines<S: Store>(store: &mut S, effects: &mut Effects, now_ms: u64) -> Option<u64> {
+    let expiry = store.first_expiring().map(|(_, at_ms)| at_ms);
+    let overdue = store.first_inflight().map(|(_, until_ms)| until_ms);
+    let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
+    let of_messages = expiry.into_iter().chain(overdue).chain(release).min();
+    let opening = limits::next_opening(store, now_ms);
+    let key = store.first_deduped().map(|(_, until_ms)| until_ms);
+    let all = of_messages.into_iter().chain(opening).chain(key).min();
+    effects.next_due = NextDue::Exactly(all);
+    of_messages
+}
+
+fn discard_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, now_ms: u64) {
+    while *left > 0 {
+        let Some((id, at_ms)) = store.first_expiring() else { return };
+        if at_ms > now_ms {
+            return;
+        }
+        *left = left.saturating_sub(1);
+        match id {
+            Ok(id) => discard_waiting(store, effects, id),
+            Err(member) => set_aside(store, effects, Part::Expiring, &member),
+        }
+    }
+}
+
+fn discard_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) {
+    effects.changed = true;
+    store.remove_expiring(id);
+    match store.note(id) {
+        Ok(note) => {
+            let note = note.unwrap_or_default();
+            if let Some(slot) = place::take_out(store, id, &note) {
+                place::forget(store, effects, id, Some(&note), slot);
+                effects.counts.ttl_expired = effects.counts.ttl_expired.saturating_add(1);
+            }
+        }
+        Err(_) => {
+            place::take_out(store, id, &Note::default());
+            retry::set_aside(store, effects, id);
+        }
+    }
+}
+
+fn return_overdue<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, moment: Moment) {
     let mut settings = None;
     while *left > 0 {
         let Some((delivery, until_ms)) = store.first_inflight() else { return };
@@ -37,8 +100,8 @@ fn return_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32
         *left = left.saturating_sub(1);
         match delivery {
             Ok(delivery) => {
-                let settings = settings.get_or_insert_with(|| store.settings());
-                let end = End { how: Ended::ByTime, at_ms: until_ms, delay_ms: None };
+                let settings = settings.get_or_insert_with(|| store.settings(&retry::SETTINGS));
+                let end = End { why: Why::RanOut, at_ms: until_ms, delay_ms: None, reason: None };
                 end_delivery(store, effects, settings, delivery, end, moment);
                 effects.counts.expired = effects.counts.expired.saturating_add(1);
             }
@@ -55,24 +118,39 @@ fn release_delayed<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u3
         }
         *left = left.saturating_sub(1);
         match id {
-            Ok(id) => {
-                store.remove_delayed(id);
-                store.add_ranked(id, Rank::plain(due_at_ms));
-                effects.became_ready = true;
-                effects.changed = true;
-            }
+            Ok(id) => release(store, effects, id, due_at_ms),
             Err(member) => set_aside(store, effects, Part::Delayed, &member),
         }
     }
 }
 
-/// Takes a member that is none of ours out of the way.
-pub(super) fn set_aside<S: Store>(
+/// Lets a delayed message wait since that moment, unix ms.
+pub(super) fn release<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    part: Part,
-    member: &Unreadable,
+    id: MessageId,
+    since_ms: u64,
 ) {
+    store.remove_delayed(id);
+    match store.note(id) {
+        Ok(stored) => {
+            let mut note = stored.clone().unwrap_or_default();
+            let slot = place::slot_when_delayed(&note);
+            place::make_ready(store, effects, id, &mut note, since_ms, slot);
+            // It may have got its number in its group.
+            if stored.is_some_and(|stored| stored != note) {
+                store.put_note(id, &note);
+            }
+        }
+        // The pull that meets it sets it aside.
+        Err(_) => {
+            place::make_ready(store, effects, id, &mut Note::default(), since_ms, None);
+        }
+    }
+}
+
+/// Takes a member that is none of ours out of the way.
+fn set_aside<S: Store>(store: &mut S, effects: &mut Effects, part: Part, member: &Unreadable) {
     store.set_member_aside(part, member);
     effects.changed = true;
     effects.counts.damaged = effects.counts.damaged.saturating_add(1);

@@ -1,0 +1,113 @@
+//! What holds deliveries back: a pause, MAXINFLIGHT, RATE. And what keeps pushes out: MAXLEN.
+
+use super::settings::{Setting, Settings};
+use super::store::{Memo, Part, Store};
+use super::{Effects, QueueError, group};
+
+/// The states of messages, as the parts in which they are.
+const MESSAGES: [Part; 5] =
+    [Part::Ready, Part::Ranked, Part::Grouped, Part::Inflight, Part::Delayed];
+
+/// How many messages the queue has, in all states.
+pub fn len<S: Store>(store: &mut S) -> u64 {
+    MESSAGES.into_iter().fold(0, |sum, part| sum.saturating_add(store.len(part)))
+}
+
+/// True if the queue has no room for `more` messages.
+pub(super) fn is_full<S: Store>(store: &mut S, more: usize) -> Result<bool, QueueError> {
+    store.require(&[Part::Config])?;
+    let max_len = store.settings(&[Setting::MaxLen]).max_len;
+    if max_len == 0 {
+        return Ok(false);
+    }
+    store.require(&MESSAGES)?;
+    Ok(len(store).saturating_add(more as u64) > max_len)
+}
+
+/// True if nothing is delivered at that moment, unix ms, because the queue is paused.
+pub fn is_paused<S: Store>(store: &mut S, now_ms: u64) -> bool {
+    store.memo(Memo::PausedUntil).is_some_and(|until_ms| until_ms == 0 || until_ms > now_ms)
+}
+
+/// How many messages may be delivered at that moment, unix ms, whether there are some or not.
+pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64) -> u64 {
+    if store.len(Part::Config) == 0 {
+        return u64::MAX;
+    }
+    if is_paused(store, now_ms) {
+        return 0;
+    }
+    let settings = limits(store);
+    let max_inflight = match settings.max_inflight {
+        0 => u64::MAX,
+        max => max.saturating_sub(store.len(Part::Inflight)),
+    };
+    let rate = match settings.rate {
+        0 => u64::MAX,
+        rate => rate.saturating_sub(window(store, &settings, now_ms).map_or(0, |w| w.count)),
+    };
+    max_inflight.min(rate)
+}
+
+/// How many messages a pull would get at that moment, at least; 0 only if it would get none.
+pub fn deliverable<S: Store>(store: &mut S, now_ms: u64) -> u64 {
+    let ungrouped = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
+    let waiting = ungrouped.saturating_add(group::servable(store));
+    if waiting == 0 { 0 } else { waiting.min(allowed(store, now_ms)) }
+}
+
+/// Counts deliveries in the window of the rate.
+pub(super) fn note_deliveries<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    count: u64,
+    now_ms: u64,
+) {
+    let settings = store.settings(&[Setting::Rate, Setting::RatePeriod]);
+    if settings.rate == 0 || count == 0 {
+        return;
+    }
+    let window = match window(store, &settings, now_ms) {
+        Some(window) => Window { count: window.count.saturating_add(count), ..window },
+        None => {
+            store.put_memo(Memo::RateWindowStart, now_ms);
+            Window { count, end_ms: now_ms.saturating_add(settings.rate_period_ms) }
+        }
+    };
+    store.put_memo(Memo::RateWindowCount, window.count);
+    effects.changed = true;
+    if window.count >= settings.rate {
+        effects.next_due.add(window.end_ms);
+    }
+}
+
+/// When deliveries go on that are held back at that moment only for a time, unix ms.
+pub(super) fn next_opening<S: Store>(store: &mut S, now_ms: u64) -> Option<u64> {
+    if store.len(Part::Config) == 0 {
+        return None;
+    }
+    let pause_ms = store.memo(Memo::PausedUntil).filter(|until_ms| *until_ms > now_ms);
+    let settings = limits(store);
+    let full_ms = window(store, &settings, now_ms)
+        .filter(|window| settings.rate > 0 && window.count >= settings.rate)
+        .map(|window| window.end_ms);
+    pause_ms.into_iter().chain(full_ms).min()
+}
+
+/// The window of the rate at a moment.
+struct Window {
+    count: u64,
+    end_ms: u64,
+}
+
+/// None if none is open. One that begins only later was opened before the clock was set back.
+fn window<S: Store>(store: &mut S, settings: &Settings, now_ms: u64) -> Option<Window> {
+    let start_ms = store.memo(Memo::RateWindowStart)?;
+    let count = store.memo(Memo::RateWindowCount)?;
+    let end_ms = start_ms.saturating_add(settings.rate_period_ms);
+    (start_ms..end_ms).contains(&now_ms).then_some(Window { count, end_ms })
+}
+
+fn limits<S: Store>(store: &mut S) -> Settings {
+    store.settings(&[Setting::MaxInflight, Setting::Rate, Setting::RatePeriod])
+}

@@ -1,0 +1,45 @@
+//! Deliveries stop for a while, and go on. Pushes and deadlines do all the time.
+
+use super::store::{Memo, Part, Store};
+use super::{Effects, QueueError};
+
+/// Delivers nothing until that moment, unix ms; None: until [`resume`].
+pub(super) fn pause<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    until_ms: Option<u64>,
+) -> Result<(), QueueError> {
+    store.require(&[Part::Config])?;
+    let stored = until_ms.unwrap_or(0);
+    if store.memo(Memo::PausedUntil) != Some(stored) {
+        store.put_memo(Memo::PausedUntil, stored);
+        effects.changed = true;
+    }
+    if let Some(until_ms) = until_ms {
+        effects.next_due.add(until_ms);
+    }
+    Ok(())
+}
+
+/// Ends a pause, if there is one.
+pub(super) fn resume<S: Store>(store: &mut S, effects: &mut Effects) -> Result<(), QueueError> {
+    store.require(&[Part::Config])?;
+    if store.memo(Memo::PausedUntil).is_some() {
+        end(store, effects);
+    }
+    Ok(())
+}
+
+/// Ends a pause whose time is over.
+pub(super) fn sweep<S: Store>(store: &mut S, effects: &mut Effects, now_ms: u64) {
+    let until_ms = store.memo(Memo::PausedUntil);
+    if until_ms.is_some_and(|until_ms| until_ms > 0 && until_ms <= now_ms) {
+        end(store, effects);
+    }
+}
+
+fn end<S: Store>(store: &mut S, effects: &mut Effects) {
+    store.remove_memo(Memo::PausedUntil);
+    effects.changed = true;
+    effects.became_ready = true;
+}
