@@ -7,9 +7,10 @@ mod rules;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::queue::message::{Body, Death, MessageId, Receipt};
+use crate::queue::message::{Body, Death, DeathReason, Header, MessageId, Note, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Claim, Op, Sweep};
+use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Op, Return, Sweep, With};
+use crate::queue::push::Pushed as Answer;
 use crate::queue::settings::Setting;
 use crate::queue::store::{Part, Store};
 use crate::queue::{Counts, Effects, Outcome, QueueError, Settled, apply};
@@ -23,15 +24,42 @@ struct Got {
     id: MessageId,
     payload: Vec<u8>,
     retry_count: u32,
+    /// 0 if it was delivered for good; so is the receipt.
     visibility_until_ms: u64,
     receipt: Receipt,
     death: Option<Death>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    priority: u8,
+    group: Option<Vec<u8>>,
+    expires_at_ms: Option<u64>,
+    last_error: Option<Vec<u8>>,
 }
 
 impl Got {
     fn claim(&self) -> Claim {
         Claim { id: self.id, receipt: self.receipt }
     }
+}
+
+/// What a push asks for besides the payload. Lengths count from now; 0 is none.
+#[derive(Debug, Clone, Default)]
+struct Asked<'a> {
+    delay_ms: u64,
+    ttl_ms: u64,
+    priority: u8,
+    group: Option<&'a str>,
+    dedup: Option<&'a str>,
+    /// How long the deduplication key holds; None: until the message is gone.
+    window_ms: Option<u64>,
+    headers: &'a [(&'a str, &'a str)],
+}
+
+/// What a push is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pushed {
+    New(Vec<MessageId>),
+    Duplicate(MessageId),
+    Full,
 }
 
 /// What a server is to its queues: a clock, ids, receipts, and a log of the ops it sends on.
@@ -41,8 +69,12 @@ struct Server {
     last_receipt: u64,
     last_id: u64,
     last_id_ms: u64,
+    /// The ids that were made for the last push, whatever became of it.
+    last_ids: Vec<MessageId>,
     log: Vec<(QueueName, Vec<u8>)>,
     counts: Counts,
+    /// Those of the last op that had some.
+    last_effects: Option<(QueueName, Effects)>,
 }
 
 /// A moment to begin with.
@@ -63,8 +95,10 @@ impl Server {
             last_receipt: 0,
             last_id: 0,
             last_id_ms: 0,
+            last_ids: Vec::new(),
             log: Vec::new(),
             counts: Counts::default(),
+            last_effects: None,
         }
     }
 
@@ -95,6 +129,7 @@ impl Server {
                     self.last_receipt = self.last_receipt.max(receipt);
                 }
                 self.counts.add(&effects.counts);
+                self.last_effects = Some((queue.clone(), effects.clone()));
             }
             Err(_) => assert!(is_same, "an error changed something: {op:?}"),
         }
@@ -123,10 +158,89 @@ impl Server {
     }
 
     fn push(&mut self, queue: &QueueName, payload: &[u8], delay_ms: u64) -> MessageId {
+        let asked = Asked { delay_ms, ..Asked::default() };
+        match self.push_with(queue, payload, &asked) {
+            Pushed::New(ids) => ids[0],
+            other => panic!("not pushed: {other:?}"),
+        }
+    }
+
+    fn push_with(&mut self, queue: &QueueName, payload: &[u8], asked: &Asked<'_>) -> Pushed {
         let id = self.new_id();
-        let due_at_ms = (delay_ms > 0).then(|| self.now_ms + delay_ms);
-        self.run(queue, &Op::Push { id, due_at_ms, payload }).unwrap();
-        id
+        self.last_ids = vec![id];
+        let headers = headers(asked);
+        let (due_at_ms, with) = self.with(asked, &headers);
+        self.run_push(queue, &Op::Push { id, due_at_ms, payload, with })
+    }
+
+    fn push_many(&mut self, queue: &QueueName, payloads: &[Vec<u8>], asked: &Asked<'_>) -> Pushed {
+        self.last_ids = payloads.iter().map(|_| self.new_id()).collect();
+        let numbered = self.last_ids.iter().zip(payloads);
+        let messages = numbered.map(|(id, payload)| Numbered { id: *id, payload }).collect();
+        let headers = headers(asked);
+        let (due_at_ms, with) = self.with(asked, &headers);
+        self.run_push(queue, &Op::PushMany { messages, due_at_ms, with })
+    }
+
+    fn with<'a>(
+        &self,
+        asked: &Asked<'a>,
+        headers: &[Header<'a>],
+    ) -> (Option<u64>, Option<With<'a>>) {
+        let later = |ms: u64| Some(self.now_ms + ms).filter(|_| ms > 0);
+        let is_plain = asked.ttl_ms == 0
+            && asked.priority == 0
+            && asked.group.is_none()
+            && asked.dedup.is_none()
+            && headers.is_empty();
+        let with = With {
+            expires_at_ms: later(asked.ttl_ms),
+            line: match asked.group {
+                Some(group) => Line::Group(group.as_bytes()),
+                None => Line::Priority(asked.priority),
+            },
+            dedup: asked.dedup.map(|key| Dedup {
+                key: key.as_bytes(),
+                now_ms: self.now_ms,
+                until_ms: asked.window_ms.map(|ms| self.now_ms + ms),
+            }),
+            headers: headers.to_vec(),
+        };
+        (later(asked.delay_ms), Some(with).filter(|_| !is_plain))
+    }
+
+    fn run_push(&mut self, queue: &QueueName, op: &Op<'_>) -> Pushed {
+        match self.run(queue, op).unwrap().0 {
+            Outcome::Pushed(Answer::Added) => Pushed::New(self.last_ids.clone()),
+            Outcome::Pushed(Answer::Duplicate(id)) => Pushed::Duplicate(id),
+            Outcome::Pushed(Answer::Full) => Pushed::Full,
+            _ => panic!("{op:?} has another outcome"),
+        }
+    }
+
+    /// A pull with all that it can say: what became of the acknowledgments, and the messages.
+    fn pull_as(
+        &mut self,
+        queue: &QueueName,
+        count: u32,
+        delivery: Mode<'_>,
+        sweep: Sweep,
+        acknowledged: Vec<Claim>,
+    ) -> Result<(Vec<Settled>, Vec<Got>), QueueError> {
+        let base_receipt = Receipt::at(self.now_ms).max(Receipt(self.last_receipt + 1));
+        let now_ms = self.now_ms;
+        let op = Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged };
+        let (outcome, _) = self.run(queue, &op)?;
+        let Outcome::Pulled(pulled) = outcome else { panic!("a pull has another outcome") };
+        if let Some(error) = pulled.error {
+            assert!(pulled.messages.is_empty());
+            return Err(error);
+        }
+        let messages = pulled.messages.iter().map(|message| {
+            let note = message.note.clone().unwrap_or_default();
+            got(&message.body, note, message.receipt.unwrap_or((Receipt::NONE, 0)))
+        });
+        Ok((pulled.settled, messages.collect()))
     }
 
     fn pull_with(
@@ -136,27 +250,18 @@ impl Server {
         visibility_ms: u64,
         sweep: Sweep,
     ) -> Result<Vec<Got>, QueueError> {
-        let base_receipt = Receipt::at(self.now_ms).max(Receipt(self.last_receipt + 1));
-        let op = Op::Pull { now_ms: self.now_ms, count, visibility_ms, base_receipt, sweep };
-        let (outcome, _) = self.run(queue, &op)?;
-        let Outcome::Pulled(pulled) = outcome else { panic!("a pull has another outcome") };
-        if let Some(error) = pulled.error {
-            assert!(pulled.messages.is_empty());
-            return Err(error);
-        }
-        let messages = pulled.messages.iter().map(|message| Got {
-            id: message.body.id(),
-            payload: message.body.payload().to_vec(),
-            retry_count: message.note.as_ref().map_or(0, |note| note.retry_count),
-            visibility_until_ms: message.visibility_until_ms,
-            receipt: message.receipt,
-            death: message.note.as_ref().and_then(|note| note.death.clone()),
-        });
-        Ok(messages.collect())
+        let mode = Mode::Receipt { visibility_ms, consumer: None };
+        Ok(self.pull_as(queue, count, mode, sweep, Vec::new())?.1)
     }
 
     fn pull(&mut self, queue: &QueueName, visibility_ms: u64) -> Option<Got> {
         self.pull_with(queue, 1, visibility_ms, ALL).unwrap().pop()
+    }
+
+    /// The ids of all that can be delivered now, in their order.
+    fn pull_all(&mut self, queue: &QueueName, visibility_ms: u64) -> Vec<MessageId> {
+        let got = self.pull_with(queue, 1_000, visibility_ms, ALL).unwrap();
+        got.iter().map(|message| message.id).collect()
     }
 
     fn settle(&mut self, queue: &QueueName, op: &Op<'_>) -> Vec<Settled> {
@@ -177,8 +282,23 @@ impl Server {
         deliveries: Vec<Claim>,
         delay_ms: Option<u64>,
     ) -> Vec<Settled> {
-        let now_ms = self.now_ms;
-        self.settle(queue, &Op::GiveBack { now_ms, deliveries, delay_ms, same_slot: false })
+        self.give_back_as(queue, deliveries, delay_ms, Return::Counted, None).unwrap()
+    }
+
+    fn give_back_as(
+        &mut self,
+        queue: &QueueName,
+        deliveries: Vec<Claim>,
+        delay_ms: Option<u64>,
+        how: Return,
+        reason: Option<&str>,
+    ) -> Result<Vec<Settled>, QueueError> {
+        let (now_ms, reason) = (self.now_ms, reason.map(str::as_bytes));
+        let op = Op::GiveBack { now_ms, deliveries, delay_ms, same_slot: false, how, reason };
+        match self.run(queue, &op)?.0 {
+            Outcome::Settled(settled) => Ok(settled),
+            _ => panic!("{op:?} has another outcome"),
+        }
     }
 
     fn extend(
@@ -199,5 +319,59 @@ impl Server {
     fn configure(&mut self, queue: &QueueName, setting: Setting, value: Option<&str>) {
         let changes = vec![(setting, value.map(|value| value.as_bytes().to_vec()))];
         self.run(queue, &Op::Configure { changes }).unwrap();
+    }
+
+    /// The number that an op answers.
+    fn number(&mut self, queue: &QueueName, op: &Op<'_>) -> u64 {
+        match self.run(queue, op).unwrap().0 {
+            Outcome::Count(number) => number,
+            _ => panic!("{op:?} has another outcome"),
+        }
+    }
+
+    fn delete(&mut self, queue: &QueueName, ids: &[MessageId]) -> u64 {
+        self.number(queue, &Op::Delete { ids: ids.to_vec() })
+    }
+
+    fn reschedule(&mut self, queue: &QueueName, id: MessageId, due_at_ms: u64) -> bool {
+        self.number(queue, &Op::Reschedule { now_ms: self.now_ms, id, due_at_ms }) == 1
+    }
+
+    fn redrive(&mut self, queue: &QueueName, count: u32, to: Option<&QueueName>) -> u64 {
+        let (now_ms, to) = (self.now_ms, to.cloned());
+        self.number(queue, &Op::Redrive { now_ms, count, to, same_slot: false })
+    }
+
+    /// For that long, or until it is resumed.
+    fn pause(&mut self, queue: &QueueName, length_ms: Option<u64>) {
+        let until_ms = length_ms.map(|ms| self.now_ms + ms);
+        self.run(queue, &Op::Pause { until_ms }).unwrap();
+    }
+
+    fn resume(&mut self, queue: &QueueName) {
+        self.run(queue, &Op::Resume).unwrap();
+    }
+}
+
+fn headers<'a>(asked: &Asked<'a>) -> Vec<Header<'a>> {
+    let pairs = asked.headers.iter();
+    pairs.map(|(name, value)| Header { name: name.as_bytes(), value: value.as_bytes() }).collect()
+}
+
+fn got(body: &impl Body, note: Note, (receipt, visibility_until_ms): (Receipt, u64)) -> Got {
+    let headers = body.headers();
+    let headers = headers.iter().map(|header| (header.name.to_vec(), header.value.to_vec()));
+    Got {
+        id: body.id(),
+        payload: body.payload().to_vec(),
+        retry_count: note.retry_count,
+        visibility_until_ms,
+        receipt,
+        death: note.death,
+        headers: headers.collect(),
+        priority: note.priority,
+        group: note.group.map(|group| group.name),
+        expires_at_ms: note.expires_at_ms,
+        last_error: note.last_error,
     }
 }

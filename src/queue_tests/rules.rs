@@ -385,13 +385,21 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
         let id = server.new_id();
         let base_receipt = Receipt(1);
         let (count, visibility_ms) = (1, 1);
+        let delivery = Mode::Receipt { visibility_ms, consumer: None };
         let ops = [
-            Op::Push { id, due_at_ms: None, payload: b"" },
-            Op::Push { id, due_at_ms: Some(now_ms), payload: b"" },
-            Op::Pull { now_ms, count, visibility_ms, base_receipt, sweep },
+            Op::Push { id, due_at_ms: None, payload: b"", with: None },
+            Op::Push { id, due_at_ms: Some(now_ms), payload: b"", with: None },
+            Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged: Vec::new() },
             Op::Sweep { now_ms, sweep },
             Op::Acknowledge { now_ms: None, deliveries: claims.clone() },
-            Op::GiveBack { now_ms, deliveries: claims.clone(), delay_ms: None, same_slot: false },
+            Op::GiveBack {
+                now_ms,
+                deliveries: claims.clone(),
+                delay_ms: None,
+                same_slot: false,
+                how: Return::Counted,
+                reason: None,
+            },
             Op::Extend { now_ms, deliveries: claims, visibility_ms },
             Op::Configure { changes: vec![(Setting::Delay, Some(b"1".to_vec()))] },
         ];
@@ -485,9 +493,9 @@ fn settings_that_are_set_to_what_they_are_change_nothing() {
     server.configure(&orders, Setting::Visibility, Some("5"));
     server.configure(&orders, Setting::Visibility, Some("5"));
     assert_eq!(server.log.len(), 1);
-    assert_eq!(server.store(&orders).settings().visibility_ms, 5);
+    assert_eq!(server.store(&orders).settings(&Setting::ALL).visibility_ms, 5);
     server.configure(&orders, Setting::Visibility, None);
-    assert_eq!(server.store(&orders).settings(), Settings::default());
+    assert_eq!(server.store(&orders).settings(&Setting::ALL), Settings::default());
     assert!(server.database.borrow().is_empty());
 }
 
@@ -497,7 +505,7 @@ fn a_stored_setting_that_is_none_counts_as_its_default() {
     let mut store = server.store(&orders);
     store.0.put(Part::Config, b"visibility", b"-5");
     store.0.put(Part::Config, b"maxretries", b"7");
-    let settings = store.settings();
+    let settings = store.settings(&Setting::ALL);
     assert_eq!((settings.visibility_ms, settings.max_retries), (30_000, Some(7)));
 }
 

@@ -12,9 +12,9 @@ mod returns;
 
 use std::collections::BTreeMap;
 
-pub use pull::{How, Pull, Pulled};
+pub use pull::{How, Pull};
 pub use push::{Answer, Push};
-pub use returns::Back;
+pub use returns::{Back, Comeback};
 
 pub type Id = [u8; 16];
 
@@ -216,7 +216,9 @@ impl Model {
             None => match name {
                 "orders" => "{orders}:dead",
                 "{orders}:dead" => "{orders}:dead:dead",
+                "{orders}:dead:dead" => "{orders}:dead:dead:dead",
                 "graves" => "{graves}:dead",
+                "{graves}:dead" => "{graves}:dead:dead",
                 other => panic!("no dead-letter queue of {other} in this model"),
             },
         }

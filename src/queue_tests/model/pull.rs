@@ -31,8 +31,9 @@ impl Model {
     pub fn pull(&mut self, name: &'static str, pull: &Pull<'_>) -> Pulled {
         let now = pull.now_ms;
         let acknowledged = pull.acknowledged.iter();
-        let acknowledged: Vec<i64> =
-            acknowledged.map(|(id, shown)| self.acknowledge(name, *id, *shown, Some(now))).collect();
+        let acknowledged: Vec<i64> = acknowledged
+            .map(|(id, shown)| self.acknowledge(name, *id, *shown, Some(now)))
+            .collect();
         self.sweep(name, now, pull.limit, pull.same_slot);
         let mut messages = Vec::new();
         for _ in 0..self.allowed(name, pull) {

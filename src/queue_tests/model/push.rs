@@ -31,17 +31,16 @@ impl Model {
         push: &Push,
     ) -> Answer {
         if let Some((key, _)) = push.dedup
-            && let Some(known) = self.queue(name).keys.get(key)
+            && let Some(known) = self.queue(name).keys.get(key).copied()
             && known.until_ms.is_none_or(|until_ms| until_ms > push.now_ms)
         {
-            let id = known.id;
             self.hit(if known.until_ms.is_some() { "duplicate in window" } else { "duplicate" });
             self.count("deduplicated", 1);
-            return Answer::Duplicate(id);
+            return Answer::Duplicate(known.id);
         }
         let max = self.queue(name).number("maxlen");
         if max > 0 && self.queue(name).count(|_| true) + messages.len() as u64 > max {
-            self.count("refused_full", 1);
+            self.count("refused_full", messages.len() as u64);
             return Answer::Full;
         }
         for (id, pushed_ms, payload) in messages {

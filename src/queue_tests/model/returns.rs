@@ -14,7 +14,7 @@ pub enum Back {
 
 /// A return: the moment from which a delay counts, now, and what the consumer said.
 #[derive(Debug, Clone, Copy)]
-pub struct Return {
+pub struct Comeback {
     pub how: Back,
     pub at_ms: u64,
     pub now_ms: u64,
@@ -44,7 +44,7 @@ impl Model {
         });
         for (at_ms, _, id) in over.into_iter().take(left) {
             let (how, now_ms, delay_ms, reason) = (Back::Expired, now, None, None);
-            self.come_back(name, id, Return { how, at_ms, now_ms, delay_ms, reason, same_slot });
+            self.come_back(name, id, Comeback { how, at_ms, now_ms, delay_ms, reason, same_slot });
             left -= 1;
         }
         let due = self.due(name, |message| match message.place {
@@ -103,7 +103,7 @@ impl Model {
     }
 
     /// The end of a delivery that was not worked off.
-    pub(super) fn come_back(&mut self, name: &'static str, id: Id, back: Return) {
+    pub(super) fn come_back(&mut self, name: &'static str, id: Id, back: Comeback) {
         let (max, backoff, backoff_max) = {
             let queue = self.queue(name);
             (queue.max_retries(), queue.number("backoff"), queue.number("backoffmax"))
@@ -169,7 +169,7 @@ impl Model {
         }
     }
 
-    fn die(&mut self, name: &'static str, id: Id, back: Return) {
+    fn die(&mut self, name: &'static str, id: Id, back: Comeback) {
         let mut dead = self.remove(name, id);
         dead.death = Some(Death {
             from: name,
@@ -189,13 +189,7 @@ impl Model {
     }
 
     /// 1, 0 (not found) or -1 (bad receipt). Without a moment no delivery is over.
-    pub fn acknowledge(
-        &mut self,
-        name: &'static str,
-        id: Id,
-        shown: u64,
-        now: Option<u64>,
-    ) -> i64 {
+    pub fn acknowledge(&mut self, name: &'static str, id: Id, shown: u64, now: Option<u64>) -> i64 {
         let Some(message) = self.queue(name).messages.get(&id) else { return 0 };
         let (fits, is_late) = match message.place {
             Place::Inflight { receipt, until_ms } => {
@@ -212,7 +206,7 @@ impl Model {
         1
     }
 
-    pub fn give_back(&mut self, name: &'static str, id: Id, shown: u64, back: Return) -> i64 {
+    pub fn give_back(&mut self, name: &'static str, id: Id, shown: u64, back: Comeback) -> i64 {
         let Some(message) = self.queue(name).messages.get(&id) else { return 0 };
         if !Self::is_running(message, shown, back.now_ms) {
             return self.refuse(name, id);

@@ -14,14 +14,15 @@ impl Run {
 
     /// Waiting clients and timers learn what they need: a queue that delivers something where it
     /// did not before says so, and no deadline is earlier than what the timer was told.
-    pub(super) fn check_effects(&mut self, _name: &'static str, before: &BTreeSet<&'static str>) {
+    pub(super) fn check_effects(&mut self, before: &BTreeSet<&'static str>) {
         let Some((queue_of, effects)) = self.server.last_effects.clone() else { return };
         let of_queue = NAMES.into_iter().find(|name| queue(name) == queue_of).unwrap();
         for name in self.deliverable().difference(before).copied() {
             let is_told = if name == of_queue {
-                effects.became_ready
+                let max_inflight = self.model.queues[name].number("maxinflight");
+                effects.became_ready || (effects.delivery_ended && max_inflight > 0)
             } else {
-                effects.others.contains(&queue(name))
+                effects.arrivals.contains(&queue(name))
             };
             assert!(is_told, "{name} became ready: {effects:?}");
         }
@@ -72,7 +73,10 @@ impl Run {
                 (Part::Groups, queue.groups().len() as u64),
                 (Part::Turns, queue.turns.len() as u64),
                 (Part::Dedup, queue.keys.len() as u64),
-                (Part::Deduped, queue.keys.values().filter(|k| k.until_ms.is_some()).count() as u64),
+                (
+                    Part::Deduped,
+                    queue.keys.values().filter(|k| k.until_ms.is_some()).count() as u64,
+                ),
                 (Part::Damaged, 0),
             ] {
                 assert_eq!(len(part), expected, "step {step}: {part:?} of {name}");
@@ -96,7 +100,8 @@ impl Run {
             );
             assert_eq!((counts.waiting, counts.inflight, counts.held), expected, "{group}: {step}");
         }
-        let tickets: Vec<_> = queue.turns.iter().map(|group| store.turn(group.as_bytes())).collect();
+        let tickets: Vec<_> =
+            queue.turns.iter().map(|group| store.turn(group.as_bytes())).collect();
         let is_line = tickets.is_sorted_by(|a, b| a < b) && !tickets.contains(&None);
         assert!(is_line, "step {step}: the line {:?} of {name} has {tickets:?}", queue.turns);
         for (key, known) in &queue.keys {

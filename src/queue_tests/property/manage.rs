@@ -66,10 +66,10 @@ impl Run {
         let there = self.model.queue(name).messages.keys().map(|id| MessageId(*id));
         self.gone.extend(there);
         if self.random.bool() {
-            assert_eq!(self.server.purge(&queue(name)), self.model.purge(name));
+            assert_eq!(self.server.number(&queue(name), &Op::Purge), self.model.purge(name));
             self.hit("purged");
         } else {
-            let dropped = self.server.drop_queue(&queue(name));
+            let dropped = self.server.number(&queue(name), &Op::Drop) == 1;
             assert_eq!(dropped, self.model.drop_queue(name));
             self.hit("dropped");
         }
@@ -124,7 +124,8 @@ impl Run {
 
     /// A check finds nothing, and what it repairs is nothing.
     pub(super) fn repair(&mut self, name: &'static str) {
-        self.server.repair(&queue(name));
+        let (_, effects) = self.server.run(&queue(name), &Op::Repair).unwrap();
+        assert!(!effects.changed);
     }
 
     /// The id of a message of the queue, or of any that was ever pushed.

@@ -164,7 +164,7 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
         let before = run.deliverable();
         run.server.last_effects = None;
         run.step(name);
-        run.check_effects(name, &before);
+        run.check_effects(&before);
         run.check(step);
     }
     assert_eq!(
@@ -231,7 +231,7 @@ impl Run {
     fn restart(&mut self) {
         self.server.database = self.server.replayed();
         self.server.last_receipt = 0;
-        self.wakes.clear();
+        self.wakes = NAMES.into_iter().map(|name| (name, Some(0))).collect();
         self.hit("restarted");
         if self.chance(4) {
             // What was over stays over: such a message may wait already.

@@ -22,7 +22,8 @@ impl Run {
         };
         let (settled, got) =
             self.server.pull_as(&queue(name), count, mode, sweep, claims.clone()).unwrap();
-        let acknowledged: Vec<_> = claims.iter().map(|claim| (claim.id.0, claim.receipt.0)).collect();
+        let acknowledged: Vec<_> =
+            claims.iter().map(|claim| (claim.id.0, claim.receipt.0)).collect();
         let receipts: Vec<u64> = got.iter().map(|message| message.receipt.0).collect();
         let pull = model::Pull {
             now_ms: self.server.now_ms,
@@ -76,8 +77,9 @@ impl Run {
         assert_eq!(got.retry_count, expected.retries);
         assert_eq!(got.id.timestamp_ms(), expected.pushed_ms);
         let headers = expected.headers.iter();
-        let headers: Vec<_> =
-            headers.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
         assert_eq!(got.headers, headers);
         assert_eq!(got.priority, expected.priority);
         assert_eq!(got.group, as_bytes(expected.group));

@@ -1,6 +1,6 @@
 //! Acknowledgments, returns and extensions.
 
-use super::model::{Back, Return};
+use super::model::Back;
 use super::*;
 
 impl Run {
@@ -73,13 +73,13 @@ impl Run {
 
     fn give_back(&mut self, name: &'static str, claims: &[Claim]) {
         let (how, model_how, what) = match self.random.u8(..8) {
-            0..=2 => (How::Counted, Back::Counted, "given back Counted"),
-            3..=4 => (How::Uncounted, Back::Uncounted, "given back Uncounted"),
-            5..=6 => (How::Rejected, Back::Rejected, "given back Rejected"),
-            _ => (How::Disconnected, Back::Disconnected, "given back Disconnected"),
+            0..=2 => (Return::Counted, Back::Counted, "given back Counted"),
+            3..=4 => (Return::Uncounted, Back::Uncounted, "given back Uncounted"),
+            5..=6 => (Return::Rejected, Back::Rejected, "given back Rejected"),
+            _ => (Return::Disconnected, Back::Disconnected, "given back Disconnected"),
         };
         let now_ms = self.server.now_ms;
-        let is_told = how != How::Disconnected;
+        let is_told = how != Return::Disconnected;
         let delay_ms = (is_told && self.random.bool()).then(|| self.random.u64(..60));
         let reason = (is_told && self.chance(3)).then(|| self.one_of(&ERRORS));
         let same_slot = self.random.bool();
@@ -92,12 +92,13 @@ impl Run {
             reason: reason.map(str::as_bytes),
         };
         let pairs: Vec<_> = claims.iter().map(|claim| (claim.id.0, claim.receipt.0)).collect();
-        if how == How::Rejected && self.model.has_dead(name, &pairs, now_ms) {
+        if how == Return::Rejected && self.model.has_dead(name, &pairs, now_ms) {
             assert!(matches!(self.server.run(&queue(name), &op), Err(QueueError::AlreadyDead)));
             return self.hit("rejected a dead letter");
         }
         let settled = self.server.settle(&queue(name), &op);
-        let back = Return { how: model_how, at_ms: now_ms, now_ms, delay_ms, reason, same_slot };
+        let back =
+            model::Comeback { how: model_how, at_ms: now_ms, now_ms, delay_ms, reason, same_slot };
         let expected: Vec<i64> =
             pairs.iter().map(|(id, shown)| self.model.give_back(name, *id, *shown, back)).collect();
         self.compare(&settled, &expected);
@@ -113,7 +114,9 @@ impl Run {
         let now_ms = self.server.now_ms;
         let expected: Vec<i64> = claims
             .iter()
-            .map(|claim| self.model.extend(name, claim.id.0, claim.receipt.0, now_ms, visibility_ms))
+            .map(|claim| {
+                self.model.extend(name, claim.id.0, claim.receipt.0, now_ms, visibility_ms)
+            })
             .collect();
         self.compare(&settled, &expected);
         for (claim, _) in claims.iter().zip(&expected).filter(|(_, answer)| **answer > 0) {
