@@ -25,24 +25,25 @@ pub fn execute(
     context: Context<'_>,
     entry: &Rc<Entry>,
     op: &Op<'_>,
-) -> Result<(Outcome<Body>, Effects), QueueError> {
-    execute_on(context, entry, open(context, entry, Access::Write), op)
+) -> Result<Outcome<Body>, QueueError> {
+    execute_on(context, entry, &mut open(context, entry, Access::Write), op)
 }
 
 /// As [`execute`], with the records of the queue as they were opened to decide on the op.
-pub fn execute_on<'a>(
-    context: Context<'a>,
+pub fn execute_on(
+    context: Context<'_>,
     entry: &Rc<Entry>,
-    mut store: Records<ServerKeyspace<'a>>,
+    store: &mut Records<ServerKeyspace<'_>>,
     op: &Op<'_>,
-) -> Result<(Outcome<Body>, Effects), QueueError> {
-    let (outcome, effects) = apply_here(context, entry, &mut store, op)?;
-    drop(store);
+) -> Result<Outcome<Body>, QueueError> {
+    let mut effects = Effects::none();
+    let outcome = apply(store, &mut effects, op)?;
     if effects.changed {
+        context.signal_modified(entry.names.name());
         context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(op));
     }
     state::with(|state| state.note(context, entry, &effects));
-    Ok((outcome, effects))
+    Ok(outcome)
 }
 
 /// Applies the bytes of an op that another server decided, or this one before it was restarted.
@@ -55,10 +56,10 @@ pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(
         // It may come from a server without cluster: here no other slot may be touched.
         op.keep_to_slot();
     }
-    let mut store = open(context, entry, Access::Write);
-    let (_, mut effects) = apply_here(context, entry, &mut store, &op)?;
-    drop(store);
+    let mut effects = Effects::none();
+    apply(&mut open(context, entry, Access::Write), &mut effects, &op)?;
     if effects.changed {
+        context.signal_modified(entry.names.name());
         context.replicate_verbatim();
     }
     if context.is_loading() {
@@ -67,19 +68,6 @@ pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(
     }
     state::with(|state| state.note(context, entry, &effects));
     Ok(())
-}
-
-fn apply_here(
-    context: Context<'_>,
-    entry: &Rc<Entry>,
-    store: &mut Records<ServerKeyspace<'_>>,
-    op: &Op<'_>,
-) -> Result<(Outcome<Body>, Effects), QueueError> {
-    let result = apply(store, op);
-    if result.as_ref().is_ok_and(|(_, effects)| effects.changed) {
-        context.signal_modified(entry.names.name());
-    }
-    result
 }
 
 /// The records of a queue in the selected database.

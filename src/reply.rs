@@ -129,7 +129,7 @@ thread_local! {
 
 /// A delivered message: a map.
 pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Delivered<B>) {
-    let note = message.note.as_ref();
+    let note = message.note.as_deref();
     let headers = message.body.headers();
     let own = if message.receipt.is_some() { FIELDS.len() } else { FIELDS.len().saturating_sub(2) };
     context.reply_map(own.saturating_add(extra_fields(note, &headers)));

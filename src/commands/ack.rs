@@ -41,6 +41,6 @@ fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
     let now_ms = Some(context.now_ms())
         .filter(|now_ms| state::with(|state| state.may_be_due(&entry, *now_ms)));
     let op = Op::Acknowledge { now_ms, deliveries: std::mem::take(&mut claims.claims) };
-    let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
+    let outcome = execute(context, &entry, &op);
     claims.reply(context, outcome, |_| 1)
 }

@@ -45,6 +45,6 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     };
     let deliveries = std::mem::take(&mut claims.claims);
     let op = Op::Extend { now_ms: context.now_ms(), deliveries, visibility_ms };
-    let outcome = execute_on(context, &entry, store, &op).map(|(outcome, _)| outcome);
+    let outcome = execute_on(context, &entry, &mut store, &op);
     claims.reply(context, outcome, |until_ms| until_ms)
 }

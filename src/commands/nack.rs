@@ -44,6 +44,6 @@ fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
         how: Return::Counted,
         reason: None,
     };
-    let outcome = execute(context, &entry, &op).map(|(outcome, _)| outcome);
+    let outcome = execute(context, &entry, &op);
     claims.reply(context, outcome, |_| 1)
 }

@@ -157,7 +157,7 @@ fn take(
         sweep: Sweep { limit, same_slot: super::is_same_slot_only() },
         acknowledged: Vec::new(),
     };
-    match execute_on(context, entry, store, &op)?.0 {
+    match execute_on(context, entry, &mut store, &op)? {
         Outcome::Pulled(pulled) => Ok(pulled),
         _ => Ok(Pulled::nothing()),
     }

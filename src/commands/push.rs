@@ -51,7 +51,7 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let due_at_ms = (delay_ms > 0).then(|| now_ms.saturating_add(delay_ms));
     let id = state::with(|state| state.new_id(now_ms));
     let op = Op::Push { id, due_at_ms, payload, with: None };
-    execute_on(context, &entry, store, &op)?;
+    execute_on(context, &entry, &mut store, &op)?;
     reply::id(context, id);
     Ok(())
 }

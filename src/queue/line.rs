@@ -11,7 +11,7 @@ pub(super) struct Taken<B> {
     /// Its body.
     pub body: B,
     /// Its note.
-    pub note: Option<Note>,
+    pub note: Option<Box<Note>>,
     /// From where.
     pub from: Origin,
 }
@@ -93,7 +93,10 @@ fn take_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Next<S::Body>
     if note.as_ref().is_some_and(|note| note.is_expired(order.now_ms)) {
         return Ok(Next::Expired);
     }
-    place::take_out(store, id, note.as_ref().unwrap_or(&Note::default()));
+    match &note {
+        Some(note) => place::take_out(store, id, note),
+        None => place::take_out(store, id, &Note::default()),
+    };
     Ok(Next::Message(Taken { body, note, from: Origin::Ranked }))
 }
 
@@ -113,10 +116,10 @@ fn take_grouped<S: Store>(
     Ok(Next::Message(Taken { body, note, from: Origin::Group }))
 }
 
-fn read<S: Store>(store: &mut S, id: MessageId) -> Result<(S::Body, Option<Note>), Obstacle> {
+fn read<S: Store>(store: &mut S, id: MessageId) -> Result<(S::Body, Option<Box<Note>>), Obstacle> {
     let body = store.message(id)?.ok_or(Corruption::NoBody(id))?;
     store.require(&[Part::Notes])?;
-    let note = store.note(id)?;
+    let note = store.note(id)?.map(Box::new);
     if let Some(note) = &note {
         place::require(store, note)?;
     }

@@ -190,7 +190,8 @@ pub struct Effects {
 }
 
 impl Effects {
-    fn none() -> Self {
+    /// None yet.
+    pub fn none() -> Self {
         Self {
             changed: false,
             became_ready: false,
@@ -224,17 +225,9 @@ pub enum Outcome<B> {
     Count(u64),
 }
 
-/// Changes the stored state as `op` says. On an error nothing was changed.
+/// Changes the stored state as `op` says, and adds to `effects` what it did. On an error nothing was
+/// changed.
 pub fn apply<S: Store>(
-    store: &mut S,
-    op: &Op<'_>,
-) -> Result<(Outcome<S::Body>, Effects), QueueError> {
-    let mut effects = Effects::none();
-    let outcome = dispatch(store, &mut effects, op)?;
-    Ok((outcome, effects))
-}
-
-fn dispatch<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     op: &Op<'_>,

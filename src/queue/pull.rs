@@ -35,7 +35,7 @@ pub struct Delivered<B> {
     /// The body.
     pub body: B,
     /// What else is known of it; None if nothing is.
-    pub note: Option<Note>,
+    pub note: Option<Box<Note>>,
     /// Its receipt and when its visibility ends, unix ms; None if it was handed out for good.
     pub receipt: Option<(Receipt, u64)>,
 }
@@ -154,7 +154,7 @@ fn hand_out<S: Store>(
         store.put_message(&body);
     }
     store.put_inflight(Delivery { id, receipt }, with.until_ms);
-    pass_turn(store, effects, note.as_ref(), Some(Slot::Inflight));
+    pass_turn(store, effects, note.as_deref(), Some(Slot::Inflight));
     if let Some(consumer) = with.consumer {
         let note = note.get_or_insert_default();
         note.consumer = Some(consumer.to_vec());
@@ -169,9 +169,9 @@ fn hand_out_for_good<S: Store>(
     taken: Taken<S::Body>,
 ) -> Delivered<S::Body> {
     let Taken { body, note, from } = taken;
-    pass_turn(store, effects, note.as_ref(), None);
+    pass_turn(store, effects, note.as_deref(), None);
     if from != Origin::Ready {
-        place::forget(store, effects, body.id(), note.as_ref(), None);
+        place::forget(store, effects, body.id(), note.as_deref(), None);
     }
     Delivered { body, note, receipt: None }
 }

@@ -209,9 +209,9 @@ pub fn decode_op(bytes: &[u8]) -> Result<Op<'_>, RecordError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::message::{Death, DeathReason, Ended, Receipt};
+    use crate::queue::message::{Death, DeathReason, Ended, Membership, Receipt};
     use crate::queue::name::QueueName;
-    use crate::queue::op::{Claim, Sweep};
+    use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Return, Sweep, With};
     use crate::queue::settings::Setting;
 
     const ID: MessageId =
@@ -221,9 +221,15 @@ mod tests {
         let sweep = Sweep { limit: 300, same_slot: true };
         let claims = vec![Claim { id: ID, receipt: Receipt(77) }];
         vec![
-            Op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload" },
-            Op::Push { id: ID, due_at_ms: None, payload: b"" },
-            Op::Pull { now_ms: 5, count: 3, visibility_ms: 1, base_receipt: Receipt(9), sweep },
+            Op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload", with: None },
+            Op::Push { id: ID, due_at_ms: None, payload: b"", with: Some(with(Line::Group(b"g"))) },
+            Op::PushMany {
+                messages: vec![Numbered { id: ID, payload: b"x" }],
+                due_at_ms: None,
+                with: Some(With { dedup: None, ..with(Line::Priority(9)) }),
+            },
+            pull(5, 3, Mode::Receipt { visibility_ms: 1, consumer: Some(b"me") }, 9),
+            pull(5, 3, Mode::Final, 9),
             Op::Sweep { now_ms: 5, sweep },
             Op::Acknowledge { now_ms: None, deliveries: claims.clone() },
             Op::GiveBack {
@@ -231,6 +237,8 @@ mod tests {
                 deliveries: claims.clone(),
                 delay_ms: Some(0),
                 same_slot: false,
+                how: Return::Rejected,
+                reason: Some(b"why"),
             },
             Op::Extend { now_ms: 5, deliveries: claims, visibility_ms: 8 },
             Op::Configure {
@@ -240,7 +248,35 @@ mod tests {
                     (Setting::Delay, None),
                 ],
             },
+            Op::Delete { ids: vec![ID] },
+            Op::Purge,
+            Op::Drop,
+            Op::Reschedule { now_ms: 1, id: ID, due_at_ms: 2 },
+            Op::Redrive { now_ms: 1, count: 2, to: Some(orders()), same_slot: true },
+            Op::Pause { until_ms: Some(1) },
+            Op::Resume,
+            Op::Repair,
         ]
+    }
+
+    fn orders() -> QueueName {
+        QueueName::new(b"orders").unwrap()
+    }
+
+    fn with(line: Line<'static>) -> With<'static> {
+        With {
+            expires_at_ms: Some(8),
+            line,
+            dedup: Some(Dedup { key: b"key", now_ms: 7, until_ms: None }),
+            headers: vec![Header { name: b"name", value: b"" }],
+        }
+    }
+
+    fn pull(now_ms: u64, count: u32, delivery: Mode<'static>, receipt: u64) -> Op<'static> {
+        let sweep = Sweep { limit: 300, same_slot: true };
+        let acknowledged = vec![Claim { id: ID, receipt: Receipt(77) }];
+        let base_receipt = Receipt(receipt);
+        Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged }
     }
 
     #[test]
@@ -249,7 +285,7 @@ mod tests {
             assert_eq!(decode_op(&encode_op(&op)), Ok(op));
         }
         let death = Death {
-            from: QueueName::new(b"orders").unwrap(),
+            from: orders(),
             at_ms: 1 << 42,
             reason: DeathReason::Retries,
             retries: u32::MAX,
@@ -259,6 +295,12 @@ mod tests {
             last_receipt: u64::MAX,
             ended: Ended::ByTime,
             death: Some(death),
+            priority: 9,
+            expires_at_ms: Some(1),
+            group: Some(Membership { name: b"g".to_vec(), sequence: Some(u64::MAX) }),
+            dedup: Some(b"key".to_vec()),
+            consumer: Some(b"me".to_vec()),
+            last_error: Some(b"why".to_vec()),
         };
         assert_eq!(decode_note(&encode_note(&note)), Ok(note));
     }
@@ -268,11 +310,22 @@ mod tests {
         let zeros = MessageId([0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
         for id in [ID, zeros] {
             for payload in [b"\xff\x00".as_slice(), b""] {
-                let bytes = encode_body(&NewMessage { id, payload });
+                let bytes = encode_body(&NewMessage { id, headers: &[], payload });
                 assert_eq!(bytes.len(), 15 + payload.len());
-                assert_eq!(decode_body(&bytes), Ok(BodyRecord { id, payload }));
+                let headers = Vec::new();
+                assert_eq!(decode_body(&bytes), Ok(BodyRecord { id, headers, payload }));
             }
         }
+    }
+
+    #[test]
+    fn headers_stand_between_head_and_payload() {
+        let headers = vec![Header { name: b"a", value: b"1" }, Header { name: b"b", value: b"" }];
+        let bytes = encode_body(&NewMessage { id: ID, headers: &headers, payload: b"payload" });
+        assert_eq!(&bytes[15..], b"\x02\x01a\x011\x01b\x00payload");
+        let read = BodyRecord { id: ID, headers, payload: b"payload" };
+        assert_eq!(decode_body(&bytes), Ok(read));
+        assert_eq!(decode_body(&bytes[..18]), Err(RecordError::Damaged), "cut in the headers");
     }
 
     #[test]
@@ -280,7 +333,7 @@ mod tests {
         for other in ["", "short", "a text of more than fifteen letters", "000000000000000000"] {
             assert_eq!(decode_body(other.as_bytes()), Err(RecordError::Damaged), "{other}");
         }
-        let mut bytes = encode_body(&NewMessage { id: ID, payload: b"" }).to_vec();
+        let mut bytes = encode_body(&NewMessage { id: ID, headers: &[], payload: b"" }).to_vec();
         bytes.pop();
         assert_eq!(decode_body(&bytes), Err(RecordError::Damaged));
     }
@@ -322,27 +375,55 @@ mod tests {
 
     #[test]
     fn an_op_that_claims_the_impossible_is_refused() {
-        let sweep = Sweep { limit: 1, same_slot: false };
-        let pull = |now_ms, count, visibility_ms, base_receipt| Op::Pull {
-            now_ms,
-            count,
-            visibility_ms,
-            base_receipt: Receipt(base_receipt),
-            sweep,
+        let visible = |visibility_ms| Mode::Receipt { visibility_ms, consumer: None };
+        let push = |with| Op::Push { id: ID, due_at_ms: None, payload: b"", with: Some(with) };
+        let plain = || With { dedup: None, ..with(Line::Priority(0)) };
+        let key = |key| Some(Dedup { key, now_ms: 1, until_ms: None });
+        let long_name: &'static [u8] = Box::leak(vec![b'x'; 257].into());
+        let many = vec![Header { name: b"n", value: b"v" }; 65];
+        let back = |reason| Op::GiveBack {
+            now_ms: 1,
+            deliveries: Vec::new(),
+            delay_ms: None,
+            same_slot: false,
+            how: Return::Counted,
+            reason: Some(reason),
         };
+        let long_reason: &'static [u8] = Box::leak(vec![b'x'; 1025].into());
         let name = vec![(Setting::DeadLetter, Some(b"{x}".to_vec()))];
         let number = vec![(Setting::Visibility, Some(b"0".to_vec()))];
         for op in [
-            pull(1 << 43, 1, 1, 1),
-            pull(1, 0, 1, 1),
-            pull(1, 10_001, 1, 1),
-            pull(1, 1, 0, 1),
-            pull(1, 1, u64::MAX, 1),
-            pull(1, 1, 1, 0),
-            pull(1, 1, 1, 1 << 63),
-            Op::Push { id: MessageId([255; 16]), due_at_ms: None, payload: b"" },
-            Op::Push { id: MessageId([0; 16]), due_at_ms: None, payload: b"" },
-            Op::Push { id: ID, due_at_ms: Some(u64::MAX), payload: b"" },
+            pull(1 << 43, 1, visible(1), 1),
+            pull(1, 0, visible(1), 1),
+            pull(1, 10_001, visible(1), 1),
+            pull(1, 1, visible(0), 1),
+            pull(1, 1, visible(u64::MAX), 1),
+            pull(1, 1, visible(1), 0),
+            pull(1, 1, visible(1), 1 << 63),
+            pull(1, 1, Mode::Receipt { visibility_ms: 1, consumer: Some(b"") }, 1),
+            pull(1, 1, Mode::Receipt { visibility_ms: 1, consumer: Some(long_name) }, 1),
+            Op::Push { id: MessageId([255; 16]), due_at_ms: None, payload: b"", with: None },
+            Op::Push { id: MessageId([0; 16]), due_at_ms: None, payload: b"", with: None },
+            Op::Push { id: ID, due_at_ms: Some(u64::MAX), payload: b"", with: None },
+            push(With { expires_at_ms: Some(u64::MAX), ..plain() }),
+            push(With { line: Line::Priority(10), ..plain() }),
+            push(With { line: Line::Group(b""), ..plain() }),
+            push(With { line: Line::Group(long_name), ..plain() }),
+            push(With { dedup: key(b""), ..plain() }),
+            push(With { dedup: key(long_name), ..plain() }),
+            push(With { headers: many, ..plain() }),
+            push(With { headers: vec![Header { name: b"", value: b"v" }], ..plain() }),
+            Op::PushMany { messages: Vec::new(), due_at_ms: None, with: None },
+            Op::PushMany {
+                messages: vec![Numbered { id: ID, payload: b"" }],
+                due_at_ms: None,
+                with: Some(with(Line::Priority(0))),
+            },
+            back(long_reason),
+            Op::Redrive { now_ms: 1, count: 0, to: None, same_slot: false },
+            Op::Redrive { now_ms: 1, count: 100_001, to: None, same_slot: false },
+            Op::Pause { until_ms: Some(0) },
+            Op::Reschedule { now_ms: 1, id: ID, due_at_ms: 1 << 43 },
             Op::Configure { changes: name },
             Op::Configure { changes: number },
         ] {
