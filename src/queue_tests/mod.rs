@@ -75,6 +75,7 @@ struct Server {
     counts: Counts,
     /// Those of the last op that had some.
     last_effects: Option<(QueueName, Effects)>,
+    prints_ops: bool,
 }
 
 /// A moment to begin with.
@@ -99,6 +100,7 @@ impl Server {
             log: Vec::new(),
             counts: Counts::default(),
             last_effects: None,
+            prints_ops: false,
         }
     }
 
@@ -117,23 +119,27 @@ impl Server {
         op: &Op<'_>,
     ) -> Result<(Outcome<impl Body + use<>>, Effects), QueueError> {
         let before = self.database.borrow().clone();
-        let result = apply(&mut self.store(queue), op);
-        let is_same = *self.database.borrow() == before;
-        match &result {
-            Ok((_, effects)) => {
-                assert_eq!(effects.changed, !is_same, "changed or not: {op:?}");
-                if effects.changed {
-                    self.log.push((queue.clone(), record::encode_op(op).to_vec()));
-                }
-                if let Some(Receipt(receipt)) = effects.last_receipt {
-                    self.last_receipt = self.last_receipt.max(receipt);
-                }
-                self.counts.add(&effects.counts);
-                self.last_effects = Some((queue.clone(), effects.clone()));
-            }
-            Err(_) => assert!(is_same, "an error changed something: {op:?}"),
+        if self.prints_ops {
+            let name = String::from_utf8_lossy(queue.as_bytes());
+            eprintln!("{} {name} {}", self.now_ms - START_MS, brief(op));
         }
-        result
+        let mut effects = Effects::none();
+        let result = apply(&mut self.store(queue), &mut effects, op);
+        let is_same = *self.database.borrow() == before;
+        let Ok(outcome) = result else {
+            assert!(is_same, "an error changed something: {op:?}");
+            return result.map(|outcome| (outcome, effects));
+        };
+        assert_eq!(effects.changed, !is_same, "changed or not: {op:?}");
+        if effects.changed {
+            self.log.push((queue.clone(), record::encode_op(op).to_vec()));
+        }
+        if let Some(Receipt(receipt)) = effects.last_receipt {
+            self.last_receipt = self.last_receipt.max(receipt);
+        }
+        self.counts.add(&effects.counts);
+        self.last_effects = Some((queue.clone(), effects.clone()));
+        Ok((outcome, effects))
     }
 
     /// A database that has seen only the log.
@@ -141,7 +147,8 @@ impl Server {
         let database = Rc::default();
         for (queue, bytes) in &self.log {
             let op = record::decode_op(bytes).unwrap();
-            apply(&mut Records(MemoryKeyspace::new(&database, queue)), &op).unwrap();
+            let mut store = Records(MemoryKeyspace::new(&database, queue));
+            apply(&mut store, &mut Effects::none(), &op).unwrap();
         }
         database
     }
@@ -238,7 +245,7 @@ impl Server {
         }
         let messages = pulled.messages.iter().map(|message| {
             let note = message.note.clone().unwrap_or_default();
-            got(&message.body, note, message.receipt.unwrap_or((Receipt::NONE, 0)))
+            got(&message.body, *note, message.receipt.unwrap_or((Receipt::NONE, 0)))
         });
         Ok((pulled.settled, messages.collect()))
     }
@@ -351,6 +358,20 @@ impl Server {
     fn resume(&mut self, queue: &QueueName) {
         self.run(queue, &Op::Resume).unwrap();
     }
+}
+
+/// An op to be read: of ids only their number, no leading moments.
+fn brief(op: &Op<'_>) -> String {
+    let text = format!("{op:?}").replace(&(START_MS / 100_000).to_string(), "+");
+    let mut parts = text.split("MessageId([");
+    let mut brief = parts.next().unwrap().to_string();
+    for part in parts {
+        let (id, rest) = part.split_once("])").unwrap();
+        brief.push('#');
+        brief.push_str(id.rsplit(", ").next().unwrap());
+        brief.push_str(rest);
+    }
+    brief
 }
 
 fn headers<'a>(asked: &Asked<'a>) -> Vec<Header<'a>> {

@@ -103,7 +103,7 @@ pub enum Pause {
     Until(u64),
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Queue {
     pub messages: BTreeMap<Id, Message>,
     /// What was set, by name, as text.
@@ -115,6 +115,20 @@ pub struct Queue {
     /// When the window of the rate began and what was delivered in it.
     pub window: Option<(u64, u64)>,
     last_sequence: u64,
+}
+
+/// Brief, to be read when a run is repeated.
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} turns {:?}", self.settings, self.turns)?;
+        for (id, message) in &self.messages {
+            write!(f, "\n      #{} {:?}", id[15], message.place)?;
+            write!(f, " p{} {:?} {:?}", message.priority, message.group, message.sequence)?;
+            write!(f, " ttl {:?} {:?} x{}", message.expires_ms, message.end, message.retries)?;
+            write!(f, " {:?}", message.death)?;
+        }
+        Ok(())
+    }
 }
 
 impl Queue {

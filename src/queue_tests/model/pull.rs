@@ -49,20 +49,24 @@ impl Model {
         Pulled { acknowledged, messages }
     }
 
-    /// True if a pull would deliver something, without what is due and not noticed.
+    /// True if something can be delivered, or could if it were not expired and about to be discarded.
     pub fn can_deliver(&self, name: &'static str, now_ms: u64) -> bool {
         let how = How::Receipt { visibility_ms: 1, consumer: None };
         let (acknowledged, receipts) = (&[], &[]);
         let pull =
             Pull { now_ms, count: 1, how, limit: 0, same_slot: true, acknowledged, receipts };
-        !self.clone().pull(name, &pull).messages.is_empty()
+        let mut model = self.clone();
+        model.allowed(name, &pull) > 0 && model.next(name, now_ms).is_some()
     }
 
     /// How many messages a pull gets at most.
     fn allowed(&mut self, name: &'static str, pull: &Pull<'_>) -> u64 {
         let queue = self.queue(name);
         let mut allowed = pull.count;
-        if queue.is_paused(pull.now_ms) {
+        if !queue.is_paused(pull.now_ms) {
+            // One that is over is forgotten: a clock that is set back doesn't bring it back.
+            queue.pause = None;
+        } else {
             self.hit("pulled while paused");
             return 0;
         }

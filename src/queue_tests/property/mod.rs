@@ -1,7 +1,7 @@
 //! Random ops against the model: what is delivered, what is answered and what is counted must be
 //! the same, and the log of ops must give the same state on an empty database.
 //!
-//! MQ_SEED repeats one run; MQ_PROPERTY_SECONDS makes it longer.
+//! MQ_SEED repeats one run and prints its ops; MQ_PROPERTY_SECONDS makes it longer.
 
 mod checks;
 mod manage;
@@ -156,6 +156,7 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
         wakes: BTreeMap::new(),
         hits: BTreeMap::new(),
     };
+    run.server.prints_ops = std::env::var("MQ_SEED").is_ok();
     for _ in 0..run.random.u8(..8) {
         run.configure("orders");
     }
@@ -164,6 +165,9 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
         let before = run.deliverable();
         run.server.last_effects = None;
         run.step(name);
+        if run.server.prints_ops {
+            eprintln!("    {:?}", run.model.queue(name));
+        }
         run.check_effects(&before);
         run.check(step);
     }

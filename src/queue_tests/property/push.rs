@@ -83,6 +83,6 @@ impl Run {
     }
 
     fn payload(&mut self) -> Vec<u8> {
-        (0..self.random.usize(..80)).map(|_| self.random.u8(..)).collect()
+        (0..self.random.usize(..6)).map(|_| self.random.u8(..)).collect()
     }
 }
