@@ -35,6 +35,10 @@ impl Model {
             .map(|(id, shown)| self.acknowledge(name, *id, *shown, Some(now)))
             .collect();
         self.sweep(name, now, pull.limit, pull.same_slot);
+        if !self.queue(name).is_paused(now) {
+            // One that is over is forgotten: a clock that is set back doesn't bring it back.
+            self.queue(name).pause = None;
+        }
         let mut messages = Vec::new();
         for _ in 0..self.allowed(name, pull) {
             let Some(id) = self.next(name, now) else { break };
@@ -50,46 +54,22 @@ impl Model {
     }
 
     /// True if something can be delivered, or could if it were not expired and about to be discarded.
-    pub fn can_deliver(&self, name: &'static str, now_ms: u64) -> bool {
-        let how = How::Receipt { visibility_ms: 1, consumer: None };
-        let (acknowledged, receipts) = (&[], &[]);
-        let pull =
-            Pull { now_ms, count: 1, how, limit: 0, same_slot: true, acknowledged, receipts };
-        let mut model = self.clone();
-        model.allowed(name, &pull) > 0 && model.next(name, now_ms).is_some()
+    pub fn can_deliver(&self, name: &'static str, now: u64) -> bool {
+        let Some(queue) = self.queues.get(name) else { return false };
+        let waits = queue.messages.values().any(|m| m.is_waiting() && m.active_group().is_none());
+        let has_turn = queue.turns.iter().any(|group| !group.is_empty());
+        (waits || has_turn) && queue.limit(now, How::Final).is_ok()
     }
 
     /// How many messages a pull gets at most.
     fn allowed(&mut self, name: &'static str, pull: &Pull<'_>) -> u64 {
-        let queue = self.queue(name);
-        let mut allowed = pull.count;
-        if !queue.is_paused(pull.now_ms) {
-            // One that is over is forgotten: a clock that is set back doesn't bring it back.
-            queue.pause = None;
-        } else {
-            self.hit("pulled while paused");
-            return 0;
-        }
-        let max_inflight = queue.number("maxinflight");
-        let inflight = queue.count(Message::is_inflight);
-        let rate = queue.number("rate");
-        let used = queue.open_window(pull.now_ms).map_or(0, |(_, used)| used);
-        if rate > 0 {
-            allowed = allowed.min(rate.saturating_sub(used));
-            if allowed == 0 {
-                self.hit("rate used up");
+        match self.queue(name).limit(pull.now_ms, pull.how) {
+            Ok(allowed) => allowed.min(pull.count),
+            Err(reason) => {
+                self.hit(reason);
+                0
             }
         }
-        if max_inflight > 0 {
-            if inflight >= max_inflight {
-                self.hit("pulled at MAXINFLIGHT");
-                return 0;
-            }
-            if matches!(pull.how, How::Receipt { .. }) {
-                allowed = allowed.min(max_inflight - inflight);
-            }
-        }
-        allowed
     }
 
     fn deliver(
@@ -139,6 +119,33 @@ impl Model {
 }
 
 impl super::Queue {
+    /// How many deliveries may begin now, or why none.
+    fn limit(&self, now: u64, how: How) -> Result<u64, &'static str> {
+        let mut limit = u64::MAX;
+        if self.is_paused(now) {
+            return Err("pulled while paused");
+        }
+        let max_inflight = self.number("maxinflight");
+        if max_inflight > 0 {
+            let inflight = self.count(Message::is_inflight);
+            if inflight >= max_inflight {
+                return Err("pulled at MAXINFLIGHT");
+            }
+            if matches!(how, How::Receipt { .. }) {
+                limit = max_inflight - inflight;
+            }
+        }
+        let rate = self.number("rate");
+        if rate > 0 {
+            let used = self.open_window(now).map_or(0, |(_, used)| used);
+            if used >= rate {
+                return Err("rate used up");
+            }
+            limit = limit.min(rate - used);
+        }
+        Ok(limit)
+    }
+
     /// The window of the rate that isn't over.
     pub fn open_window(&self, now: u64) -> Option<(u64, u64)> {
         let period = self.number("rateperiod");

@@ -132,6 +132,7 @@ impl Model {
                 return self.die(name, id, back);
             }
             self.count("dead_letters_refused", 1);
+            self.hit("dead letter refused");
         }
         if is_expired {
             return self.discard(name, id);
@@ -142,6 +143,7 @@ impl Model {
         }
         if is_dying && back.how != Back::Rejected {
             self.count("dead_letters_refused", 1);
+            self.hit("dead letter refused");
         }
 
         let message = self.message(name, id);
@@ -186,6 +188,7 @@ impl Model {
         self.queue(grave).messages.insert(id, dead);
         self.wait(grave, id, back.now_ms);
         self.count("dead", 1);
+        self.hit("dead");
     }
 
     /// 1, 0 (not found) or -1 (bad receipt). Without a moment no delivery is over.

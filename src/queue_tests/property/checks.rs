@@ -48,10 +48,15 @@ impl Run {
         }
     }
 
-    pub(super) fn check(&mut self, step: usize) {
+    /// The queue of the last op is looked at in full, the others now and then.
+    pub(super) fn check(&mut self, last: &'static str, step: usize) {
         self.check_wakes();
         let mut present = 0;
         for name in NAMES.into_iter().chain(["{graves}:dead:dead", "{orders}:dead:dead:dead"]) {
+            present += self.model.queue(name).messages.len() as u64;
+            if name != last && step % 10 > 0 {
+                continue;
+            }
             let queue_name = queue(name);
             let default = Queue::default();
             let queue = self.model.queues.get(name).unwrap_or(&default);
@@ -82,7 +87,6 @@ impl Run {
                 assert_eq!(len(part), expected, "step {step}: {part:?} of {name}");
             }
             self.check_details(name, queue, step);
-            present += count(|_| true);
         }
         self.check_counts(present, step);
     }

@@ -169,8 +169,9 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
             eprintln!("    {:?}", run.model.queue(name));
         }
         run.check_effects(&before);
-        run.check(step);
+        run.check(name, step);
     }
+    run.check(NAMES[0], 0);
     assert_eq!(
         *run.server.database.borrow(),
         *run.server.replayed().borrow(),
