@@ -171,7 +171,11 @@ impl Queue {
             Place::Waiting { .. } => [message.expires_ms, None],
         });
         let of_keys = self.keys.values().map(|key| key.until_ms);
-        of_messages.chain(of_keys).flatten().min()
+        let of_pause = match self.pause {
+            Some(Pause::Until(until_ms)) => Some(until_ms),
+            _ => None,
+        };
+        of_messages.chain(of_keys).chain([of_pause]).flatten().min()
     }
 
     /// True if there is anything of the queue.

@@ -35,10 +35,7 @@ impl Model {
             .map(|(id, shown)| self.acknowledge(name, *id, *shown, Some(now)))
             .collect();
         self.sweep(name, now, pull.limit, pull.same_slot);
-        if !self.queue(name).is_paused(now) {
-            // One that is over is forgotten: a clock that is set back doesn't bring it back.
-            self.queue(name).pause = None;
-        }
+        self.end_pause(name, now);
         let mut messages = Vec::new();
         for _ in 0..self.allowed(name, pull) {
             let Some(id) = self.next(name, now) else { break };
@@ -55,10 +52,9 @@ impl Model {
 
     /// True if something can be delivered, or could if it were not expired and about to be discarded.
     pub fn can_deliver(&self, name: &'static str, now: u64) -> bool {
-        let Some(queue) = self.queues.get(name) else { return false };
-        let waits = queue.messages.values().any(|m| m.is_waiting() && m.active_group().is_none());
-        let has_turn = queue.turns.iter().any(|group| !group.is_empty());
-        (waits || has_turn) && queue.limit(now, How::Final).is_ok()
+        self.queues
+            .get(name)
+            .is_some_and(|queue| queue.waits() && queue.limit(now, How::Final).is_ok())
     }
 
     /// How many messages a pull gets at most.
@@ -119,6 +115,19 @@ impl Model {
 }
 
 impl super::Queue {
+    /// True if there is something to deliver when no limit forbids it.
+    fn waits(&self) -> bool {
+        self.count(|message| message.is_waiting() && message.active_group().is_none()) > 0
+            || self.turns.iter().any(|group| !group.is_empty())
+    }
+
+    /// When the window of the rate ends, if nothing else keeps messages from being delivered.
+    pub fn opens_at(&self, now: u64) -> Option<u64> {
+        let (start_ms, _) = self.open_window(now)?;
+        let is_used_up = self.limit(now, How::Final) == Err("rate used up");
+        (self.waits() && is_used_up).then(|| start_ms + self.number("rateperiod"))
+    }
+
     /// How many deliveries may begin now, or why none.
     fn limit(&self, now: u64, how: How) -> Result<u64, &'static str> {
         let mut limit = u64::MAX;

@@ -62,9 +62,19 @@ impl Model {
         left
     }
 
+    /// A pause that is over is forgotten: a clock that is set back doesn't bring it back.
+    pub(super) fn end_pause(&mut self, name: &'static str, now: u64) {
+        let queue = self.queue(name);
+        if queue.pause.is_some() && !queue.is_paused(now) {
+            queue.pause = None;
+            self.hit("a pause ended by itself");
+        }
+    }
+
     /// The timer's sweep: what is left of its limit is for deduplication keys.
     pub fn sweep_all(&mut self, name: &'static str, now: u64, limit: usize, same_slot: bool) {
         let left = self.sweep(name, now, limit, same_slot);
+        self.end_pause(name, now);
         let keys = self.queue(name).keys.iter();
         let mut over: Vec<_> = keys
             .filter_map(|(key, known)| Some((known.until_ms.filter(|ms| *ms <= now)?, *key)))

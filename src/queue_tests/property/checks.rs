@@ -37,6 +37,16 @@ impl Run {
         self.wakes.insert(of_queue, told);
     }
 
+    /// After a pull that the rate sent away empty, the timer wakes when the window opens.
+    pub(super) fn check_window(&self, name: &'static str) {
+        let Some(opens_at) = self.model.queues[name].opens_at(self.server.now_ms) else { return };
+        let wake = self.wakes.get(name).copied().flatten();
+        assert!(
+            wake.is_some_and(|wake| wake <= opens_at),
+            "the window of {name} opens at {opens_at}, the timer wakes at {wake:?}"
+        );
+    }
+
     pub(super) fn check_wakes(&mut self) {
         for (name, wake) in self.wakes.clone() {
             if let Some(deadline) = self.model.queue(name).next_deadline() {

@@ -24,12 +24,13 @@ const CONSUMERS: [&str; 2] = ["ann", "bob"];
 const ERRORS: [&str; 2] = ["no disk", "timeout"];
 
 /// What every long test must have met.
-const WANTED: [&str; 67] = [
+const WANTED: [&str; 68] = [
     "a delayed message joined its group",
     "a dead letter could not go back",
     "a dead letter of a group went back",
     "a group was held",
     "a higher priority went first",
+    "a pause ended by itself",
     "a pull ended at an expired head",
     "a window of the rate went on",
     "acknowledged",
@@ -111,6 +112,8 @@ struct Run {
     deliveries: BTreeMap<MessageId, (Receipt, u64)>,
     /// Per queue: when a timer that follows the effects wakes up.
     wakes: BTreeMap<&'static str, Option<u64>>,
+    /// The last op was a pull that got nothing.
+    was_sent_away: bool,
     hits: BTreeMap<&'static str, u64>,
 }
 
@@ -154,6 +157,7 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
         final_deliveries: 0,
         deliveries: BTreeMap::new(),
         wakes: BTreeMap::new(),
+        was_sent_away: false,
         hits: BTreeMap::new(),
     };
     run.server.prints_ops = std::env::var("MQ_SEED").is_ok();
@@ -164,11 +168,15 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
         let name = if run.chance(4) { NAMES[run.random.usize(1..NAMES.len())] } else { NAMES[0] };
         let before = run.deliverable();
         run.server.last_effects = None;
+        run.was_sent_away = false;
         run.step(name);
         if run.server.prints_ops {
             eprintln!("    {:?}", run.model.queue(name));
         }
         run.check_effects(&before);
+        if run.was_sent_away {
+            run.check_window(name);
+        }
         run.check(name, step);
     }
     run.check(NAMES[0], 0);
