@@ -4,8 +4,8 @@
 Each page gets a fresh server. A ```console block holds lines as redis-cli shows them: a prompt and a
 command, then the reply; `$ sleep 0.5` lets time pass, `$ redis-cli -3` goes on in RESP3. Ids and
 receipts differ from run to run: the first reply that shows one binds it, and from then on it stands
-for the same real one, also in commands. Unix times (13 digits) and ages are compared by form only,
-the seconds that redis-cli shows for slow commands not at all.
+for the same real one, also in commands. Unix times (13 digits), ages and the place in a script that an
+error names are compared by form only, the seconds that redis-cli shows for slow commands not at all.
 
 Also compared: code blocks that name a file of examples/ with that file, and relative links.
 
@@ -31,8 +31,9 @@ ID = r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b"
 RECEIPT = r"(?<![0-9a-f-])[0-9a-f]{16}(?![0-9a-f-])"
 BOUND = re.compile(f"{ID}|{RECEIPT}")
 TIME = re.compile(r"\b\d{13}\b")
+SCRIPT = re.compile(r" script: (?:[0-9a-f]{40}, )?on @user_script:\d+\.")
 TAKEN = re.compile(r"\n\(\d+\.\d\ds\)$")
-AGE = re.compile(r'("oldest_ready_age_ms"(?: => |\n *\d+\) )\(integer\) )\d+')
+AGE = re.compile(r'("oldest_(?:ready|inflight|delayed)_age_ms"(?: => |\n *\d+\) )\(integer\) )\d+')
 
 
 class ServerError(str):
@@ -166,7 +167,7 @@ def run(server, line):
 
 
 def by_form(text):
-    return AGE.sub(r"\g<1><age>", TIME.sub("<time>", text))
+    return AGE.sub(r"\g<1><age>", TIME.sub("<time>", SCRIPT.sub(" <script>", text)))
 
 
 def differs(expected, actual, bound):

@@ -4,7 +4,7 @@ use crate::index::UNKNOWN;
 use crate::server::context::Context;
 use crate::server::event::{Event, Listen};
 use crate::store::keys;
-use crate::{scan, state, timer};
+use crate::{disconnect, scan, state, timer};
 
 /// Listens to the server.
 pub struct Listener;
@@ -21,6 +21,7 @@ impl Listen for Listener {
                 timer::disarm(context, state);
             }),
             Event::Swapped(first, second) => swapped(context, first, second),
+            Event::Disconnected(client) => disconnect::client_gone(context, client),
             Event::Flushed(_) => state::with(|state| {
                 state.index.borrow_mut().doubt_all();
                 if state.is_active.get() {

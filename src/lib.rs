@@ -16,6 +16,7 @@
 )]
 
 mod commands;
+mod disconnect;
 mod events;
 mod execute;
 mod index;

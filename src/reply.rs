@@ -5,13 +5,15 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::queue::QueueError;
 use crate::queue::look::{Seen, State};
-use crate::queue::message::{Body, Header, MAX_PAYLOAD_BYTES, MessageId, Note, Receipt};
+use crate::queue::message::{
+    Body, Header, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MessageId, Note, Receipt,
+};
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
-use crate::server::command::Number;
+use crate::queue::{Outcome, QueueError};
+use crate::server::command::{Name, Number};
 use crate::server::context::Context;
 use crate::server::reply::Word;
 
@@ -22,12 +24,32 @@ pub enum CommandError {
     Syntax,
     /// A number that is none, or is out of range.
     Number(Number),
+    /// Bytes that are too few or too many.
+    Length(Name),
+    /// More than the most of what this number counts.
+    TooMany(Number),
+    /// A header's name that is empty or too long.
+    HeaderName,
+    /// Two headers with the same name.
+    HeaderTwice,
+    /// Headers that are too long together.
+    HeadersTooLong,
     /// A queue's name.
     Name(NameError),
     /// More than 128 MiB.
     PayloadTooLong,
     /// A queue that names itself.
     OwnDeadLetter,
+    /// A redrive from a queue to the same queue.
+    RedrivenToItself,
+    /// The queue has as many messages as it may have.
+    QueueFull,
+    /// A delivery that ends with its connection, where there is none.
+    NoConnection,
+    /// The user may not write to a queue that the data name.
+    NoPermission,
+    /// The server can't say whether the user may.
+    UnknownPermission,
     /// A dead-letter queue in another slot.
     CrossSlot,
     /// The queue's slot is on the move.
@@ -55,14 +77,34 @@ impl fmt::Display for CommandError {
             Self::Number(Number { token, min, max, .. }) => {
                 write!(f, "ERR {token} must be an integer from {min} to {max}")
             }
+            Self::Length(Name { token, min, max, .. }) => {
+                write!(f, "ERR {token} must be {min} to {max} bytes")
+            }
+            Self::TooMany(Number { token, max, .. }) => {
+                write!(f, "ERR there are more than {max} {token}")
+            }
+            Self::HeaderName => {
+                write!(f, "ERR a header's name must be 1 to {} bytes", MAX_NAME_BYTES)
+            }
+            Self::HeaderTwice => f.write_str("ERR two headers have the same name"),
+            Self::HeadersTooLong => {
+                write!(f, "ERR the headers are longer than {} bytes", MAX_HEADER_BYTES)
+            }
             Self::Name(error) => write!(f, "ERR invalid queue name: {error}"),
             Self::PayloadTooLong => {
                 write!(f, "ERR payload is longer than {MAX_PAYLOAD_BYTES} bytes")
             }
             Self::OwnDeadLetter => f.write_str("ERR a queue can't be its own dead-letter queue"),
-            Self::CrossSlot => {
-                f.write_str("CROSSSLOT the dead-letter queue is not in the queue's slot")
+            Self::RedrivenToItself => f.write_str("ERR a queue can't be redriven to itself"),
+            Self::QueueFull => f.write_str("QUEUEFULL the queue is full"),
+            Self::NoConnection => f.write_str("ERR ONDISCONNECT can't be used in a script"),
+            Self::NoPermission => {
+                f.write_str("NOPERM no permission on a queue that dead letters came from")
             }
+            Self::UnknownPermission => f.write_str(
+                "ERR this server can't check the permission on the target queues, name one with TO",
+            ),
+            Self::CrossSlot => f.write_str("CROSSSLOT the other queue is not in the queue's slot"),
             Self::SlotMoves => f.write_str("TRYAGAIN the queue's slot is on the move"),
             Self::NoList => f.write_str(
                 "TRYAGAIN the list of queues can't be had here now, ask outside of a transaction",
@@ -83,7 +125,7 @@ impl fmt::Display for CommandError {
             }
             Self::Queue(QueueError::Corrupt(corruption)) => write!(f, "CORRUPT {corruption}"),
             Self::Queue(QueueError::AlreadyDead) => {
-                f.write_str("ERR a message is a dead letter already")
+                f.write_str("ERR a dead letter can't be sent to the dead-letter queue")
             }
         }
     }
@@ -110,6 +152,11 @@ pub fn id(context: Context<'_>, id: MessageId) {
 /// A number that is never negative.
 pub fn count(context: Context<'_>, number: u64) {
     context.reply_integer(i64::try_from(number).unwrap_or(i64::MAX));
+}
+
+/// What an op that counts messages answers.
+pub fn number<B>(context: Context<'_>, outcome: &Outcome<B>) {
+    count(context, if let Outcome::Count(number) = outcome { *number } else { 0 });
 }
 
 /// A name or a word, then a number.

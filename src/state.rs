@@ -19,7 +19,7 @@ use crate::scan::Scan;
 use crate::server::blocked::BlockedClient;
 use crate::server::context::Context;
 use crate::server::key::Access;
-use crate::timer;
+use crate::{disconnect, timer};
 
 /// See the top of this file.
 pub struct State {
@@ -33,6 +33,8 @@ pub struct State {
     pub scan: RefCell<Option<Scan>>,
     /// The clients that wait for that walk.
     pub waiting_for_scan: RefCell<Vec<BlockedClient>>,
+    /// What clients hold that pulled with ONDISCONNECT.
+    pub disconnect: disconnect::State,
     /// The module's timer.
     pub timer: timer::State,
     /// A master that is not loading: only then may a timer write.
@@ -80,6 +82,7 @@ impl State {
             last_number: Cell::new(0),
             scan: RefCell::new(None),
             waiting_for_scan: RefCell::default(),
+            disconnect: disconnect::State::default(),
             timer: timer::State::default(),
             is_active: Cell::new(false),
             hears_of_keys: Cell::new(true),

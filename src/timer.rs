@@ -12,7 +12,7 @@ use crate::index::{Entry, NEVER, UNKNOWN};
 use crate::queue::op::{Op, Sweep};
 use crate::server::context::Context;
 use crate::server::timer::{Fire, Timer, start, stop};
-use crate::{scan, state, waiting};
+use crate::{disconnect, scan, state, waiting};
 
 /// How long one firing works before it lets the server go on.
 const BUDGET: Duration = Duration::from_millis(2);
@@ -97,7 +97,10 @@ fn work(context: Context<'_>, state: &state::State) {
         // one transaction that ends with the callback, and what a served client's callback
         // replicates would come into the middle of it.
         while within(SERVING) && serve_one(context, state) {}
-        while within(BUDGET) && sweep_one(context, state) {}
+        while within(BUDGET) && disconnect_or_sweep(context, state) {}
+    }
+    if !is_active {
+        disconnect::forget_left(state);
     }
     while scan::step(context, state) && within(BUDGET) {}
     while forget_one(context, state) && within(BUDGET) {}
@@ -162,6 +165,12 @@ fn serve_one(context: Context<'_>, state: &state::State) -> bool {
     true
 }
 
+/// Does a little for clients that are gone and a little of what is due; false if there is neither.
+fn disconnect_or_sweep(context: Context<'_>, state: &state::State) -> bool {
+    let is_busy = disconnect::step(context, state);
+    sweep_one(context, state) || is_busy
+}
+
 /// Moves a slice of what is due in the queue with the earliest deadline; false if nothing is due.
 fn sweep_one(context: Context<'_>, state: &state::State) -> bool {
     let Some((due_ms, entry)) = state.index.borrow().first_due() else { return false };
@@ -215,10 +224,9 @@ fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
         return;
     }
     let has_marked = state.index.borrow().has_marked();
-    let first_due = state.index.borrow().first_due().map(|(due_ms, _)| due_ms);
-    let next_ms = if has_marked { Some(UNKNOWN) } else { first_due };
-    if let Some(next_ms) = next_ms {
-        let earliest_ms = context.now_ms().saturating_add(PAUSE_RETRY_MS);
-        arm(context, state, if is_paused { next_ms.max(earliest_ms) } else { next_ms });
-    }
+    let first_due_ms = state.index.borrow().first_due().map_or(NEVER, |(due_ms, _)| due_ms);
+    let due_ms = first_due_ms.min(disconnect::next_ms(context, state));
+    let next_ms = if has_marked { UNKNOWN } else { due_ms };
+    let earliest_ms = context.now_ms().saturating_add(PAUSE_RETRY_MS);
+    arm(context, state, if is_paused { next_ms.max(earliest_ms) } else { next_ms });
 }

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use crate::commands::pull::{self, Request};
 use crate::execute::open;
 use crate::index::Entry;
+use crate::queue::limits;
 use crate::queue::store::{Part, Store};
 use crate::server::blocked::{BlockedClient, Wait};
 use crate::server::context::Context;
@@ -62,7 +63,7 @@ pub fn wait(context: Context<'_>, entry: &Rc<Entry>, request: Request, patience:
 /// Wakes as many clients, in their order, as there is something for. True if there may be more to
 /// do. The queue's database must be selected.
 pub fn serve(context: Context<'_>, entry: &Rc<Entry>) -> bool {
-    let ready = count_ready(context, entry);
+    let ready = count_deliverable(context, entry);
     let is_swept = entry.next_due_ms() > context.now_ms();
     let mut promised = 0u64;
     let mut next = None;
@@ -113,14 +114,14 @@ fn wake(entry: &Entry, number: u64) {
     }
 }
 
-/// How many messages wait to be delivered. A key of the wrong type counts as many: the client that
-/// is woken for it gets the error.
-fn count_ready(context: Context<'_>, entry: &Entry) -> u64 {
+/// How many messages may be delivered. A key of the wrong type counts as many: the client that is
+/// woken for it gets the error.
+fn count_deliverable(context: Context<'_>, entry: &Entry) -> u64 {
     let mut store = open(context, entry, Access::Read);
     if store.require(&Part::ALL).is_err() {
         return u64::MAX;
     }
-    store.len(Part::Ready).saturating_add(store.len(Part::Ranked))
+    limits::deliverable(&mut store, context.now_ms())
 }
 
 struct Line;

@@ -22,7 +22,6 @@ impl Command for Ack {
         blocking: false,
         arity: -4,
         key: Some(KeyUse::Delete),
-        names_dead_letter: false,
         arguments: &[Arg::Queue, Arg::Claims],
     };
 

@@ -21,7 +21,6 @@ impl Command for Apply {
         blocking: false,
         arity: 3,
         key: Some(KeyUse::Update),
-        names_dead_letter: false,
         arguments: &[Arg::Queue, Arg::Text("op")],
     };
 

@@ -1,76 +1,169 @@
-//! Reading of options: tokens in any case and any order, each at most once, nothing left over.
+//! The options that several commands have, and their limits.
 
-use crate::queue::settings::{MAX_DURATION_MS, parse_integer};
-use crate::reply::CommandError;
-use crate::server::command::{Arg, Number, Spec};
-use crate::server::string::Argument;
+use super::options::Options;
+use crate::queue::message::{MAX_HEADERS, MAX_TIME_MS};
+use crate::queue::op::MAX_BATCH;
+use crate::queue::settings::MAX_DURATION_MS;
+use crate::server::command::{Arg, Name, Number};
 
 const MAX_MS: i64 = MAX_DURATION_MS as i64;
 
 /// A delay: 0 is none.
-pub const DELAY: Number = Number { token: "DELAY", name: "ms", min: 0, max: MAX_MS };
+pub const DELAY: Number = milliseconds("DELAY", 0);
+
+/// The moment when a message becomes ready.
+pub const AT: Number = Number { token: "AT", name: "unix-ms", min: 0, max: MAX_TIME_MS as i64 - 1 };
+
+/// When a message becomes ready.
+pub const WHEN: &[Arg] = &[Arg::Number(DELAY), Arg::Number(AT)];
+
+/// How long a message may wait; 0: for ever.
+pub const TTL: Number = milliseconds("TTL", 0);
+
+/// 9 goes first; 0 is none.
+pub const PRIORITY: Number = Number { token: "PRIORITY", name: "n", min: 0, max: 9 };
+
+/// Whose message it is.
+pub const GROUP: Name = name("GROUP", "name");
+
+/// Where a message stands among others.
+pub const RANK: &[Arg] = &[Arg::Number(PRIORITY), Arg::Name(GROUP)];
+
+/// What comes with the payload.
+pub const HEADERS: Number = Number { token: "HEADERS", name: "n", min: 1, max: MAX_HEADERS as i64 };
+
+/// What makes a second push of the same a duplicate.
+pub const DEDUP: Name = name("DEDUP", "key");
+
+/// How long it does.
+pub const WINDOW: Number = milliseconds("WINDOW", 1);
+
+/// The deliveries that are worked off.
+pub const ACK: Number = Number { token: "ACK", name: "n", min: 1, max: MAX_BATCH as i64 };
 
 /// A visibility.
-pub const VISIBILITY: Number = Number { token: "VISIBILITY", name: "ms", min: 1, max: MAX_MS };
+pub const VISIBILITY: Number = milliseconds("VISIBILITY", 1);
 
-/// The most options with a number that one command has.
-const MOST: usize = 4;
+/// The most messages of a pull.
+pub const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: MAX_BATCH as i64 };
 
-/// The numbers that a client gave.
-pub struct Numbers([Option<(&'static str, u64)>; MOST]);
+/// How long a pull waits; 0: for ever.
+pub const BLOCK: Number = milliseconds("BLOCK", 0);
 
-impl Numbers {
-    /// Reads all of `arguments` as options of `spec` that have a number.
-    pub fn read(spec: &Spec, arguments: &[Argument<'_>]) -> Result<Self, CommandError> {
-        let mut numbers = Self([None; MOST]);
-        let mut pairs = arguments.chunks_exact(2);
-        for pair in &mut pairs {
-            if let [token, value] = pair {
-                numbers.add(option(spec, *token)?, *value)?;
-            }
-        }
-        if pairs.remainder().is_empty() { Ok(numbers) } else { Err(CommandError::Syntax) }
-    }
+/// Who pulls.
+pub const CONSUMER: Name = name("CONSUMER", "name");
 
-    fn add(&mut self, option: &Number, value: Argument<'_>) -> Result<(), CommandError> {
-        let number = parse(option, value.as_bytes())?;
-        for place in &mut self.0 {
-            match place {
-                Some((token, _)) if *token == option.token => break,
-                Some(_) => {}
-                None => {
-                    *place = Some((option.token, number));
-                    return Ok(());
-                }
-            }
-        }
-        Err(CommandError::Syntax)
-    }
+/// What NOACK can't be given with.
+pub const NOT_WITH_NOACK: &[&str] = &["VISIBILITY", "ONDISCONNECT", "CONSUMER"];
 
-    /// The number behind an option, if it was given.
-    pub fn get(&self, option: &Number) -> Option<u64> {
-        let given = self.0.iter().flatten().find(|(token, _)| *token == option.token);
-        given.map(|(_, number)| *number)
-    }
+/// When a message becomes ready, unix ms, by DELAY, AT or the queue's delay; None: at once.
+pub fn due_at_ms<A: AsRef<[u8]>>(
+    options: &Options<'_, A>,
+    now_ms: u64,
+    default_delay_ms: u64,
+) -> Option<u64> {
+    let due_at_ms = options.number(&AT).unwrap_or_else(|| {
+        now_ms.saturating_add(options.number(&DELAY).unwrap_or(default_delay_ms))
+    });
+    (due_at_ms > now_ms).then_some(due_at_ms)
 }
 
-fn option<'a>(spec: &'a Spec, token: Argument<'_>) -> Result<&'a Number, CommandError> {
-    let token = token.as_bytes();
-    spec.arguments
-        .iter()
-        .find_map(|argument| match argument {
-            Arg::Number(number) if token.eq_ignore_ascii_case(number.token.as_bytes()) => {
-                Some(number)
-            }
-            _ => None,
-        })
-        .ok_or(CommandError::Syntax)
+/// A length of time of the command's own.
+pub const fn milliseconds(token: &'static str, min: i64) -> Number {
+    Number { token, name: "ms", min, max: MAX_MS }
 }
 
-/// Reads a number of an option whose range has no negative numbers.
-pub fn parse(option: &Number, text: &[u8]) -> Result<u64, CommandError> {
-    parse_integer(text)
-        .filter(|number| (option.min..=option.max).contains(number))
-        .and_then(|number| u64::try_from(number).ok())
-        .ok_or(CommandError::Number(*option))
+/// A name of 1 to 256 bytes.
+pub const fn name(token: &'static str, name: &'static str) -> Name {
+    Name { token, name, min: 1, max: 256 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::payloads::PAYLOADS;
+
+    const fn any(token: &'static str, name: &'static str) -> Number {
+        Number { token, name, min: 0, max: 1 }
+    }
+
+    const NUMKEYS: Number = any("numkeys", "numkeys");
+    const KEY: Arg = Arg::With(
+        &Arg::Name(DEDUP),
+        &Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")]),
+    );
+    const PAIRS: Arg = Arg::Pairs(HEADERS, ["name", "value"]);
+    const NOACK: Arg = Arg::FlagWithout("NOACK", NOT_WITH_NOACK);
+    const ACKS: Arg = Arg::Pairs(ACK, ["id", "receipt"]);
+    const HOW: Arg = Arg::OneOf("how", &[Arg::Flag("NOCOUNT"), Arg::Flag("DEAD")]);
+    const STATE: Arg =
+        Arg::OneOf("state", &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED")]);
+
+    #[test]
+    fn every_form_is_written_as_in_the_documentation() {
+        let queue = Arg::Queue;
+        let (count, visibility) = (Arg::Number(COUNT), Arg::Number(VISIBILITY));
+        let (block, consumer) = (Arg::Number(BLOCK), Arg::Name(CONSUMER));
+        let cases: [(&[&Arg], &str); 14] = [
+            (
+                &[
+                    &queue,
+                    &Arg::Text("payload"),
+                    &Arg::OneOf("when", WHEN),
+                    &Arg::Number(TTL),
+                    &Arg::OneOf("rank", RANK),
+                    &KEY,
+                    &PAIRS,
+                ],
+                "queue payload [DELAY ms | AT unix-ms] [TTL ms] [PRIORITY n | GROUP name] \
+                 [DEDUP key [WINDOW ms | UNTILDONE]] [HEADERS n name value [name value ...]]",
+            ),
+            (
+                &[&queue, &Arg::Counted(PAYLOADS, "payload"), &Arg::OneOf("when", WHEN)],
+                "queue n payload [payload ...] [DELAY ms | AT unix-ms]",
+            ),
+            (
+                &[&queue, &count, &visibility, &block, &consumer, &NOACK, &ACKS],
+                "queue [COUNT n] [VISIBILITY ms] [BLOCK ms] [CONSUMER name] [NOACK] \
+                 [ACK n id receipt [id receipt ...]]",
+            ),
+            (
+                &[&Arg::Queues(NUMKEYS), &count, &Arg::Flag("ONDISCONNECT")],
+                "numkeys queue [queue ...] [COUNT n] [ONDISCONNECT]",
+            ),
+            (
+                &[
+                    &queue,
+                    &Arg::Claims,
+                    &Arg::Number(DELAY),
+                    &HOW,
+                    &Arg::Name(name("REASON", "text")),
+                ],
+                "queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY ms] \
+                 [NOCOUNT | DEAD] [REASON text]",
+            ),
+            (
+                &[&queue, &STATE, &Arg::Number(any("OFFSET", "n")), &count],
+                "queue [READY | INFLIGHT | DELAYED] [OFFSET n] [COUNT n]",
+            ),
+            (&[&queue, &Arg::Text("id")], "queue id"),
+            (&[&queue, &Arg::Texts("id")], "queue id [id ...]"),
+            (
+                &[&queue, &Arg::Text("id"), &Arg::Required("when", WHEN)],
+                "queue id (DELAY ms | AT unix-ms)",
+            ),
+            (&[&queue, &count, &Arg::OtherQueue("TO")], "queue [COUNT n] [TO queue]"),
+            (&[&queue, &Arg::Number(any("FOR", "ms"))], "queue [FOR ms]"),
+            (&[&queue, &Arg::Flag("REPAIR")], "queue [REPAIR]"),
+            (
+                &[&queue, &Arg::Setting(any("MAXLEN", "n")), &Arg::OtherQueue("DEADLETTER")],
+                "queue [MAXLEN n] [DEADLETTER queue]",
+            ),
+            (&[&Arg::Pattern("MATCH")], "[MATCH pattern]"),
+        ];
+        for (arguments, expected) in cases {
+            let syntax: Vec<String> = arguments.iter().map(|argument| argument.syntax()).collect();
+            assert_eq!(syntax.join(" "), expected);
+        }
+    }
 }

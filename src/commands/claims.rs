@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
+use super::options;
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::op::{Claim, MAX_BATCH};
-use crate::queue::settings::parse_integer;
 use crate::queue::{Outcome, QueueError, Settled};
 use crate::reply::CommandError;
 use crate::server::command::Number;
@@ -28,30 +28,30 @@ pub fn read<'a, 'b>(
         arguments.first().is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(b"IDS"));
     if !is_batch {
         let [id, receipt, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
-        return Ok((Claims { claims: vec![claim(*id, *receipt)], is_batch }, rest));
+        return Ok((Claims { claims: vec![claim(id, receipt)], is_batch }, rest));
     }
-    let [_, n, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
-    let n = parse_integer(n.as_bytes())
-        .filter(|n| (IDS.min..=IDS.max).contains(n))
-        .and_then(|n| usize::try_from(n).ok())
-        .ok_or(CommandError::Number(IDS))?;
-    let (pairs, rest) = rest.split_at_checked(n.saturating_mul(2)).ok_or(CommandError::Syntax)?;
-    let claims = pairs
+    let (pairs, rest) = options::pairs(&IDS, arguments.get(1..).unwrap_or_default())?;
+    Ok((Claims { claims: of_pairs(pairs), is_batch }, rest))
+}
+
+/// The deliveries that pairs of id and receipt name.
+pub fn of_pairs<A: AsRef<[u8]>>(pairs: &[A]) -> Vec<Claim> {
+    pairs
         .chunks_exact(2)
         .filter_map(|pair| match pair {
-            [id, receipt] => Some(claim(*id, *receipt)),
+            [id, receipt] => Some(claim(id, receipt)),
             _ => None,
         })
-        .collect();
-    Ok((Claims { claims, is_batch }, rest))
+        .collect()
 }
 
 /// An id that is no UUID is that of no message, and a receipt that is none that of no delivery.
-fn claim(id: Argument<'_>, receipt: Argument<'_>) -> Claim {
-    Claim { id: read_id(id.as_bytes()), receipt: read_receipt(receipt.as_bytes()) }
+fn claim(id: &impl AsRef<[u8]>, receipt: &impl AsRef<[u8]>) -> Claim {
+    Claim { id: read_id(id.as_ref()), receipt: read_receipt(receipt.as_ref()) }
 }
 
-fn read_id(text: &[u8]) -> MessageId {
+/// The id that a text stands for; that of no message if it is none.
+pub fn read_id(text: &[u8]) -> MessageId {
     let is_hyphenated = text.len() == 36;
     let id = Uuid::try_parse_ascii(text).ok().filter(|_| is_hyphenated).unwrap_or_default();
     MessageId(id.into_bytes())
@@ -81,18 +81,33 @@ impl Claims {
     ) -> Result<(), CommandError> {
         let Outcome::Settled(settled) = outcome? else { return Err(CommandError::Syntax) };
         if self.is_batch {
-            context.reply_array(settled.len());
+            reply_batch(context, &settled, result);
+            return Ok(());
         }
         for one in settled {
             match one {
                 Settled::Done(value) => crate::reply::count(context, result(value)),
-                Settled::NotFound if self.is_batch => context.reply_integer(0),
-                Settled::BadReceipt if self.is_batch => context.reply_integer(-1),
                 Settled::NotFound => return Err(CommandError::NotFound),
                 Settled::BadReceipt => return Err(CommandError::BadReceipt),
             }
         }
         Ok(())
+    }
+}
+
+/// Replies what became of several acknowledgments: an array of 1, 0 and -1.
+pub fn reply_all(context: Context<'_>, settled: &[Settled]) {
+    reply_batch(context, settled, |_| 1);
+}
+
+fn reply_batch(context: Context<'_>, settled: &[Settled], result: impl Fn(u64) -> u64) {
+    context.reply_array(settled.len());
+    for one in settled {
+        match one {
+            Settled::Done(value) => crate::reply::count(context, result(*value)),
+            Settled::NotFound => context.reply_integer(0),
+            Settled::BadReceipt => context.reply_integer(-1),
+        }
     }
 }
 

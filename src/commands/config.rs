@@ -1,5 +1,6 @@
 //! MQ.CONFIG: a queue's settings, shown or changed.
 
+use super::options::Options;
 use crate::execute::{execute, open};
 use crate::index::Entry;
 use crate::queue::name::QueueName;
@@ -13,14 +14,22 @@ use crate::server::key::Access;
 use crate::server::string::Argument;
 
 /// What follows the command's name.
-const OPTIONS: [Arg; 7] = [
+const OPTIONS: [Arg; 15] = [
     Arg::Queue,
-    Arg::Number(number("VISIBILITY", "ms", Setting::Visibility)),
-    Arg::Number(number("MAXRETRIES", "n", Setting::MaxRetries)),
+    Arg::Setting(number("VISIBILITY", "ms", Setting::Visibility)),
+    Arg::Setting(number("MAXRETRIES", "n", Setting::MaxRetries)),
     Arg::OtherQueue("DEADLETTER"),
-    Arg::Number(number("BACKOFF", "ms", Setting::Backoff)),
-    Arg::Number(number("BACKOFFMAX", "ms", Setting::BackoffMax)),
-    Arg::Number(number("DELAY", "ms", Setting::Delay)),
+    Arg::Setting(number("BACKOFF", "ms", Setting::Backoff)),
+    Arg::Setting(number("BACKOFFMAX", "ms", Setting::BackoffMax)),
+    Arg::Setting(number("DELAY", "ms", Setting::Delay)),
+    Arg::Setting(number("TTL", "ms", Setting::Ttl)),
+    Arg::Setting(number("MAXLEN", "n", Setting::MaxLen)),
+    Arg::Setting(number("MAXINFLIGHT", "n", Setting::MaxInflight)),
+    Arg::Setting(number("RATE", "n", Setting::Rate)),
+    Arg::Setting(number("RATEPERIOD", "ms", Setting::RatePeriod)),
+    Arg::Setting(number("AGING", "ms", Setting::Aging)),
+    Arg::Setting(number("GROUPINFLIGHT", "n", Setting::GroupInflight)),
+    Arg::Setting(number("DEDUPWINDOW", "ms", Setting::DedupWindow)),
 ];
 
 /// `MQ.CONFIG queue`, or with options.
@@ -30,13 +39,12 @@ impl Command for Config {
     const SPEC: Spec = Spec {
         name: "MQ.CONFIG",
         summary: "Shows or changes the settings of a queue.",
-        complexity: "O(n) with n options.",
+        complexity: "O(n) with n options; O(g log g) with g groups if GROUPINFLIGHT changes.",
         since: "0.1.0",
-        flags: "write deny-oom getkeys-api",
+        flags: "write deny-oom",
         blocking: false,
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
-        names_dead_letter: true,
         arguments: &OPTIONS,
     };
 
@@ -83,21 +91,14 @@ pub fn reply_settings(context: Context<'_>, entry: &Entry, settings: &Settings) 
 fn change(
     context: Context<'_>,
     queue: Argument<'_>,
-    arguments: &[Argument<'_>],
+    options: &[Argument<'_>],
 ) -> Result<(), CommandError> {
+    let options = Options::read::<Config>(options)?;
     let entry = super::entry(context, queue)?;
     let mut changes: Vec<(Setting, Option<Vec<u8>>)> = Vec::new();
-    let mut pairs = arguments.chunks_exact(2);
-    for pair in &mut pairs {
-        let [option, value] = pair else { return Err(CommandError::Syntax) };
-        let setting = Setting::from_name(option.as_bytes()).ok_or(CommandError::Syntax)?;
-        if changes.iter().any(|(other, _)| *other == setting) {
-            return Err(CommandError::Syntax);
-        }
-        changes.push((setting, stored_form(entry.queue(), setting, value.as_bytes())?));
-    }
-    if !pairs.remainder().is_empty() {
-        return Err(CommandError::Syntax);
+    for (token, value) in options.values() {
+        let setting = Setting::from_name(token.as_bytes()).ok_or(CommandError::Syntax)?;
+        changes.push((setting, stored_form(entry.queue(), setting, value)?));
     }
     execute(context, &entry, &Op::Configure { changes })?;
     context.reply_status(c"OK");
@@ -113,7 +114,7 @@ fn stored_form(
     if value.is_empty() {
         return Ok(None);
     }
-    let Some(option) = option_of(setting) else {
+    let is_default = if setting == Setting::DeadLetter {
         let name = QueueName::new(value)?;
         if name == *queue {
             return Err(CommandError::OwnDeadLetter);
@@ -121,21 +122,11 @@ fn stored_form(
         if super::is_same_slot_only() && !name.shares_slot_with(queue) {
             return Err(CommandError::CrossSlot);
         }
-        let is_default = queue.default_dead_letter().as_ref() == Some(&name);
-        return Ok((!is_default).then(|| value.to_vec()));
+        queue.default_dead_letter() == Some(name)
+    } else {
+        Settings::default().number(setting) == parse_integer(value)
     };
-    let number = parse_integer(value)
-        .filter(|number| (option.min..=option.max).contains(number))
-        .ok_or(CommandError::Number(option))?;
-    let is_default = Settings::default().number(setting) == Some(number);
     Ok((!is_default).then(|| value.to_vec()))
-}
-
-fn option_of(setting: Setting) -> Option<Number> {
-    OPTIONS.into_iter().find_map(|argument| match argument {
-        Arg::Number(number) if number.token.eq_ignore_ascii_case(setting.name()) => Some(number),
-        _ => None,
-    })
 }
 
 /// A setting with a number as an option.

@@ -1,7 +1,8 @@
 //! MQ.EXTEND: the visibility of deliveries restarts.
 
-use super::arguments::{Numbers, VISIBILITY};
+use super::arguments::VISIBILITY;
 use super::claims;
+use super::options::Options;
 use crate::execute::{execute_on, open, settings};
 use crate::queue::op::Op;
 use crate::queue::settings::Setting;
@@ -24,7 +25,6 @@ impl Command for Extend {
         blocking: false,
         arity: -4,
         key: Some(KeyUse::Update),
-        names_dead_letter: false,
         arguments: &[Arg::Queue, Arg::Claims, Arg::Number(VISIBILITY)],
     };
 
@@ -36,10 +36,10 @@ impl Command for Extend {
 fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let (mut claims, rest) = claims::read(rest)?;
-    let options = Numbers::read(&Extend::SPEC, rest)?;
+    let options = Options::read::<Extend>(rest)?;
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Write);
-    let visibility_ms = match options.get(&VISIBILITY) {
+    let visibility_ms = match options.number(&VISIBILITY) {
         Some(visibility_ms) => visibility_ms,
         None => settings(&mut store, &[Setting::Visibility])?.visibility_ms,
     };

@@ -6,7 +6,8 @@ use super::config::reply_settings;
 use crate::execute::open;
 use crate::index::Entry;
 use crate::queue::settings::{Setting, Settings};
-use crate::queue::store::{Part, Store};
+use crate::queue::store::{Memo, Part, Store};
+use crate::queue::{Counts, limits, look};
 use crate::reply::{self, CommandError};
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
@@ -22,13 +23,12 @@ impl Command for Info {
     const SPEC: Spec = Spec {
         name: "MQ.INFO",
         summary: "Returns the settings, the state and the counters of a queue.",
-        complexity: "O(1).",
+        complexity: "O(log n) with n messages in the queue.",
         since: "0.1.0",
         flags: "readonly",
         blocking: false,
         arity: 2,
         key: Some(KeyUse::Access),
-        names_dead_letter: false,
         arguments: &[Arg::Queue],
     };
 
@@ -44,23 +44,31 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     store.require(&Part::ALL)?;
     let settings = store.settings(&Setting::ALL);
     let dead_letters = dead_letters(&store, &settings);
-    let state = state_fields(context, &entry, &mut store, dead_letters);
-    let counts = entry.counts.get();
-    let counters = [
-        ("pushed", counts.pushed),
-        ("pulled", counts.pulled),
-        ("acked", counts.acked),
-        ("late_acks", counts.late_acks),
-        ("nacked", counts.nacked),
-        ("expired", counts.expired),
-        ("dead", counts.dead),
-        ("bad_receipts", counts.bad_receipts),
+    let priorities = look::priorities(&mut store);
+    let state = state_fields(context, &entry, &mut store);
+    let counters = counters(&entry.counts.get());
+    let lengths = [
+        ("deadletter_waiting", dead_letters),
+        ("ready", limits::waiting(&mut store)),
+        ("inflight", store.len(Part::Inflight)),
+        ("delayed", store.len(Part::Delayed)),
     ];
-    let fields = Setting::ALL.len().saturating_add(state.len()).saturating_add(counters.len());
-    context.reply_map(fields);
+    let fields = [Setting::ALL.len(), lengths.len(), 1, state.len(), counters.len()];
+    context.reply_map(fields.into_iter().fold(0, usize::saturating_add));
     reply_settings(context, &entry, &settings);
-    for (name, number) in state.into_iter().chain(counters) {
+    for (name, number) in lengths {
         reply::field(context, name, number);
+    }
+    context.reply_bytes(b"priorities");
+    context.reply_map(priorities.len());
+    for (priority, waiting) in priorities {
+        reply::field(context, &priority.to_string(), waiting);
+    }
+    for (name, number) in state {
+        reply::field(context, name, number);
+    }
+    for (name, number) in counters {
+        reply::field(context, &name.to_string_lossy(), number);
     }
     Ok(())
 }
@@ -72,28 +80,33 @@ fn dead_letters(store: &impl Store, settings: &Settings) -> u64 {
         return 0;
     }
     let mut dead = store.other(&name);
-    if dead.require(&[Part::Ready, Part::Ranked]).is_err() {
+    if dead.require(&[Part::Ready, Part::Ranked, Part::Grouped]).is_err() {
         return 0;
     }
-    dead.len(Part::Ready).saturating_add(dead.len(Part::Ranked))
+    limits::waiting(&mut dead)
 }
 
 fn state_fields(
     context: Context<'_>,
     entry: &Entry,
     store: &mut impl Store,
-    dead_letters: u64,
-) -> [(&'static str, u64); 9] {
-    let ready = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
-    let expiry = store.first_inflight().map(|(_, until_ms)| until_ms);
+) -> [(&'static str, u64); 12] {
+    let now_ms = context.now_ms();
+    let expiry = store.first_expiring().map(|(_, at_ms)| at_ms);
+    let overdue = store.first_inflight().map(|(_, until_ms)| until_ms);
     let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
-    let next_due_at = expiry.into_iter().chain(release).min().unwrap_or(0);
+    let next_due_at = expiry.into_iter().chain(overdue).chain(release).min().unwrap_or(0);
+    let since = look::oldest(store);
+    let age = |since_ms: Option<u64>| since_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
     [
-        ("deadletter_waiting", dead_letters),
-        ("ready", ready),
-        ("inflight", store.len(Part::Inflight)),
-        ("delayed", store.len(Part::Delayed)),
-        ("oldest_ready_age_ms", oldest_ready_age_ms(context, store)),
+        ("groups", store.len(Part::Groups)),
+        ("paused", limits::is_paused(store, now_ms).into()),
+        ("paused_until", store.memo(Memo::PausedUntil).unwrap_or(0)),
+        ("rate_window_start", store.memo(Memo::RateWindowStart).unwrap_or(0)),
+        ("rate_window_count", store.memo(Memo::RateWindowCount).unwrap_or(0)),
+        ("oldest_ready_age_ms", age(since.ready_ms)),
+        ("oldest_inflight_age_ms", age(since.inflight_ms)),
+        ("oldest_delayed_age_ms", age(since.delayed_ms)),
         ("next_due_at", next_due_at),
         ("highest_retry_count", store.highest_retry_count().into()),
         ("blocked_clients", entry.waiting.borrow().len() as u64),
@@ -101,11 +114,23 @@ fn state_fields(
     ]
 }
 
-fn oldest_ready_age_ms(context: Context<'_>, store: &mut impl Store) -> u64 {
-    let ranked = store.first_ranked().map(|(_, rank)| rank.ready_since_ms());
-    let ready = store.first_ready().ok().flatten().map(|id| id.timestamp_ms());
-    let oldest_ms = ranked.into_iter().chain(ready).min();
-    oldest_ms.map_or(0, |since_ms| context.now_ms().saturating_sub(since_ms))
+/// The counters that a queue and the server as a whole have.
+fn counters(counts: &Counts) -> [(&'static CStr, u64); 13] {
+    [
+        (c"pushed", counts.pushed),
+        (c"pulled", counts.pulled),
+        (c"acked", counts.acked),
+        (c"late_acks", counts.late_acks),
+        (c"nacked", counts.nacked),
+        (c"expired", counts.expired),
+        (c"dead", counts.dead),
+        (c"bad_receipts", counts.bad_receipts),
+        (c"ttl_expired", counts.ttl_expired),
+        (c"deduplicated", counts.deduplicated),
+        (c"redriven", counts.redriven),
+        (c"refused_full", counts.refused_full),
+        (c"deleted", counts.deleted),
+    ]
 }
 
 /// The `mq` section of INFO.
@@ -117,15 +142,8 @@ impl Inform for Section {
             let totals = state.totals.get();
             let counts = totals.counts;
             let queues = state.index.borrow().all().count() as u64;
-            vec![
-                (c"pushed", counts.pushed),
-                (c"pulled", counts.pulled),
-                (c"acked", counts.acked),
-                (c"late_acks", counts.late_acks),
-                (c"nacked", counts.nacked),
-                (c"expired", counts.expired),
-                (c"dead", counts.dead),
-                (c"bad_receipts", counts.bad_receipts),
+            let mut fields = counters(&counts).to_vec();
+            fields.extend([
                 (c"queues", queues),
                 (c"blocked_clients", state.waiting_at.borrow().len() as u64),
                 (c"damaged", counts.damaged),
@@ -133,7 +151,8 @@ impl Inform for Section {
                 (c"apply_errors", totals.apply_errors),
                 (c"sweep_errors", totals.sweep_errors),
                 (c"scan_in_progress", u64::from(state.scan.borrow().is_some())),
-            ]
+            ]);
+            fields
         })
     }
 }

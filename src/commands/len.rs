@@ -1,5 +1,6 @@
 //! MQ.LEN: how many messages a queue has.
 
+use super::options::Options;
 use crate::execute::open;
 use crate::queue::store::{Part, Store};
 use crate::reply::{self, CommandError};
@@ -11,10 +12,13 @@ use crate::server::string::Argument;
 /// `MQ.LEN queue [READY | INFLIGHT | DELAYED]`
 pub struct Len;
 
-const READY: &[Part] = &[Part::Ready, Part::Ranked];
+/// The states of a message.
+const STATES: &[Arg] = &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED")];
+
+const READY: &[Part] = &[Part::Ready, Part::Ranked, Part::Grouped];
 const INFLIGHT: &[Part] = &[Part::Inflight];
 const DELAYED: &[Part] = &[Part::Delayed];
-const ALL: &[Part] = &[Part::Ready, Part::Ranked, Part::Inflight, Part::Delayed];
+const ALL: &[Part] = &[Part::Ready, Part::Ranked, Part::Grouped, Part::Inflight, Part::Delayed];
 
 impl Command for Len {
     const SPEC: Spec = Spec {
@@ -26,8 +30,7 @@ impl Command for Len {
         blocking: false,
         arity: -2,
         key: Some(KeyUse::Count),
-        names_dead_letter: false,
-        arguments: &[Arg::Queue, Arg::OneOf("state", &["READY", "INFLIGHT", "DELAYED"])],
+        arguments: &[Arg::Queue, Arg::OneOf("state", STATES)],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -36,19 +39,13 @@ impl Command for Len {
 }
 
 fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let (queue, parts) = match arguments {
-        [_, queue] => (queue, ALL),
-        [_, queue, state] => {
-            let is = |word: &[u8]| state.as_bytes().eq_ignore_ascii_case(word);
-            let parts = match () {
-                () if is(b"READY") => READY,
-                () if is(b"INFLIGHT") => INFLIGHT,
-                () if is(b"DELAYED") => DELAYED,
-                () => return Err(CommandError::Syntax),
-            };
-            (queue, parts)
-        }
-        _ => return Err(CommandError::Syntax),
+    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let options = Options::read::<Len>(options)?;
+    let parts = match () {
+        () if options.has("READY") => READY,
+        () if options.has("INFLIGHT") => INFLIGHT,
+        () if options.has("DELAYED") => DELAYED,
+        () => ALL,
     };
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Read);

@@ -6,36 +6,82 @@ mod apply;
 mod arguments;
 mod claims;
 mod config;
+mod del;
+mod drop;
 mod extend;
+mod get;
 mod glob;
+mod headers;
 pub mod info;
 mod len;
+mod mpush;
 mod nack;
+mod new_messages;
+mod options;
+mod pause;
+mod payloads;
+mod peek;
 pub mod pull;
+mod purge;
 mod push;
 mod queues;
+mod redrive;
+mod reschedule;
+mod resume;
 
 use std::rc::Rc;
 
 use crate::index::Entry;
 use crate::reply::CommandError;
-use crate::server::command;
+#[cfg(test)]
+use crate::server::command::Spec;
+use crate::server::command::{self, Command};
 use crate::server::context::Context;
 use crate::server::string::Argument;
 use crate::state;
 
+/// A command as the server gets to know it.
+struct Known {
+    #[cfg(test)]
+    spec: &'static Spec,
+    register: fn(Context<'_>) -> bool,
+}
+
+const fn known<C: Command>() -> Known {
+    Known {
+        #[cfg(test)]
+        spec: const { &C::SPEC },
+        register: command::register::<C>,
+    }
+}
+
+/// All commands.
+const ALL: &[Known] = &[
+    known::<push::Push>(),
+    known::<mpush::Mpush>(),
+    known::<pull::Pull>(),
+    known::<ack::Ack>(),
+    known::<nack::Nack>(),
+    known::<extend::Extend>(),
+    known::<peek::Peek>(),
+    known::<get::Get>(),
+    known::<del::Del>(),
+    known::<reschedule::Reschedule>(),
+    known::<redrive::Redrive>(),
+    known::<purge::Purge>(),
+    known::<drop::Drop>(),
+    known::<pause::Pause>(),
+    known::<resume::Resume>(),
+    known::<config::Config>(),
+    known::<info::Info>(),
+    known::<len::Len>(),
+    known::<queues::Queues>(),
+    known::<apply::Apply>(),
+];
+
 /// Registers all commands. False if the server refuses one.
 pub fn register(context: Context<'_>) -> bool {
-    command::register::<push::Push>(context)
-        && command::register::<pull::Pull>(context)
-        && command::register::<ack::Ack>(context)
-        && command::register::<nack::Nack>(context)
-        && command::register::<extend::Extend>(context)
-        && command::register::<config::Config>(context)
-        && command::register::<info::Info>(context)
-        && command::register::<len::Len>(context)
-        && command::register::<queues::Queues>(context)
-        && command::register::<apply::Apply>(context)
+    ALL.iter().all(|known| (known.register)(context))
 }
 
 /// Runs a handler and replies its error.
@@ -65,23 +111,11 @@ fn is_same_slot_only() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::command::Command;
 
     /// The page of a command says what the server is told.
     #[test]
     fn every_command_has_a_page_with_its_facts() {
-        for spec in [
-            push::Push::SPEC,
-            pull::Pull::SPEC,
-            ack::Ack::SPEC,
-            nack::Nack::SPEC,
-            extend::Extend::SPEC,
-            config::Config::SPEC,
-            info::Info::SPEC,
-            len::Len::SPEC,
-            queues::Queues::SPEC,
-            apply::Apply::SPEC,
-        ] {
+        for Known { spec, .. } in ALL {
             let path = format!(
                 "{}/docs/commands/{}.md",
                 env!("CARGO_MANIFEST_DIR"),
@@ -98,6 +132,13 @@ mod tests {
                 spec.since
             );
             assert!(page.starts_with(&head), "{path} should begin with\n{head}");
+        }
+    }
+
+    #[test]
+    fn the_facts_of_every_command_can_be_read() {
+        for Known { spec, .. } in ALL {
+            options::tests::check_facts(spec.arguments);
         }
     }
 }

@@ -1,29 +1,38 @@
 //! MQ.NACK: deliveries that are given back.
 
-use super::arguments::{DELAY, Numbers};
+use super::arguments::DELAY;
 use super::claims;
+use super::options::Options;
 use crate::execute::execute;
+use crate::queue::message::MAX_ERROR_BYTES;
 use crate::queue::op::{Op, Return};
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::{Arg, Command, KeyUse, Name, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
 
-/// `MQ.NACK queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY ms]`
+const REASON: Name = Name { token: "REASON", name: "text", min: 0, max: usize::MAX };
+
+/// `MQ.NACK queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY ms] [NOCOUNT | DEAD] [REASON text]`
 pub struct Nack;
 
 impl Command for Nack {
     const SPEC: Spec = Spec {
         name: "MQ.NACK",
-        summary: "Gives delivered messages back, which counts as a retry.",
-        complexity: "O(log n) for each message, with n messages in flight or returned.",
+        summary: "Gives delivered messages back, or sends them to the dead-letter queue.",
+        complexity: "O(log n) for each message, with n messages in the queue.",
         since: "0.1.0",
         flags: "write fast",
         blocking: false,
         arity: -4,
         key: Some(KeyUse::Update),
-        names_dead_letter: false,
-        arguments: &[Arg::Queue, Arg::Claims, Arg::Number(DELAY)],
+        arguments: &[
+            Arg::Queue,
+            Arg::Claims,
+            Arg::Number(DELAY),
+            Arg::OneOf("how", &[Arg::Flag("NOCOUNT"), Arg::Flag("DEAD")]),
+            Arg::Name(REASON),
+        ],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -34,16 +43,62 @@ impl Command for Nack {
 fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let (mut claims, rest) = claims::read(rest)?;
-    let options = Numbers::read(&Nack::SPEC, rest)?;
+    let options = Options::read::<Nack>(rest)?;
+    let how = if options.has("NOCOUNT") {
+        Return::Uncounted
+    } else if options.has("DEAD") {
+        Return::Rejected
+    } else {
+        Return::Counted
+    };
     let entry = super::entry(context, *queue)?;
     let op = Op::GiveBack {
         now_ms: context.now_ms(),
         deliveries: std::mem::take(&mut claims.claims),
-        delay_ms: options.get(&DELAY),
+        delay_ms: options.number(&DELAY),
         same_slot: super::is_same_slot_only(),
-        how: Return::Counted,
-        reason: None,
+        how,
+        reason: options.text(&REASON).map(|text| cut(text, MAX_ERROR_BYTES)),
     };
     let outcome = execute(context, &entry, &op);
     claims.reply(context, outcome, |_| 1)
+}
+
+/// The first bytes of a text, at most `max`, so that no UTF-8 character is cut.
+fn cut(text: &[u8], max: usize) -> &[u8] {
+    let Some((head, rest)) = text.split_at_checked(max) else { return text };
+    if rest.first().is_none_or(|byte| !is_continuation(*byte)) {
+        return head;
+    }
+    let start = head.iter().rposition(|byte| !is_continuation(*byte));
+    // No character has more than three bytes after its first: anything else is no UTF-8.
+    match start {
+        Some(start) if max.saturating_sub(start) <= 3 => head.get(..start).unwrap_or(head),
+        _ => head,
+    }
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_reason_is_cut_at_a_character() {
+        for (text, max, expected) in [
+            ("abc", 3, "abc".as_bytes()),
+            ("abcd", 3, b"abc"),
+            ("ab\u{e4}", 3, b"ab"),
+            ("a\u{20ac}", 3, b"a"),
+            ("\u{1f600}x", 4, "\u{1f600}".as_bytes()),
+            ("\u{1f600}", 3, b""),
+            ("", 3, b""),
+        ] {
+            assert_eq!(cut(text.as_bytes(), max), expected, "{text} {max}");
+        }
+        assert_eq!(cut(&[0x80; 9], 5), [0x80; 5], "no UTF-8 is cut anywhere");
+    }
 }

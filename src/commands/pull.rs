@@ -2,42 +2,50 @@
 
 use std::rc::Rc;
 
-use super::arguments::{Numbers, VISIBILITY};
-use crate::execute::{Body, execute_on, open, settings};
+use super::arguments::{ACK, BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, VISIBILITY};
+use super::claims;
+use super::options::Options;
+use crate::execute::{Body, execute, execute_on, open, settings};
 use crate::index::Entry;
-use crate::queue::Outcome;
-use crate::queue::op::{MAX_BATCH, Mode, Op, Sweep};
+use crate::queue::op::{Claim, Mode, Op, Sweep};
 use crate::queue::pull::Pulled;
-use crate::queue::settings::{MAX_DURATION_MS, Setting};
+use crate::queue::settings::Setting;
+use crate::queue::{Outcome, Settled};
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::Argument;
-use crate::state;
 use crate::waiting::{self, Patience};
-
-const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: MAX_BATCH as i64 };
-const BLOCK: Number = Number { token: "BLOCK", name: "ms", min: 0, max: MAX_DURATION_MS as i64 };
+use crate::{disconnect, state};
 
 /// A pull moves at least so many of the messages that are due, if so many are.
 const LEAST_SWEEP: u32 = 16;
 
-/// `MQ.PULL queue [COUNT n] [VISIBILITY ms] [BLOCK ms]`
+/// `MQ.PULL queue`, and options.
 pub struct Pull;
 
 impl Command for Pull {
     const SPEC: Spec = Spec {
         name: "MQ.PULL",
         summary: "Delivers messages and makes them invisible to others for a while.",
-        complexity: "O(1) for each message, O(log n) with n messages in flight or returned.",
+        complexity: "O(1) for each message; O(log n) with n messages in flight, returned, with a \
+                     priority or in groups.",
         since: "0.1.0",
         flags: "write",
         blocking: true,
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
-        names_dead_letter: false,
-        arguments: &[Arg::Queue, Arg::Number(COUNT), Arg::Number(VISIBILITY), Arg::Number(BLOCK)],
+        arguments: &[
+            Arg::Queue,
+            Arg::Number(COUNT),
+            Arg::Number(VISIBILITY),
+            Arg::Number(BLOCK),
+            Arg::Name(CONSUMER),
+            Arg::Flag("ONDISCONNECT"),
+            Arg::FlagWithout("NOACK", NOT_WITH_NOACK),
+            Arg::Pairs(ACK, ["id", "receipt"]),
+        ],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -46,15 +54,52 @@ impl Command for Pull {
 }
 
 /// What a client asks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// None: one message, and no array around it.
     count: Option<u32>,
-    /// None: the queue's default.
-    visibility_ms: Option<u64>,
+    delivery: Delivery,
+    /// What became of the deliveries that were worked off; None: none were named.
+    settled: Option<Vec<Settled>>,
+}
+
+/// How a client wants its messages.
+#[derive(Debug, Clone)]
+enum Delivery {
+    Receipt {
+        /// None: the queue's default.
+        visibility_ms: Option<u64>,
+        consumer: Option<Vec<u8>>,
+        /// The client with whose connection the delivery ends.
+        holder: Option<u64>,
+    },
+    Final,
 }
 
 impl Request {
+    /// Reads the options of a pull.
+    pub fn read(
+        context: Context<'_>,
+        options: &Options<'_, Argument<'_>>,
+    ) -> Result<Self, CommandError> {
+        let delivery = if options.has("NOACK") {
+            Delivery::Final
+        } else {
+            let holder = match options.has("ONDISCONNECT") {
+                true if context.is_script() => return Err(CommandError::NoConnection),
+                true => Some(context.client_id()),
+                false => None,
+            };
+            Delivery::Receipt {
+                visibility_ms: options.number(&VISIBILITY),
+                consumer: options.text(&CONSUMER).map(<[u8]>::to_vec),
+                holder,
+            }
+        };
+        let count = options.number(&COUNT).and_then(|count| u32::try_from(count).ok());
+        Ok(Self { count, delivery, settled: None })
+    }
+
     /// The most messages.
     pub fn count(&self) -> u32 {
         self.count.unwrap_or(1)
@@ -62,6 +107,7 @@ impl Request {
 
     /// The reply when nothing is ready.
     pub fn reply_empty(&self, context: Context<'_>) {
+        self.reply_settled(context);
         match self.count {
             None => context.reply_null_array(),
             Some(_) => context.reply_array(0),
@@ -79,8 +125,12 @@ impl Request {
         }
         match (self.count, pulled.messages.first()) {
             (None, None) => self.reply_empty(context),
-            (None, Some(message)) => reply::message(context, entry.queue(), message),
+            (None, Some(message)) => {
+                self.reply_settled(context);
+                reply::message(context, entry.queue(), message);
+            }
             (Some(_), _) => {
+                self.reply_settled(context);
                 context.reply_array(pulled.messages.len());
                 for message in &pulled.messages {
                     reply::message(context, entry.queue(), message);
@@ -89,49 +139,90 @@ impl Request {
         }
         Ok(())
     }
+
+    /// With ACK the reply is an array of two: what became of the deliveries, then what was pulled.
+    fn reply_settled(&self, context: Context<'_>) {
+        if let Some(settled) = &self.settled {
+            context.reply_array(2);
+            claims::reply_all(context, settled);
+        }
+    }
 }
 
 fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
-    let options = Numbers::read(&Pull::SPEC, options)?;
-    let request = Request {
-        count: options.get(&COUNT).and_then(|count| u32::try_from(count).ok()),
-        visibility_ms: options.get(&VISIBILITY),
-    };
-    let patience = options.get(&BLOCK).map(Patience::Milliseconds);
+    let options = Options::read::<Pull>(options)?;
+    let mut request = Request::read(context, &options)?;
+    let acknowledged = options.pairs(&ACK).map(claims::of_pairs);
+    let patience = options.number(&BLOCK).map(Patience::Milliseconds);
     let entry = super::entry(context, *queue)?;
 
     // One who is ready to wait lines up behind those who wait already.
     if let Some(patience) = patience
         && entry.has_waiting()
         && !context.may_not_block()
-        && waiting::wait(context, &entry, request, patience)
     {
-        return Ok(());
+        request.settled = match acknowledged {
+            Some(deliveries) => Some(acknowledge(context, &entry, deliveries)?),
+            None => None,
+        };
+        if waiting::wait(context, &entry, request.clone(), patience) {
+            return Ok(());
+        }
+        return pull_or_wait(context, &entry, request, Some(patience), Vec::new());
     }
-    let mut pulled = take(context, &entry, &request)?;
+    let has_acknowledged = acknowledged.is_some();
+    request.settled = has_acknowledged.then(Vec::new);
+    pull_or_wait(context, &entry, request, patience, acknowledged.unwrap_or_default())
+}
+
+fn pull_or_wait(
+    context: Context<'_>,
+    entry: &Rc<Entry>,
+    mut request: Request,
+    patience: Option<Patience>,
+    acknowledged: Vec<Claim>,
+) -> Result<(), CommandError> {
+    let mut pulled = take(context, entry, &request, acknowledged)?;
+    if let Some(settled) = &mut request.settled
+        && settled.is_empty()
+    {
+        *settled = std::mem::take(&mut pulled.settled);
+    }
     while is_empty(&pulled) && (pulled.more_due || patience.is_some()) {
         let may_block = !context.may_not_block();
         let patience = patience.unwrap_or(Patience::UntilSwept);
-        if may_block && waiting::wait(context, &entry, request, patience) {
+        if may_block && waiting::wait(context, entry, request.clone(), patience) {
             return Ok(());
         }
         if !pulled.more_due {
             break;
         }
-        pulled = take(context, &entry, &request)?;
+        pulled = take(context, entry, &request, Vec::new())?;
     }
-    request.reply(context, &entry, &pulled)
+    request.reply(context, entry, &pulled)
 }
 
 fn is_empty(pulled: &Pulled<Body>) -> bool {
     pulled.messages.is_empty() && pulled.error.is_none()
 }
 
+fn acknowledge(
+    context: Context<'_>,
+    entry: &Rc<Entry>,
+    deliveries: Vec<Claim>,
+) -> Result<Vec<Settled>, CommandError> {
+    let now_ms = Some(context.now_ms());
+    match execute(context, entry, &Op::Acknowledge { now_ms, deliveries })? {
+        Outcome::Settled(settled) => Ok(settled),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// Answers a client that waited and that there may be something for now.
 pub fn answer_waiting(context: Context<'_>, entry: &Rc<Entry>, request: &Request) {
     super::answer(context, || {
-        let pulled = take(context, entry, request)?;
+        let pulled = take(context, entry, request, Vec::new())?;
         request.reply(context, entry, &pulled)
     });
 }
@@ -140,25 +231,36 @@ fn take(
     context: Context<'_>,
     entry: &Rc<Entry>,
     request: &Request,
+    acknowledged: Vec<Claim>,
 ) -> Result<Pulled<Body>, CommandError> {
     let now_ms = context.now_ms();
     let mut store = open(context, entry, Access::Write);
-    let visibility_ms = match request.visibility_ms {
-        Some(visibility_ms) => visibility_ms,
-        None => settings(&mut store, &[Setting::Visibility])?.visibility_ms,
+    let delivery = match &request.delivery {
+        Delivery::Final => Mode::Final,
+        Delivery::Receipt { visibility_ms, consumer, .. } => {
+            let visibility_ms = match visibility_ms {
+                Some(visibility_ms) => *visibility_ms,
+                None => settings(&mut store, &[Setting::Visibility])?.visibility_ms,
+            };
+            Mode::Receipt { visibility_ms, consumer: consumer.as_deref() }
+        }
     };
     let is_due = state::with(|state| state.may_be_due(entry, now_ms));
     let limit = if is_due { request.count().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {
         now_ms,
         count: request.count(),
-        delivery: Mode::Receipt { visibility_ms, consumer: None },
+        delivery,
         base_receipt: state::with(|state| state.base_receipt(now_ms)),
         sweep: Sweep { limit, same_slot: super::is_same_slot_only() },
-        acknowledged: Vec::new(),
+        acknowledged,
     };
-    match execute_on(context, entry, &mut store, &op)? {
-        Outcome::Pulled(pulled) => Ok(pulled),
-        _ => Ok(Pulled::nothing()),
+    let Outcome::Pulled(pulled) = execute_on(context, entry, &mut store, &op)? else {
+        return Ok(Pulled::nothing());
+    };
+    if let Delivery::Receipt { holder: Some(client), .. } = request.delivery {
+        let claims: Vec<Claim> = pulled.messages.iter().filter_map(|m| m.claim()).collect();
+        disconnect::remember(context, client, entry, &claims);
     }
+    Ok(pulled)
 }

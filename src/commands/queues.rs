@@ -1,6 +1,7 @@
 //! MQ.QUEUES: the names of the queues in the selected database.
 
 use super::glob;
+use super::options::Options;
 use crate::reply::CommandError;
 use crate::server::blocked::{BlockedClient, Later};
 use crate::server::command::{Arg, Command, Spec};
@@ -21,7 +22,6 @@ impl Command for Queues {
         blocking: true,
         arity: -1,
         key: None,
-        names_dead_letter: false,
         arguments: &[Arg::Pattern("MATCH")],
     };
 
@@ -55,14 +55,9 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     Ok(())
 }
 
-fn pattern<'a>(arguments: &[Argument<'a>]) -> Result<Option<&'a [u8]>, CommandError> {
-    match arguments {
-        [_] => Ok(None),
-        [_, token, pattern] if token.as_bytes().eq_ignore_ascii_case(b"MATCH") => {
-            Ok(Some(pattern.as_bytes()))
-        }
-        _ => Err(CommandError::Syntax),
-    }
+fn pattern<'a>(arguments: &'a [Argument<'_>]) -> Result<Option<&'a [u8]>, CommandError> {
+    let [_, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    Ok(Options::read::<Queues>(options)?.value("MATCH"))
 }
 
 impl Later for Queues {

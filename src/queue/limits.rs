@@ -13,6 +13,12 @@ pub fn len<S: Store>(store: &mut S) -> u64 {
     MESSAGES.into_iter().fold(0, |sum, part| sum.saturating_add(store.len(part)))
 }
 
+/// How many messages wait to be delivered.
+pub fn waiting<S: Store>(store: &mut S) -> u64 {
+    let ungrouped = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
+    ungrouped.saturating_add(store.len(Part::Grouped))
+}
+
 /// True if the queue has no room for `more` messages.
 pub(super) fn is_full<S: Store>(store: &mut S, more: usize) -> Result<bool, QueueError> {
     store.require(&[Part::Config])?;

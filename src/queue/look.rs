@@ -86,6 +86,57 @@ pub fn peek<S: Store>(
     Ok(places.into_iter().filter_map(|(id, state)| read(store, id, state)).collect())
 }
 
+/// How many messages wait with each priority, the highest first; none if there are no priorities.
+pub fn priorities<S: Store>(store: &mut S) -> Vec<(u8, u64)> {
+    if store.len(Part::Ranked) == 0 {
+        return Vec::new();
+    }
+    let mut counts: Vec<(u8, u64)> = (1..=MAX_PRIORITY)
+        .rev()
+        .map(|priority| (priority, store.count_ranked(priority)))
+        .filter(|(_, count)| *count > 0)
+        .collect();
+    if !counts.is_empty() {
+        let plain = store.count_ranked(0).saturating_add(store.len(Part::Ready));
+        counts.extend((plain > 0).then_some((0, plain)));
+    }
+    counts
+}
+
+/// Since when messages are in a state, unix ms; None if none is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Oldest {
+    /// The one without a group that waits longest; if there is none, the push of the first one of the
+    /// group whose turn it is.
+    pub ready_ms: Option<u64>,
+    /// The delivery of the one whose visibility ends first.
+    pub inflight_ms: Option<u64>,
+    /// The push of the one that is due first.
+    pub delayed_ms: Option<u64>,
+}
+
+/// Since when messages are in each state.
+pub fn oldest<S: Store>(store: &mut S) -> Oldest {
+    let mut ready = Vec::new();
+    if store.len(Part::Ranked) > 0 {
+        ready.extend((0..=MAX_PRIORITY).filter_map(|p| store.first_of_priority(p)));
+    }
+    let ready = ready.into_iter().map(|(_, rank)| rank.ready_since_ms());
+    let plain = store.first_ready().ok().flatten().map(|id| id.timestamp_ms());
+    let ungrouped_ms = ready.chain(plain).min();
+    let grouped_ms = store
+        .first_turn()
+        .and_then(|group| store.first_grouped(&group))
+        .map(|(_, id)| id.timestamp_ms());
+    let delivery = store.first_inflight().and_then(|(delivery, _)| delivery.ok());
+    let delayed = store.first_delayed().and_then(|(id, _)| id.ok());
+    Oldest {
+        ready_ms: ungrouped_ms.or(grouped_ms),
+        inflight_ms: delivery.map(|delivery| delivery.receipt.timestamp_ms()),
+        delayed_ms: delayed.map(MessageId::timestamp_ms),
+    }
+}
+
 fn read<S: Store>(store: &mut S, id: MessageId, state: State) -> Option<Seen<S::Body>> {
     let body = store.message(id).ok()??;
     let note = store.note(id).ok()?;
@@ -139,11 +190,10 @@ impl<T> Lane<T> {
     }
 }
 
-/// The first of a lane.
+/// The first of all lanes: which message it is, or that it is the one of `Ready`, readable or not.
 enum Head {
-    Ranked(Rank, MessageId, usize),
-    Ready(Rank, MessageId),
-    Unreadable,
+    Ranked(MessageId, usize),
+    Ready,
 }
 
 impl<B: Body> Lanes<B> {
@@ -169,11 +219,11 @@ impl<B: Body> Lanes<B> {
             let is_skipped = skip > 0;
             skip = skip.saturating_sub(1);
             match head {
-                Head::Ranked(_, id, lane) => {
+                Head::Ranked(id, lane) => {
                     self.ranked.get_mut(lane).map(|lane| lane.read.pop());
                     seen.extend((!is_skipped).then(|| read(store, id, State::Ready)).flatten());
                 }
-                Head::Ready(..) | Head::Unreadable => {
+                Head::Ready => {
                     let body = self.ready.read.pop().flatten().filter(|_| !is_skipped);
                     seen.extend(body.map(|body| Seen { body, note: None, state: State::Ready }));
                 }
@@ -193,7 +243,7 @@ impl<B: Body> Lanes<B> {
         }
         match self.ready.first(|total| store.ready(total, CHUNK)) {
             Some(Some(body)) => heads.push((ready_rank(body), body.id(), None)),
-            Some(None) => return Some(Head::Unreadable),
+            Some(None) => return Some(Head::Ready),
             None => {}
         }
         let age_ms = |rank: &Rank| self.now_ms.saturating_sub(rank.ready_since_ms());
@@ -202,9 +252,9 @@ impl<B: Body> Lanes<B> {
             .filter(|(rank, _, _)| self.aging_ms > 0 && age_ms(rank) > self.aging_ms)
             .min_by_key(|(rank, id, _)| (rank.ready_since_ms(), *rank, *id));
         let first = oldest.or_else(|| heads.iter().min_by_key(|(rank, id, _)| (*rank, *id)));
-        first.map(|(rank, id, lane)| match lane {
-            Some(lane) => Head::Ranked(*rank, *id, *lane),
-            None => Head::Ready(*rank, *id),
+        first.map(|(_, id, lane)| match lane {
+            Some(lane) => Head::Ranked(*id, *lane),
+            None => Head::Ready,
         })
     }
 }

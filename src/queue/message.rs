@@ -59,6 +59,11 @@ impl Receipt {
         Self(self.0.saturating_add(1))
     }
 
+    /// The moment of the delivery, unix ms; later, if the clock was set back before it.
+    pub fn timestamp_ms(self) -> u64 {
+        self.0 >> 20
+    }
+
     /// The smallest receipt of a delivery at that moment.
     pub fn at(now_ms: u64) -> Self {
         Self(now_ms.saturating_mul(1 << 20))
@@ -220,12 +225,6 @@ impl Rank {
     /// The rank of a message without priority.
     pub fn plain(ready_since_ms: u64) -> Self {
         Self::new(0, ready_since_ms)
-    }
-
-    /// The priority.
-    pub fn priority(self) -> u8 {
-        let lane = u8::try_from(self.0 / MAX_TIME_MS).unwrap_or(u8::MAX);
-        MAX_PRIORITY.saturating_sub(lane)
     }
 
     /// The moment since which it is ready, unix ms.

@@ -40,6 +40,13 @@ pub struct Delivered<B> {
     pub receipt: Option<(Receipt, u64)>,
 }
 
+impl<B: Body> Delivered<B> {
+    /// The delivery, if it is one to be acknowledged.
+    pub fn claim(&self) -> Option<Claim> {
+        self.receipt.map(|(receipt, _)| Claim { id: self.body.id(), receipt })
+    }
+}
+
 /// What a pull found.
 #[derive(Debug)]
 pub struct Pulled<B> {

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
+use std::ptr;
 
 use redis_module::raw;
 
@@ -49,6 +50,22 @@ impl Context<'_> {
                 | raw::REDISMODULE_CTX_FLAGS_MULTI
                 | raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING,
         )
+    }
+
+    /// True inside a script or a function.
+    pub fn is_script(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_LUA)
+    }
+
+    /// The id of the client that sent the running command, or that waited and is answered now.
+    pub fn client_id(self) -> u64 {
+        api!(RedisModule_GetClientId(self.raw))
+    }
+
+    /// True if the client with that id is connected to this server.
+    pub fn is_connected(self, client: u64) -> bool {
+        // Without a place for it the server tells nothing of the client.
+        api!(RedisModule_GetClientInfoById(ptr::null_mut(), client)) == raw::REDISMODULE_OK as i32
     }
 
     /// True on a master that is not loading its data: only there may something be written that no

@@ -21,6 +21,8 @@ pub enum Event {
     Swapped(i32, i32),
     /// A database was emptied; -1: all.
     Flushed(i32),
+    /// The client with that id is gone. Redis 6.x never says so.
+    Disconnected(u64),
 }
 
 /// What is to be done about events.
@@ -40,7 +42,10 @@ pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
         raw::REDISMODULE_EVENT_SWAPDB,
         raw::REDISMODULE_EVENT_FLUSHDB,
     ];
-    events.into_iter().all(|id| {
+    // Before 7.0 the server selects database 0 for each client that comes or goes, if only somebody
+    // listens: it crashes, or as a replica writes to the wrong database.
+    let of_clients = context.is_7_or_later().then_some(raw::REDISMODULE_EVENT_CLIENT_CHANGE);
+    events.into_iter().chain(of_clients).all(|id| {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
         api!(RedisModule_SubscribeToServerEvent(context.raw, event, Some(server_event::<L>))) == ok
     })
@@ -83,6 +88,14 @@ unsafe extern "C" fn server_event<L: Listen>(
             // SAFETY: the data of this event, of which these fields exist in every version.
             let info = unsafe { &*data.cast::<raw::RedisModuleFlushInfo>() };
             Event::Flushed(info.dbnum)
+        }
+        (
+            raw::REDISMODULE_EVENT_CLIENT_CHANGE,
+            raw::REDISMODULE_SUBEVENT_CLIENT_CHANGE_DISCONNECTED,
+        ) if !data.is_null() => {
+            // SAFETY: the data of this event, of which these fields exist in every version.
+            let info = unsafe { &*data.cast::<raw::RedisModuleClientInfo>() };
+            Event::Disconnected(info.id)
         }
         _ => return,
     };

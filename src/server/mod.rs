@@ -4,13 +4,16 @@
 //! that are missing on older servers are asked for before they are used; those that exist since
 //! Redis 6.0 are checked once, when the module is loaded.
 
+mod acl;
 pub mod blocked;
+mod by_command;
 pub mod command;
 pub mod context;
+mod describe;
 pub mod event;
 pub mod info;
 pub mod key;
-pub mod list;
+mod keys_of_command;
 pub mod load;
 pub mod reply;
 pub mod scan;

@@ -70,6 +70,12 @@ impl<'a> Argument<'a> {
     }
 }
 
+impl AsRef<[u8]> for Argument<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
+
 /// # Safety
 /// `raw` is a string of the server's that lives, unchanged, for 'a.
 pub(super) unsafe fn bytes_of<'a>(raw: *const RedisModuleString) -> &'a [u8] {

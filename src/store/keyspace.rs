@@ -67,6 +67,8 @@ pub trait Keyspace: Sized {
         skip: u64,
         count: u64,
     ) -> Vec<(Self::Bytes, f64)>;
+    /// Sorted set: how many members have a score in the range; both ends belong to it.
+    fn count(&mut self, set: Part, scores: [f64; 2]) -> u64;
     /// Sorted set: up to `count` members from the highest score down, without the first `skip`.
     fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(Self::Bytes, f64)>;
     /// Sorted set whose scores are all equal: the first member that is not before `from`.

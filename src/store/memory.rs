@@ -233,6 +233,10 @@ impl Keyspace for MemoryKeyspace {
             .collect()
     }
 
+    fn count(&mut self, set: Part, [low, high]: [f64; 2]) -> u64 {
+        self.sorted(set, |set| set.values().filter(|s| (low..=high).contains(*s)).count() as u64)
+    }
+
     fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(Vec<u8>, f64)> {
         let members = self.by_score(set).into_iter().rev();
         let members = members.map(|(score, member)| (member, score));

@@ -191,6 +191,10 @@ impl<K: Keyspace> Store for Records<K> {
         Some((message_id(member.as_ref()), Rank(score as u64)))
     }
 
+    fn count_ranked(&mut self, priority: u8) -> u64 {
+        self.0.count(Part::Ranked, lane(priority))
+    }
+
     fn ranked(&mut self, priority: u8, skip: u64, count: u64) -> Vec<(MessageId, Rank)> {
         let members = self.0.range(Part::Ranked, lane(priority), skip, count);
         readable(members, |member| message_id(member).ok(), |score| Rank(score as u64))

@@ -253,6 +253,11 @@ impl Keyspace for ServerKeyspace<'_> {
         self.key(set).map_or(Vec::new(), |key| key.range(scores, skip, count))
     }
 
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn count(&mut self, set: Part, scores: [f64; 2]) -> u64 {
+        self.context.count_scores(&self.names.parts[set as usize], scores)
+    }
+
     fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(ServerString, f64)> {
         self.key(set).map_or(Vec::new(), |key| key.range_down(skip, count))
     }

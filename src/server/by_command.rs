@@ -1,5 +1,5 @@
-//! What the module API can't do with lists on every server: done by the server's commands, which
-//! cost more. Not on the way of a message.
+//! What the module API can't do on every server: done by the server's commands, which cost more.
+//! Not on the way of a message.
 
 use redis_module::raw;
 
@@ -35,6 +35,27 @@ impl Context<'_> {
         }
         api!(RedisModule_FreeCallReply(reply));
         values
+    }
+
+    /// How many members of a sorted set have a score in the range; both ends belong to it.
+    pub fn count_scores(self, key: &ServerString, [low, high]: [f64; 2]) -> u64 {
+        let (low, high) = (low.to_string(), high.to_string());
+        let reply = api!(RedisModule_Call(
+            self.raw,
+            c"ZCOUNT".as_ptr(),
+            c"sbb".as_ptr(),
+            key.as_ptr(),
+            low.as_ptr(),
+            low.len(),
+            high.as_ptr(),
+            high.len(),
+        ));
+        if reply.is_null() {
+            return 0;
+        }
+        let count = api!(RedisModule_CallReplyInteger(reply));
+        api!(RedisModule_FreeCallReply(reply));
+        u64::try_from(count).unwrap_or(0)
     }
 
     /// Takes the first value of a list that equals `value` out. The key must not be open.

@@ -1,0 +1,43 @@
+//! MQ.DEL: messages are removed, whatever their state.
+
+use super::claims;
+use super::options;
+use crate::execute::execute;
+use crate::queue::op::{MAX_BATCH, Op};
+use crate::reply::{self, CommandError};
+use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+
+const IDS: Number = Number { token: "ids", name: "id", min: 1, max: MAX_BATCH as i64 };
+
+/// `MQ.DEL queue id [id ...]`
+pub struct Del;
+
+impl Command for Del {
+    const SPEC: Spec = Spec {
+        name: "MQ.DEL",
+        summary: "Deletes messages in any state.",
+        complexity: "O(log n) for each message, with n messages in the queue; O(n) if it is in flight, \
+                     or new without an option, or not there.",
+        since: "0.1.0",
+        flags: "write",
+        blocking: false,
+        arity: -3,
+        key: Some(KeyUse::Delete),
+        arguments: &[Arg::Queue, Arg::Texts("id")],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || del(context, arguments));
+    }
+}
+
+fn del(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, ids @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let ids = options::at_most(&IDS, ids)?;
+    let entry = super::entry(context, *queue)?;
+    let ids = ids.iter().map(|id| claims::read_id(id.as_bytes())).collect();
+    reply::number(context, &execute(context, &entry, &Op::Delete { ids })?);
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! MQ.DROP: a queue is removed, with its settings.
+
+use crate::execute::execute;
+use crate::queue::op::Op;
+use crate::reply::{self, CommandError};
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+
+/// `MQ.DROP queue`
+pub struct Drop;
+
+impl Command for Drop {
+    const SPEC: Spec = Spec {
+        name: "MQ.DROP",
+        summary: "Deletes a queue with its messages and settings.",
+        complexity: "O(1); the memory is freed in the background.",
+        since: "0.1.0",
+        flags: "write fast",
+        blocking: false,
+        arity: 2,
+        key: Some(KeyUse::Delete),
+        arguments: &[Arg::Queue],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || drop(context, arguments));
+    }
+}
+
+fn drop(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue] = arguments else { return Err(CommandError::Syntax) };
+    let entry = super::entry(context, *queue)?;
+    reply::number(context, &execute(context, &entry, &Op::Drop)?);
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! MQ.GET: one message is looked at.
+
+use super::claims;
+use crate::execute::open;
+use crate::queue::look;
+use crate::reply::{self, CommandError};
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::key::Access;
+use crate::server::string::Argument;
+
+/// `MQ.GET queue id`
+pub struct Get;
+
+impl Command for Get {
+    const SPEC: Spec = Spec {
+        name: "MQ.GET",
+        summary: "Shows one message and its state.",
+        complexity: "O(log n) with n messages in the queue; O(n) if it is in flight, or new without an \
+                     option, or not there.",
+        since: "0.1.0",
+        flags: "readonly",
+        blocking: false,
+        arity: 3,
+        key: Some(KeyUse::Access),
+        arguments: &[Arg::Queue, Arg::Text("id")],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || get(context, arguments));
+    }
+}
+
+fn get(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, id] = arguments else { return Err(CommandError::Syntax) };
+    let entry = super::entry(context, *queue)?;
+    let id = claims::read_id(id.as_bytes());
+    match look::find(&mut open(context, &entry, Access::Read), id)? {
+        Some(message) => reply::seen(context, entry.queue(), &message),
+        None => context.reply_null_array(),
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! MQ.MPUSH: new messages, all or none.
+
+use super::arguments::{HEADERS, TTL};
+use super::new_messages::{self, AMONG_OTHERS, WHEN_READY, Wishes};
+use super::options::Options;
+use super::payloads::{self, PAYLOADS};
+use crate::execute::{execute_on, open};
+use crate::queue::op::{Numbered, Op};
+use crate::reply::{self, CommandError};
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::key::Access;
+use crate::server::string::Argument;
+use crate::state;
+
+/// `MQ.MPUSH queue n payload [payload ...]`, and options.
+pub struct Mpush;
+
+impl Command for Mpush {
+    const SPEC: Spec = Spec {
+        name: "MQ.MPUSH",
+        summary: "Adds several messages to a queue, all or none, and returns their ids.",
+        complexity: "O(1) for each message; O(log n) with n messages if they are delayed, expire, or \
+                     have a priority or a group.",
+        since: "0.1.0",
+        flags: "write deny-oom",
+        blocking: false,
+        arity: -4,
+        key: Some(KeyUse::Insert),
+        arguments: &[
+            Arg::Queue,
+            Arg::Counted(PAYLOADS, "payload"),
+            WHEN_READY,
+            Arg::Number(TTL),
+            AMONG_OTHERS,
+            Arg::Pairs(HEADERS, ["name", "value"]),
+        ],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || mpush(context, arguments));
+    }
+}
+
+fn mpush(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let (payloads, rest) = payloads::read(rest)?;
+    let options = Options::read::<Mpush>(rest)?;
+    let entry = super::entry(context, *queue)?;
+    let now_ms = context.now_ms();
+    let mut store = open(context, &entry, Access::Write);
+    let Wishes { due_at_ms, with } = Wishes::read(&options, &mut store, now_ms)?;
+    let messages: Vec<Numbered<'_>> = state::with(|state| {
+        let payloads = payloads.iter().map(|payload| payload.as_bytes());
+        payloads.map(|payload| Numbered { id: state.new_id(now_ms), payload }).collect()
+    });
+    let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+    let op = Op::PushMany { messages, due_at_ms, with };
+    let outcome = execute_on(context, &entry, &mut store, &op)?;
+    new_messages::outcome(&outcome)?;
+    context.reply_array(ids.len());
+    for id in ids {
+        reply::id(context, id);
+    }
+    Ok(())
+}

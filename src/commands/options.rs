@@ -1,0 +1,295 @@
+//! Reading of arguments as a command's facts describe them. Options: tokens in any case and any
+//! order, each at most once, nothing left over. Nothing is copied, and nothing here knows what an
+//! option means.
+
+use crate::queue::settings::parse_integer;
+use crate::reply::CommandError;
+use crate::server::command::{Arg, Command, Name, Number};
+
+/// The most options that a command has, alternatives counted one by one.
+const MOST: usize = 16;
+
+/// The options that a client gave.
+#[derive(Debug)]
+pub struct Options<'a, A> {
+    arguments: &'a [A],
+    table: &'static Table,
+    /// The bits of their places.
+    given: u32,
+    /// For each place in the table: the number, or where in `arguments` the value begins.
+    values: [u64; MOST],
+}
+
+/// All options of a command, taken out of their groups.
+#[derive(Debug, Clone, Copy)]
+struct Table {
+    places: [Place; MOST],
+    len: usize,
+    /// The bits of those of which one must be given; 0: none must.
+    required: u32,
+}
+
+/// An option.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    option: &'static Arg,
+    token: &'static str,
+    bit: u32,
+    /// The bits of those that can't be given together with it.
+    excludes: u32,
+    /// The bits of those that must be given together with it.
+    needs: u32,
+}
+
+impl<'a, A: AsRef<[u8]>> Options<'a, A> {
+    /// Reads all of `arguments` as options of a command.
+    #[inline]
+    pub fn read<C: Command>(arguments: &'a [A]) -> Result<Self, CommandError> {
+        Self::read_by(const { &Table::of(C::SPEC.arguments) }, arguments)
+    }
+
+    /// The same, of a command with these facts.
+    #[cfg(test)]
+    pub fn read_as(facts: &'static [Arg], arguments: &'a [A]) -> Result<Self, CommandError> {
+        Self::read_by(Box::leak(Box::new(Table::of(facts))), arguments)
+    }
+
+    #[inline]
+    fn read_by(table: &'static Table, arguments: &'a [A]) -> Result<Self, CommandError> {
+        let mut options = Self { arguments, table, given: 0, values: [0; MOST] };
+        if !arguments.is_empty() || table.required != 0 {
+            options.read_all()?;
+        }
+        Ok(options)
+    }
+
+    #[inline(never)]
+    fn read_all(&mut self) -> Result<(), CommandError> {
+        let mut rest = self.arguments;
+        while let [token, more @ ..] = rest {
+            let mut places = self.table.places().zip(&mut self.values);
+            let (place, value) = places
+                .find(|(place, _)| token.as_ref().eq_ignore_ascii_case(place.token.as_bytes()))
+                .ok_or(CommandError::Syntax)?;
+            if self.given & (place.bit | place.excludes) != 0 {
+                return Err(CommandError::Syntax);
+            }
+            self.given |= place.bit;
+            *value = self.arguments.len().saturating_sub(more.len()) as u64;
+            rest = match (place.option, more) {
+                (Arg::Flag(_) | Arg::FlagWithout(..), _) => more,
+                (_, []) => return Err(CommandError::Syntax),
+                (Arg::Number(number), [text, more @ ..]) => {
+                    *value = parse(number, text.as_ref())?;
+                    more
+                }
+                (Arg::Setting(number), [text, more @ ..]) => {
+                    check_setting(number, text.as_ref())?;
+                    more
+                }
+                (Arg::Name(name), [text, more @ ..]) => {
+                    check_length(name, text.as_ref())?;
+                    more
+                }
+                (Arg::Pairs(number, _), _) => pairs(number, more)?.1,
+                (_, [_, more @ ..]) => more,
+            };
+        }
+        self.check()
+    }
+
+    /// Checks what is not known before all options are read.
+    fn check(&self) -> Result<(), CommandError> {
+        let required = self.table.required;
+        let has_required = required == 0 || self.given & required != 0;
+        let fit = self.places_given().all(|place| {
+            let excluded = match place.option {
+                Arg::FlagWithout(_, tokens) => tokens.iter().any(|token| self.has(token)),
+                _ => false,
+            };
+            !excluded && self.given & place.needs == place.needs
+        });
+        if has_required && fit { Ok(()) } else { Err(CommandError::Syntax) }
+    }
+
+    /// True if this option was given.
+    #[inline]
+    pub fn has(&self, token: &str) -> bool {
+        self.find(token).is_some()
+    }
+
+    /// The number behind an option, if it was given.
+    #[inline]
+    pub fn number(&self, option: &Number) -> Option<u64> {
+        self.find(option.token)
+    }
+
+    /// The bytes behind an option, if it was given.
+    #[inline]
+    pub fn text(&self, option: &Name) -> Option<&'a [u8]> {
+        self.value(option.token)
+    }
+
+    /// The pattern or the name behind an option, if it was given.
+    #[inline]
+    pub fn value(&self, token: &str) -> Option<&'a [u8]> {
+        self.bytes_at(self.find(token)?)
+    }
+
+    /// The pairs behind an option, if it was given: the first of the first pair, its second, and
+    /// so on.
+    pub fn pairs(&self, option: &Number) -> Option<&'a [A]> {
+        let begin = usize::try_from(self.find(option.token)?).ok()?;
+        let (pairs, _) = pairs(option, self.arguments.get(begin..)?).ok()?;
+        Some(pairs)
+    }
+
+    /// The tokens of the options that were given and have one value, with it, in the order of the
+    /// command's facts. Not for numbers, which have been read.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> {
+        self.places_given().filter_map(|place| Some((place.token, self.value(place.token)?)))
+    }
+
+    fn places_given(&self) -> impl Iterator<Item = &'static Place> {
+        let given = self.given;
+        self.table.places().filter(move |place| given & place.bit != 0)
+    }
+
+    #[inline]
+    fn find(&self, token: &str) -> Option<u64> {
+        if self.given == 0 { None } else { self.look_up(token) }
+    }
+
+    fn look_up(&self, token: &str) -> Option<u64> {
+        let mut places = self.table.places().zip(&self.values);
+        places
+            .find(|(place, _)| self.given & place.bit != 0 && place.token == token)
+            .map(|(_, value)| *value)
+    }
+
+    fn bytes_at(&self, position: u64) -> Option<&'a [u8]> {
+        self.arguments.get(usize::try_from(position).ok()?).map(AsRef::as_ref)
+    }
+}
+
+impl Table {
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().take(self.len)
+    }
+
+    const fn of(mut arguments: &'static [Arg]) -> Self {
+        let nothing = Place { option: &Arg::Queue, token: "", bit: 0, excludes: 0, needs: 0 };
+        let mut table = Self { places: [nothing; MOST], len: 0, required: 0 };
+        while let [argument, rest @ ..] = arguments {
+            table.add(argument);
+            arguments = rest;
+        }
+        table
+    }
+
+    /// Adds what there is of options in an argument, and returns their bits.
+    #[allow(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        reason = "runs only when the module is compiled"
+    )]
+    const fn add(&mut self, argument: &'static Arg) -> u32 {
+        match argument {
+            Arg::OneOf(_, options) => return self.add_alternatives(options),
+            Arg::Required(_, options) => {
+                self.required = self.add_alternatives(options);
+                return self.required;
+            }
+            Arg::With(option, more) => {
+                let needed = self.add(option);
+                let mut place = self.len;
+                let bits = self.add(more);
+                while place < self.len {
+                    self.places[place].needs |= needed;
+                    place += 1;
+                }
+                return needed | bits;
+            }
+            _ => {}
+        }
+        let Some(token) = argument.token() else { return 0 };
+        let bit = 1 << self.len;
+        self.places[self.len] = Place { option: argument, token, bit, excludes: 0, needs: 0 };
+        self.len += 1;
+        bit
+    }
+
+    #[allow(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        reason = "runs only when the module is compiled"
+    )]
+    const fn add_alternatives(&mut self, mut options: &'static [Arg]) -> u32 {
+        let first = self.len;
+        let mut bits = 0;
+        while let [option, rest @ ..] = options {
+            bits |= self.add(option);
+            options = rest;
+        }
+        let mut place = first;
+        while place < self.len {
+            self.places[place].excludes |= bits & !self.places[place].bit;
+            place += 1;
+        }
+        bits
+    }
+}
+
+/// Reads a number whose range has no negative ones.
+pub fn parse(option: &Number, text: &[u8]) -> Result<u64, CommandError> {
+    parse_integer(text)
+        .filter(|number| (option.min..=option.max).contains(number))
+        .and_then(|number| u64::try_from(number).ok())
+        .ok_or(CommandError::Number(*option))
+}
+
+/// A number of a range, or nothing.
+fn check_setting(option: &Number, text: &[u8]) -> Result<(), CommandError> {
+    let is_good = parse_integer(text).is_some_and(|n| (option.min..=option.max).contains(&n));
+    if is_good || text.is_empty() { Ok(()) } else { Err(CommandError::Number(*option)) }
+}
+
+fn check_length(option: &Name, text: &[u8]) -> Result<(), CommandError> {
+    let is_good = (option.min..=option.max).contains(&text.len());
+    if is_good { Ok(()) } else { Err(CommandError::Length(*option)) }
+}
+
+/// Reads a number and so many arguments; what follows them is left over.
+pub fn counted<'a, A: AsRef<[u8]>>(
+    number: &Number,
+    arguments: &'a [A],
+) -> Result<(&'a [A], &'a [A]), CommandError> {
+    take(number, 1, arguments)
+}
+
+/// Reads a number and so many pairs of arguments; what follows them is left over.
+pub fn pairs<'a, A: AsRef<[u8]>>(
+    number: &Number,
+    arguments: &'a [A],
+) -> Result<(&'a [A], &'a [A]), CommandError> {
+    take(number, 2, arguments)
+}
+
+fn take<'a, A: AsRef<[u8]>>(
+    number: &Number,
+    each: usize,
+    arguments: &'a [A],
+) -> Result<(&'a [A], &'a [A]), CommandError> {
+    let [count, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let count = usize::try_from(parse(number, count.as_ref())?).unwrap_or(usize::MAX);
+    rest.split_at_checked(count.saturating_mul(each)).ok_or(CommandError::Syntax)
+}
+
+/// Checks that these are not too many.
+pub fn at_most<'a, A>(number: &Number, arguments: &'a [A]) -> Result<&'a [A], CommandError> {
+    let is_good = i64::try_from(arguments.len()).is_ok_and(|count| count <= number.max);
+    if is_good { Ok(arguments) } else { Err(CommandError::TooMany(*number)) }
+}
+
+#[cfg(test)]
+pub mod tests;

@@ -1,0 +1,336 @@
+//! Tables of lines: what is read of them, or why they are refused.
+
+use super::*;
+use crate::commands::arguments::{
+    AT, CONSUMER, COUNT, DELAY, GROUP, HEADERS, NOT_WITH_NOACK, PRIORITY, RANK, TTL, VISIBILITY,
+    WHEN, name,
+};
+
+const DEDUP: Name = name("DEDUP", "key");
+const WINDOW: Number = Number { token: "WINDOW", name: "ms", min: 1, max: 1_000 };
+const ACK: Number = Number { token: "ACK", name: "n", min: 1, max: 10_000 };
+const MAX_RETRIES: Number = Number { token: "MAXRETRIES", name: "n", min: -1, max: 100 };
+const REASON: Name = Name { token: "REASON", name: "text", min: 0, max: usize::MAX };
+
+/// As MQ.PUSH.
+const PUSH: &[Arg] = &[
+    Arg::Queue,
+    Arg::Text("payload"),
+    Arg::OneOf("when", WHEN),
+    Arg::Number(TTL),
+    Arg::OneOf("rank", RANK),
+    Arg::With(
+        &Arg::Name(DEDUP),
+        &Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")]),
+    ),
+    Arg::Pairs(HEADERS, ["name", "value"]),
+];
+
+/// As MQ.PULL.
+const PULL: &[Arg] = &[
+    Arg::Queue,
+    Arg::Number(COUNT),
+    Arg::Number(VISIBILITY),
+    Arg::Name(CONSUMER),
+    Arg::Flag("ONDISCONNECT"),
+    Arg::FlagWithout("NOACK", NOT_WITH_NOACK),
+    Arg::Pairs(ACK, ["id", "receipt"]),
+];
+
+/// As MQ.NACK.
+const NACK: &[Arg] = &[
+    Arg::Queue,
+    Arg::Claims,
+    Arg::Number(DELAY),
+    Arg::OneOf("how", &[Arg::Flag("NOCOUNT"), Arg::Flag("DEAD")]),
+    Arg::Name(REASON),
+];
+
+/// As MQ.RESCHEDULE.
+const RESCHEDULE: &[Arg] = &[Arg::Queue, Arg::Text("id"), Arg::Required("when", WHEN)];
+
+/// As MQ.CONFIG.
+const CONFIG: &[Arg] =
+    &[Arg::Queue, Arg::Setting(MAX_RETRIES), Arg::OtherQueue("DEADLETTER"), Arg::Pattern("MATCH")];
+
+/// Checks the facts of a command: no token twice, no word about a token that isn't there.
+pub fn check_facts(facts: &'static [Arg]) {
+    let table = Table::of(facts);
+    let mut tokens: Vec<&str> = table.places().map(|place| place.token).collect();
+    for place in table.places() {
+        if let Arg::FlagWithout(token, others) = place.option {
+            assert!(others.iter().all(|other| tokens.contains(other)), "{token}: {others:?}");
+        }
+        let is_pair = !matches!(
+            place.option,
+            Arg::Flag(_) | Arg::FlagWithout(..) | Arg::Pairs(..) | Arg::Claims
+        );
+        let names_queue = facts.iter().any(|fact| matches!(fact, Arg::OtherQueue(_)));
+        assert!(is_pair || !names_queue, "{}: the other queue would not be found", place.token);
+    }
+    tokens.sort_unstable();
+    assert!(tokens.windows(2).all(|pair| pair[0] != pair[1]), "{tokens:?}");
+}
+
+type Read = Result<Options<'static, &'static str>, CommandError>;
+
+/// The options of a line; `''` is an empty argument.
+fn read(facts: &'static [Arg], line: &'static str) -> Read {
+    let arguments: Vec<&str> =
+        line.split_whitespace().map(|word| if word == "''" { "" } else { word }).collect();
+    Options::read_as(facts, arguments.leak())
+}
+
+#[track_caller]
+fn good(facts: &'static [Arg], line: &'static str) -> Options<'static, &'static str> {
+    read(facts, line).unwrap_or_else(|error| panic!("{line}: {error}"))
+}
+
+#[track_caller]
+fn refused(facts: &'static [Arg], lines: &[&'static str], expected: &CommandError) {
+    for line in lines {
+        match read(facts, line) {
+            Ok(options) => panic!("{line} is taken: {options:?}"),
+            Err(error) => assert_eq!(error, *expected, "{line}"),
+        }
+    }
+}
+
+fn bytes(text: &str) -> Option<&[u8]> {
+    Some(text.as_bytes())
+}
+
+#[test]
+fn nothing_is_given_in_no_arguments() {
+    for facts in [PUSH, PULL, NACK, CONFIG] {
+        let options = good(facts, "");
+        for number in [DELAY, TTL, WINDOW, COUNT, VISIBILITY] {
+            assert_eq!(options.number(&number), None);
+        }
+        assert_eq!(options.text(&CONSUMER), None);
+        assert_eq!(options.value("MATCH"), None);
+        assert!(options.pairs(&ACK).is_none());
+        assert!(!options.has("NOACK"));
+        assert_eq!(options.values().count(), 0);
+    }
+}
+
+#[test]
+fn options_come_in_any_order_and_any_case() {
+    for line in [
+        "DELAY 5 TTL 7 GROUP eu DEDUP k WINDOW 9 HEADERS 1 a b",
+        "headers 1 a b window 9 dedup k group eu ttl 7 delay 5",
+        "Window 9 Ttl 7 Headers 1 a b Delay 5 Group eu Dedup k",
+    ] {
+        let options = good(PUSH, line);
+        assert_eq!(options.number(&DELAY), Some(5), "{line}");
+        assert_eq!(options.number(&TTL), Some(7), "{line}");
+        assert_eq!(options.number(&WINDOW), Some(9), "{line}");
+        assert_eq!(options.text(&GROUP), bytes("eu"), "{line}");
+        assert_eq!(options.text(&DEDUP), bytes("k"), "{line}");
+        assert_eq!(options.pairs(&HEADERS), Some(&["a", "b"][..]), "{line}");
+        assert_eq!(options.number(&PRIORITY), None, "{line}");
+        assert!(options.has("DELAY") && !options.has("AT") && !options.has("UNTILDONE"), "{line}");
+    }
+}
+
+#[test]
+fn a_value_may_look_like_an_option() {
+    let options = good(PULL, "CONSUMER NOACK COUNT 3 ACK 2 ACK COUNT CONSUMER VISIBILITY");
+    assert_eq!(options.text(&CONSUMER), bytes("NOACK"));
+    assert_eq!(options.number(&COUNT), Some(3));
+    assert_eq!(options.pairs(&ACK), Some(&["ACK", "COUNT", "CONSUMER", "VISIBILITY"][..]));
+    assert!(!options.has("NOACK") && !options.has("VISIBILITY"));
+    assert_eq!(good(CONFIG, "MATCH MATCH").value("MATCH"), bytes("MATCH"));
+}
+
+#[test]
+fn zero_is_a_number_that_was_given() {
+    assert_eq!(good(PUSH, "DELAY 0 TTL 0 PRIORITY 0").number(&DELAY), Some(0));
+    assert!(good(PUSH, "DELAY 0").has("DELAY"));
+}
+
+#[test]
+fn what_is_no_option_is_refused() {
+    for facts in [PUSH, PULL, NACK, CONFIG] {
+        refused(facts, &["NONSENSE", "NONSENSE 1", "''", "1", "queue"], &CommandError::Syntax);
+    }
+    refused(
+        PUSH,
+        &["DELAY 5 x", "x DELAY 5", "DELAY 5 6", "DELAYED 5", "DELA 5", "VISIBILITY 5", "when 5"],
+        &CommandError::Syntax,
+    );
+    refused(PULL, &["NOACK 1", "NOACK x", "ACK 1 a b c"], &CommandError::Syntax);
+}
+
+#[test]
+fn an_option_is_given_once() {
+    refused(
+        PUSH,
+        &[
+            "DELAY 1 DELAY 1",
+            "DELAY 1 TTL 1 delay 2",
+            "GROUP a GROUP a",
+            "DEDUP a DEDUP a",
+            "DEDUP a WINDOW 1 WINDOW 1",
+            "DEDUP a UNTILDONE UNTILDONE",
+            "HEADERS 1 a b HEADERS 1 c d",
+        ],
+        &CommandError::Syntax,
+    );
+    refused(PULL, &["NOACK NOACK", "ACK 1 a b ACK 1 a b"], &CommandError::Syntax);
+    refused(CONFIG, &["MAXRETRIES 1 MAXRETRIES 1", "MATCH a MATCH b"], &CommandError::Syntax);
+}
+
+#[test]
+fn an_option_has_its_whole_value() {
+    refused(
+        PUSH,
+        &[
+            "DELAY",
+            "TTL 1 DELAY",
+            "GROUP",
+            "DEDUP",
+            "DEDUP k WINDOW",
+            "HEADERS",
+            "HEADERS 1",
+            "HEADERS 1 a",
+            "HEADERS 2 a b",
+            "HEADERS 2 a b c",
+        ],
+        &CommandError::Syntax,
+    );
+    refused(PULL, &["ACK", "ACK 1 a", "ACK 10000 a b", "CONSUMER"], &CommandError::Syntax);
+    refused(CONFIG, &["MAXRETRIES", "DEADLETTER", "MATCH"], &CommandError::Syntax);
+}
+
+#[test]
+fn of_alternatives_one_is_given() {
+    for line in ["DELAY 1", "AT 1", "PRIORITY 1", "GROUP a", "DELAY 1 GROUP a", "GROUP a AT 1"] {
+        good(PUSH, line);
+    }
+    refused(
+        PUSH,
+        &[
+            "DELAY 1 AT 1",
+            "AT 1 DELAY 1",
+            "AT 1 TTL 1 DELAY 1",
+            "PRIORITY 1 GROUP a",
+            "GROUP a DELAY 1 PRIORITY 1",
+        ],
+        &CommandError::Syntax,
+    );
+    assert!(good(NACK, "dead").has("DEAD") && good(NACK, "NOCOUNT DELAY 1").has("NOCOUNT"));
+    refused(NACK, &["DEAD NOCOUNT", "NOCOUNT DELAY 1 DEAD"], &CommandError::Syntax);
+}
+
+#[test]
+fn of_required_alternatives_one_must_be_given() {
+    assert_eq!(good(RESCHEDULE, "at 7").number(&AT), Some(7));
+    assert_eq!(good(RESCHEDULE, "DELAY 7").number(&DELAY), Some(7));
+    refused(RESCHEDULE, &["", "DELAY", "DELAY 1 AT 1", "x 1", "DELAY 1 x"], &CommandError::Syntax);
+}
+
+#[test]
+fn some_options_come_only_with_another() {
+    for line in ["DEDUP k", "DEDUP k WINDOW 5", "WINDOW 5 DEDUP k", "UNTILDONE DELAY 1 DEDUP k"] {
+        assert_eq!(good(PUSH, line).text(&DEDUP), bytes("k"), "{line}");
+    }
+    refused(
+        PUSH,
+        &[
+            "WINDOW 5",
+            "UNTILDONE",
+            "DELAY 1 UNTILDONE",
+            "DEDUP k WINDOW 5 UNTILDONE",
+            "UNTILDONE DEDUP k WINDOW 5",
+        ],
+        &CommandError::Syntax,
+    );
+}
+
+#[test]
+fn some_flags_exclude_other_options() {
+    for line in ["NOACK", "COUNT 5 NOACK", "noack ack 1 a b", "ONDISCONNECT CONSUMER a"] {
+        good(PULL, line);
+    }
+    refused(
+        PULL,
+        &[
+            "NOACK VISIBILITY 1",
+            "VISIBILITY 1 COUNT 1 NOACK",
+            "NOACK ONDISCONNECT",
+            "ondisconnect noack",
+            "CONSUMER a NOACK",
+            "NOACK CONSUMER a",
+        ],
+        &CommandError::Syntax,
+    );
+}
+
+#[test]
+fn numbers_stay_in_their_range() {
+    for (facts, number, below, above) in [
+        (PUSH, DELAY, "DELAY -1", "DELAY 31536000001"),
+        (PUSH, AT, "AT -1", "AT 8796093022208"),
+        (PUSH, TTL, "TTL -1", "TTL 31536000001"),
+        (PUSH, PRIORITY, "PRIORITY -1", "PRIORITY 10"),
+        (PUSH, HEADERS, "HEADERS 0", "HEADERS 65 a b"),
+        (PULL, COUNT, "COUNT 0", "COUNT 10001"),
+        (PULL, VISIBILITY, "VISIBILITY 0", "VISIBILITY 31536000001"),
+        (PULL, ACK, "ACK 0", "ACK 10001 a b"),
+        (CONFIG, MAX_RETRIES, "MAXRETRIES -2", "MAXRETRIES 101"),
+    ] {
+        refused(facts, &[below, above], &CommandError::Number(number));
+    }
+    assert_eq!(good(PUSH, "AT 8796093022207").number(&AT), Some((1 << 43) - 1));
+    assert_eq!(good(PUSH, "PRIORITY 9").number(&PRIORITY), Some(9));
+    let none = ["DELAY x", "DELAY ''", "DELAY 1.5", "DELAY +1", "DELAY 01", "DELAY TTL 5"];
+    refused(PUSH, &none, &CommandError::Number(DELAY));
+    refused(PULL, &["ACK x a b", "ACK '' a b"], &CommandError::Number(ACK));
+}
+
+#[test]
+fn names_have_their_length() {
+    let longest: &'static str = "x".repeat(256).leak();
+    let long: &'static str = "x".repeat(257).leak();
+    for (facts, name) in [(PUSH, GROUP), (PUSH, DEDUP), (PULL, CONSUMER)] {
+        let good = Options::read_as(facts, vec![name.token, longest].leak());
+        assert_eq!(good.expect("the longest").text(&name), bytes(longest));
+        for text in ["", long] {
+            let refused = Options::read_as(facts, vec![name.token, text].leak());
+            assert_eq!(refused.expect_err("a wrong length"), CommandError::Length(name));
+        }
+    }
+    assert_eq!(good(NACK, "REASON ''").text(&REASON), bytes(""));
+}
+
+#[test]
+fn values_are_in_the_order_of_the_facts() {
+    let expected: [(&str, &[u8]); 2] = [("MAXRETRIES", b"-1"), ("DEADLETTER", b"")];
+    for line in ["MAXRETRIES -1 DEADLETTER ''", "deadletter '' maxretries -1"] {
+        assert_eq!(good(CONFIG, line).values().collect::<Vec<_>>(), expected, "{line}");
+    }
+    assert_eq!(good(CONFIG, "MAXRETRIES ''").value("MAXRETRIES"), bytes(""));
+}
+
+#[test]
+fn arguments_have_a_limit() {
+    let limit = Number { token: "ids", name: "id", min: 1, max: 2 };
+    assert_eq!(at_most(&limit, &["a", "b"]), Ok(&["a", "b"][..]));
+    assert_eq!(at_most(&limit, &["a", "b", "c"]), Err(CommandError::TooMany(limit)));
+}
+
+#[test]
+fn errors_are_one_sentence() {
+    for (error, expected) in [
+        (CommandError::Syntax, "ERR syntax error"),
+        (CommandError::Number(PRIORITY), "ERR PRIORITY must be an integer from 0 to 9"),
+        (CommandError::Length(GROUP), "ERR GROUP must be 1 to 256 bytes"),
+        (CommandError::HeaderName, "ERR a header's name must be 1 to 256 bytes"),
+        (CommandError::HeaderTwice, "ERR two headers have the same name"),
+        (CommandError::HeadersTooLong, "ERR the headers are longer than 65536 bytes"),
+    ] {
+        assert_eq!(error.to_string(), expected);
+    }
+}

@@ -1,0 +1,43 @@
+//! MQ.PAUSE: deliveries stop, for a while or until MQ.RESUME.
+
+use super::arguments::milliseconds;
+use super::options::Options;
+use crate::execute::execute;
+use crate::queue::op::Op;
+use crate::reply::CommandError;
+use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+
+const FOR: Number = milliseconds("FOR", 1);
+
+/// `MQ.PAUSE queue [FOR ms]`
+pub struct Pause;
+
+impl Command for Pause {
+    const SPEC: Spec = Spec {
+        name: "MQ.PAUSE",
+        summary: "Stops the deliveries of a queue.",
+        complexity: "O(1).",
+        since: "0.1.0",
+        flags: "write fast",
+        blocking: false,
+        arity: -2,
+        key: Some(KeyUse::Update),
+        arguments: &[Arg::Queue, Arg::Number(FOR)],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || pause(context, arguments));
+    }
+}
+
+fn pause(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let options = Options::read::<Pause>(options)?;
+    let entry = super::entry(context, *queue)?;
+    let until_ms = options.number(&FOR).map(|ms| context.now_ms().saturating_add(ms));
+    execute(context, &entry, &Op::Pause { until_ms })?;
+    context.reply_status(c"OK");
+    Ok(())
+}

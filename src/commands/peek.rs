@@ -1,0 +1,61 @@
+//! MQ.PEEK: messages are looked at, not delivered.
+
+use super::options::Options;
+use crate::execute::open;
+use crate::queue::look::{self, Which};
+use crate::reply::{self, CommandError};
+use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::context::Context;
+use crate::server::key::Access;
+use crate::server::string::Argument;
+
+const OFFSET: Number = Number { token: "OFFSET", name: "n", min: 0, max: 2_147_483_647 };
+const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: 1_000 };
+const DEFAULT_COUNT: u64 = 10;
+
+/// `MQ.PEEK queue [READY | INFLIGHT | DELAYED] [OFFSET n] [COUNT n]`
+pub struct Peek;
+
+impl Command for Peek {
+    const SPEC: Spec = Spec {
+        name: "MQ.PEEK",
+        summary: "Shows messages without delivering them.",
+        complexity: "O(log n + m) with n messages in the queue and m that are skipped or shown.",
+        since: "0.1.0",
+        flags: "readonly",
+        blocking: false,
+        arity: -2,
+        key: Some(KeyUse::Access),
+        arguments: &[
+            Arg::Queue,
+            Arg::OneOf("state", &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED")]),
+            Arg::Number(OFFSET),
+            Arg::Number(COUNT),
+        ],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || peek(context, arguments));
+    }
+}
+
+fn peek(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let options = Options::read::<Peek>(options)?;
+    let which = if options.has("INFLIGHT") {
+        Which::Inflight
+    } else if options.has("DELAYED") {
+        Which::Delayed
+    } else {
+        Which::Ready(context.now_ms())
+    };
+    let offset = options.number(&OFFSET).unwrap_or(0);
+    let count = options.number(&COUNT).unwrap_or(DEFAULT_COUNT);
+    let entry = super::entry(context, *queue)?;
+    let seen = look::peek(&mut open(context, &entry, Access::Read), which, offset, count)?;
+    context.reply_array(seen.len());
+    for message in &seen {
+        reply::seen(context, entry.queue(), message);
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! MQ.PURGE: all messages are removed, the settings stay.
+
+use crate::execute::execute;
+use crate::queue::op::Op;
+use crate::reply::{self, CommandError};
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+
+/// `MQ.PURGE queue`
+pub struct Purge;
+
+impl Command for Purge {
+    const SPEC: Spec = Spec {
+        name: "MQ.PURGE",
+        summary: "Deletes all messages of a queue and keeps its settings.",
+        complexity: "O(1); the memory is freed in the background.",
+        since: "0.1.0",
+        flags: "write fast",
+        blocking: false,
+        arity: 2,
+        key: Some(KeyUse::Delete),
+        arguments: &[Arg::Queue],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || purge(context, arguments));
+    }
+}
+
+fn purge(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue] = arguments else { return Err(CommandError::Syntax) };
+    let entry = super::entry(context, *queue)?;
+    reply::number(context, &execute(context, &entry, &Op::Purge)?);
+    Ok(())
+}

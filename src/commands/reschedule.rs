@@ -1,0 +1,46 @@
+//! MQ.RESCHEDULE: a delayed message becomes ready at another moment.
+
+use super::arguments::{WHEN, due_at_ms};
+use super::claims;
+use super::options::Options;
+use crate::execute::execute;
+use crate::queue::op::Op;
+use crate::reply::{self, CommandError};
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+
+/// `MQ.RESCHEDULE queue id (DELAY ms | AT unix-ms)`
+pub struct Reschedule;
+
+impl Command for Reschedule {
+    const SPEC: Spec = Spec {
+        name: "MQ.RESCHEDULE",
+        summary: "Changes when a delayed message becomes ready.",
+        complexity: "O(log n) with n delayed messages.",
+        since: "0.1.0",
+        flags: "write fast",
+        blocking: false,
+        arity: 5,
+        key: Some(KeyUse::Update),
+        arguments: &[Arg::Queue, Arg::Text("id"), Arg::Required("when", WHEN)],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || reschedule(context, arguments));
+    }
+}
+
+fn reschedule(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue, id, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let options = Options::read::<Reschedule>(options)?;
+    let entry = super::entry(context, *queue)?;
+    let now_ms = context.now_ms();
+    let op = Op::Reschedule {
+        now_ms,
+        id: claims::read_id(id.as_bytes()),
+        due_at_ms: due_at_ms(&options, now_ms, 0).unwrap_or(now_ms),
+    };
+    reply::number(context, &execute(context, &entry, &op)?);
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! MQ.RESUME: deliveries go on.
+
+use crate::execute::execute;
+use crate::queue::op::Op;
+use crate::reply::CommandError;
+use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+
+/// `MQ.RESUME queue`
+pub struct Resume;
+
+impl Command for Resume {
+    const SPEC: Spec = Spec {
+        name: "MQ.RESUME",
+        summary: "Ends the pause of a queue.",
+        complexity: "O(1).",
+        since: "0.1.0",
+        flags: "write fast",
+        blocking: false,
+        arity: 2,
+        key: Some(KeyUse::Update),
+        arguments: &[Arg::Queue],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || resume(context, arguments));
+    }
+}
+
+fn resume(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, queue] = arguments else { return Err(CommandError::Syntax) };
+    let entry = super::entry(context, *queue)?;
+    execute(context, &entry, &Op::Resume)?;
+    context.reply_status(c"OK");
+    Ok(())
+}

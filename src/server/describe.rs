@@ -1,0 +1,301 @@
+//! What COMMAND INFO and COMMAND DOCS show of a command, from its facts, where the server has them
+//! (7.0, Valkey).
+
+use std::ffi::{CString, c_int};
+use std::ptr;
+
+use raw::{
+    RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK as BLOCK,
+    RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER as INTEGER,
+    RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY as KEY,
+    RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF as ONE_OF,
+    RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PATTERN as PATTERN,
+    RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN as TOKEN,
+    RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING as STRING,
+};
+use redis_module::raw;
+
+use super::command::{Arg, KeyUse, Name, Number, Spec};
+use super::context::Context;
+use super::{api, has};
+
+/// Flags of an argument.
+const OPTIONAL: c_int = 1;
+const MULTIPLE: c_int = 2;
+
+/// Tells the server what COMMAND INFO and COMMAND DOCS show, where it has them. False if it refuses.
+pub fn describe(context: Context<'_>, name: &CString, spec: &Spec) -> bool {
+    if !has!(RedisModule_SetCommandInfo) {
+        return true;
+    }
+    let command = api!(RedisModule_GetCommand(context.raw, name.as_ptr()));
+    if command.is_null() {
+        return false;
+    }
+    let mut texts = Texts::default();
+    let mut arguments: Vec<_> =
+        spec.arguments.iter().flat_map(|argument| texts.arguments(argument)).collect();
+    arguments.push(empty_argument());
+    let mut key_specs = texts.key_specs(spec);
+    let version = raw::RedisModuleCommandInfoVersion {
+        version: 1,
+        sizeof_historyentry: size_of::<raw::RedisModuleCommandHistoryEntry>(),
+        sizeof_keyspec: size_of::<raw::RedisModuleCommandKeySpec>(),
+        sizeof_arg: size_of::<raw::RedisModuleCommandArg>(),
+    };
+    let info = raw::RedisModuleCommandInfo {
+        version: &version,
+        summary: texts.add(spec.summary),
+        complexity: texts.add(spec.complexity),
+        since: texts.add(spec.since),
+        history: ptr::null_mut(),
+        tips: ptr::null(),
+        arity: spec.arity,
+        key_specs: key_specs.as_mut_ptr(),
+        args: arguments.as_mut_ptr(),
+    };
+    // The server copies all of it.
+    api!(RedisModule_SetCommandInfo(command, &info)) == raw::REDISMODULE_OK as c_int
+}
+
+/// The strings and nested arguments of a description, kept until the server has copied them.
+#[derive(Default)]
+struct Texts {
+    strings: Vec<CString>,
+    nested: Vec<Vec<raw::RedisModuleCommandArg>>,
+}
+
+impl Texts {
+    fn add(&mut self, text: &str) -> *const std::ffi::c_char {
+        let text = CString::new(text).unwrap_or_default();
+        let start = text.as_ptr();
+        self.strings.push(text);
+        start
+    }
+
+    fn nest(
+        &mut self,
+        mut arguments: Vec<raw::RedisModuleCommandArg>,
+    ) -> *mut raw::RedisModuleCommandArg {
+        arguments.push(empty_argument());
+        let start = arguments.as_mut_ptr();
+        self.nested.push(arguments);
+        start
+    }
+
+    /// What one argument of the spec is to the server: one, or a number and what it counts.
+    fn arguments(&mut self, argument: &Arg) -> Vec<raw::RedisModuleCommandArg> {
+        match argument {
+            Arg::Queue => vec![with_key(0, self.named("queue", KEY))],
+            Arg::Queues(number) => {
+                let queues = with_key(0, self.named("queue", KEY));
+                vec![self.named(number.name, INTEGER), with_flags(MULTIPLE, queues)]
+            }
+            Arg::Text(name) => vec![self.named(name, STRING)],
+            Arg::Texts(name) => vec![with_flags(MULTIPLE, self.named(name, STRING))],
+            Arg::Counted(number, name) => {
+                let texts = self.named(name, STRING);
+                vec![self.named(number.name, INTEGER), with_flags(MULTIPLE, texts)]
+            }
+            Arg::Claims => vec![self.claims()],
+            Arg::Required(name, options) => vec![self.alternatives(name, options)],
+            option => {
+                let option = self.option(option);
+                vec![with_flags(OPTIONAL, option)]
+            }
+        }
+    }
+
+    /// An option, without saying that it may be left out.
+    fn option(&mut self, option: &Arg) -> raw::RedisModuleCommandArg {
+        match option {
+            Arg::Flag(token) | Arg::FlagWithout(token, _) => self.behind(token, TOKEN),
+            Arg::Number(Number { token, .. }) | Arg::Setting(Number { token, .. }) => {
+                self.behind(token, INTEGER)
+            }
+            Arg::Name(Name { token, .. }) => self.behind(token, STRING),
+            Arg::Pattern(token) => raw::RedisModuleCommandArg {
+                name: self.add("pattern"),
+                ..self.behind(token, PATTERN)
+            },
+            Arg::OtherQueue(token) => with_key(1, self.behind(token, KEY)),
+            Arg::Pairs(Number { token, .. }, pair) => {
+                let pairs = self.pairs(token, *pair);
+                self.block(&token.to_ascii_lowercase(), pairs)
+            }
+            Arg::OneOf(name, options) | Arg::Required(name, options) => {
+                self.alternatives(name, options)
+            }
+            Arg::With(option, more) => {
+                let both = vec![self.option(option), with_flags(OPTIONAL, self.option(more))];
+                let name = option.token().unwrap_or_default().to_ascii_lowercase();
+                self.block(&format!("{name}-block"), both)
+            }
+            Arg::Queue
+            | Arg::Queues(_)
+            | Arg::Text(_)
+            | Arg::Texts(_)
+            | Arg::Counted(..)
+            | Arg::Claims => empty_argument(),
+        }
+    }
+
+    fn claims(&mut self) -> raw::RedisModuleCommandArg {
+        let fields = vec![self.named("id", STRING), self.named("receipt", STRING)];
+        let one = self.block("claim", fields);
+        let claims = self.pairs("IDS", ["id", "receipt"]);
+        let many = self.block("batch", claims);
+        let subargs = self.nest(vec![one, many]);
+        raw::RedisModuleCommandArg { subargs, ..self.named("deliveries", ONE_OF) }
+    }
+
+    /// A number behind a token, and so many pairs.
+    fn pairs(&mut self, token: &str, pair: [&str; 2]) -> Vec<raw::RedisModuleCommandArg> {
+        let fields = pair.map(|name| self.named(name, STRING)).to_vec();
+        let pairs = with_flags(MULTIPLE, self.block("pair", fields));
+        let token = self.add(token);
+        vec![raw::RedisModuleCommandArg { token, ..self.named("n", INTEGER) }, pairs]
+    }
+
+    fn alternatives(&mut self, name: &str, options: &[Arg]) -> raw::RedisModuleCommandArg {
+        let options = options.iter().map(|option| self.option(option)).collect();
+        let subargs = self.nest(options);
+        raw::RedisModuleCommandArg { subargs, ..self.named(name, ONE_OF) }
+    }
+
+    fn block(
+        &mut self,
+        name: &str,
+        arguments: Vec<raw::RedisModuleCommandArg>,
+    ) -> raw::RedisModuleCommandArg {
+        let subargs = self.nest(arguments);
+        raw::RedisModuleCommandArg { subargs, ..self.named(name, BLOCK) }
+    }
+
+    /// What stands behind a token, called as the token is.
+    fn behind(
+        &mut self,
+        token: &str,
+        type_: raw::RedisModuleCommandArgType,
+    ) -> raw::RedisModuleCommandArg {
+        let name = token.to_ascii_lowercase();
+        raw::RedisModuleCommandArg { token: self.add(token), ..self.named(&name, type_) }
+    }
+
+    fn named(
+        &mut self,
+        name: &str,
+        type_: raw::RedisModuleCommandArgType,
+    ) -> raw::RedisModuleCommandArg {
+        raw::RedisModuleCommandArg { name: self.add(name), type_, ..empty_argument() }
+    }
+
+    /// The key specs, ended by an empty one.
+    fn key_specs(&mut self, spec: &Spec) -> Vec<raw::RedisModuleCommandKeySpec> {
+        let mut specs = Vec::new();
+        if let Some(key) = spec.key {
+            let mut flags = key.flags();
+            if spec.other_queue().is_some() {
+                // The server is to ask for the keys: an empty name is none.
+                flags |= raw::REDISMODULE_CMD_KEY_INCOMPLETE;
+            }
+            let mut keys = one_key();
+            if spec.counts_queues() {
+                // The server is to ask for the keys, as older ones do: one reading of the number.
+                flags |= raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS;
+                keys = counted_keys();
+            }
+            specs.push(raw::RedisModuleCommandKeySpec {
+                flags: u64::from(flags),
+                begin_search_type:
+                    raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX,
+                bs: raw::RedisModuleCommandKeySpec__bindgen_ty_1 {
+                    index: raw::RedisModuleCommandKeySpec__bindgen_ty_1__bindgen_ty_1 { pos: 1 },
+                },
+                ..keys
+            });
+        }
+        if let Some(token) = spec.other_queue() {
+            let keyword = self.add(token);
+            specs.push(raw::RedisModuleCommandKeySpec {
+                flags: u64::from(KeyUse::Insert.flags()),
+                begin_search_type:
+                    raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_KEYWORD,
+                bs: raw::RedisModuleCommandKeySpec__bindgen_ty_1 {
+                    keyword: raw::RedisModuleCommandKeySpec__bindgen_ty_1__bindgen_ty_2 {
+                        keyword,
+                        startfrom: 2,
+                    },
+                },
+                ..one_key()
+            });
+        }
+        specs.push(raw::RedisModuleCommandKeySpec {
+            begin_search_type: raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INVALID,
+            ..one_key()
+        });
+        specs
+    }
+}
+
+fn with_flags(flags: c_int, argument: raw::RedisModuleCommandArg) -> raw::RedisModuleCommandArg {
+    raw::RedisModuleCommandArg { flags, ..argument }
+}
+
+/// A key that the key spec with this index finds.
+fn with_key(
+    key_spec_index: c_int,
+    argument: raw::RedisModuleCommandArg,
+) -> raw::RedisModuleCommandArg {
+    raw::RedisModuleCommandArg { key_spec_index, ..argument }
+}
+
+fn empty_argument() -> raw::RedisModuleCommandArg {
+    raw::RedisModuleCommandArg {
+        name: ptr::null(),
+        type_: raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
+        key_spec_index: -1,
+        token: ptr::null(),
+        summary: ptr::null(),
+        since: ptr::null(),
+        flags: 0,
+        deprecated_since: ptr::null(),
+        subargs: ptr::null_mut(),
+        display_text: ptr::null(),
+    }
+}
+
+/// A key spec for one key at the place where the search begins.
+fn one_key() -> raw::RedisModuleCommandKeySpec {
+    raw::RedisModuleCommandKeySpec {
+        notes: ptr::null(),
+        flags: 0,
+        begin_search_type: raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_UNKNOWN,
+        bs: raw::RedisModuleCommandKeySpec__bindgen_ty_1 {
+            index: raw::RedisModuleCommandKeySpec__bindgen_ty_1__bindgen_ty_1 { pos: 0 },
+        },
+        find_keys_type: raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE,
+        fk: raw::RedisModuleCommandKeySpec__bindgen_ty_2 {
+            range: raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 {
+                lastkey: 0,
+                keystep: 1,
+                limit: 0,
+            },
+        },
+    }
+}
+
+/// A key spec for as many keys as the number says with which the search begins; they follow it.
+fn counted_keys() -> raw::RedisModuleCommandKeySpec {
+    raw::RedisModuleCommandKeySpec {
+        find_keys_type: raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM,
+        fk: raw::RedisModuleCommandKeySpec__bindgen_ty_2 {
+            keynum: raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_2 {
+                keynumidx: 0,
+                firstkey: 1,
+                keystep: 1,
+            },
+        },
+        ..one_key()
+    }
+}
