@@ -75,6 +75,8 @@ struct Server {
     counts: Counts,
     /// Those of the last op that had some.
     last_effects: Option<(QueueName, Effects)>,
+    /// What the last pull said: more is due than its sweep was allowed to move.
+    more_due: bool,
     prints_ops: bool,
 }
 
@@ -100,6 +102,7 @@ impl Server {
             log: Vec::new(),
             counts: Counts::default(),
             last_effects: None,
+            more_due: false,
             prints_ops: false,
         }
     }
@@ -121,7 +124,7 @@ impl Server {
         let before = self.database.borrow().clone();
         if self.prints_ops {
             let name = String::from_utf8_lossy(queue.as_bytes());
-            eprintln!("{} {name} {}", self.now_ms - START_MS, brief(op));
+            eprintln!("{} {name} {}", self.now_ms as i64 - START_MS as i64, brief(op));
         }
         let mut effects = Effects::none();
         let result = apply(&mut self.store(queue), &mut effects, op);
@@ -239,6 +242,7 @@ impl Server {
         let op = Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged };
         let (outcome, _) = self.run(queue, &op)?;
         let Outcome::Pulled(pulled) = outcome else { panic!("a pull has another outcome") };
+        self.more_due = pulled.more_due;
         if let Some(error) = pulled.error {
             assert!(pulled.messages.is_empty());
             return Err(error);

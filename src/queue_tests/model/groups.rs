@@ -98,7 +98,7 @@ impl Model {
     }
 
     /// The first of those without a group, by priority and age.
-    fn first_ungrouped(&mut self, name: &'static str, now: u64) -> Option<Id> {
+    pub(super) fn first_ungrouped(&mut self, name: &'static str, now: u64) -> Option<Id> {
         let queue = self.queue(name);
         let aging = queue.number("aging");
         let mut heads = Vec::new();

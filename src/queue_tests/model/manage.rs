@@ -3,10 +3,14 @@
 use super::{End, Id, Message, Model, Pause};
 
 impl Model {
-    /// How many there were of these.
+    /// How many there were of these. Those in flight go last, the one first that ends first: in this
+    /// order their groups go on.
     pub fn delete(&mut self, name: &'static str, ids: &[Id]) -> u64 {
+        let inflight = self.queue(name).peek_inflight();
+        let others = ids.iter().filter(|id| !inflight.contains(id));
+        let inflight = inflight.iter().filter(|id| ids.contains(id));
         let mut deleted = 0;
-        for id in ids {
+        for id in others.chain(inflight) {
             if let Some(message) = self.queue(name).messages.get(id) {
                 let hit = match message {
                     message if message.is_inflight() => "deleted in flight",

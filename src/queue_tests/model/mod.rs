@@ -5,6 +5,7 @@
 //! in advance. Only the line of turns is kept, because it depends on what was.
 
 mod groups;
+mod look;
 mod manage;
 mod pull;
 mod push;
@@ -165,17 +166,21 @@ impl Queue {
 
     /// The next moment at which something happens by itself.
     pub fn next_deadline(&self) -> Option<u64> {
-        let of_messages = self.messages.values().flat_map(|message| match message.place {
-            Place::Inflight { until_ms, .. } => [Some(until_ms), None],
-            Place::Delayed { due_ms } => [Some(due_ms), message.expires_ms],
-            Place::Waiting { .. } => [message.expires_ms, None],
-        });
         let of_keys = self.keys.values().map(|key| key.until_ms);
         let of_pause = match self.pause {
             Some(Pause::Until(until_ms)) => Some(until_ms),
             _ => None,
         };
-        of_messages.chain(of_keys).chain([of_pause]).flatten().min()
+        of_keys.chain([of_pause, self.next_deadline_of_messages()]).flatten().min()
+    }
+
+    pub fn next_deadline_of_messages(&self) -> Option<u64> {
+        let of_messages = self.messages.values().flat_map(|message| match message.place {
+            Place::Inflight { until_ms, .. } => [Some(until_ms), None],
+            Place::Delayed { due_ms } => [Some(due_ms), message.expires_ms],
+            Place::Waiting { .. } => [message.expires_ms, None],
+        });
+        of_messages.flatten().min()
     }
 
     /// True if there is anything of the queue.

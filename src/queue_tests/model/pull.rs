@@ -25,6 +25,8 @@ pub struct Pull<'a> {
 pub struct Pulled {
     pub acknowledged: Vec<i64>,
     pub messages: Vec<(Id, Message)>,
+    /// What the limit of the sweep left is due, too.
+    pub more_due: bool,
 }
 
 impl Model {
@@ -35,7 +37,11 @@ impl Model {
             .map(|(id, shown)| self.acknowledge(name, *id, *shown, Some(now)))
             .collect();
         self.sweep(name, now, pull.limit, pull.same_slot);
-        self.end_pause(name, now);
+        let deadline = self.queue(name).next_deadline_of_messages();
+        let more_due = deadline.is_some_and(|deadline| deadline <= now);
+        if pull.limit > 0 {
+            self.end_pause(name, now);
+        }
         let mut messages = Vec::new();
         for _ in 0..self.allowed(name, pull) {
             let Some(id) = self.next(name, now) else { break };
@@ -47,7 +53,7 @@ impl Model {
             messages.push((id, self.deliver(name, id, pull, receipt)));
         }
         self.count_in_window(name, now, messages.len() as u64);
-        Pulled { acknowledged, messages }
+        Pulled { acknowledged, messages, more_due }
     }
 
     /// True if something can be delivered, or could if it were not expired and about to be discarded.

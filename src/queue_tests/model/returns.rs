@@ -30,28 +30,31 @@ impl Model {
         let mut left = limit;
         let outlived = self.due(name, |message| match message.place {
             Place::Waiting { .. } | Place::Delayed { .. } => {
-                message.expires_ms.filter(|expires_ms| *expires_ms <= now).map(|ms| (ms, 0))
+                message.expires_ms.filter(|expires_ms| *expires_ms <= now)
             }
             Place::Inflight { .. } => None,
         });
-        for (_, _, id) in outlived.into_iter().take(left) {
+        for (_, id) in outlived.into_iter().take(left) {
             self.discard(name, id);
             left -= 1;
         }
-        let over = self.due(name, |message| match message.place {
-            Place::Inflight { receipt, until_ms } if until_ms <= now => Some((until_ms, receipt)),
-            _ => None,
-        });
-        for (at_ms, _, id) in over.into_iter().take(left) {
+        let queue = self.queue(name);
+        let until_ms = |id: &Id| match queue.messages[id].place {
+            Place::Inflight { until_ms, .. } => until_ms,
+            _ => panic!("not in flight"),
+        };
+        let inflight = queue.peek_inflight().into_iter();
+        let over = inflight.map(|id| (until_ms(&id), id)).filter(|(at_ms, _)| *at_ms <= now);
+        for (at_ms, id) in over.take(left).collect::<Vec<_>>() {
             let (how, now_ms, delay_ms, reason) = (Back::Expired, now, None, None);
             self.come_back(name, id, Comeback { how, at_ms, now_ms, delay_ms, reason, same_slot });
             left -= 1;
         }
         let due = self.due(name, |message| match message.place {
-            Place::Delayed { due_ms } if due_ms <= now => Some((due_ms, 0)),
+            Place::Delayed { due_ms } if due_ms <= now => Some(due_ms),
             _ => None,
         });
-        for (due_ms, _, id) in due.into_iter().take(left) {
+        for (due_ms, id) in due.into_iter().take(left) {
             if self.message(name, id).group.is_some() && self.message(name, id).end == End::NoneYet
             {
                 self.hit("a delayed message joined its group");
@@ -89,15 +92,11 @@ impl Model {
     fn due(
         &mut self,
         name: &'static str,
-        moment: impl Fn(&Message) -> Option<(u64, u64)>,
-    ) -> Vec<(u64, u64, Id)> {
+        moment: impl Fn(&Message) -> Option<u64>,
+    ) -> Vec<(u64, Id)> {
         let messages = self.queue(name).messages.iter();
-        let mut due: Vec<_> = messages
-            .filter_map(|(id, message)| {
-                let (at_ms, then) = moment(message)?;
-                Some((at_ms, then, *id))
-            })
-            .collect();
+        let mut due: Vec<_> =
+            messages.filter_map(|(id, message)| Some((moment(message)?, *id))).collect();
         due.sort();
         due
     }

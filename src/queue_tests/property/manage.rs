@@ -129,7 +129,7 @@ impl Run {
     }
 
     /// The id of a message of the queue, or of any that was ever pushed.
-    fn some_id(&mut self, name: &'static str) -> Option<MessageId> {
+    pub(super) fn some_id(&mut self, name: &'static str) -> Option<MessageId> {
         let there: Vec<_> = self.model.queue(name).messages.keys().copied().collect();
         if !there.is_empty() && !self.chance(4) {
             return Some(MessageId(there[self.random.usize(..there.len())]));

@@ -4,6 +4,7 @@
 //! MQ_SEED repeats one run and prints its ops; MQ_PROPERTY_SECONDS makes it longer.
 
 mod checks;
+mod look;
 mod manage;
 mod pull;
 mod push;
@@ -11,6 +12,8 @@ mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
+
+use pull::compare_fields;
 
 use super::model::{self, Model};
 use super::*;
@@ -24,7 +27,7 @@ const CONSUMERS: [&str; 2] = ["ann", "bob"];
 const ERRORS: [&str; 2] = ["no disk", "timeout"];
 
 /// What every long test must have met.
-const WANTED: [&str; 68] = [
+const WANTED: [&str; 72] = [
     "a delayed message joined its group",
     "a dead letter could not go back",
     "a dead letter of a group went back",
@@ -72,6 +75,7 @@ const WANTED: [&str; 68] = [
     "duplicate",
     "duplicate in window",
     "extended",
+    "found",
     "full",
     "given back Counted",
     "given back Disconnected",
@@ -82,6 +86,9 @@ const WANTED: [&str; 68] = [
     "key taken over after its time",
     "not found",
     "paused",
+    "peeked at a delayed one",
+    "peeked at a ready one",
+    "peeked at one in flight",
     "pulled at MAXINFLIGHT",
     "pulled nothing",
     "pulled while paused",
@@ -196,7 +203,7 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
 
 impl Run {
     fn step(&mut self, name: &'static str) {
-        match self.random.u8(..108) {
+        match self.random.u8(..112) {
             0..=24 => self.push(name),
             25..=28 => self.push_many(name),
             29..=56 => self.pull(name),
@@ -211,6 +218,7 @@ impl Run {
             103..=104 => self.resume(name),
             105 => self.remove_all(name),
             106 => self.repair(name),
+            107..=110 => self.look(name),
             _ => self.restart(),
         }
     }

@@ -42,9 +42,12 @@ impl Run {
         let ids: Vec<_> = got.iter().map(|message| message.id.0).collect();
         let expected_ids: Vec<_> = expected.messages.iter().map(|(id, _)| *id).collect();
         assert_eq!(ids, expected_ids, "what was delivered");
+        if limit > 0 {
+            assert_eq!(self.server.more_due, expected.more_due, "more is due");
+        }
         if got.is_empty() {
             self.hit("pulled nothing");
-            self.was_sent_away = true;
+            self.was_sent_away = limit > 0;
         }
         let mut last = Receipt::NONE;
         for (message, (_, shown)) in got.iter().zip(&expected.messages) {
@@ -73,29 +76,7 @@ impl Run {
     }
 
     fn check_message(&mut self, got: &Got, expected: &model::Message) {
-        let as_bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
-        assert_eq!(got.payload, expected.payload);
-        assert_eq!(got.retry_count, expected.retries);
-        assert_eq!(got.id.timestamp_ms(), expected.pushed_ms);
-        let headers = expected.headers.iter();
-        let headers: Vec<_> = headers
-            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
-            .collect();
-        assert_eq!(got.headers, headers);
-        assert_eq!(got.priority, expected.priority);
-        assert_eq!(got.group, as_bytes(expected.group));
-        assert_eq!(got.expires_at_ms, expected.expires_ms);
-        assert_eq!(got.last_error, as_bytes(expected.last_error));
-        let death = expected.death.as_ref().map(|death| Death {
-            from: queue(death.from),
-            at_ms: death.at_ms,
-            reason: match death.is_rejected {
-                true => DeathReason::Rejected,
-                false => DeathReason::Retries,
-            },
-            retries: death.retries,
-        });
-        assert_eq!(got.death, death);
+        compare_fields(got, expected);
         let now_ms = self.server.now_ms;
         assert!(got.expires_at_ms.is_none_or(|ms| ms > now_ms), "delivered after its time");
         assert!(!self.gone.contains(&got.id), "gone and delivered again");
@@ -123,4 +104,31 @@ impl Run {
             assert!(got.receipt > *receipt, "receipts of a message rise");
         }
     }
+}
+
+/// What a client is shown of a message.
+pub(super) fn compare_fields(got: &Got, expected: &model::Message) {
+    let as_bytes = |text: Option<&str>| text.map(|text| text.as_bytes().to_vec());
+    assert_eq!(got.payload, expected.payload);
+    assert_eq!(got.retry_count, expected.retries);
+    assert_eq!(got.id.timestamp_ms(), expected.pushed_ms);
+    let headers = expected.headers.iter();
+    let headers: Vec<_> = headers
+        .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+        .collect();
+    assert_eq!(got.headers, headers);
+    assert_eq!(got.priority, expected.priority);
+    assert_eq!(got.group, as_bytes(expected.group));
+    assert_eq!(got.expires_at_ms, expected.expires_ms);
+    assert_eq!(got.last_error, as_bytes(expected.last_error));
+    let death = expected.death.as_ref().map(|death| Death {
+        from: queue(death.from),
+        at_ms: death.at_ms,
+        reason: match death.is_rejected {
+            true => DeathReason::Rejected,
+            false => DeathReason::Retries,
+        },
+        retries: death.retries,
+    });
+    assert_eq!(got.death, death);
 }
