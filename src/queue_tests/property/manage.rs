@@ -6,7 +6,7 @@ impl Run {
     pub(super) fn configure(&mut self, name: &'static str) {
         let number = self.random.u64(..5);
         // None is the default; it comes more often where a limit would stop the run.
-        let (setting, number) = match self.random.u8(..12) {
+        let (setting, number) = match self.random.u8(..14) {
             0 => (Setting::MaxRetries, number.checked_sub(1)),
             1 => (Setting::Backoff, Some(number * 20).filter(|ms| *ms > 0)),
             2 => (Setting::BackoffMax, Some(number * 30 + 10)),
@@ -16,7 +16,8 @@ impl Run {
             6 => (Setting::RatePeriod, Some(number * 50 + 10)),
             7 => (Setting::Aging, Some(number * 40).filter(|ms| *ms > 0)),
             8..=9 => (Setting::GroupInflight, Some(number).filter(|number| *number > 1)),
-            10 => (Setting::Ttl, Some(number * 100).filter(|ms| *ms > 0)),
+            12 => (Setting::MaxRetries, Some(0)),
+            13 => (Setting::Ttl, Some(number * 100).filter(|ms| *ms > 0)),
             _ => return self.configure_dead_letter(name),
         };
         let text = number.map(|number| number.to_string());
@@ -97,7 +98,7 @@ impl Run {
     }
 
     pub(super) fn redrive(&mut self) {
-        let name = NAMES[self.random.usize(1..NAMES.len())];
+        let name = self.another_queue();
         let count = if self.random.bool() { 1_000 } else { self.random.u32(1..4) };
         let to = if self.chance(4) { Some("orders") } else { None };
         let same_slot = self.random.bool();

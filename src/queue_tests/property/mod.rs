@@ -26,7 +26,10 @@ const KEYS: [&str; 3] = ["k", "l", "mm"];
 const CONSUMERS: [&str; 2] = ["ann", "bob"];
 const ERRORS: [&str; 2] = ["no disk", "timeout"];
 
-/// What every long test must have met.
+/// The fewest runs of a test.
+const LEAST_RUNS: u64 = 100;
+
+/// What every test must have met.
 const WANTED: [&str; 72] = [
     "a delayed message joined its group",
     "a dead letter could not go back",
@@ -102,9 +105,18 @@ const WANTED: [&str; 72] = [
     "restarted",
 ];
 
+/// How often pushes of a run ask for something, in eighths.
+struct Taste {
+    ttl: u8,
+    groups: u8,
+    priorities: u8,
+    dedup: u8,
+}
+
 /// One run: the server, the model, and what clients know.
 struct Run {
     random: fastrand::Rng,
+    taste: Taste,
     server: Server,
     model: Model,
     /// Every delivery that a client has seen and not settled, by queue.
@@ -132,7 +144,7 @@ fn random_ops_do_what_the_model_says() {
     let first = given.unwrap_or_else(|| fastrand::u64(..1 << 32));
     let mut hits: BTreeMap<&'static str, u64> = BTreeMap::new();
     let mut seeds = 0;
-    while seeds == 0 || (given.is_none() && Instant::now() < end) {
+    while seeds == 0 || (given.is_none() && (seeds < LEAST_RUNS || Instant::now() < end)) {
         let seed = first + seeds;
         let result = std::panic::catch_unwind(|| one_run(seed));
         let run = result.unwrap_or_else(|panic| {
@@ -154,8 +166,12 @@ fn random_ops_do_what_the_model_says() {
 }
 
 fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut often = || [0, 1, 2, 4, 7][random.usize(..5)];
+    let taste = Taste { ttl: often(), groups: often(), priorities: often(), dedup: often() };
     let mut run = Run {
-        random: fastrand::Rng::with_seed(seed),
+        random,
+        taste,
         server: Server::new(),
         model: Model::default(),
         seen: Vec::new(),
@@ -172,7 +188,7 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
         run.configure("orders");
     }
     for step in 0..300 {
-        let name = if run.chance(4) { NAMES[run.random.usize(1..NAMES.len())] } else { NAMES[0] };
+        let name = if run.chance(4) { run.another_queue() } else { NAMES[0] };
         let before = run.deliverable();
         run.server.last_effects = None;
         run.was_sent_away = false;
@@ -216,8 +232,8 @@ impl Run {
             99..=101 => self.redrive(),
             102 => self.pause(name),
             103..=104 => self.resume(name),
-            105 => self.remove_all(name),
-            106 => self.repair(name),
+            105 if self.chance(3) => self.remove_all(name),
+            105..=106 => self.repair(name),
             107..=110 => self.look(name),
             _ => self.restart(),
         }
@@ -227,9 +243,24 @@ impl Run {
         *self.hits.entry(what).or_default() += 1;
     }
 
+    /// One of the dead-letter queues, in most cases one that has messages.
+    fn another_queue(&mut self) -> &'static str {
+        let mut names = NAMES[1..].to_vec();
+        if !self.chance(4) {
+            let queues = &self.model.queues;
+            names.retain(|name| queues.get(name).is_some_and(|queue| !queue.messages.is_empty()));
+        }
+        if names.is_empty() { NAMES[1] } else { self.one_of(&names) }
+    }
+
     /// True once in `of` times.
     fn chance(&mut self, of: u8) -> bool {
         self.random.u8(..of) == 0
+    }
+
+    /// True that many times in eight.
+    fn likes(&mut self, taste: u8) -> bool {
+        self.random.u8(..8) < taste
     }
 
     fn one_of(&mut self, words: &[&'static str]) -> &'static str {

@@ -5,7 +5,7 @@ use super::*;
 impl Run {
     pub(super) fn push(&mut self, name: &'static str) {
         let mut asked = self.asked();
-        if self.chance(4) {
+        if self.likes(self.taste.dedup) {
             asked.dedup = Some(self.one_of(&KEYS));
             asked.window_ms = self.random.bool().then(|| self.random.u64(1..200));
         }
@@ -59,22 +59,22 @@ impl Run {
         }
     }
 
-    /// Half of all pushes are plain.
+    /// A third of all pushes are plain; what the others ask for is a matter of the run's taste.
     fn asked(&mut self) -> Asked<'static> {
         let mut asked = Asked::default();
-        if self.random.bool() {
+        if self.chance(3) {
             return asked;
         }
         if self.chance(4) {
             asked.delay_ms = self.random.u64(1..100);
         }
-        if self.chance(3) {
+        if self.likes(self.taste.ttl) {
             asked.ttl_ms = self.random.u64(1..150);
         }
-        match self.random.u8(..5) {
-            0 => asked.priority = self.random.u8(..10),
-            1..=3 => asked.group = Some(self.one_of(&GROUPS)),
-            _ => {}
+        if self.likes(self.taste.groups) {
+            asked.group = Some(self.one_of(&GROUPS));
+        } else if self.likes(self.taste.priorities) {
+            asked.priority = self.random.u8(..10);
         }
         if self.chance(4) {
             asked.headers = &[("kind", "invoice"), ("trace", "")];

@@ -14,7 +14,7 @@ impl Run {
         if self.chance(4) {
             claims.extend(self.claims_of(name));
         }
-        if !self.chance(3) {
+        if !self.chance(6) {
             self.seen.swap_remove(index);
         }
         match self.random.u8(..10) {
@@ -72,13 +72,16 @@ impl Run {
     }
 
     fn give_back(&mut self, name: &'static str, claims: &[Claim]) {
-        let (how, model_how, what) = match self.random.u8(..8) {
+        let now_ms = self.server.now_ms;
+        let pairs: Vec<_> = claims.iter().map(|claim| (claim.id.0, claim.receipt.0)).collect();
+        let is_dead = self.model.has_dead(name, &pairs, now_ms);
+        let kind = if is_dead && self.chance(3) { 6 } else { self.random.u8(..8) };
+        let (how, model_how, what) = match kind {
             0..=2 => (Return::Counted, Back::Counted, "given back Counted"),
             3..=4 => (Return::Uncounted, Back::Uncounted, "given back Uncounted"),
             5..=6 => (Return::Rejected, Back::Rejected, "given back Rejected"),
             _ => (Return::Disconnected, Back::Disconnected, "given back Disconnected"),
         };
-        let now_ms = self.server.now_ms;
         let is_told = how != Return::Disconnected;
         let delay_ms = (is_told && self.random.bool()).then(|| self.random.u64(..60));
         let reason = (is_told && self.chance(3)).then(|| self.one_of(&ERRORS));
@@ -91,8 +94,7 @@ impl Run {
             how,
             reason: reason.map(str::as_bytes),
         };
-        let pairs: Vec<_> = claims.iter().map(|claim| (claim.id.0, claim.receipt.0)).collect();
-        if how == Return::Rejected && self.model.has_dead(name, &pairs, now_ms) {
+        if how == Return::Rejected && is_dead {
             assert!(matches!(self.server.run(&queue(name), &op), Err(QueueError::AlreadyDead)));
             return self.hit("rejected a dead letter");
         }
