@@ -1,8 +1,17 @@
 //! Tests of the rules without a server: over keys in memory, with the clock as an argument.
 
+mod consume;
+mod dedup;
+mod groups;
+mod limits;
+mod manage;
 mod model;
+mod priorities;
 mod property;
+mod redrive;
+mod returns;
 mod rules;
+mod ttl;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -54,12 +63,50 @@ struct Asked<'a> {
     headers: &'a [(&'a str, &'a str)],
 }
 
+impl<'a> Asked<'a> {
+    fn later(delay_ms: u64) -> Self {
+        Self { delay_ms, ..Self::default() }
+    }
+
+    fn to_live(ttl_ms: u64) -> Self {
+        Self { ttl_ms, ..Self::default() }
+    }
+
+    fn priority(priority: u8) -> Self {
+        Self { priority, ..Self::default() }
+    }
+
+    fn group(name: &'a str) -> Self {
+        Self { group: Some(name), ..Self::default() }
+    }
+
+    /// A deduplication key that holds until the message is gone.
+    fn until_done(key: &'a str) -> Self {
+        Self { dedup: Some(key), ..Self::default() }
+    }
+
+    /// A deduplication key that holds for a time.
+    fn window(key: &'a str, window_ms: u64) -> Self {
+        Self { dedup: Some(key), window_ms: Some(window_ms), ..Self::default() }
+    }
+}
+
 /// What a push is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Pushed {
     New(Vec<MessageId>),
     Duplicate(MessageId),
     Full,
+}
+
+impl Pushed {
+    /// The id of the one message that was pushed.
+    fn id(&self) -> MessageId {
+        match self {
+            Self::New(ids) => ids[0],
+            other => panic!("not pushed: {other:?}"),
+        }
+    }
 }
 
 /// What a server is to its queues: a clock, ids, receipts, and a log of the ops it sends on.
@@ -85,6 +132,12 @@ const START_MS: u64 = 1_800_000_000_000;
 
 /// A sweep without a bound that matters.
 const ALL: Sweep = Sweep { limit: 1_000_000, same_slot: false };
+
+const DONE: Settled = Settled::Done(0);
+
+fn ids(messages: &[Got]) -> Vec<MessageId> {
+    messages.iter().map(|message| message.id).collect()
+}
 
 fn queue(name: &str) -> QueueName {
     QueueName::new(name.as_bytes()).unwrap()
@@ -169,10 +222,12 @@ impl Server {
 
     fn push(&mut self, queue: &QueueName, payload: &[u8], delay_ms: u64) -> MessageId {
         let asked = Asked { delay_ms, ..Asked::default() };
-        match self.push_with(queue, payload, &asked) {
-            Pushed::New(ids) => ids[0],
-            other => panic!("not pushed: {other:?}"),
-        }
+        self.push_with(queue, payload, &asked).id()
+    }
+
+    /// A push whose payload doesn't matter.
+    fn add(&mut self, queue: &QueueName, asked: &Asked<'_>) -> MessageId {
+        self.push_with(queue, b"x", asked).id()
     }
 
     fn push_with(&mut self, queue: &QueueName, payload: &[u8], asked: &Asked<'_>) -> Pushed {

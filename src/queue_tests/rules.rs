@@ -10,12 +10,6 @@ use crate::store::keys;
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::Value;
 
-const DONE: Settled = Settled::Done(0);
-
-fn ids(messages: &[Got]) -> Vec<MessageId> {
-    messages.iter().map(|message| message.id).collect()
-}
-
 #[test]
 fn a_message_goes_from_push_to_ack() {
     let (mut server, orders) = (Server::new(), queue("orders"));

@@ -27,7 +27,7 @@ const CONSUMERS: [&str; 2] = ["ann", "bob"];
 const ERRORS: [&str; 2] = ["no disk", "timeout"];
 
 /// The fewest runs of a test.
-const LEAST_RUNS: u64 = 100;
+const LEAST_RUNS: u64 = 60;
 
 /// What every test must have met.
 const WANTED: [&str; 72] = [
