@@ -159,7 +159,7 @@ fn the_group_goes_on_when_its_message_is_gone() {
         let pushed = push_to(&mut server, &orders, &["a", "a"]);
         let got = server.pull(&orders, 1_000).unwrap();
         story(&mut server, &orders, got.claim());
-        let effects = server.last_effects.clone().unwrap().1;
+        let effects = server.effects();
         assert!(effects.became_ready || what == "acknowledged late", "{what}");
         assert_eq!(server.pull_all(&orders, 1_000), [pushed[1]], "{what}");
     }
@@ -171,7 +171,7 @@ fn more_slots_serve_groups_at_once_and_fewer_take_nothing_back() {
     let pushed = push_to(&mut server, &orders, &["bb", "bb", "bb", "c", "c"]);
     assert_eq!(server.pull_all(&orders, 1_000), [pushed[0], pushed[3]]);
     server.configure(&orders, Setting::GroupInflight, Some("2"));
-    assert!(server.last_effects.clone().unwrap().1.became_ready);
+    assert!(server.effects().became_ready);
     // In the stored order: short names first.
     assert_eq!(server.pull_all(&orders, 1_000), [pushed[4], pushed[1]]);
     server.configure(&orders, Setting::GroupInflight, None);

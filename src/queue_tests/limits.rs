@@ -72,14 +72,14 @@ fn at_the_limit_of_messages_in_flight_a_pull_finds_nothing() {
     assert_eq!(got.len(), 2, "a batch ends at the limit");
     assert_eq!(server.pull(&orders, 1_000), None);
     server.acknowledge(&orders, vec![got[0].claim()]);
-    assert!(server.last_effects.clone().unwrap().1.delivery_ended);
+    assert!(server.effects().delivery_ended);
     assert_eq!(server.pull_all(&orders, 1_000).len(), 1, "a slot was free");
     server.give_back(&orders, vec![got[1].claim()], Some(10_000));
     assert_eq!(server.pull_all(&orders, 1_000).len(), 1, "what is given back is not in flight");
     server.configure(&orders, Setting::MaxInflight, Some("1"));
     assert_eq!(server.len(&orders, Part::Inflight), 2, "nothing is taken back");
     server.configure(&orders, Setting::MaxInflight, None);
-    assert!(server.last_effects.clone().unwrap().1.became_ready);
+    assert!(server.effects().became_ready);
     assert_eq!(server.pull_all(&orders, 1_000).len(), 1);
 }
 
@@ -140,10 +140,10 @@ fn deliveries_for_good_count_in_the_window_and_refused_pulls_tell_when_it_opens(
     assert_eq!(got.len(), 2);
     server.now_ms += 10;
     assert_eq!(server.pull(&orders, 100), None);
-    let next_due = server.last_effects.clone().unwrap().1.next_due;
+    let next_due = server.effects().next_due;
     assert_eq!(next_due, NextDue::Exactly(Some(START_MS + 1_000)));
     server.configure(&orders, Setting::Rate, Some("3"));
-    assert!(server.last_effects.clone().unwrap().1.became_ready, "a raised limit serves");
+    assert!(server.effects().became_ready, "a raised limit serves");
     assert_eq!(server.pull_all(&orders, 100).len(), 1);
     server.configure(&orders, Setting::Rate, None);
     assert_eq!(server.pull_all(&orders, 100).len(), 2);
@@ -163,10 +163,10 @@ fn a_pull_that_the_rate_sends_away_tells_when_the_window_opens_even_after_new_se
         }
         server.pull_with(&orders, 2, 10_000, ALL).unwrap();
         server.configure(&orders, setting, Some(value));
-        let mut known = server.last_effects.clone().unwrap().1.next_due;
+        let mut known = server.effects().next_due;
         let no_sweep = Sweep { limit: 0, same_slot: false };
         assert_eq!(server.pull_with(&orders, 1, 100, no_sweep).unwrap(), []);
-        let told = server.last_effects.clone().unwrap().1.next_due;
+        let told = server.effects().next_due;
         if told != NextDue::NotEarlier {
             known = told;
         }
@@ -202,7 +202,7 @@ fn a_paused_queue_delivers_nothing_and_all_else_goes_on() {
     server.now_ms += 1_000_000_000;
     assert_eq!(server.pull(&orders, 100), None);
     server.resume(&orders);
-    assert!(server.last_effects.clone().unwrap().1.became_ready);
+    assert!(server.effects().became_ready);
     assert_eq!(server.pull(&orders, 100).unwrap().payload, b"y");
 }
 
@@ -212,7 +212,7 @@ fn a_pause_for_a_time_ends_by_itself_and_a_second_one_replaces_it() {
     server.push(&orders, b"x", 0);
     server.pause(&orders, Some(1_000));
     server.pause(&orders, Some(100));
-    let next_due = server.last_effects.clone().unwrap().1.next_due;
+    let next_due = server.effects().next_due;
     assert_eq!(next_due, NextDue::AtMost(START_MS + 100));
     server.now_ms += 99;
     assert_eq!(server.pull(&orders, 10), None);

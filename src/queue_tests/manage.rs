@@ -164,7 +164,7 @@ fn a_moment_that_is_not_later_is_now_and_behind_all_that_wait() {
         let waiting = server.push(&orders, b"y", 0);
         server.now_ms += 1;
         assert!(server.reschedule(&orders, delayed, server.now_ms - ago_ms));
-        assert!(server.last_effects.clone().unwrap().1.became_ready);
+        assert!(server.effects().became_ready);
         assert_eq!(server.pull_all(&orders, 10), [waiting, delayed]);
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the rules without a server: over keys in memory, with the clock as an argument.
 
 mod consume;
+mod damage;
 mod dedup;
 mod groups;
 mod limits;
@@ -375,6 +376,11 @@ impl Server {
     ) -> Vec<Settled> {
         let now_ms = self.now_ms;
         self.settle(queue, &Op::Extend { now_ms, deliveries, visibility_ms })
+    }
+
+    /// Those of the last op that had some.
+    fn effects(&self) -> &Effects {
+        &self.last_effects.as_ref().unwrap().1
     }
 
     fn sweep(&mut self, queue: &QueueName, limit: u32) -> Effects {

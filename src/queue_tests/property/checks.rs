@@ -64,7 +64,7 @@ impl Run {
         let mut present = 0;
         for name in NAMES.into_iter().chain(["{graves}:dead:dead", "{orders}:dead:dead:dead"]) {
             present += self.model.queue(name).messages.len() as u64;
-            if name != last && step % 10 > 0 {
+            if name != last && !step.is_multiple_of(10) {
                 continue;
             }
             let queue_name = queue(name);
