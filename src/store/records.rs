@@ -379,6 +379,8 @@ impl<K: Keyspace> Store for Records<K> {
             self.0.delete(Part::Messages, &id.0);
         }
         self.remove_note(id);
+        self.remove_expiring(id);
+        self.remove_dead(id);
     }
 
     fn settings(&mut self, wanted: &[Setting]) -> Settings {
