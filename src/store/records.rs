@@ -47,6 +47,9 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
     }
 
     fn headers(&self) -> Vec<Header<'_>> {
+        if self.payload_start == record::HEAD {
+            return Vec::new();
+        }
         record::decode_body(self.bytes.as_ref()).map(|body| body.headers).unwrap_or_default()
     }
 
