@@ -69,7 +69,7 @@ FAULTS = [
     ("an applied op is not handed on", "src/execute.rs",
      "        context.replicate_verbatim();\n", "", "replication persistence"),
     ("the last client that waits is served first", "src/waiting.rs",
-     "in entry.waiting.borrow().iter() {", "in entry.waiting.borrow().iter().rev() {", "blocking"),
+     "in entry.waiting.borrow().values() {", "in entry.waiting.borrow().values().rev() {", "blocking"),
     ("the timer writes while writes are held back", "src/timer.rs",
      "let is_paused = context.must_avoid_replica_traffic();", "let is_paused = false;", "blocking"),
     ("the timer is not armed for a new deadline", "src/state.rs",
@@ -89,6 +89,20 @@ FAULTS = [
      '"write deny-oom fast"', '"write fast"', "maxmemory"),
     ("a replica sweeps by its own clock", "src/timer.rs",
      "let is_active = context.is_active_master();", "let is_active = true;", "replication promotion"),
+    ("what a gone client held stays with it", "src/disconnect.rs",
+     "|| take_from_gone(&state.disconnect)", "", "disconnect::"),
+    ("a gone client gives back what others hold by now", "src/disconnect.rs",
+     "let deliveries = match running(&mut store, claims, now_ms) {",
+     "let deliveries = match Ok::<_, QueueError>(claims) {", "disconnect::"),
+    ("ended deliveries of a connection are remembered for ever", "src/disconnect.rs",
+     "|| look_at_crowded(context, &state.disconnect)", "", "disconnect::"),
+    ("what is left is given back to a queue of the selected database", "src/disconnect.rs",
+     "    if !context.select_db(entry.db) {\n        return true;\n    }\n    let now_ms", "    let now_ms",
+     "disconnect::"),
+    ("what a transaction pulled does not come back", "src/server/context.rs",
+     "        api!(RedisModule_GetClientId(self.raw))\n    }",
+     "        if self.has_flag(raw::REDISMODULE_CTX_FLAGS_MULTI) { return 0; }\n"
+     "        api!(RedisModule_GetClientId(self.raw))\n    }", "disconnect::"),
 ]
 
 

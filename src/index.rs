@@ -34,7 +34,10 @@ pub struct Entry {
     /// How many clients wait only until what is due was moved.
     pub waiting_for_sweep: Cell<usize>,
     /// The clients that wait, in the order in which they came.
-    pub waiting: RefCell<BTreeMap<u64, Waiting>>,
+    pub waiting: RefCell<BTreeMap<u64, Rc<Waiting>>>,
+    /// One of them waits on, although something is ready: that is promised to clients which were
+    /// woken, but whose turn has not come yet.
+    pub passed_over: Cell<bool>,
     /// Since the server started.
     pub counts: Cell<Counts>,
     /// The number of this entry in the index; 0: it is not in it.
@@ -52,6 +55,7 @@ impl Entry {
             held_until_ms: Cell::new(0),
             waiting_for_sweep: Cell::new(0),
             waiting: RefCell::default(),
+            passed_over: Cell::new(false),
             counts: Cell::default(),
             serial: Cell::new(0),
             marked: Cell::new(false),
@@ -76,6 +80,11 @@ impl Entry {
     /// True if it is in the index.
     pub fn is_indexed(&self) -> bool {
         self.serial.get() != 0
+    }
+
+    /// The number of the client that waits longest.
+    pub fn first_waiting(&self) -> Option<u64> {
+        self.waiting.borrow().first_key_value().map(|(number, _)| *number)
     }
 
     /// True if a client waits.

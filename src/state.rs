@@ -19,14 +19,15 @@ use crate::scan::Scan;
 use crate::server::blocked::BlockedClient;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::waiting::Waiting;
 use crate::{disconnect, timer};
 
 /// See the top of this file.
 pub struct State {
     /// What is remembered of queues.
     pub index: RefCell<Index>,
-    /// Which queue each waiting client waits for is found by its number.
-    pub waiting_at: RefCell<HashMap<u64, Rc<Entry>>>,
+    /// The clients that wait, by their number.
+    pub waiting: RefCell<HashMap<u64, Rc<Waiting>>>,
     /// The last number given to a client that waits.
     pub last_number: Cell<u64>,
     /// The walk over all keys that finds the queues, while it is under way.
@@ -78,7 +79,7 @@ impl State {
     fn new() -> Self {
         Self {
             index: RefCell::default(),
-            waiting_at: RefCell::default(),
+            waiting: RefCell::default(),
             last_number: Cell::new(0),
             scan: RefCell::new(None),
             waiting_for_scan: RefCell::default(),

@@ -134,8 +134,8 @@ fn check_waiting(context: Context<'_>, state: &state::State) {
     if hears_of_all || now_ms < state.timer.waiting_check_ms.get() {
         return;
     }
-    let queues: Vec<Rc<Entry>> = state.waiting_at.borrow().values().cloned().collect();
     let mut index = state.index.borrow_mut();
+    let queues: Vec<Rc<Entry>> = index.all().filter(|entry| entry.has_waiting()).cloned().collect();
     for entry in &queues {
         index.doubt(entry);
         index.mark(entry);

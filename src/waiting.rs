@@ -1,9 +1,12 @@
-//! Clients that wait in MQ.PULL ... BLOCK: first come, first served.
+//! Clients that wait for messages, of one queue or of several: first come, first served.
 //!
-//! A client blocks on a key that never exists, and the module keeps its own line of handles: see
-//! ARCHITECTURE.md for why. Whatever makes something deliverable marks the queue; the timer then
+//! A client blocks on keys that never exist, and the module keeps its own line for each queue: see
+//! ARCHITECTURE.md for why. One that waits for several queues is in the line of each, under the same
+//! number, and leaves all of them together. Whatever makes something deliverable marks the queue; the timer then
 //! wakes the first in line, whose callback pulls, replies and replicates like any pull.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use crate::commands::pull::{self, Request};
@@ -14,15 +17,19 @@ use crate::queue::store::{Part, Store};
 use crate::server::blocked::{BlockedClient, Wait};
 use crate::server::context::Context;
 use crate::server::key::Access;
-use crate::state;
+use crate::state::{self, State};
 
 /// A client that waits.
 pub struct Waiting {
-    /// None once it was woken.
-    client: Option<BlockedClient>,
+    /// The queues, in the order in which they are tried.
+    entries: Vec<Rc<Entry>>,
     request: Request,
     patience: Patience,
-    moved: bool,
+    /// Since when, unix ms.
+    since_ms: u64,
+    /// None once it was woken.
+    client: RefCell<Option<BlockedClient>>,
+    moved: Cell<bool>,
 }
 
 /// Until when a client waits.
@@ -30,62 +37,90 @@ pub struct Waiting {
 pub enum Patience {
     /// So many milliseconds; 0: for ever.
     Milliseconds(u64),
-    /// Until all that is due in the queue was moved, which takes more than one turn.
+    /// Until all that is due in the queues was moved, which takes more than one turn.
     UntilSwept,
 }
 
-/// Lets the client that sent the running command wait. False if the server does not allow it.
-pub fn wait(context: Context<'_>, entry: &Rc<Entry>, request: Request, patience: Patience) -> bool {
+/// Lets the client that sent the running command wait for queues of the selected database. False if
+/// the server does not allow it.
+pub fn wait(
+    context: Context<'_>,
+    entries: &[Rc<Entry>],
+    request: &Request,
+    patience: Patience,
+) -> bool {
     let timeout_ms = match patience {
         Patience::Milliseconds(ms) => ms,
         Patience::UntilSwept => 0,
     };
     state::with(|state| {
+        let entries = adopt_all(context, state, entries);
         let number = state.last_number.get().saturating_add(1);
         state.last_number.set(number);
-        let key = entry.names.wait();
-        let Some(client) = BlockedClient::on_key::<Line>(context, key, timeout_ms, number) else {
+        let keys = entries.iter().map(|entry| entry.names.wait());
+        let Some(client) = BlockedClient::on_keys::<Line>(context, keys, timeout_ms, number) else {
             return false;
         };
-        state.adopt(context, entry);
-        state.waiting_at.borrow_mut().insert(number, entry.clone());
-        let waiting = Waiting { client: Some(client), request, patience, moved: false };
-        entry.waiting.borrow_mut().insert(number, waiting);
-        if patience == Patience::UntilSwept {
-            entry.waiting_for_sweep.set(entry.waiting_for_sweep.get().saturating_add(1));
+        let waiting = Rc::new(Waiting {
+            entries,
+            request: request.clone(),
+            patience,
+            since_ms: context.now_ms(),
+            client: RefCell::new(Some(client)),
+            moved: Cell::new(false),
+        });
+        state.waiting.borrow_mut().insert(number, waiting.clone());
+        for entry in &waiting.entries {
+            entry.waiting.borrow_mut().insert(number, waiting.clone());
+            if patience == Patience::UntilSwept {
+                entry.waiting_for_sweep.set(entry.waiting_for_sweep.get().saturating_add(1));
+            }
+            // What made it wait may be over: something ready that others are to get first.
+            state.mark(context, entry);
         }
-        // What made it wait may be over: something ready that others are to get first.
-        state.mark(context, entry);
         true
     })
 }
 
-/// Wakes as many clients, in their order, as there is something for. True if there may be more to
-/// do. The queue's database must be selected.
-pub fn serve(context: Context<'_>, entry: &Rc<Entry>) -> bool {
-    let ready = count_deliverable(context, entry);
-    let is_swept = entry.next_due_ms() > context.now_ms();
-    let mut promised = 0u64;
-    let mut next = None;
-    for (number, waiting) in entry.waiting.borrow().iter() {
-        match waiting.client {
-            // Woken, but on newer servers its callback runs only later.
-            None => promised = promised.saturating_add(waiting.request.count().into()),
-            Some(_) if ready > promised => {
-                next = Some(*number);
-                break;
-            }
-            // There is nothing for this one; one behind it may not have to wait any more.
-            Some(_) if !is_swept || entry.waiting_for_sweep.get() == 0 => break,
-            Some(_) if waiting.patience == Patience::UntilSwept => {
-                next = Some(*number);
-                break;
-            }
-            Some(_) => {}
+/// Puts queues into the index; each is in what is returned once, in their order.
+fn adopt_all(context: Context<'_>, state: &State, entries: &[Rc<Entry>]) -> Vec<Rc<Entry>> {
+    let mut adopted = Vec::with_capacity(entries.len());
+    let mut seen = HashSet::new();
+    for entry in entries {
+        // Of a queue that is named twice and was not in the index there are two.
+        let found = state.index.borrow().look_up(entry.db, entry.queue().as_bytes());
+        let entry = found.unwrap_or_else(|_| entry.clone());
+        state.adopt(context, &entry);
+        if entries.len() == 1 || seen.insert(Rc::as_ptr(&entry)) {
+            adopted.push(entry);
         }
     }
-    let Some(number) = next else { return false };
-    wake(entry, number);
+    adopted
+}
+
+/// Wakes the first client in a queue's line for which there is something. True if there may be more
+/// to do. The queue's database must be selected.
+pub fn serve(context: Context<'_>, entry: &Rc<Entry>) -> bool {
+    let ready = count_deliverable(context, entry);
+    let mut promised = 0u64;
+    let mut next = None;
+    for waiting in entry.waiting.borrow().values() {
+        if waiting.was_woken() {
+            // On newer servers its callback runs only later.
+            promised = promised.saturating_add(waiting.request.count().into());
+        } else if ready > promised || waiting.has_seen_sweep() {
+            next = Some(waiting.clone());
+            break;
+        } else {
+            // There is nothing for this one; one behind it may not have to wait any more.
+            entry.passed_over.set(ready > 0);
+            if entry.waiting_for_sweep.get() == 0 {
+                break;
+            }
+        }
+    }
+    let Some(waiting) = next else { return false };
+    waiting.wake();
     true
 }
 
@@ -95,22 +130,30 @@ pub fn release_moved(context: Context<'_>, entry: &Rc<Entry>) {
     if context.is_7_or_later() {
         return;
     }
-    let numbers: Vec<u64> = entry.waiting.borrow().keys().copied().collect();
-    for number in numbers {
-        if let Some(waiting) = entry.waiting.borrow_mut().get_mut(&number) {
-            waiting.moved = true;
-        }
-        wake(entry, number);
+    let line: Vec<Rc<Waiting>> = entry.waiting.borrow().values().cloned().collect();
+    for waiting in line {
+        waiting.moved.set(true);
+        waiting.wake();
     }
 }
 
-fn wake(entry: &Entry, number: u64) {
-    let mut line = entry.waiting.borrow_mut();
-    let client = line.get_mut(&number).and_then(|waiting| waiting.client.take());
-    // The callback may run inside of this call.
-    drop(line);
-    if let Some(client) = client {
-        client.wake();
+impl Waiting {
+    fn was_woken(&self) -> bool {
+        self.client.borrow().is_none()
+    }
+
+    /// True if it waits only until all is moved that was due when it came, and that is done.
+    fn has_seen_sweep(&self) -> bool {
+        self.patience == Patience::UntilSwept
+            && self.entries.iter().all(|entry| entry.next_due_ms() > self.since_ms)
+    }
+
+    fn wake(&self) {
+        let client = self.client.borrow_mut().take();
+        if let Some(client) = client {
+            // The callback may run inside of this call.
+            client.wake();
+        }
     }
 }
 
@@ -128,32 +171,39 @@ struct Line;
 
 impl Wait for Line {
     fn reply(context: Context<'_>, number: u64) {
-        let Some((entry, waiting)) = take(number) else { return };
-        if waiting.moved {
+        let Some(waiting) = leave(context, number) else { return };
+        if waiting.moved.get() {
             context.reply_error("UNBLOCKED the queue's slot is not served here any more");
             return;
         }
-        let was_woken = waiting.client.is_none();
-        if was_woken && !context.must_avoid_replica_traffic() {
-            pull::answer_waiting(context, &entry, &waiting.request);
+        if waiting.was_woken() && !context.must_avoid_replica_traffic() {
+            // What is in a queue in whose line it is not the first is for those before it.
+            let is_first = |entry: &&Rc<Entry>| entry.first_waiting().is_none_or(|n| n > number);
+            let entries = waiting.entries.iter().filter(is_first);
+            pull::answer_waiting(context, entries, &waiting.request);
         } else {
             waiting.request.reply_empty(context);
         }
-        if entry.has_waiting() {
-            state::with(|state| state.mark(context, &entry));
-        }
     }
 
-    fn gone(number: u64) {
-        take(number);
+    fn gone(context: Context<'_>, number: u64) {
+        leave(context, number);
     }
 }
 
-fn take(number: u64) -> Option<(Rc<Entry>, Waiting)> {
-    let entry = state::with(|state| state.waiting_at.borrow_mut().remove(&number))?;
-    let waiting = entry.waiting.borrow_mut().remove(&number)?;
-    if waiting.patience == Patience::UntilSwept {
-        entry.waiting_for_sweep.set(entry.waiting_for_sweep.get().saturating_sub(1));
-    }
-    Some((entry, waiting))
+/// Takes a client out of all lines. What was promised to it and it does not take is for others.
+fn leave(context: Context<'_>, number: u64) -> Option<Rc<Waiting>> {
+    state::with(|state| {
+        let waiting = state.waiting.borrow_mut().remove(&number)?;
+        for entry in &waiting.entries {
+            entry.waiting.borrow_mut().remove(&number);
+            if waiting.patience == Patience::UntilSwept {
+                entry.waiting_for_sweep.set(entry.waiting_for_sweep.get().saturating_sub(1));
+            }
+            if entry.passed_over.take() {
+                state.mark(context, entry);
+            }
+        }
+        Some(waiting)
+    })
 }

@@ -145,7 +145,7 @@ impl Inform for Section {
             let mut fields = counters(&counts).to_vec();
             fields.extend([
                 (c"queues", queues),
-                (c"blocked_clients", state.waiting_at.borrow().len() as u64),
+                (c"blocked_clients", state.waiting.borrow().len() as u64),
                 (c"damaged", counts.damaged),
                 (c"dead_letters_refused", counts.dead_letters_refused),
                 (c"apply_errors", totals.apply_errors),

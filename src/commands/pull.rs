@@ -123,19 +123,12 @@ impl Request {
         if let Some(error) = pulled.error {
             return Err(error.into());
         }
-        match (self.count, pulled.messages.first()) {
-            (None, None) => self.reply_empty(context),
-            (None, Some(message)) => {
-                self.reply_settled(context);
-                reply::message(context, entry.queue(), message);
-            }
-            (Some(_), _) => {
-                self.reply_settled(context);
-                context.reply_array(pulled.messages.len());
-                for message in &pulled.messages {
-                    reply::message(context, entry.queue(), message);
-                }
-            }
+        self.reply_settled(context);
+        if self.count.is_some() {
+            context.reply_array(pulled.messages.len());
+        }
+        for message in &pulled.messages {
+            reply::message(context, entry.queue(), message);
         }
         Ok(())
     }
@@ -152,55 +145,61 @@ impl Request {
 fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
     let options = Options::read::<Pull>(options)?;
-    let mut request = Request::read(context, &options)?;
+    let request = Request::read(context, &options)?;
     let acknowledged = options.pairs(&ACK).map(claims::of_pairs);
     let patience = options.number(&BLOCK).map(Patience::Milliseconds);
     let entry = super::entry(context, *queue)?;
-
-    // One who is ready to wait lines up behind those who wait already.
-    if let Some(patience) = patience
-        && entry.has_waiting()
-        && !context.may_not_block()
-    {
-        request.settled = match acknowledged {
-            Some(deliveries) => Some(acknowledge(context, &entry, deliveries)?),
-            None => None,
-        };
-        if waiting::wait(context, &entry, request.clone(), patience) {
-            return Ok(());
-        }
-        return pull_or_wait(context, &entry, request, Some(patience), Vec::new());
-    }
-    let has_acknowledged = acknowledged.is_some();
-    request.settled = has_acknowledged.then(Vec::new);
-    pull_or_wait(context, &entry, request, patience, acknowledged.unwrap_or_default())
+    deliver_or_wait(context, &[entry], request, patience, acknowledged)
 }
 
-fn pull_or_wait(
+/// Delivers what the first of these queues has that has something, or lets the client wait. What was
+/// worked off is of the first one.
+pub fn deliver_or_wait(
     context: Context<'_>,
-    entry: &Rc<Entry>,
+    entries: &[Rc<Entry>],
     mut request: Request,
     patience: Option<Patience>,
-    acknowledged: Vec<Claim>,
+    mut acknowledged: Option<Vec<Claim>>,
 ) -> Result<(), CommandError> {
-    let mut pulled = take(context, entry, &request, acknowledged)?;
-    if let Some(settled) = &mut request.settled
-        && settled.is_empty()
+    // One who is ready to wait lines up behind those who wait already.
+    if let Some(patience) = patience
+        && entries.iter().any(|entry| entry.has_waiting())
+        && !context.may_not_block()
     {
-        *settled = std::mem::take(&mut pulled.settled);
-    }
-    while is_empty(&pulled) && (pulled.more_due || patience.is_some()) {
-        let may_block = !context.may_not_block();
-        let patience = patience.unwrap_or(Patience::UntilSwept);
-        if may_block && waiting::wait(context, entry, request.clone(), patience) {
+        if let (Some(entry), Some(deliveries)) = (entries.first(), acknowledged.take()) {
+            request.settled = Some(acknowledge(context, entry, deliveries)?);
+        }
+        if waiting::wait(context, entries, &request, patience) {
             return Ok(());
         }
-        if !pulled.more_due {
-            break;
-        }
-        pulled = take(context, entry, &request, Vec::new())?;
     }
-    request.reply(context, entry, &pulled)
+    loop {
+        let mut more_due = false;
+        for entry in entries {
+            let has_acknowledged = acknowledged.is_some();
+            let deliveries = acknowledged.take().unwrap_or_default();
+            let mut pulled = take(context, entry, &request, deliveries)?;
+            if has_acknowledged {
+                request.settled = Some(std::mem::take(&mut pulled.settled));
+            }
+            if !is_empty(&pulled) {
+                return request.reply(context, entry, &pulled);
+            }
+            more_due |= pulled.more_due;
+        }
+        let has_reason = more_due || patience.is_some();
+        let patience = patience.unwrap_or(Patience::UntilSwept);
+        if has_reason
+            && !context.may_not_block()
+            && waiting::wait(context, entries, &request, patience)
+        {
+            return Ok(());
+        }
+        if !more_due {
+            request.reply_empty(context);
+            return Ok(());
+        }
+    }
 }
 
 fn is_empty(pulled: &Pulled<Body>) -> bool {
@@ -219,11 +218,21 @@ fn acknowledge(
     }
 }
 
-/// Answers a client that waited and that there may be something for now.
-pub fn answer_waiting(context: Context<'_>, entry: &Rc<Entry>, request: &Request) {
+/// Answers a client that waited for these queues and that there may be something for now.
+pub fn answer_waiting<'e>(
+    context: Context<'_>,
+    entries: impl Iterator<Item = &'e Rc<Entry>>,
+    request: &Request,
+) {
     super::answer(context, || {
-        let pulled = take(context, entry, request, Vec::new())?;
-        request.reply(context, entry, &pulled)
+        for entry in entries {
+            let pulled = take(context, entry, request, Vec::new())?;
+            if !is_empty(&pulled) {
+                return request.reply(context, entry, &pulled);
+            }
+        }
+        request.reply_empty(context);
+        Ok(())
     });
 }
 

@@ -1,15 +1,26 @@
 //! Tests of the rules without a server: over keys in memory, with the clock as an argument.
 
+mod consume;
+mod damage;
+mod dedup;
+mod groups;
+mod limits;
+mod manage;
 mod model;
+mod priorities;
 mod property;
+mod redrive;
+mod returns;
 mod rules;
+mod ttl;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::queue::message::{Body, Death, MessageId, Receipt};
+use crate::queue::message::{Body, Death, DeathReason, Header, MessageId, Note, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Claim, Op, Sweep};
+use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Op, Return, Sweep, With};
+use crate::queue::push::Pushed as Answer;
 use crate::queue::settings::Setting;
 use crate::queue::store::{Part, Store};
 use crate::queue::{Counts, Effects, Outcome, QueueError, Settled, apply};
@@ -23,14 +34,79 @@ struct Got {
     id: MessageId,
     payload: Vec<u8>,
     retry_count: u32,
+    /// 0 if it was delivered for good; so is the receipt.
     visibility_until_ms: u64,
     receipt: Receipt,
     death: Option<Death>,
+    headers: Vec<(Vec<u8>, Vec<u8>)>,
+    priority: u8,
+    group: Option<Vec<u8>>,
+    expires_at_ms: Option<u64>,
+    last_error: Option<Vec<u8>>,
 }
 
 impl Got {
     fn claim(&self) -> Claim {
         Claim { id: self.id, receipt: self.receipt }
+    }
+}
+
+/// What a push asks for besides the payload. Lengths count from now; 0 is none.
+#[derive(Debug, Clone, Default)]
+struct Asked<'a> {
+    delay_ms: u64,
+    ttl_ms: u64,
+    priority: u8,
+    group: Option<&'a str>,
+    dedup: Option<&'a str>,
+    /// How long the deduplication key holds; None: until the message is gone.
+    window_ms: Option<u64>,
+    headers: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Asked<'a> {
+    fn later(delay_ms: u64) -> Self {
+        Self { delay_ms, ..Self::default() }
+    }
+
+    fn to_live(ttl_ms: u64) -> Self {
+        Self { ttl_ms, ..Self::default() }
+    }
+
+    fn priority(priority: u8) -> Self {
+        Self { priority, ..Self::default() }
+    }
+
+    fn group(name: &'a str) -> Self {
+        Self { group: Some(name), ..Self::default() }
+    }
+
+    /// A deduplication key that holds until the message is gone.
+    fn until_done(key: &'a str) -> Self {
+        Self { dedup: Some(key), ..Self::default() }
+    }
+
+    /// A deduplication key that holds for a time.
+    fn window(key: &'a str, window_ms: u64) -> Self {
+        Self { dedup: Some(key), window_ms: Some(window_ms), ..Self::default() }
+    }
+}
+
+/// What a push is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pushed {
+    New(Vec<MessageId>),
+    Duplicate(MessageId),
+    Full,
+}
+
+impl Pushed {
+    /// The id of the one message that was pushed.
+    fn id(&self) -> MessageId {
+        match self {
+            Self::New(ids) => ids[0],
+            other => panic!("not pushed: {other:?}"),
+        }
     }
 }
 
@@ -41,8 +117,15 @@ struct Server {
     last_receipt: u64,
     last_id: u64,
     last_id_ms: u64,
+    /// The ids that were made for the last push, whatever became of it.
+    last_ids: Vec<MessageId>,
     log: Vec<(QueueName, Vec<u8>)>,
     counts: Counts,
+    /// Those of the last op that had some.
+    last_effects: Option<(QueueName, Effects)>,
+    /// What the last pull said: more is due than its sweep was allowed to move.
+    more_due: bool,
+    prints_ops: bool,
 }
 
 /// A moment to begin with.
@@ -50,6 +133,12 @@ const START_MS: u64 = 1_800_000_000_000;
 
 /// A sweep without a bound that matters.
 const ALL: Sweep = Sweep { limit: 1_000_000, same_slot: false };
+
+const DONE: Settled = Settled::Done(0);
+
+fn ids(messages: &[Got]) -> Vec<MessageId> {
+    messages.iter().map(|message| message.id).collect()
+}
 
 fn queue(name: &str) -> QueueName {
     QueueName::new(name.as_bytes()).unwrap()
@@ -63,8 +152,12 @@ impl Server {
             last_receipt: 0,
             last_id: 0,
             last_id_ms: 0,
+            last_ids: Vec::new(),
             log: Vec::new(),
             counts: Counts::default(),
+            last_effects: None,
+            more_due: false,
+            prints_ops: false,
         }
     }
 
@@ -83,22 +176,27 @@ impl Server {
         op: &Op<'_>,
     ) -> Result<(Outcome<impl Body + use<>>, Effects), QueueError> {
         let before = self.database.borrow().clone();
-        let result = apply(&mut self.store(queue), op);
-        let is_same = *self.database.borrow() == before;
-        match &result {
-            Ok((_, effects)) => {
-                assert_eq!(effects.changed, !is_same, "changed or not: {op:?}");
-                if effects.changed {
-                    self.log.push((queue.clone(), record::encode_op(op).to_vec()));
-                }
-                if let Some(Receipt(receipt)) = effects.last_receipt {
-                    self.last_receipt = self.last_receipt.max(receipt);
-                }
-                self.counts.add(&effects.counts);
-            }
-            Err(_) => assert!(is_same, "an error changed something: {op:?}"),
+        if self.prints_ops {
+            let name = String::from_utf8_lossy(queue.as_bytes());
+            eprintln!("{} {name} {}", self.now_ms as i64 - START_MS as i64, brief(op));
         }
-        result
+        let mut effects = Effects::none();
+        let result = apply(&mut self.store(queue), &mut effects, op);
+        let is_same = *self.database.borrow() == before;
+        let Ok(outcome) = result else {
+            assert!(is_same, "an error changed something: {op:?}");
+            return result.map(|outcome| (outcome, effects));
+        };
+        assert_eq!(effects.changed, !is_same, "changed or not: {op:?}");
+        if effects.changed {
+            self.log.push((queue.clone(), record::encode_op(op).to_vec()));
+        }
+        if let Some(Receipt(receipt)) = effects.last_receipt {
+            self.last_receipt = self.last_receipt.max(receipt);
+        }
+        self.counts.add(&effects.counts);
+        self.last_effects = Some((queue.clone(), effects.clone()));
+        Ok((outcome, effects))
     }
 
     /// A database that has seen only the log.
@@ -106,7 +204,8 @@ impl Server {
         let database = Rc::default();
         for (queue, bytes) in &self.log {
             let op = record::decode_op(bytes).unwrap();
-            apply(&mut Records(MemoryKeyspace::new(&database, queue)), &op).unwrap();
+            let mut store = Records(MemoryKeyspace::new(&database, queue));
+            apply(&mut store, &mut Effects::none(), &op).unwrap();
         }
         database
     }
@@ -123,10 +222,92 @@ impl Server {
     }
 
     fn push(&mut self, queue: &QueueName, payload: &[u8], delay_ms: u64) -> MessageId {
+        let asked = Asked { delay_ms, ..Asked::default() };
+        self.push_with(queue, payload, &asked).id()
+    }
+
+    /// A push whose payload doesn't matter.
+    fn add(&mut self, queue: &QueueName, asked: &Asked<'_>) -> MessageId {
+        self.push_with(queue, b"x", asked).id()
+    }
+
+    fn push_with(&mut self, queue: &QueueName, payload: &[u8], asked: &Asked<'_>) -> Pushed {
         let id = self.new_id();
-        let due_at_ms = (delay_ms > 0).then(|| self.now_ms + delay_ms);
-        self.run(queue, &Op::Push { id, due_at_ms, payload }).unwrap();
-        id
+        self.last_ids = vec![id];
+        let headers = headers(asked);
+        let (due_at_ms, with) = self.with(asked, &headers);
+        self.run_push(queue, &Op::Push { id, due_at_ms, payload, with })
+    }
+
+    fn push_many(&mut self, queue: &QueueName, payloads: &[Vec<u8>], asked: &Asked<'_>) -> Pushed {
+        self.last_ids = payloads.iter().map(|_| self.new_id()).collect();
+        let numbered = self.last_ids.iter().zip(payloads);
+        let messages = numbered.map(|(id, payload)| Numbered { id: *id, payload }).collect();
+        let headers = headers(asked);
+        let (due_at_ms, with) = self.with(asked, &headers);
+        self.run_push(queue, &Op::PushMany { messages, due_at_ms, with })
+    }
+
+    fn with<'a>(
+        &self,
+        asked: &Asked<'a>,
+        headers: &[Header<'a>],
+    ) -> (Option<u64>, Option<With<'a>>) {
+        let later = |ms: u64| Some(self.now_ms + ms).filter(|_| ms > 0);
+        let is_plain = asked.ttl_ms == 0
+            && asked.priority == 0
+            && asked.group.is_none()
+            && asked.dedup.is_none()
+            && headers.is_empty();
+        let with = With {
+            expires_at_ms: later(asked.ttl_ms),
+            line: match asked.group {
+                Some(group) => Line::Group(group.as_bytes()),
+                None => Line::Priority(asked.priority),
+            },
+            dedup: asked.dedup.map(|key| Dedup {
+                key: key.as_bytes(),
+                now_ms: self.now_ms,
+                until_ms: asked.window_ms.map(|ms| self.now_ms + ms),
+            }),
+            headers: headers.to_vec(),
+        };
+        (later(asked.delay_ms), Some(with).filter(|_| !is_plain))
+    }
+
+    fn run_push(&mut self, queue: &QueueName, op: &Op<'_>) -> Pushed {
+        match self.run(queue, op).unwrap().0 {
+            Outcome::Pushed(Answer::Added) => Pushed::New(self.last_ids.clone()),
+            Outcome::Pushed(Answer::Duplicate(id)) => Pushed::Duplicate(id),
+            Outcome::Pushed(Answer::Full) => Pushed::Full,
+            _ => panic!("{op:?} has another outcome"),
+        }
+    }
+
+    /// A pull with all that it can say: what became of the acknowledgments, and the messages.
+    fn pull_as(
+        &mut self,
+        queue: &QueueName,
+        count: u32,
+        delivery: Mode<'_>,
+        sweep: Sweep,
+        acknowledged: Vec<Claim>,
+    ) -> Result<(Vec<Settled>, Vec<Got>), QueueError> {
+        let base_receipt = Receipt::at(self.now_ms).max(Receipt(self.last_receipt + 1));
+        let now_ms = self.now_ms;
+        let op = Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged };
+        let (outcome, _) = self.run(queue, &op)?;
+        let Outcome::Pulled(pulled) = outcome else { panic!("a pull has another outcome") };
+        self.more_due = pulled.more_due;
+        if let Some(error) = pulled.error {
+            assert!(pulled.messages.is_empty());
+            return Err(error);
+        }
+        let messages = pulled.messages.iter().map(|message| {
+            let note = message.note.clone().unwrap_or_default();
+            got(&message.body, *note, message.receipt.unwrap_or((Receipt::NONE, 0)))
+        });
+        Ok((pulled.settled, messages.collect()))
     }
 
     fn pull_with(
@@ -136,27 +317,18 @@ impl Server {
         visibility_ms: u64,
         sweep: Sweep,
     ) -> Result<Vec<Got>, QueueError> {
-        let base_receipt = Receipt::at(self.now_ms).max(Receipt(self.last_receipt + 1));
-        let op = Op::Pull { now_ms: self.now_ms, count, visibility_ms, base_receipt, sweep };
-        let (outcome, _) = self.run(queue, &op)?;
-        let Outcome::Pulled(pulled) = outcome else { panic!("a pull has another outcome") };
-        if let Some(error) = pulled.error {
-            assert!(pulled.messages.is_empty());
-            return Err(error);
-        }
-        let messages = pulled.messages.iter().map(|message| Got {
-            id: message.body.id(),
-            payload: message.body.payload().to_vec(),
-            retry_count: message.note.as_ref().map_or(0, |note| note.retry_count),
-            visibility_until_ms: message.visibility_until_ms,
-            receipt: message.receipt,
-            death: message.note.as_ref().and_then(|note| note.death.clone()),
-        });
-        Ok(messages.collect())
+        let mode = Mode::Receipt { visibility_ms, consumer: None };
+        Ok(self.pull_as(queue, count, mode, sweep, Vec::new())?.1)
     }
 
     fn pull(&mut self, queue: &QueueName, visibility_ms: u64) -> Option<Got> {
         self.pull_with(queue, 1, visibility_ms, ALL).unwrap().pop()
+    }
+
+    /// The ids of all that can be delivered now, in their order.
+    fn pull_all(&mut self, queue: &QueueName, visibility_ms: u64) -> Vec<MessageId> {
+        let got = self.pull_with(queue, 1_000, visibility_ms, ALL).unwrap();
+        got.iter().map(|message| message.id).collect()
     }
 
     fn settle(&mut self, queue: &QueueName, op: &Op<'_>) -> Vec<Settled> {
@@ -177,8 +349,23 @@ impl Server {
         deliveries: Vec<Claim>,
         delay_ms: Option<u64>,
     ) -> Vec<Settled> {
-        let now_ms = self.now_ms;
-        self.settle(queue, &Op::GiveBack { now_ms, deliveries, delay_ms, same_slot: false })
+        self.give_back_as(queue, deliveries, delay_ms, Return::Counted, None).unwrap()
+    }
+
+    fn give_back_as(
+        &mut self,
+        queue: &QueueName,
+        deliveries: Vec<Claim>,
+        delay_ms: Option<u64>,
+        how: Return,
+        reason: Option<&str>,
+    ) -> Result<Vec<Settled>, QueueError> {
+        let (now_ms, reason) = (self.now_ms, reason.map(str::as_bytes));
+        let op = Op::GiveBack { now_ms, deliveries, delay_ms, same_slot: false, how, reason };
+        match self.run(queue, &op)?.0 {
+            Outcome::Settled(settled) => Ok(settled),
+            _ => panic!("{op:?} has another outcome"),
+        }
     }
 
     fn extend(
@@ -191,6 +378,11 @@ impl Server {
         self.settle(queue, &Op::Extend { now_ms, deliveries, visibility_ms })
     }
 
+    /// Those of the last op that had some.
+    fn effects(&self) -> &Effects {
+        &self.last_effects.as_ref().unwrap().1
+    }
+
     fn sweep(&mut self, queue: &QueueName, limit: u32) -> Effects {
         let op = Op::Sweep { now_ms: self.now_ms, sweep: Sweep { limit, same_slot: false } };
         self.run(queue, &op).unwrap().1
@@ -199,5 +391,73 @@ impl Server {
     fn configure(&mut self, queue: &QueueName, setting: Setting, value: Option<&str>) {
         let changes = vec![(setting, value.map(|value| value.as_bytes().to_vec()))];
         self.run(queue, &Op::Configure { changes }).unwrap();
+    }
+
+    /// The number that an op answers.
+    fn number(&mut self, queue: &QueueName, op: &Op<'_>) -> u64 {
+        match self.run(queue, op).unwrap().0 {
+            Outcome::Count(number) => number,
+            _ => panic!("{op:?} has another outcome"),
+        }
+    }
+
+    fn delete(&mut self, queue: &QueueName, ids: &[MessageId]) -> u64 {
+        self.number(queue, &Op::Delete { ids: ids.to_vec() })
+    }
+
+    fn reschedule(&mut self, queue: &QueueName, id: MessageId, due_at_ms: u64) -> bool {
+        self.number(queue, &Op::Reschedule { now_ms: self.now_ms, id, due_at_ms }) == 1
+    }
+
+    fn redrive(&mut self, queue: &QueueName, count: u32, to: Option<&QueueName>) -> u64 {
+        let (now_ms, to) = (self.now_ms, to.cloned());
+        self.number(queue, &Op::Redrive { now_ms, count, to, same_slot: false })
+    }
+
+    /// For that long, or until it is resumed.
+    fn pause(&mut self, queue: &QueueName, length_ms: Option<u64>) {
+        let until_ms = length_ms.map(|ms| self.now_ms + ms);
+        self.run(queue, &Op::Pause { until_ms }).unwrap();
+    }
+
+    fn resume(&mut self, queue: &QueueName) {
+        self.run(queue, &Op::Resume).unwrap();
+    }
+}
+
+/// An op to be read: of ids only their number, no leading moments.
+fn brief(op: &Op<'_>) -> String {
+    let text = format!("{op:?}").replace(&(START_MS / 100_000).to_string(), "+");
+    let mut parts = text.split("MessageId([");
+    let mut brief = parts.next().unwrap().to_string();
+    for part in parts {
+        let (id, rest) = part.split_once("])").unwrap();
+        brief.push('#');
+        brief.push_str(id.rsplit(", ").next().unwrap());
+        brief.push_str(rest);
+    }
+    brief
+}
+
+fn headers<'a>(asked: &Asked<'a>) -> Vec<Header<'a>> {
+    let pairs = asked.headers.iter();
+    pairs.map(|(name, value)| Header { name: name.as_bytes(), value: value.as_bytes() }).collect()
+}
+
+fn got(body: &impl Body, note: Note, (receipt, visibility_until_ms): (Receipt, u64)) -> Got {
+    let headers = body.headers();
+    let headers = headers.iter().map(|header| (header.name.to_vec(), header.value.to_vec()));
+    Got {
+        id: body.id(),
+        payload: body.payload().to_vec(),
+        retry_count: note.retry_count,
+        visibility_until_ms,
+        receipt,
+        death: note.death,
+        headers: headers.collect(),
+        priority: note.priority,
+        group: note.group.map(|group| group.name),
+        expires_at_ms: note.expires_at_ms,
+        last_error: note.last_error,
     }
 }

@@ -1,20 +1,13 @@
 //! One rule, one test: tables with a set clock.
 
 use super::*;
-use crate::queue::Corruption;
 use crate::queue::NextDue;
-use crate::queue::message::{DeathReason, MAX_TIME_MS};
+use crate::queue::message::DeathReason;
 use crate::queue::pull::BATCH_BYTES;
 use crate::queue::settings::Settings;
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::Value;
-
-const DONE: Settled = Settled::Done(0);
-
-fn ids(messages: &[Got]) -> Vec<MessageId> {
-    messages.iter().map(|message| message.id).collect()
-}
 
 #[test]
 fn a_message_goes_from_push_to_ack() {
@@ -373,111 +366,6 @@ fn a_batch_ends_after_the_message_that_brings_it_over_its_bytes() {
 }
 
 #[test]
-fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
-    for part in Part::ALL {
-        let (mut server, orders) = (Server::new(), queue("orders"));
-        server.push(&orders, b"a", 0);
-        server.push(&orders, b"b", 5);
-        let claims = vec![Claim { id: server.new_id(), receipt: Receipt(1) }];
-        server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
-        let now_ms = server.now_ms + 10;
-        let sweep = ALL;
-        let id = server.new_id();
-        let base_receipt = Receipt(1);
-        let (count, visibility_ms) = (1, 1);
-        let ops = [
-            Op::Push { id, due_at_ms: None, payload: b"" },
-            Op::Push { id, due_at_ms: Some(now_ms), payload: b"" },
-            Op::Pull { now_ms, count, visibility_ms, base_receipt, sweep },
-            Op::Sweep { now_ms, sweep },
-            Op::Acknowledge { now_ms: None, deliveries: claims.clone() },
-            Op::GiveBack { now_ms, deliveries: claims.clone(), delay_ms: None, same_slot: false },
-            Op::Extend { now_ms, deliveries: claims, visibility_ms },
-            Op::Configure { changes: vec![(Setting::Delay, Some(b"1".to_vec()))] },
-        ];
-        let mut refused = 0;
-        for op in ops {
-            // `run` checks that an error changed nothing.
-            match server.run(&orders, &op) {
-                Err(error) => {
-                    assert_eq!(error, QueueError::WrongType);
-                    refused += 1;
-                }
-                Ok(_) => continue,
-            }
-        }
-        assert!(refused > 0, "{part:?}");
-    }
-}
-
-#[test]
-fn an_unreadable_record_is_set_aside_and_the_queue_goes_on() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
-    server.push(&orders, b"before", 0);
-    server.store(&orders).0.push_back(Part::Ready, b"garbage");
-    let after = server.push(&orders, b"after", 0);
-    assert_eq!(server.pull_with(&orders, 9, 10, ALL).unwrap().len(), 1, "the batch ends before it");
-    let error = server.pull_with(&orders, 9, 10, ALL).unwrap_err();
-    assert_eq!(error, QueueError::Corrupt(Corruption::Ready));
-    assert_eq!(ids(&server.pull_with(&orders, 9, 10, ALL).unwrap()), [after]);
-    assert_eq!(server.store(&orders).0.pop_front(Part::Damaged), Some(b"garbage".to_vec()));
-    assert_eq!(server.counts.damaged, 1);
-}
-
-#[test]
-fn every_kind_of_damage_is_met_once_and_loses_no_body() {
-    type Harm = fn(&mut Records<MemoryKeyspace>, MessageId);
-    type Named = fn(MessageId) -> Corruption;
-    let no_body = |id| Corruption::NoBody(id);
-    let cases: [(&str, Harm, Named, u64); 5] = [
-        ("stray member", |s, _| s.0.add(Part::Ranked, b"stray", 0.0), |_| Corruption::Place, 1),
-        ("no body", |s, id| s.0.delete(Part::Messages, &id.0), no_body, 0),
-        ("bad body", |s, id| s.0.put(Part::Messages, &id.0, b"garbage"), Corruption::Message, 1),
-        ("bad note", |s, id| s.0.put(Part::Notes, &id.0, b"\xff"), Corruption::Message, 1),
-        (
-            "another's body",
-            |s, id| {
-                let body = s.0.get(Part::Messages, &id.0).unwrap();
-                let mut other = body.clone();
-                other[0] ^= 1;
-                s.0.put(Part::Messages, &id.0, &other);
-            },
-            Corruption::Message,
-            1,
-        ),
-    ];
-    for (what, harm, corruption, set_aside) in cases {
-        let (mut server, orders) = (Server::new(), queue("orders"));
-        let id = server.push(&orders, b"x", 0);
-        let got = server.pull(&orders, 10).unwrap();
-        server.give_back(&orders, vec![got.claim()], None);
-        harm(&mut server.store(&orders), id);
-        let error = server.pull_with(&orders, 1, 10, ALL).unwrap_err();
-        assert_eq!(error, QueueError::Corrupt(corruption(id)), "{what}");
-        assert_eq!(server.len(&orders, Part::Damaged), set_aside, "{what}");
-        let next = server.pull(&orders, 10);
-        assert_eq!(next.is_some(), what == "stray member", "{what}");
-    }
-}
-
-#[test]
-fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
-    let id = server.push(&orders, b"x", 0);
-    let delayed = server.push(&orders, b"y", 10);
-    server.pull(&orders, 10).unwrap();
-    let mut store = server.store(&orders);
-    store.0.add(Part::Inflight, b"stray", 0.0);
-    store.0.add(Part::Delayed, b"stray too", 0.0);
-    store.0.put(Part::Notes, &id.0, b"\xff");
-    server.now_ms += 10;
-    server.sweep(&orders, 100);
-    assert_eq!(server.counts.damaged, 3);
-    assert_eq!(server.len(&orders, Part::Damaged), 3, "both members and the body");
-    assert_eq!(server.pull(&orders, 10).unwrap().id, delayed);
-}
-
-#[test]
 fn settings_that_are_set_to_what_they_are_change_nothing() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.configure(&orders, Setting::Visibility, None);
@@ -485,9 +373,9 @@ fn settings_that_are_set_to_what_they_are_change_nothing() {
     server.configure(&orders, Setting::Visibility, Some("5"));
     server.configure(&orders, Setting::Visibility, Some("5"));
     assert_eq!(server.log.len(), 1);
-    assert_eq!(server.store(&orders).settings().visibility_ms, 5);
+    assert_eq!(server.store(&orders).settings(&Setting::ALL).visibility_ms, 5);
     server.configure(&orders, Setting::Visibility, None);
-    assert_eq!(server.store(&orders).settings(), Settings::default());
+    assert_eq!(server.store(&orders).settings(&Setting::ALL), Settings::default());
     assert!(server.database.borrow().is_empty());
 }
 
@@ -497,23 +385,6 @@ fn a_stored_setting_that_is_none_counts_as_its_default() {
     let mut store = server.store(&orders);
     store.0.put(Part::Config, b"visibility", b"-5");
     store.0.put(Part::Config, b"maxretries", b"7");
-    let settings = store.settings();
+    let settings = store.settings(&Setting::ALL);
     assert_eq!((settings.visibility_ms, settings.max_retries), (30_000, Some(7)));
-}
-
-#[test]
-fn moments_out_of_range_do_no_harm() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
-    let mut store = server.store(&orders);
-    for score in [f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 0.5] {
-        store.0.add(Part::Inflight, &[1; 24], score);
-        store.0.add(Part::Delayed, &[2; 16], score);
-        server.sweep(&orders, 100);
-        let mut store = server.store(&orders);
-        for (_, moment) in store.first_inflight().into_iter() {
-            assert!(moment <= MAX_TIME_MS);
-        }
-        store.0.remove(Part::Inflight, &[1; 24]);
-        store.0.remove(Part::Delayed, &[2; 16]);
-    }
 }

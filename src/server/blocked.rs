@@ -1,4 +1,4 @@
-//! Clients that wait for a reply: on a key, by number, or for a later moment, by their command.
+//! Clients that wait for a reply: on keys, by number, or for a later moment, by their command.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -9,12 +9,12 @@ use super::context::Context;
 use super::string::{Argument, ServerString};
 use super::{api, guard};
 
-/// What happens to a client that waits on a key. It is known by the number that it was given.
+/// What happens to a client that waits on keys. It is known by the number that it was given.
 pub trait Wait {
     /// The client must be replied to now: its time is over, or [`BlockedClient::wake`] was called.
     fn reply(context: Context<'_>, number: u64);
     /// Nothing more happens to the client: it was replied to, or is gone.
-    fn gone(number: u64);
+    fn gone(context: Context<'_>, number: u64);
 }
 
 /// What happens to a client whose command is answered later.
@@ -30,15 +30,15 @@ pub trait Later {
 pub struct BlockedClient(NonNull<raw::RedisModuleBlockedClient>);
 
 impl BlockedClient {
-    /// Lets the client that sent the running command wait for `timeout_ms` (0: for ever) on a key
-    /// that never exists: it is then released when the slot of the key moves or the role changes.
-    pub fn on_key<W: Wait>(
+    /// Lets the client that sent the running command wait for `timeout_ms` (0: for ever) on keys
+    /// that never exist: it is then released when their slot moves or the role changes.
+    pub fn on_keys<'k, W: Wait>(
         context: Context<'_>,
-        key: &ServerString,
+        keys: impl Iterator<Item = &'k ServerString>,
         timeout_ms: u64,
         number: u64,
     ) -> Option<Self> {
-        let mut keys = [key.as_ptr()];
+        let mut keys: Vec<_> = keys.map(ServerString::as_ptr).collect();
         let client = NonNull::new(api!(RedisModule_BlockClientOnKeys(
             context.raw,
             Some(stay_blocked),
@@ -46,7 +46,7 @@ impl BlockedClient {
             Some(free_waiting::<W>),
             i64::try_from(timeout_ms).unwrap_or(i64::MAX),
             keys.as_mut_ptr(),
-            1,
+            c_int::try_from(keys.len()).ok()?,
             ptr::without_provenance_mut(number as usize),
         )))?;
         api!(RedisModule_SetDisconnectCallback(client.as_ptr(), Some(waiting_gone::<W>)));
@@ -95,8 +95,10 @@ unsafe extern "C" fn reply_waiting<W: Wait>(
     OK
 }
 
-unsafe extern "C" fn free_waiting<W: Wait>(_: *mut raw::RedisModuleCtx, number: *mut c_void) {
-    guard(|| W::gone(number.addr() as u64));
+unsafe extern "C" fn free_waiting<W: Wait>(raw: *mut raw::RedisModuleCtx, number: *mut c_void) {
+    // SAFETY: the server's context, valid during this callback.
+    let context = unsafe { Context::new(raw) };
+    guard(|| W::gone(context, number.addr() as u64));
 }
 
 unsafe extern "C" fn waiting_gone<W: Wait>(
@@ -104,7 +106,9 @@ unsafe extern "C" fn waiting_gone<W: Wait>(
     _: *mut raw::RedisModuleBlockedClient,
 ) {
     let number = api!(RedisModule_GetBlockedClientPrivateData(raw)).addr() as u64;
-    guard(|| W::gone(number));
+    // SAFETY: the server's context, valid during this callback.
+    let context = unsafe { Context::new(raw) };
+    guard(|| W::gone(context, number));
 }
 
 unsafe extern "C" fn reply_later<L: Later>(

@@ -32,6 +32,7 @@ mod config;
 mod damaged_records;
 mod databases;
 mod dead_letters;
+mod disconnect;
 mod expiry;
 mod extend;
 mod give_back;

@@ -107,6 +107,8 @@ pub fn text_of(reply: &Value) -> String {
         Value::VerbatimString { text, .. } => text.clone(),
         Value::Okay => "OK".to_string(),
         Value::Int(number) => number.to_string(),
+        // A field that is a map or a list itself.
+        Value::Array(_) | Value::Map(_) => format!("{reply:?}"),
         _ => panic!("not a text: {reply:?}"),
     }
 }

@@ -1,0 +1,258 @@
+//! A plain model of queues: lists of messages and what the documentation says. It shares no code
+//! with the rules and is as slow as it is simple.
+//!
+//! What is decided by looking at all messages is looked up each time: nothing is counted or sorted
+//! in advance. Only the line of turns is kept, because it depends on what was.
+
+mod groups;
+mod look;
+mod manage;
+mod pull;
+mod push;
+mod returns;
+
+use std::collections::BTreeMap;
+
+pub use pull::{How, Pull};
+pub use push::{Answer, Push};
+pub use returns::{Back, Comeback};
+
+pub type Id = [u8; 16];
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Place {
+    Waiting { since_ms: u64 },
+    Delayed { due_ms: u64 },
+    Inflight { receipt: u64, until_ms: u64 },
+}
+
+/// How its last delivery in this queue ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum End {
+    NoneYet,
+    Expired,
+    GivenBack,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Death {
+    pub from: &'static str,
+    pub at_ms: u64,
+    pub is_rejected: bool,
+    pub retries: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub payload: Vec<u8>,
+    pub headers: Vec<(&'static str, &'static str)>,
+    pub pushed_ms: u64,
+    pub priority: u8,
+    pub group: Option<&'static str>,
+    /// Its number in the group; none before it was ready for the first time.
+    pub sequence: Option<u64>,
+    pub expires_ms: Option<u64>,
+    /// The deduplication key that is free again when the message is gone.
+    pub key: Option<&'static str>,
+    pub place: Place,
+    pub retries: u32,
+    pub last_receipt: u64,
+    pub end: End,
+    pub consumer: Option<&'static str>,
+    pub last_error: Option<&'static str>,
+    pub death: Option<Death>,
+}
+
+impl Message {
+    /// Group and priority have no effect on a dead letter.
+    pub fn active_group(&self) -> Option<&'static str> {
+        self.group.filter(|_| self.death.is_none())
+    }
+
+    fn lane(&self) -> u8 {
+        if self.death.is_none() { self.priority } else { 0 }
+    }
+
+    pub fn is_expired(&self, now: u64) -> bool {
+        self.expires_ms.is_some_and(|expires_ms| expires_ms <= now)
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.place, Place::Waiting { .. })
+    }
+
+    pub fn is_inflight(&self) -> bool {
+        matches!(self.place, Place::Inflight { .. })
+    }
+
+    pub fn is_delayed(&self) -> bool {
+        matches!(self.place, Place::Delayed { .. })
+    }
+}
+
+/// A deduplication key: the first message, and until when it holds; None: until that is gone.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Key {
+    pub id: Id,
+    pub until_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Pause {
+    UntilResumed,
+    Until(u64),
+}
+
+#[derive(Clone, Default)]
+pub struct Queue {
+    pub messages: BTreeMap<Id, Message>,
+    /// What was set, by name, as text.
+    pub settings: BTreeMap<&'static str, String>,
+    /// The groups that can be served, the next one first; "" is that of all without a group.
+    pub turns: Vec<&'static str>,
+    pub keys: BTreeMap<&'static str, Key>,
+    pub pause: Option<Pause>,
+    /// When the window of the rate began and what was delivered in it.
+    pub window: Option<(u64, u64)>,
+    last_sequence: u64,
+}
+
+/// Brief, to be read when a run is repeated.
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} turns {:?}", self.settings, self.turns)?;
+        for (id, message) in &self.messages {
+            write!(f, "\n      #{} {:?}", id[15], message.place)?;
+            write!(f, " p{} {:?} {:?}", message.priority, message.group, message.sequence)?;
+            write!(f, " ttl {:?} {:?} x{}", message.expires_ms, message.end, message.retries)?;
+            write!(f, " {:?}", message.death)?;
+        }
+        Ok(())
+    }
+}
+
+impl Queue {
+    /// A setting that is a number; what is not set has its default.
+    pub fn number(&self, name: &str) -> u64 {
+        match self.settings.get(name) {
+            Some(text) => text.parse().unwrap(),
+            None => match name {
+                "backoffmax" => 3_600_000,
+                "rateperiod" => 1_000,
+                "groupinflight" => 1,
+                "backoff" | "maxlen" | "maxinflight" | "rate" | "aging" => 0,
+                _ => panic!("the model has no default of {name}"),
+            },
+        }
+    }
+
+    fn max_retries(&self) -> Option<u32> {
+        self.settings.get("maxretries").map(|text| text.parse().unwrap())
+    }
+
+    pub fn is_paused(&self, now: u64) -> bool {
+        match self.pause {
+            None => false,
+            Some(Pause::UntilResumed) => true,
+            Some(Pause::Until(until_ms)) => now < until_ms,
+        }
+    }
+
+    /// How many messages fit.
+    pub fn count(&self, fits: impl Fn(&Message) -> bool) -> u64 {
+        self.messages.values().filter(|message| fits(message)).count() as u64
+    }
+
+    /// The next moment at which something happens by itself.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let of_keys = self.keys.values().map(|key| key.until_ms);
+        let of_pause = match self.pause {
+            Some(Pause::Until(until_ms)) => Some(until_ms),
+            _ => None,
+        };
+        of_keys.chain([of_pause, self.next_deadline_of_messages()]).flatten().min()
+    }
+
+    pub fn next_deadline_of_messages(&self) -> Option<u64> {
+        let of_messages = self.messages.values().flat_map(|message| match message.place {
+            Place::Inflight { until_ms, .. } => [Some(until_ms), None],
+            Place::Delayed { due_ms } => [Some(due_ms), message.expires_ms],
+            Place::Waiting { .. } => [message.expires_ms, None],
+        });
+        of_messages.flatten().min()
+    }
+
+    /// True if there is anything of the queue.
+    pub fn exists(&self) -> bool {
+        !self.messages.is_empty()
+            || !self.settings.is_empty()
+            || !self.turns.is_empty()
+            || !self.keys.is_empty()
+            || self.pause.is_some()
+            || self.window.is_some()
+    }
+}
+
+/// All queues by name, what was counted, and which rules were met.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    pub queues: BTreeMap<&'static str, Queue>,
+    pub counts: BTreeMap<&'static str, u64>,
+    pub hits: BTreeMap<&'static str, u64>,
+}
+
+impl Model {
+    pub fn queue(&mut self, name: &'static str) -> &mut Queue {
+        self.queues.entry(name).or_default()
+    }
+
+    fn message(&mut self, name: &'static str, id: Id) -> &mut Message {
+        self.queue(name).messages.get_mut(&id).unwrap()
+    }
+
+    fn count(&mut self, what: &'static str, number: u64) {
+        *self.counts.entry(what).or_default() += number;
+    }
+
+    fn hit(&mut self, what: &'static str) {
+        *self.hits.entry(what).or_default() += 1;
+    }
+
+    /// A message leaves the queue: its deduplication key is free, its group goes on.
+    fn remove(&mut self, name: &'static str, id: Id) -> Message {
+        let queue = self.queue(name);
+        let message = queue.messages.remove(&id).unwrap();
+        if let Some(key) = message.key {
+            assert_eq!(queue.keys.remove(key), Some(Key { id, until_ms: None }));
+            self.hit("key released");
+        }
+        self.settle(name, message.active_group());
+        message
+    }
+
+    /// Where the dead of a queue go.
+    pub fn grave(&mut self, name: &'static str) -> &'static str {
+        match self.queue(name).settings.get("deadletter").map(String::as_str) {
+            Some("graves") => "graves",
+            Some(other) => panic!("no queue {other} in this model"),
+            None => match name {
+                "orders" => "{orders}:dead",
+                "{orders}:dead" => "{orders}:dead:dead",
+                "{orders}:dead:dead" => "{orders}:dead:dead:dead",
+                "graves" => "{graves}:dead",
+                "{graves}:dead" => "{graves}:dead:dead",
+                other => panic!("no dead-letter queue of {other} in this model"),
+            },
+        }
+    }
+
+    /// The dead can be kept from leaving their slot: the word in braces, or the whole name.
+    fn can_go(from: &'static str, to: &'static str, same_slot: bool) -> bool {
+        let tag = |name: &'static str| match name.strip_prefix('{') {
+            Some(rest) => rest.split('}').next().unwrap(),
+            None => name,
+        };
+        !same_slot || tag(from) == tag(to)
+    }
+}

@@ -1,0 +1,93 @@
+//! New messages.
+
+use super::{End, Id, Key, Message, Model, Place};
+
+/// What a push says.
+#[derive(Debug, Clone, Default)]
+pub struct Push {
+    pub now_ms: u64,
+    pub due_ms: Option<u64>,
+    pub expires_ms: Option<u64>,
+    pub priority: u8,
+    pub group: Option<&'static str>,
+    /// A key, and until when it holds; None: until the message is gone.
+    pub dedup: Option<(&'static str, Option<u64>)>,
+    pub headers: Vec<(&'static str, &'static str)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    New,
+    Duplicate(Id),
+    Full,
+}
+
+impl Model {
+    /// Messages with their id, push time and payload: all or none.
+    pub fn push(
+        &mut self,
+        name: &'static str,
+        messages: &[(Id, u64, Vec<u8>)],
+        push: &Push,
+    ) -> Answer {
+        if let Some((key, _)) = push.dedup
+            && let Some(known) = self.queue(name).keys.get(key).copied()
+            && known.until_ms.is_none_or(|until_ms| until_ms > push.now_ms)
+        {
+            self.hit(if known.until_ms.is_some() { "duplicate in window" } else { "duplicate" });
+            self.count("deduplicated", 1);
+            return Answer::Duplicate(known.id);
+        }
+        let max = self.queue(name).number("maxlen");
+        if max > 0 && self.queue(name).count(|_| true) + messages.len() as u64 > max {
+            self.count("refused_full", messages.len() as u64);
+            return Answer::Full;
+        }
+        for (id, pushed_ms, payload) in messages {
+            if let Some((key, until_ms)) = push.dedup {
+                let key_of = Key { id: *id, until_ms };
+                if self.queue(name).keys.insert(key, key_of).is_some() {
+                    self.hit("key taken over after its time");
+                }
+            }
+            let until_done = push.dedup.filter(|(_, until_ms)| until_ms.is_none());
+            let message = Message {
+                payload: payload.clone(),
+                headers: push.headers.clone(),
+                pushed_ms: *pushed_ms,
+                priority: push.priority,
+                group: push.group,
+                sequence: None,
+                expires_ms: push.expires_ms,
+                key: until_done.map(|(key, _)| key),
+                place: Place::Delayed { due_ms: push.due_ms.unwrap_or_default() },
+                retries: 0,
+                last_receipt: 0,
+                end: End::NoneYet,
+                consumer: None,
+                last_error: None,
+                death: None,
+            };
+            self.queue(name).messages.insert(*id, message);
+            if push.due_ms.is_none() {
+                self.wait(name, *id, *pushed_ms);
+            }
+            self.count("pushed", 1);
+        }
+        Answer::New
+    }
+
+    /// A message waits from now on. Its place in its group is the last one, if it had none.
+    pub(super) fn wait(&mut self, name: &'static str, id: Id, since_ms: u64) {
+        let queue = self.queue(name);
+        let next = queue.last_sequence + 1;
+        let message = queue.messages.get_mut(&id).unwrap();
+        message.place = Place::Waiting { since_ms };
+        let group = message.active_group();
+        if group.is_some() && message.sequence.is_none() {
+            message.sequence = Some(next);
+            queue.last_sequence = next;
+        }
+        self.settle(name, group);
+    }
+}

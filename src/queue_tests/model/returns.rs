@@ -1,0 +1,271 @@
+//! How deliveries end: acknowledged, given back, extended, over; and what is due.
+
+use super::{Death, End, Id, Message, Model, Place};
+
+/// How a message comes back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Back {
+    Expired,
+    Counted,
+    Uncounted,
+    Rejected,
+    Disconnected,
+}
+
+/// A return: the moment from which a delay counts, now, and what the consumer said.
+#[derive(Debug, Clone, Copy)]
+pub struct Comeback {
+    pub how: Back,
+    pub at_ms: u64,
+    pub now_ms: u64,
+    pub delay_ms: Option<u64>,
+    pub reason: Option<&'static str>,
+    pub same_slot: bool,
+}
+
+impl Model {
+    /// What is due: ends of messages, of visibility, of delays, each in the order of time. How much
+    /// of the limit is left.
+    pub fn sweep(&mut self, name: &'static str, now: u64, limit: usize, same_slot: bool) -> usize {
+        let mut left = limit;
+        let outlived = self.due(name, |message| match message.place {
+            Place::Waiting { .. } | Place::Delayed { .. } => {
+                message.expires_ms.filter(|expires_ms| *expires_ms <= now)
+            }
+            Place::Inflight { .. } => None,
+        });
+        for (_, id) in outlived.into_iter().take(left) {
+            self.discard(name, id);
+            left -= 1;
+        }
+        let queue = self.queue(name);
+        let until_ms = |id: &Id| match queue.messages[id].place {
+            Place::Inflight { until_ms, .. } => until_ms,
+            _ => panic!("not in flight"),
+        };
+        let inflight = queue.peek_inflight().into_iter();
+        let over = inflight.map(|id| (until_ms(&id), id)).filter(|(at_ms, _)| *at_ms <= now);
+        for (at_ms, id) in over.take(left).collect::<Vec<_>>() {
+            let (how, now_ms, delay_ms, reason) = (Back::Expired, now, None, None);
+            self.come_back(name, id, Comeback { how, at_ms, now_ms, delay_ms, reason, same_slot });
+            left -= 1;
+        }
+        let due = self.due(name, |message| match message.place {
+            Place::Delayed { due_ms } if due_ms <= now => Some(due_ms),
+            _ => None,
+        });
+        for (due_ms, id) in due.into_iter().take(left) {
+            if self.message(name, id).group.is_some() && self.message(name, id).end == End::NoneYet
+            {
+                self.hit("a delayed message joined its group");
+            }
+            self.wait(name, id, due_ms);
+            left -= 1;
+        }
+        left
+    }
+
+    /// A pause that is over is forgotten: a clock that is set back doesn't bring it back.
+    pub(super) fn end_pause(&mut self, name: &'static str, now: u64) {
+        let queue = self.queue(name);
+        if queue.pause.is_some() && !queue.is_paused(now) {
+            queue.pause = None;
+            self.hit("a pause ended by itself");
+        }
+    }
+
+    /// The timer's sweep: what is left of its limit is for deduplication keys.
+    pub fn sweep_all(&mut self, name: &'static str, now: u64, limit: usize, same_slot: bool) {
+        let left = self.sweep(name, now, limit, same_slot);
+        self.end_pause(name, now);
+        let keys = self.queue(name).keys.iter();
+        let mut over: Vec<_> = keys
+            .filter_map(|(key, known)| Some((known.until_ms.filter(|ms| *ms <= now)?, *key)))
+            .collect();
+        over.sort();
+        for (_, key) in over.into_iter().take(left) {
+            self.queue(name).keys.remove(key);
+            self.hit("key over");
+        }
+    }
+
+    fn due(
+        &mut self,
+        name: &'static str,
+        moment: impl Fn(&Message) -> Option<u64>,
+    ) -> Vec<(u64, Id)> {
+        let messages = self.queue(name).messages.iter();
+        let mut due: Vec<_> =
+            messages.filter_map(|(id, message)| Some((moment(message)?, *id))).collect();
+        due.sort();
+        due
+    }
+
+    fn discard(&mut self, name: &'static str, id: Id) {
+        let message = self.remove(name, id);
+        self.count("ttl_expired", 1);
+        self.hit(match message.place {
+            Place::Waiting { .. } => "discarded while waiting",
+            Place::Delayed { .. } => "discarded while delayed",
+            Place::Inflight { .. } => "discarded when it came back",
+        });
+    }
+
+    /// The end of a delivery that was not worked off.
+    pub(super) fn come_back(&mut self, name: &'static str, id: Id, back: Comeback) {
+        let (max, backoff, backoff_max) = {
+            let queue = self.queue(name);
+            (queue.max_retries(), queue.number("backoff"), queue.number("backoffmax"))
+        };
+        let grave = self.grave(name);
+        let has_grave = Self::can_go(name, grave, back.same_slot);
+        self.count(
+            match back.how {
+                Back::Expired | Back::Disconnected => "expired",
+                Back::Counted | Back::Uncounted | Back::Rejected => "nacked",
+            },
+            1,
+        );
+        let message = self.message(name, id);
+        let Place::Inflight { receipt, .. } = message.place else { panic!("not in flight") };
+        message.last_receipt = receipt;
+        message.consumer = None;
+        message.last_error = back.reason.or(message.last_error);
+        let is_dead = message.death.is_some();
+        let is_expired = message.is_expired(back.now_ms);
+        let is_too_often = max.is_some_and(|max| message.retries + 1 > max);
+
+        if back.how == Back::Rejected {
+            assert!(!is_dead);
+            if has_grave {
+                return self.die(name, id, back);
+            }
+            self.count("dead_letters_refused", 1);
+            self.hit("dead letter refused");
+        }
+        if is_expired {
+            return self.discard(name, id);
+        }
+        let is_dying = back.how != Back::Uncounted && is_too_often && !is_dead;
+        if is_dying && has_grave {
+            return self.die(name, id, back);
+        }
+        if is_dying && back.how != Back::Rejected {
+            self.count("dead_letters_refused", 1);
+            self.hit("dead letter refused");
+        }
+
+        let message = self.message(name, id);
+        let is_over = matches!(back.how, Back::Expired | Back::Disconnected);
+        message.end = if is_over { End::Expired } else { End::GivenBack };
+        let mut delay = 0;
+        if back.how != Back::Uncounted {
+            message.retries += 1;
+            delay = backoff;
+            for _ in 1..message.retries {
+                delay = delay.saturating_mul(2);
+            }
+        }
+        let delay = back.delay_ms.unwrap_or(delay.min(backoff_max));
+        let old_place_ms = message.death.as_ref().map_or(message.pushed_ms, |death| death.at_ms);
+        let group = message.active_group();
+        if delay > 0 {
+            message.place = Place::Delayed { due_ms: back.at_ms + delay };
+            self.settle(name, group);
+            if group.is_some() {
+                self.hit("a group was held");
+            }
+        } else {
+            self.wait(name, id, if is_over { old_place_ms } else { back.now_ms });
+        }
+    }
+
+    fn die(&mut self, name: &'static str, id: Id, back: Comeback) {
+        let mut dead = self.remove(name, id);
+        dead.death = Some(Death {
+            from: name,
+            at_ms: back.now_ms,
+            is_rejected: back.how == Back::Rejected,
+            retries: dead.retries,
+        });
+        dead.retries = 0;
+        dead.end = End::NoneYet;
+        dead.expires_ms = None;
+        dead.key = None;
+        dead.sequence = None;
+        let grave = self.grave(name);
+        self.queue(grave).messages.insert(id, dead);
+        self.wait(grave, id, back.now_ms);
+        self.count("dead", 1);
+        self.hit("dead");
+    }
+
+    /// 1, 0 (not found) or -1 (bad receipt). Without a moment no delivery is over.
+    pub fn acknowledge(&mut self, name: &'static str, id: Id, shown: u64, now: Option<u64>) -> i64 {
+        let Some(message) = self.queue(name).messages.get(&id) else { return 0 };
+        let (fits, is_late) = match message.place {
+            Place::Inflight { receipt, until_ms } => {
+                (receipt == shown, now.is_some_and(|now| until_ms <= now))
+            }
+            _ => (message.end == End::Expired && message.last_receipt == shown, true),
+        };
+        if !fits {
+            return self.refuse(name, id);
+        }
+        self.remove(name, id);
+        self.count("acked", 1);
+        self.count("late_acks", u64::from(is_late));
+        1
+    }
+
+    pub fn give_back(&mut self, name: &'static str, id: Id, shown: u64, back: Comeback) -> i64 {
+        let Some(message) = self.queue(name).messages.get(&id) else { return 0 };
+        if !Self::is_running(message, shown, back.now_ms) {
+            return self.refuse(name, id);
+        }
+        self.come_back(name, id, back);
+        1
+    }
+
+    /// True if one of the running deliveries is that of a dead letter: it can't be rejected.
+    pub fn has_dead(&mut self, name: &'static str, claims: &[(Id, u64)], now: u64) -> bool {
+        let messages = &self.queue(name).messages;
+        claims.iter().any(|(id, shown)| {
+            messages.get(id).is_some_and(|message| {
+                message.death.is_some() && Self::is_running(message, *shown, now)
+            })
+        })
+    }
+
+    /// The new end of visibility, 0 or -1.
+    pub fn extend(
+        &mut self,
+        name: &'static str,
+        id: Id,
+        shown: u64,
+        now: u64,
+        visibility: u64,
+    ) -> i64 {
+        let Some(message) = self.queue(name).messages.get_mut(&id) else { return 0 };
+        if !Self::is_running(message, shown, now) {
+            return self.refuse(name, id);
+        }
+        message.place = Place::Inflight { receipt: shown, until_ms: now + visibility };
+        (now + visibility) as i64
+    }
+
+    fn is_running(message: &Message, shown: u64, now: u64) -> bool {
+        matches!(message.place, Place::Inflight { receipt, until_ms }
+            if receipt == shown && until_ms > now)
+    }
+
+    /// What a claim is told that doesn't fit.
+    fn refuse(&mut self, name: &'static str, id: Id) -> i64 {
+        let message = self.message(name, id);
+        if message.is_inflight() || message.end != End::NoneYet {
+            self.count("bad_receipts", 1);
+            return -1;
+        }
+        0
+    }
+}

@@ -1,0 +1,143 @@
+//! What an operator does.
+
+use super::*;
+
+impl Run {
+    pub(super) fn configure(&mut self, name: &'static str) {
+        let number = self.random.u64(..5);
+        // None is the default; it comes more often where a limit would stop the run.
+        let (setting, number) = match self.random.u8(..14) {
+            0 => (Setting::MaxRetries, number.checked_sub(1)),
+            1 => (Setting::Backoff, Some(number * 20).filter(|ms| *ms > 0)),
+            2 => (Setting::BackoffMax, Some(number * 30 + 10)),
+            3 => (Setting::MaxLen, (number > 1).then_some(number * 10)),
+            4 => (Setting::MaxInflight, (number > 1).then_some(number * 2)),
+            5 => (Setting::Rate, (number > 1).then_some(number)),
+            6 => (Setting::RatePeriod, Some(number * 50 + 10)),
+            7 => (Setting::Aging, Some(number * 40).filter(|ms| *ms > 0)),
+            8..=9 => (Setting::GroupInflight, Some(number).filter(|number| *number > 1)),
+            12 => (Setting::MaxRetries, Some(0)),
+            13 => (Setting::Ttl, Some(number * 100).filter(|ms| *ms > 0)),
+            _ => return self.configure_dead_letter(name),
+        };
+        let text = number.map(|number| number.to_string());
+        self.server.configure(&queue(name), setting, text.as_deref());
+        self.model.configure(name, setting.name(), text);
+        self.hit(match setting {
+            Setting::MaxRetries => "configured maxretries",
+            Setting::Backoff => "configured backoff",
+            Setting::BackoffMax => "configured backoffmax",
+            Setting::MaxLen => "configured maxlen",
+            Setting::MaxInflight => "configured maxinflight",
+            Setting::Rate => "configured rate",
+            Setting::RatePeriod => "configured rateperiod",
+            Setting::Aging => "configured aging",
+            Setting::GroupInflight => "configured groupinflight",
+            _ => "configured another",
+        });
+    }
+
+    fn configure_dead_letter(&mut self, name: &'static str) {
+        let text = (name != "graves" && self.random.bool()).then_some("graves");
+        // Nothing but `orders` and its dead letters go elsewhere: graves of graves have no end.
+        if name.starts_with("{graves}") || name == "{orders}:dead:dead" {
+            return;
+        }
+        self.server.configure(&queue(name), Setting::DeadLetter, text);
+        self.model.configure(name, Setting::DeadLetter.name(), text.map(str::to_string));
+        self.hit("configured deadletter");
+    }
+
+    pub(super) fn delete(&mut self, name: &'static str) {
+        let mut ids: Vec<MessageId> =
+            (0..self.random.usize(1..4)).filter_map(|_| self.some_id(name)).collect();
+        if self.chance(4) {
+            ids.extend(ids.first().copied());
+            ids.push(MessageId([7; 16]));
+        }
+        let there = ids.iter().filter(|id| self.model.queue(name).messages.contains_key(&id.0));
+        let there: Vec<MessageId> = there.copied().collect();
+        let deleted = self.server.delete(&queue(name), &ids);
+        let raw: Vec<_> = ids.iter().map(|id| id.0).collect();
+        assert_eq!(deleted, self.model.delete(name, &raw));
+        self.gone.extend(there);
+    }
+
+    pub(super) fn remove_all(&mut self, name: &'static str) {
+        let there = self.model.queue(name).messages.keys().map(|id| MessageId(*id));
+        self.gone.extend(there);
+        if self.random.bool() {
+            assert_eq!(self.server.number(&queue(name), &Op::Purge), self.model.purge(name));
+            self.hit("purged");
+        } else {
+            let dropped = self.server.number(&queue(name), &Op::Drop) == 1;
+            assert_eq!(dropped, self.model.drop_queue(name));
+            self.hit("dropped");
+        }
+    }
+
+    pub(super) fn reschedule(&mut self, name: &'static str) {
+        let now_ms = self.server.now_ms;
+        let messages = self.model.queue(name).messages.iter();
+        let delayed: Vec<_> =
+            messages.filter(|(_, message)| message.is_delayed()).map(|(id, _)| *id).collect();
+        let mut id = self.some_id(name).unwrap_or(MessageId([7; 16]));
+        if !delayed.is_empty() && !self.chance(4) {
+            id = MessageId(delayed[self.random.usize(..delayed.len())]);
+        }
+        let due_at_ms = match self.random.u8(..3) {
+            0 => now_ms,
+            1 => now_ms - self.random.u64(1..50),
+            _ => now_ms + self.random.u64(1..100),
+        };
+        let is_moved = self.server.reschedule(&queue(name), id, due_at_ms);
+        assert_eq!(is_moved, self.model.reschedule(name, id.0, now_ms, due_at_ms));
+        if is_moved {
+            self.hit("rescheduled");
+        }
+    }
+
+    pub(super) fn redrive(&mut self) {
+        let name = self.another_queue();
+        let count = if self.random.bool() { 1_000 } else { self.random.u32(1..4) };
+        let to = if self.chance(4) { Some("orders") } else { None };
+        let same_slot = self.random.bool();
+        let op = Op::Redrive { now_ms: self.server.now_ms, count, to: to.map(queue), same_slot };
+        let moved = self.server.number(&queue(name), &op);
+        let now_ms = self.server.now_ms;
+        assert_eq!(moved, self.model.redrive(name, now_ms, count as usize, to, same_slot));
+        if moved > 0 {
+            self.hit("redriven");
+        }
+    }
+
+    pub(super) fn pause(&mut self, name: &'static str) {
+        let until_ms = (!self.chance(4)).then(|| self.server.now_ms + self.random.u64(1..200));
+        self.server.run(&queue(name), &Op::Pause { until_ms }).unwrap();
+        self.model.pause(name, until_ms);
+        self.hit("paused");
+    }
+
+    pub(super) fn resume(&mut self, name: &'static str) {
+        self.server.run(&queue(name), &Op::Resume).unwrap();
+        self.model.resume(name);
+    }
+
+    /// A check finds nothing, and what it repairs is nothing.
+    pub(super) fn repair(&mut self, name: &'static str) {
+        let (_, effects) = self.server.run(&queue(name), &Op::Repair).unwrap();
+        assert!(!effects.changed);
+    }
+
+    /// The id of a message of the queue, or of any that was ever pushed.
+    pub(super) fn some_id(&mut self, name: &'static str) -> Option<MessageId> {
+        let there: Vec<_> = self.model.queue(name).messages.keys().copied().collect();
+        if !there.is_empty() && !self.chance(4) {
+            return Some(MessageId(there[self.random.usize(..there.len())]));
+        }
+        if self.pushed.is_empty() {
+            return None;
+        }
+        Some(self.pushed[self.random.usize(..self.pushed.len())])
+    }
+}

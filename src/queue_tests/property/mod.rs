@@ -1,0 +1,298 @@
+//! Random ops against the model: what is delivered, what is answered and what is counted must be
+//! the same, and the log of ops must give the same state on an empty database.
+//!
+//! MQ_SEED repeats one run and prints its ops; MQ_PROPERTY_SECONDS makes it longer.
+
+mod checks;
+mod look;
+mod manage;
+mod pull;
+mod push;
+mod settle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use pull::compare_fields;
+
+use super::model::{self, Model};
+use super::*;
+
+/// The queues on which ops are run; most of them on the first.
+const NAMES: [&str; 5] =
+    ["orders", "{orders}:dead", "graves", "{graves}:dead", "{orders}:dead:dead"];
+const GROUPS: [&str; 4] = ["a", "b", "bb", "z\u{e9}"];
+const KEYS: [&str; 3] = ["k", "l", "mm"];
+const CONSUMERS: [&str; 2] = ["ann", "bob"];
+const ERRORS: [&str; 2] = ["no disk", "timeout"];
+
+/// The fewest runs of a test.
+const LEAST_RUNS: u64 = 60;
+
+/// What every test must have met.
+const WANTED: [&str; 72] = [
+    "a delayed message joined its group",
+    "a dead letter could not go back",
+    "a dead letter of a group went back",
+    "a group was held",
+    "a higher priority went first",
+    "a pause ended by itself",
+    "a pull ended at an expired head",
+    "a window of the rate went on",
+    "acknowledged",
+    "acknowledged late",
+    "acknowledged with a pull",
+    "an aged head went first",
+    "at most once",
+    "bad receipt",
+    "clock set back",
+    "configured aging",
+    "configured backoff",
+    "configured backoffmax",
+    "configured deadletter",
+    "configured groupinflight",
+    "configured maxinflight",
+    "configured maxlen",
+    "configured maxretries",
+    "configured rate",
+    "configured rateperiod",
+    "consumer",
+    "dead",
+    "dead letter delivered",
+    "dead letter refused",
+    "delayed push",
+    "deleted in flight",
+    "deleted while delayed",
+    "deleted while waiting",
+    "delivered",
+    "delivered again",
+    "delivered of a group",
+    "delivered with headers",
+    "delivered with priority",
+    "delivered with the last error",
+    "delivered with time to live",
+    "discarded when it came back",
+    "discarded while delayed",
+    "discarded while waiting",
+    "dropped",
+    "duplicate",
+    "duplicate in window",
+    "extended",
+    "found",
+    "full",
+    "given back Counted",
+    "given back Disconnected",
+    "given back Rejected",
+    "given back Uncounted",
+    "key over",
+    "key released",
+    "key taken over after its time",
+    "not found",
+    "paused",
+    "peeked at a delayed one",
+    "peeked at a ready one",
+    "peeked at one in flight",
+    "pulled at MAXINFLIGHT",
+    "pulled nothing",
+    "pulled while paused",
+    "purged",
+    "pushed",
+    "pushed many",
+    "rate used up",
+    "redriven",
+    "rejected a dead letter",
+    "rescheduled",
+    "restarted",
+];
+
+/// How often pushes of a run ask for something, in eighths.
+struct Taste {
+    ttl: u8,
+    groups: u8,
+    priorities: u8,
+    dedup: u8,
+}
+
+/// One run: the server, the model, and what clients know.
+struct Run {
+    random: fastrand::Rng,
+    taste: Taste,
+    server: Server,
+    model: Model,
+    /// Every delivery that a client has seen and not settled, by queue.
+    seen: Vec<(&'static str, Claim)>,
+    /// Every message that was pushed.
+    pushed: Vec<MessageId>,
+    /// Those that must never be delivered again.
+    gone: BTreeSet<MessageId>,
+    /// Those that were delivered at most once.
+    final_deliveries: u64,
+    /// Per message: its last receipt, and until when nobody else may get it.
+    deliveries: BTreeMap<MessageId, (Receipt, u64)>,
+    /// Per queue: when a timer that follows the effects wakes up.
+    wakes: BTreeMap<&'static str, Option<u64>>,
+    /// The last op was a pull that got nothing.
+    was_sent_away: bool,
+    hits: BTreeMap<&'static str, u64>,
+}
+
+#[test]
+fn random_ops_do_what_the_model_says() {
+    let seconds = std::env::var("MQ_PROPERTY_SECONDS").map_or(4, |s| s.parse().unwrap());
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let given = std::env::var("MQ_SEED").ok().map(|seed| seed.parse::<u64>().unwrap());
+    let first = given.unwrap_or_else(|| fastrand::u64(..1 << 32));
+    let mut hits: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut seeds = 0;
+    while seeds == 0 || (given.is_none() && (seeds < LEAST_RUNS || Instant::now() < end)) {
+        let seed = first + seeds;
+        let result = std::panic::catch_unwind(|| one_run(seed));
+        let run = result.unwrap_or_else(|panic| {
+            eprintln!("repeat with MQ_SEED={seed}");
+            std::panic::resume_unwind(panic)
+        });
+        for (what, count) in run {
+            *hits.entry(what).or_default() += count;
+        }
+        seeds += 1;
+    }
+    println!("seeds {first} to {}", first + seeds - 1);
+    for (what, count) in &hits {
+        println!("{count:>10} {what}");
+    }
+    for what in WANTED {
+        assert!(given.is_some() || hits.contains_key(what), "no run did this: {what}");
+    }
+}
+
+fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut often = || [0, 1, 2, 4, 7][random.usize(..5)];
+    let taste = Taste { ttl: often(), groups: often(), priorities: often(), dedup: often() };
+    let mut run = Run {
+        random,
+        taste,
+        server: Server::new(),
+        model: Model::default(),
+        seen: Vec::new(),
+        pushed: Vec::new(),
+        gone: BTreeSet::new(),
+        final_deliveries: 0,
+        deliveries: BTreeMap::new(),
+        wakes: BTreeMap::new(),
+        was_sent_away: false,
+        hits: BTreeMap::new(),
+    };
+    run.server.prints_ops = std::env::var("MQ_SEED").is_ok();
+    for _ in 0..run.random.u8(..8) {
+        run.configure("orders");
+    }
+    for step in 0..300 {
+        let name = if run.chance(4) { run.another_queue() } else { NAMES[0] };
+        let before = run.deliverable();
+        run.server.last_effects = None;
+        run.was_sent_away = false;
+        run.step(name);
+        if run.server.prints_ops {
+            eprintln!("    {:?}", run.model.queue(name));
+        }
+        run.check_effects(&before);
+        if run.was_sent_away {
+            run.check_window(name);
+        }
+        run.check(name, step);
+    }
+    run.check(NAMES[0], 0);
+    assert_eq!(
+        *run.server.database.borrow(),
+        *run.server.replayed().borrow(),
+        "the log gives another state"
+    );
+    for name in NAMES {
+        run.repair(name);
+    }
+    for (what, count) in run.model.hits {
+        *run.hits.entry(what).or_default() += count;
+    }
+    run.hits
+}
+
+impl Run {
+    fn step(&mut self, name: &'static str) {
+        match self.random.u8(..112) {
+            0..=24 => self.push(name),
+            25..=28 => self.push_many(name),
+            29..=56 => self.pull(name),
+            57..=78 => self.settle(),
+            79..=86 => self.server.now_ms += self.random.u64(..150),
+            87..=90 => self.sweep(name),
+            91..=93 => self.configure(name),
+            94..=95 => self.delete(name),
+            96..=98 => self.reschedule(name),
+            99..=101 => self.redrive(),
+            102 => self.pause(name),
+            103..=104 => self.resume(name),
+            105 if self.chance(3) => self.remove_all(name),
+            105..=106 => self.repair(name),
+            107..=110 => self.look(name),
+            _ => self.restart(),
+        }
+    }
+
+    fn hit(&mut self, what: &'static str) {
+        *self.hits.entry(what).or_default() += 1;
+    }
+
+    /// One of the dead-letter queues, in most cases one that has messages.
+    fn another_queue(&mut self) -> &'static str {
+        let mut names = NAMES[1..].to_vec();
+        if !self.chance(4) {
+            let queues = &self.model.queues;
+            names.retain(|name| queues.get(name).is_some_and(|queue| !queue.messages.is_empty()));
+        }
+        if names.is_empty() { NAMES[1] } else { self.one_of(&names) }
+    }
+
+    /// True once in `of` times.
+    fn chance(&mut self, of: u8) -> bool {
+        self.random.u8(..of) == 0
+    }
+
+    /// True that many times in eight.
+    fn likes(&mut self, taste: u8) -> bool {
+        self.random.u8(..8) < taste
+    }
+
+    fn one_of(&mut self, words: &[&'static str]) -> &'static str {
+        words[self.random.usize(..words.len())]
+    }
+
+    fn sweep(&mut self, name: &'static str) {
+        let limit = if self.chance(4) { 1_000 } else { self.random.u32(..5) };
+        let same_slot = self.random.bool();
+        let op = Op::Sweep { now_ms: self.server.now_ms, sweep: Sweep { limit, same_slot } };
+        let (_, effects) = self.server.run(&queue(name), &op).unwrap();
+        self.model.sweep_all(name, self.server.now_ms, limit as usize, same_slot);
+        if effects.changed {
+            self.hit("swept");
+        }
+    }
+
+    /// A new process that has only the log: what it remembered is gone. Its clock may have been set
+    /// back; receipts of a message must rise all the same, because its note knows the last one.
+    fn restart(&mut self) {
+        self.server.database = self.server.replayed();
+        self.server.last_receipt = 0;
+        self.wakes = NAMES.into_iter().map(|name| (name, Some(0))).collect();
+        self.hit("restarted");
+        if self.chance(4) {
+            // What was over stays over: such a message may wait already.
+            let now_ms = self.server.now_ms;
+            for (_, until_ms) in self.deliveries.values_mut().filter(|(_, ms)| *ms <= now_ms) {
+                *until_ms = 0;
+            }
+            self.server.now_ms -= self.random.u64(1..100);
+            self.hit("clock set back");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Dead letters go back.
+
+use super::*;
+
+/// Pushes a message and lets it die; its id.
+fn kill(server: &mut Server, orders: &QueueName, asked: &Asked<'_>) -> MessageId {
+    let id = server.add(orders, asked);
+    let got = server.pull(orders, 1_000).unwrap();
+    assert_eq!(got.id, id);
+    let reason = Some("no disk");
+    server.give_back_as(orders, vec![got.claim()], None, Return::Rejected, reason).unwrap();
+    id
+}
+
+#[test]
+fn a_dead_letter_goes_back_as_new_to_where_it_died() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let asked = Asked { priority: 4, headers: &[("kind", "invoice")], ..Asked::to_live(5_000) };
+    let id = kill(&mut server, &orders, &asked);
+    let first = server.pull(&dead, 10).unwrap();
+    assert_eq!((first.priority, first.expires_at_ms), (4, None), "shown, without effect");
+    server.now_ms += 10;
+    server.sweep(&dead, 10);
+    assert_eq!(server.redrive(&dead, 1_000, None), 1);
+    assert_eq!(server.effects().arrivals, std::slice::from_ref(&orders));
+    assert_eq!(server.counts.redriven, 1);
+    let got = server.pull(&orders, 1_000).unwrap();
+    assert_eq!((got.id, got.retry_count, got.death.is_none()), (id, 0, true));
+    assert_eq!((got.priority, got.headers.len(), got.expires_at_ms), (4, 1, None));
+    assert_eq!(got.last_error.as_deref(), Some(b"no disk".as_slice()));
+    assert!(got.receipt > first.receipt);
+    assert_eq!(server.acknowledge(&dead, vec![first.claim()]), [Settled::NotFound]);
+    assert_eq!(server.acknowledge(&orders, vec![first.claim()]), [Settled::BadReceipt]);
+    assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [DONE]);
+    assert!(server.database.borrow().is_empty());
+}
+
+#[test]
+fn before_it_is_delivered_again_its_old_receipts_are_not_found() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    kill(&mut server, &orders, &Asked::default());
+    let got = server.pull(&dead, 10).unwrap();
+    server.now_ms += 10;
+    server.sweep(&dead, 10);
+    server.redrive(&dead, 1, None);
+    assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [Settled::NotFound]);
+}
+
+#[test]
+fn it_stands_behind_all_that_wait() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let died = kill(&mut server, &orders, &Asked::default());
+    let waiting = server.push(&orders, b"x", 0);
+    server.now_ms += 1;
+    assert_eq!(server.redrive(&dead, 1, None), 1);
+    let later = server.push(&orders, b"x", 0);
+    assert_eq!(server.pull_all(&orders, 100), [waiting, died, later]);
+}
+
+#[test]
+fn a_message_of_a_group_goes_to_the_end_of_its_group() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let died = kill(&mut server, &orders, &Asked::group("a"));
+    let waiting = server.add(&orders, &Asked::group("a"));
+    assert_eq!(server.len(&dead, Part::Grouped), 0, "a dead letter is in no group");
+    assert_eq!(server.redrive(&dead, 1, None), 1);
+    server.configure(&orders, Setting::GroupInflight, Some("5"));
+    assert_eq!(server.pull_all(&orders, 100), [waiting, died]);
+}
+
+#[test]
+fn the_oldest_death_goes_first_and_count_bounds_what_is_looked_at() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let early = server.push(&orders, b"x", 0);
+    let first = server.pull(&orders, 10_000).unwrap();
+    let died: Vec<_> = (0..3)
+        .map(|_| {
+            server.now_ms += 1;
+            kill(&mut server, &orders, &Asked::default())
+        })
+        .collect();
+    server.now_ms += 1;
+    server.give_back_as(&orders, vec![first.claim()], None, Return::Rejected, None).unwrap();
+    assert_eq!(server.redrive(&dead, 2, None), 2);
+    assert_eq!(server.pull_all(&orders, 100), died[..2]);
+    assert_eq!(server.redrive(&dead, 1_000, None), 2);
+    assert_eq!(server.pull_all(&orders, 100), [early, died[2]], "both ready at once: by id");
+}
+
+#[test]
+fn only_dead_letters_that_wait_go_back() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let died: Vec<_> = (0..3)
+        .map(|_| {
+            server.now_ms += 1;
+            kill(&mut server, &orders, &Asked::default())
+        })
+        .collect();
+    let alive = server.push(&dead, b"pushed here", 0);
+    server.pull(&dead, 1_000).unwrap();
+    let got = server.pull(&dead, 1_000).unwrap();
+    server.give_back(&dead, vec![got.claim()], Some(50));
+    assert_eq!(server.redrive(&dead, 1_000, None), 1);
+    assert_eq!(server.pull_all(&orders, 100), [died[2]]);
+    server.now_ms += 50;
+    assert_eq!(server.redrive(&dead, 1_000, None), 0, "due, but not noticed");
+    server.sweep(&dead, 10);
+    assert_eq!(server.redrive(&dead, 1_000, None), 1);
+    assert_eq!(server.pull_all(&dead, 100), [alive]);
+}
+
+#[test]
+fn they_go_to_another_queue_if_one_is_named() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let died = kill(&mut server, &orders, &Asked::group("a"));
+    let other = queue("elsewhere");
+    assert_eq!(server.redrive(&dead, 9, Some(&other)), 1);
+    let got = server.pull(&other, 100).unwrap();
+    assert_eq!((got.id, got.group.as_deref()), (died, Some(b"a".as_slice())));
+    assert!(server.pull(&orders, 100).is_none());
+}
+
+#[test]
+fn one_whose_target_cannot_take_it_stays_and_is_not_counted() {
+    let (mut server, dead) = (Server::new(), queue("{x}:dead"));
+    for name in ["{x}:near", "far"] {
+        let orders = queue(name);
+        server.configure(&orders, Setting::DeadLetter, Some("{x}:dead"));
+        kill(&mut server, &orders, &Asked::default());
+        server.now_ms += 1;
+    }
+    let op = |count, same_slot| Op::Redrive { now_ms: START_MS + 9, count, to: None, same_slot };
+    assert_eq!(server.number(&dead, &op(9, true)), 1);
+    assert_eq!(server.len(&dead, Part::Dead), 1);
+    assert_eq!(server.number(&dead, &op(9, true)), 0);
+    assert_eq!(server.number(&dead, &op(9, false)), 1);
+}
+
+#[test]
+fn a_target_of_the_wrong_type_is_passed_over() {
+    use crate::store::{keys, memory::Value};
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    kill(&mut server, &orders, &Asked::default());
+    let key = keys::key(&orders, Part::Messages);
+    server.database.borrow_mut().insert(key.clone(), Value::Text);
+    assert_eq!(server.redrive(&dead, 9, None), 0);
+    server.database.borrow_mut().remove(&key);
+    assert_eq!(server.redrive(&dead, 9, None), 1);
+}
