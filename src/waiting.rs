@@ -2,8 +2,8 @@
 //!
 //! A client blocks on keys that never exist, and the module keeps its own line for each queue: see
 //! ARCHITECTURE.md for why. One that waits for several queues is in the line of each, under the same
-//! number, and leaves all of them together. Whatever makes something deliverable marks the queue; the timer then
-//! wakes the first in line, whose callback pulls, replies and replicates like any pull.
+//! number, and leaves all of them together. Whatever makes something deliverable marks the queue; the
+//! timer then wakes the first in line, whose callback pulls, replies and replicates like any pull.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;

@@ -15,6 +15,7 @@ mod glob;
 mod headers;
 pub mod info;
 mod len;
+mod mpull;
 mod mpush;
 mod nack;
 mod new_messages;
@@ -61,6 +62,7 @@ const ALL: &[Known] = &[
     known::<push::Push>(),
     known::<mpush::Mpush>(),
     known::<pull::Pull>(),
+    known::<mpull::Mpull>(),
     known::<ack::Ack>(),
     known::<nack::Nack>(),
     known::<extend::Extend>(),

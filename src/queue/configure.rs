@@ -25,8 +25,9 @@ pub(super) fn configure<S: Store>(
             None => store.remove_setting(*setting),
         }
         effects.changed = true;
-        // A limit may have been raised.
+        // A limit may have been raised, or a window may end earlier: to be looked at.
         effects.became_ready = true;
+        effects.next_due.add(0);
     }
     if is_about_groups && effects.changed {
         group::settle_all(store, effects);

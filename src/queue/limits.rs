@@ -1,5 +1,6 @@
 //! What holds deliveries back: a pause, MAXINFLIGHT, RATE. And what keeps pushes out: MAXLEN.
 
+use super::op::Mode;
 use super::settings::{Setting, Settings};
 use super::store::{Memo, Part, Store};
 use super::{Effects, QueueError, group};
@@ -35,8 +36,9 @@ pub fn is_paused<S: Store>(store: &mut S, now_ms: u64) -> bool {
     store.memo(Memo::PausedUntil).is_some_and(|until_ms| until_ms == 0 || until_ms > now_ms)
 }
 
-/// How many messages may be delivered at that moment, unix ms, whether there are some or not.
-pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64) -> u64 {
+/// How many messages may be delivered at that moment, unix ms, whether there are some or not; if
+/// `delivery` is final, none of them will be in flight.
+pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64, delivery: Mode<'_>) -> u64 {
     if store.len(Part::Config) == 0 {
         return u64::MAX;
     }
@@ -48,6 +50,10 @@ pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64) -> u64 {
         0 => u64::MAX,
         max => max.saturating_sub(store.len(Part::Inflight)),
     };
+    let max_inflight = match delivery {
+        Mode::Final if max_inflight > 0 => u64::MAX,
+        _ => max_inflight,
+    };
     let rate = match settings.rate {
         0 => u64::MAX,
         rate => rate.saturating_sub(window(store, &settings, now_ms).map_or(0, |w| w.count)),
@@ -55,11 +61,14 @@ pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64) -> u64 {
     max_inflight.min(rate)
 }
 
+/// A delivery that takes room among those in flight.
+const ANY: Mode<'_> = Mode::Receipt { visibility_ms: 1, consumer: None };
+
 /// How many messages a pull would get at that moment, at least; 0 only if it would get none.
 pub fn deliverable<S: Store>(store: &mut S, now_ms: u64) -> u64 {
     let ungrouped = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
     let waiting = ungrouped.saturating_add(group::servable(store));
-    if waiting == 0 { 0 } else { waiting.min(allowed(store, now_ms)) }
+    if waiting == 0 { 0 } else { waiting.min(allowed(store, now_ms, ANY)) }
 }
 
 /// Counts deliveries in the window of the rate.

@@ -96,7 +96,13 @@ fn deliver<S: Store>(
     pull: &Pull<'_>,
     pulled: &mut Pulled<S::Body>,
 ) {
-    let count = limits::allowed(store, pull.now_ms).min(pull.count.into());
+    let allowed = limits::allowed(store, pull.now_ms, pull.delivery);
+    if allowed == 0
+        && let Some(opening_ms) = limits::next_opening(store, pull.now_ms)
+    {
+        effects.next_due.add(opening_ms);
+    }
+    let count = allowed.min(pull.count.into());
     let aging_ms = match store.len(Part::Ranked) {
         0 => 0,
         _ => store.settings(&[Setting::Aging]).aging_ms,

@@ -51,7 +51,6 @@ pub enum KeyUse {
 /// An argument or a group of them. The first ones have their place; the options follow them in any
 /// order, each at most once, their tokens in any case.
 #[derive(Debug)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the commands that use the rest follow"))]
 pub enum Arg {
     /// The queue's name.
     Queue,

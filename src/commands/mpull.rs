@@ -1,0 +1,60 @@
+//! MQ.MPULL: delivers messages of the first of several queues that has some, or waits for one.
+
+use std::rc::Rc;
+
+use super::arguments::{BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, VISIBILITY};
+use super::options::{self, Options};
+use super::pull::{Request, deliver_or_wait};
+use crate::index::Entry;
+use crate::reply::CommandError;
+use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::context::Context;
+use crate::server::string::Argument;
+use crate::waiting::Patience;
+
+const NUMKEYS: Number = Number { token: "numkeys", name: "numkeys", min: 1, max: 1_024 };
+
+/// `MQ.MPULL numkeys queue [queue ...]`, and options.
+pub struct Mpull;
+
+impl Command for Mpull {
+    const SPEC: Spec = Spec {
+        name: "MQ.MPULL",
+        summary: "Delivers messages of the first of several queues that has some.",
+        complexity: "O(k) with k queues, and that of MQ.PULL.",
+        since: "0.1.0",
+        flags: "write",
+        blocking: true,
+        arity: -3,
+        key: Some(KeyUse::AccessAndUpdate),
+        arguments: &[
+            Arg::Queues(NUMKEYS),
+            Arg::Number(COUNT),
+            Arg::Number(VISIBILITY),
+            Arg::Number(BLOCK),
+            Arg::Name(CONSUMER),
+            Arg::Flag("ONDISCONNECT"),
+            Arg::FlagWithout("NOACK", NOT_WITH_NOACK),
+        ],
+    };
+
+    fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
+        super::answer(context, || mpull(context, arguments));
+    }
+}
+
+fn mpull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let [_, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let (queues, options) = options::counted(&NUMKEYS, rest)?;
+    let options = Options::read::<Mpull>(options)?;
+    let request = Request::read(context, &options)?;
+    let patience = options.number(&BLOCK).map(Patience::Milliseconds);
+    let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(queues.len());
+    for queue in queues {
+        let entry = super::entry(context, *queue)?;
+        if !entries.iter().any(|other| other.queue() == entry.queue()) {
+            entries.push(entry);
+        }
+    }
+    deliver_or_wait(context, &entries, request, patience, None)
+}
