@@ -180,6 +180,18 @@ fn more_slots_serve_groups_at_once_and_fewer_take_nothing_back() {
 }
 
 #[test]
+fn with_fewer_slots_a_group_leaves_the_line_until_it_has_a_free_one() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::GroupInflight, Some("3"));
+    let pushed = push_to(&mut server, &orders, &["a", "a", "a", "a"]);
+    let got = server.pull_with(&orders, 2, 1_000, ALL).unwrap();
+    server.configure(&orders, Setting::GroupInflight, Some("2"));
+    assert_eq!(server.pull(&orders, 1_000), None);
+    server.acknowledge(&orders, vec![got[1].claim()]);
+    assert_eq!(server.pull_all(&orders, 1_000), [pushed[2]]);
+}
+
+#[test]
 fn names_of_any_bytes_are_kept_apart() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     let longest = "n".repeat(256);

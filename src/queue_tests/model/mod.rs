@@ -166,21 +166,40 @@ impl Queue {
 
     /// The next moment at which something happens by itself.
     pub fn next_deadline(&self) -> Option<u64> {
-        let of_keys = self.keys.values().map(|key| key.until_ms);
+        let of_keys = self.keys.values().filter_map(|key| key.until_ms);
         let of_pause = match self.pause {
             Some(Pause::Until(until_ms)) => Some(until_ms),
             _ => None,
         };
-        of_keys.chain([of_pause, self.next_deadline_of_messages()]).flatten().min()
+        self.deadlines_of_messages().into_iter().chain(of_keys).chain(of_pause).min()
     }
 
-    pub fn next_deadline_of_messages(&self) -> Option<u64> {
+    pub fn deadlines_of_messages(&self) -> Vec<u64> {
         let of_messages = self.messages.values().flat_map(|message| match message.place {
             Place::Inflight { until_ms, .. } => [Some(until_ms), None],
             Place::Delayed { due_ms } => [Some(due_ms), message.expires_ms],
             Place::Waiting { .. } => [message.expires_ms, None],
         });
-        of_messages.flatten().min()
+        of_messages.flatten().collect()
+    }
+
+    /// The moments from `now` on at which something ends or begins, the next one first.
+    pub fn moments(&self, now: u64) -> Vec<u64> {
+        let aging = self.number("aging");
+        let mut moments = self.deadlines_of_messages();
+        moments.extend(self.keys.values().filter_map(|key| key.until_ms));
+        moments.extend(self.window.map(|(start_ms, _)| start_ms + self.number("rateperiod")));
+        if let Some(Pause::Until(until_ms)) = self.pause {
+            moments.push(until_ms);
+        }
+        moments.extend(self.messages.values().filter_map(|message| match message.place {
+            Place::Waiting { since_ms } if aging > 0 => Some(since_ms + aging),
+            Place::Inflight { .. } => message.expires_ms,
+            _ => None,
+        }));
+        moments.retain(|moment| *moment > now);
+        moments.sort();
+        moments
     }
 
     /// True if there is anything of the queue.

@@ -37,8 +37,8 @@ impl Model {
             .map(|(id, shown)| self.acknowledge(name, *id, *shown, Some(now)))
             .collect();
         self.sweep(name, now, pull.limit, pull.same_slot);
-        let deadline = self.queue(name).next_deadline_of_messages();
-        let more_due = deadline.is_some_and(|deadline| deadline <= now);
+        let deadlines = self.queue(name).deadlines_of_messages();
+        let more_due = deadlines.into_iter().any(|deadline| deadline <= now);
         if pull.limit > 0 {
             self.end_pause(name, now);
         }

@@ -30,7 +30,7 @@ const ERRORS: [&str; 2] = ["no disk", "timeout"];
 const LEAST_RUNS: u64 = 60;
 
 /// What every test must have met.
-const WANTED: [&str; 72] = [
+const WANTED: [&str; 77] = [
     "a delayed message joined its group",
     "a dead letter could not go back",
     "a dead letter of a group went back",
@@ -103,10 +103,17 @@ const WANTED: [&str; 72] = [
     "rejected a dead letter",
     "rescheduled",
     "restarted",
+    "swept",
+    "the turn of a group among others",
+    "the turn of those without a group",
+    "those without a group left the line",
+    "waited just until something happens",
 ];
 
 /// How often pushes of a run ask for something, in eighths.
 struct Taste {
+    /// How many names of groups there are.
+    names: usize,
     ttl: u8,
     groups: u8,
     priorities: u8,
@@ -167,8 +174,9 @@ fn random_ops_do_what_the_model_says() {
 
 fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
     let mut random = fastrand::Rng::with_seed(seed);
+    let names = random.usize(1..=GROUPS.len());
     let mut often = || [0, 1, 2, 4, 7][random.usize(..5)];
-    let taste = Taste { ttl: often(), groups: often(), priorities: often(), dedup: often() };
+    let taste = Taste { names, ttl: often(), groups: often(), priorities: often(), dedup: often() };
     let mut run = Run {
         random,
         taste,
@@ -221,7 +229,7 @@ impl Run {
             25..=28 => self.push_many(name),
             29..=56 => self.pull(name),
             57..=78 => self.settle(),
-            79..=86 => self.server.now_ms += self.random.u64(..150),
+            79..=86 => self.wait(name),
             87..=90 => self.sweep(name),
             91..=93 => self.configure(name),
             94..=95 => self.delete(name),
@@ -262,6 +270,19 @@ impl Run {
 
     fn one_of(&mut self, words: &[&'static str]) -> &'static str {
         words[self.random.usize(..words.len())]
+    }
+
+    /// Time passes: any, or just until the next thing happens, or until one of those after it.
+    fn wait(&mut self, name: &'static str) {
+        let moments = self.model.queue(name).moments(self.server.now_ms);
+        let wanted = if self.random.bool() { 0 } else { self.random.usize(..6) };
+        match moments.get(wanted) {
+            Some(moment) if !self.chance(3) => {
+                self.server.now_ms = *moment;
+                self.hit("waited just until something happens");
+            }
+            _ => self.server.now_ms += self.random.u64(..150),
+        }
     }
 
     fn sweep(&mut self, name: &'static str) {

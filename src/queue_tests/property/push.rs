@@ -72,7 +72,7 @@ impl Run {
             asked.ttl_ms = self.random.u64(1..150);
         }
         if self.likes(self.taste.groups) {
-            asked.group = Some(self.one_of(&GROUPS));
+            asked.group = Some(self.one_of(&GROUPS[..self.taste.names]));
         } else if self.likes(self.taste.priorities) {
             asked.priority = self.random.u8(..10);
         }
