@@ -223,6 +223,18 @@ fn a_pause_for_a_time_ends_by_itself_and_a_second_one_replaces_it() {
 }
 
 #[test]
+fn a_pause_is_over_at_its_last_millisecond_also_for_a_pull_that_does_not_sweep() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.push(&orders, b"x", 0);
+    server.pause(&orders, Some(100));
+    let no_sweep = Sweep { limit: 0, same_slot: false };
+    for (after_ms, length) in [(99, 0), (100, 1)] {
+        server.now_ms = START_MS + after_ms;
+        assert_eq!(server.pull_with(&orders, 1, 10, no_sweep).unwrap().len(), length);
+    }
+}
+
+#[test]
 fn to_resume_a_queue_that_is_not_paused_changes_nothing() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.resume(&orders);
