@@ -14,6 +14,7 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod every_feature;
 mod everything;
 mod harness;
 
@@ -39,6 +40,7 @@ mod extend;
 mod give_back;
 mod groups;
 mod headers;
+mod info_features;
 mod introspection;
 mod maxmemory;
 mod memory;
@@ -51,6 +53,7 @@ mod protocol;
 mod pull;
 mod push;
 mod remove;
+mod replicated_features;
 mod replication;
 mod replication_stream;
 mod scan;

@@ -83,7 +83,9 @@ fn the_order_of_the_fields_is_that_of_the_documentation() {
     };
     let head = ["id", "queue", "payload", "timestamp", "retry_count", "state"];
     let tail = ["headers", "priority", "expires_at"];
-    let expected = |middle: &[&str], end: &[&str]| [&head[..], middle, &tail[..], end].concat();
+    let expected = |middle: &[&'static str], end: &[&'static str]| {
+        [&head[..], middle, &tail[..], end].concat()
+    };
     assert_eq!(names(client.ask("MQ.PEEK orders")), expected(&[], &[]));
     let message = client.pull(&format!("orders {LONG} CONSUMER me"));
     let reply = client.ask("MQ.PEEK orders INFLIGHT");

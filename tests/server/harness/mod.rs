@@ -17,5 +17,5 @@ pub use message::{Message, bulk, entries, integer, items, strings, text_of};
 pub use redis::Value;
 pub use server::Server;
 pub use shown::{Shown, headers_of};
-pub use stream::{Command, short};
+pub use stream::{Command, ReplicationStream, short};
 pub use wait::{DEADLINE, eventually, now_ms, sleep_until_ms};
