@@ -211,6 +211,32 @@ fn deliveries_with_noack_take_no_slot() {
 }
 
 #[test]
+fn nothing_is_left_of_a_queue_whose_groups_and_other_messages_are_gone() {
+    let server = Server::start();
+    let mut client = server.client();
+    for how in ["ACK", "NOACK", "DEL"] {
+        push_all(&mut client, &["u1", "a1 a", "a2 a"]);
+        for _ in 0..3 {
+            match how {
+                "NOACK" => {
+                    client.ask("MQ.PULL orders NOACK");
+                }
+                _ => {
+                    let message = client.pull("orders");
+                    let line = match how {
+                        "ACK" => format!("MQ.ACK {}", message.delivery()),
+                        _ => format!("MQ.DEL orders {}", message.id),
+                    };
+                    assert_eq!(client.number(&line), 1);
+                }
+            }
+        }
+        assert_eq!(client.number("DBSIZE"), 0, "{how}");
+        assert_eq!(client.ask("MQ.QUEUES"), Value::Array(Vec::new()), "{how}");
+    }
+}
+
+#[test]
 fn groups_whose_names_are_alike_are_apart() {
     let server = Server::start();
     let mut client = server.client();

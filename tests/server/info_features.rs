@@ -28,7 +28,7 @@ fn priorities_in_use_are_counted_the_highest_first() {
     let nested = entries(&resp3).into_iter().find(|(name, _)| name == "priorities").expect("it").1;
     assert_eq!(matches!(nested, Value::Map(_)), facts().modules_reply_with_maps());
     client.pull_batch("orders COUNT 4");
-    client.pull_batch("orders COUNT 4 NOACK");
+    client.ask("MQ.PULL orders COUNT 4 NOACK");
     assert_eq!(priorities(&mut client, "orders"), []);
 }
 

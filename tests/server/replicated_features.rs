@@ -98,7 +98,7 @@ fn what_changes_nothing_replicates_nothing() {
         "MQ.PUSH orders x HEADERS 2 a b a c".into(),
         "MQ.PUSH orders x DELAY 1 AT 1".into(),
         "MQ.MPUSH wrong 1 x".into(),
-        "MQ.PUSH wrong x GROUP a".into(),
+        "MQ.PUSH wrong x".into(),
         "MQ.PEEK orders".into(),
         "MQ.PEEK orders INFLIGHT".into(),
         "MQ.PEEK orders DELAYED OFFSET 1 COUNT 5".into(),
