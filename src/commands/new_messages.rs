@@ -35,6 +35,9 @@ impl<'a> Wishes<'a> {
     ) -> Result<Self, CommandError> {
         let defaults = settings(store, &[Setting::Delay, Setting::Ttl])?;
         let due_at_ms = due_at_ms(options, now_ms, defaults.delay_ms);
+        if options.is_empty() && defaults.ttl_ms == 0 {
+            return Ok(Self { due_at_ms, with: None });
+        }
         let ttl_ms = options.number(&TTL).unwrap_or(defaults.ttl_ms);
         let expires_at_ms = (ttl_ms > 0).then(|| now_ms.saturating_add(ttl_ms));
         let with = With {

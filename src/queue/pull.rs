@@ -78,6 +78,9 @@ pub(super) fn pull<S: Store>(
     if pull.sweep.limit > 0 {
         store.require(&Part::ALL)?;
     }
+    if let Mode::Receipt { consumer: Some(_), .. } = pull.delivery {
+        store.require(&[Part::Notes])?;
+    }
     let mut pulled = Pulled::nothing();
     if !pull.acknowledged.is_empty() {
         pulled.settled =

@@ -102,6 +102,11 @@ pub(super) fn find_ready<S: Store>(store: &mut S, ids: &BTreeSet<MessageId>) -> 
 
 fn delete_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) -> bool {
     let note = store.note(id).unwrap_or(None);
+    if note.is_none() {
+        // Its note may have been there and be unreadable.
+        store.remove_expiring(id);
+        store.remove_dead(id);
+    }
     let slot = place::take_out(store, id, note.as_ref().unwrap_or(&Note::default()));
     let Some(slot) = slot else { return false };
     place::forget(store, effects, id, note.as_ref(), slot);

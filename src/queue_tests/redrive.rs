@@ -139,7 +139,8 @@ fn one_whose_target_cannot_take_it_stays_and_is_not_counted() {
 #[test]
 fn a_target_of_the_wrong_type_is_passed_over() {
     use crate::store::{keys, memory::Value};
-    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let (mut server, orders, dead) =
+        (Server::to_be_harmed(), queue("orders"), queue("{orders}:dead"));
     kill(&mut server, &orders, &Asked::default());
     let key = keys::key(&orders, Part::Messages);
     server.database.borrow_mut().insert(key.clone(), Value::Text);

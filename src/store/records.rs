@@ -47,6 +47,9 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
     }
 
     fn headers(&self) -> Vec<Header<'_>> {
+        if self.payload_start == record::HEAD {
+            return Vec::new();
+        }
         record::decode_body(self.bytes.as_ref()).map(|body| body.headers).unwrap_or_default()
     }
 
@@ -379,6 +382,8 @@ impl<K: Keyspace> Store for Records<K> {
             self.0.delete(Part::Messages, &id.0);
         }
         self.remove_note(id);
+        self.remove_expiring(id);
+        self.remove_dead(id);
     }
 
     fn settings(&mut self, wanted: &[Setting]) -> Settings {

@@ -98,7 +98,7 @@ impl<'a> ServerKeyspace<'a> {
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn key_to_add(&mut self, part: Part) -> Option<&mut Key> {
         let index = part as usize;
-        if let (Opened::Absent, Access::Write) = (&self.open[index], self.access) {
+        if !matches!(self.open[index], Opened::Open(_)) && self.access == Access::Write {
             let key = Key::open(self.context, &self.names.parts[index], Access::Write);
             self.open[index] = key.map_or(Opened::Absent, Opened::Open);
         }

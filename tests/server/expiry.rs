@@ -121,8 +121,8 @@ fn let_expire_at_once(server: &Server, count: usize) {
     for _ in 0..count / 20_000 {
         client.reply(&["EVAL", push, "1", "orders"]).expect("messages pushed");
     }
-    server.raw_replies(&vec!["MQ.PULL orders COUNT 10000 VISIBILITY 4000"; count / 10_000]);
-    let last_end = now_ms() + 4000;
+    server.raw_replies(&vec!["MQ.PULL orders COUNT 10000 VISIBILITY 8000"; count / 10_000]);
+    let last_end = now_ms() + 8000;
     assert_eq!(client.number("ZCARD mq:{orders}:inflight"), count as i64, "too slow for the test");
     let sleep_seconds = (last_end + 5 - now_ms()) as f64 / 1000.0;
     client.ask(&format!("DEBUG SLEEP {sleep_seconds}"));
