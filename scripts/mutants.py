@@ -187,6 +187,12 @@ FAULTS = [
     ("a group that is free again wakes nobody", "src/queue/group.rs",
      "    effects.became_ready |= can_be_served;\n", "", "lib"),
 
+    ("a message that is acknowledged late still holds its slot", "src/queue/place.rs",
+     "store.remove_delayed(id) {\n        slot_when_delayed(note)",
+     "store.remove_delayed(id) {\n        None", "lib"),
+    ("a busy group stays in the line", "src/queue/group.rs",
+     "(false, true) => store.remove_turn(group),", "(false, true) => {}", "lib"),
+
     # DEDUP
     ("a key holds after its window", "src/queue/dedup.rs", "until_ms > dedup.now_ms", "until_ms > 0",
      "lib"),
@@ -239,7 +245,7 @@ FAULTS = [
      "        effects.counts.refused_full = messages.len() as u64;\n", "", "lib"),
     ("a push to a full queue is answered as if it were done", "src/commands/new_messages.rs",
      "Outcome::Pushed(Pushed::Full) => Err(CommandError::QueueFull),",
-     "Outcome::Pushed(Pushed::Full) => Ok(Pushed::Added),", "limits mpush"),
+     "Outcome::Pushed(Pushed::Full) => Ok(Pushed::Added),", "mpush"),
 
     # PULL
     ("a pull acknowledges after what is due came back", "src/queue/pull.rs",
@@ -323,6 +329,8 @@ FAULTS = [
      "store.grouped(skip.saturating_sub(ungrouped), missing)", "store.grouped(0, missing)", "lib"),
     ("a message in flight is found as ready", "src/queue/look.rs",
      "Some((_, until_ms)) => State::Inflight(until_ms),", "Some(_) => State::Ready,", "lib"),
+    ("a delayed message is found as ready", "src/queue/look.rs",
+     "Some(due_at_ms) => State::Delayed(due_at_ms),", "Some(_) => State::Ready,", "lib"),
 
     # DEL, PURGE, DROP, RESCHEDULE, REDRIVE
     ("the delivery of a deleted message runs on", "src/queue/remove.rs",
@@ -337,6 +345,8 @@ FAULTS = [
      "matches!(part, Part::Config | Part::Damaged)", "matches!(part, Part::Damaged)", "lib"),
     ("a drop leaves what is damaged", "src/queue/remove.rs",
      "    clear(store, effects, Part::Damaged);\n", "", "lib"),
+    ("a drop leaves settings", "src/queue/remove.rs",
+     "    clear(store, effects, Part::Config);\n", "", "lib"),
     ("a message that is rescheduled to now waits for the sweep", "src/queue/reschedule.rs",
      "if due_at_ms <= now_ms {", "if due_at_ms < now_ms {", "lib"),
     ("a rescheduled message overtakes those that wait", "src/queue/reschedule.rs",
@@ -363,6 +373,9 @@ FAULTS = [
     ("dead letters go back to another slot", "src/queue/redrive.rs",
      "let is_elsewhere = request.same_slot && ", "let is_elsewhere = false && ", "lib"),
 
+    ("dead letters go where the user may not write", "src/commands/redrive.rs",
+     "Some(false) => return Err(CommandError::NoPermission),", "Some(false) => {}", "redrive_access"),
+
     # PAUSE, MAXINFLIGHT, RATE
     ("a paused queue delivers", "src/queue/limits.rs",
      "    if is_paused(store, now_ms) {", "    if false {", "lib"),
@@ -370,6 +383,9 @@ FAULTS = [
      "until_ms == 0 || until_ms > now_ms", "until_ms > now_ms", "lib"),
     ("a pause lasts a millisecond too long", "src/queue/limits.rs",
      "until_ms == 0 || until_ms > now_ms", "until_ms == 0 || until_ms >= now_ms", "lib"),
+    ("a second pause does not replace the first", "src/queue/pause.rs",
+     "if store.memo(Memo::PausedUntil) != Some(stored) {",
+     "if store.memo(Memo::PausedUntil).is_none() {", "lib"),
     ("a resume wakes nobody", "src/queue/pause.rs", "    effects.became_ready = true;\n", "", "lib"),
     ("the end of a pause is no deadline", "src/queue/pause.rs",
      "        effects.next_due.add(until_ms);\n", "", "lib"),
@@ -406,9 +422,11 @@ FAULTS = [
     ("the age of a delivery is that of its message", "src/queue/look.rs",
      "delivery.receipt.timestamp_ms()", "delivery.id.timestamp_ms()", "lib"),
     ("the number of groups is that of turns", "src/commands/info.rs",
-     '("groups", store.len(Part::Groups))', '("groups", store.len(Part::Turns))', "info"),
+     '("groups", store.len(Part::Groups))', '("groups", store.len(Part::Turns))', "introspection"),
     ("the rate's window is not shown", "src/commands/info.rs",
-     "store.memo(Memo::RateWindowCount).unwrap_or(0)", "0", "info"),
+     "store.memo(Memo::RateWindowCount).unwrap_or(0)", "0", "introspection"),
+    ("a counter of INFO is another one", "src/commands/info.rs",
+     '(c"redriven", counts.redriven)', '(c"redriven", counts.dead)', "introspection"),
 
     # CHECK
     ("a check does not count a place without a body", "src/store/check/read.rs",
@@ -445,11 +463,16 @@ FAULTS = [
     ("a redrive from elsewhere goes to another slot", "src/queue/op.rs",
      "Op::GiveBack { same_slot, .. } | Op::Redrive { same_slot, .. } =>",
      "Op::GiveBack { same_slot, .. } =>", "lib"),
-    ("a purge is not replicated", "src/execute.rs",
+    ("a pause is not replicated", "src/execute.rs",
      "    if effects.changed {\n        context.signal_modified(entry.names.name());\n"
      "        context.replicate(",
-     "    if effects.changed && !matches!(op, Op::Purge) {\n"
-     "        context.signal_modified(entry.names.name());\n        context.replicate(", "everything"),
+     "    if effects.changed && !matches!(op, Op::Pause { .. }) {\n"
+     "        context.signal_modified(entry.names.name());\n        context.replicate(", "pause::"),
+    ("a redrive is not replicated", "src/execute.rs",
+     "    if effects.changed {\n        context.signal_modified(entry.names.name());\n"
+     "        context.replicate(",
+     "    if effects.changed && !matches!(op, Op::Redrive { .. }) {\n"
+     "        context.signal_modified(entry.names.name());\n        context.replicate(", "redrive::"),
 ]
 
 
