@@ -3,7 +3,7 @@
 use super::arguments::{DEDUP, GROUP, PRIORITY, RANK, TTL, WHEN, WINDOW, due_at_ms};
 use super::headers;
 use super::options::Options;
-use crate::execute::{Body, settings};
+use crate::execute::{Body, setting};
 use crate::queue::Outcome;
 use crate::queue::op::{Dedup, Line, With};
 use crate::queue::push::Pushed;
@@ -33,9 +33,12 @@ impl<'a> Wishes<'a> {
         store: &mut impl Store,
         now_ms: u64,
     ) -> Result<Self, CommandError> {
-        let defaults = settings(store, &[Setting::Delay, Setting::Ttl])?;
-        let due_at_ms = due_at_ms(options, now_ms, defaults.delay_ms);
-        let ttl_ms = options.number(&TTL).unwrap_or(defaults.ttl_ms);
+        let due_at_ms = due_at_ms(options, now_ms, setting(store, Setting::Delay)?);
+        let default_ttl_ms = store.number(Setting::Ttl);
+        if options.is_empty() && default_ttl_ms == 0 {
+            return Ok(Self { due_at_ms, with: None });
+        }
+        let ttl_ms = options.number(&TTL).unwrap_or(default_ttl_ms);
         let expires_at_ms = (ttl_ms > 0).then(|| now_ms.saturating_add(ttl_ms));
         let with = With {
             expires_at_ms,
@@ -70,7 +73,7 @@ fn dedup<'a, A: AsRef<[u8]>>(
     }
     let window_ms = match options.number(&WINDOW) {
         Some(window_ms) => window_ms,
-        None => settings(store, &[Setting::DedupWindow])?.dedup_window_ms,
+        None => setting(store, Setting::DedupWindow)?,
     };
     Ok(Some(Dedup { key, now_ms, until_ms: Some(now_ms.saturating_add(window_ms)) }))
 }

@@ -112,6 +112,12 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
         if has_required && fit { Ok(()) } else { Err(CommandError::Syntax) }
     }
 
+    /// True if no option was given.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.given == 0
+    }
+
     /// True if this option was given.
     #[inline]
     pub fn has(&self, token: &str) -> bool {

@@ -10,7 +10,7 @@ use crate::store::memory::Value;
 #[test]
 fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
     for part in Part::ALL {
-        let (mut server, orders) = (Server::new(), queue("orders"));
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
         server.push(&orders, b"a", 0);
         server.push(&orders, b"b", 5);
         let claims = vec![Claim { id: server.new_id(), receipt: Receipt(1) }];
@@ -78,7 +78,7 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
 
 #[test]
 fn an_unreadable_record_is_set_aside_and_the_queue_goes_on() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     server.push(&orders, b"before", 0);
     server.store(&orders).0.push_back(Part::Ready, b"garbage");
     let after = server.push(&orders, b"after", 0);
@@ -113,7 +113,7 @@ fn every_kind_of_damage_is_met_once_and_loses_no_body() {
         ),
     ];
     for (what, harm, corruption, set_aside) in cases {
-        let (mut server, orders) = (Server::new(), queue("orders"));
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
         let id = server.push(&orders, b"x", 0);
         let got = server.pull(&orders, 10).unwrap();
         server.give_back(&orders, vec![got.claim()], None);
@@ -128,7 +128,7 @@ fn every_kind_of_damage_is_met_once_and_loses_no_body() {
 
 #[test]
 fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let id = server.push(&orders, b"x", 0);
     let delayed = server.push(&orders, b"y", 10);
     server.pull(&orders, 10).unwrap();
@@ -145,7 +145,7 @@ fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
 
 #[test]
 fn moments_out_of_range_do_no_harm() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let mut store = server.store(&orders);
     for score in [f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 0.5] {
         store.0.add(Part::Inflight, &[1; 24], score);

@@ -206,6 +206,6 @@ fn what_is_not_delayed_is_not_rescheduled() {
 fn to_repair_a_sound_queue_changes_nothing() {
     let (mut server, orders, _) = filled();
     let length = server.log.len();
-    server.run(&orders, &Op::Repair).unwrap();
+    assert_eq!(server.repair(&orders), []);
     assert_eq!(server.log.len(), length);
 }

@@ -15,8 +15,10 @@ mod rules;
 mod ttl;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::queue::finding::Finding;
 use crate::queue::message::{Body, Death, DeathReason, Header, MessageId, Note, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Op, Return, Sweep, With};
@@ -24,6 +26,7 @@ use crate::queue::push::Pushed as Answer;
 use crate::queue::settings::Setting;
 use crate::queue::store::{Part, Store};
 use crate::queue::{Counts, Effects, Outcome, QueueError, Settled, apply};
+use crate::store::keys;
 use crate::store::memory::{Database, MemoryKeyspace};
 use crate::store::record;
 use crate::store::records::Records;
@@ -126,6 +129,22 @@ struct Server {
     /// What the last pull said: more is due than its sweep was allowed to move.
     more_due: bool,
     prints_ops: bool,
+    /// The test harms a queue by hand: what a check finds in the end does not matter.
+    is_harmed: bool,
+}
+
+/// Whatever a test did, a check finds nothing in its queues in the end.
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.is_harmed || std::thread::panicking() {
+            return;
+        }
+        let keys = self.database.borrow().keys().cloned().collect::<Vec<_>>();
+        let queues = keys.iter().map(|key| keys::queue_of(key).unwrap());
+        for queue in queues.collect::<BTreeSet<_>>() {
+            assert_eq!(self.repair(&queue), []);
+        }
+    }
 }
 
 /// A moment to begin with.
@@ -158,7 +177,15 @@ impl Server {
             last_effects: None,
             more_due: false,
             prints_ops: false,
+            is_harmed: false,
         }
+    }
+
+    /// One whose queues are harmed by hand.
+    fn to_be_harmed() -> Self {
+        let mut server = Self::new();
+        server.is_harmed = true;
+        server
     }
 
     fn store(&self, queue: &QueueName) -> Records<MemoryKeyspace> {
@@ -376,6 +403,14 @@ impl Server {
     ) -> Vec<Settled> {
         let now_ms = self.now_ms;
         self.settle(queue, &Op::Extend { now_ms, deliveries, visibility_ms })
+    }
+
+    /// What a check finds. It must be nothing, so that nothing is repaired.
+    fn repair(&mut self, queue: &QueueName) -> Vec<(Finding, u64)> {
+        match self.run(queue, &Op::Repair).unwrap().0 {
+            Outcome::Repaired(findings) => findings,
+            _ => panic!("a repair has another outcome"),
+        }
     }
 
     /// Those of the last op that had some.

@@ -170,7 +170,8 @@ fn an_op_from_elsewhere_can_be_kept_to_its_slot() {
 #[test]
 fn a_target_of_the_wrong_type_is_passed_over() {
     use crate::store::{keys, memory::Value};
-    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let (mut server, orders, dead) =
+        (Server::to_be_harmed(), queue("orders"), queue("{orders}:dead"));
     kill(&mut server, &orders, &Asked::default());
     let key = keys::key(&orders, Part::Messages);
     server.database.borrow_mut().insert(key.clone(), Value::Text);

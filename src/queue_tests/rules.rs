@@ -265,7 +265,7 @@ fn a_dead_message_never_dies_again_and_its_receipts_go_on_rising() {
 
 #[test]
 fn a_message_whose_grave_has_the_wrong_type_stays() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     server.configure(&orders, Setting::MaxRetries, Some("0"));
     let key = keys::key(&queue("{orders}:dead"), Part::Messages);
     server.database.borrow_mut().insert(key.clone(), Value::Text);
@@ -381,7 +381,7 @@ fn settings_that_are_set_to_what_they_are_change_nothing() {
 
 #[test]
 fn a_stored_setting_that_is_none_counts_as_its_default() {
-    let (server, orders) = (Server::new(), queue("orders"));
+    let (server, orders) = (Server::to_be_harmed(), queue("orders"));
     let mut store = server.store(&orders);
     store.0.put(Part::Config, b"visibility", b"-5");
     store.0.put(Part::Config, b"maxretries", b"7");

@@ -51,6 +51,9 @@ const HASH_DELETE: *mut raw::RedisModuleString = ptr::without_provenance_mut(1);
 /// the server finds entries directly. bench/README.md has the difference.
 const COMPACT: u64 = 16;
 
+/// The longest member without a name of a client's in it: an id and a receipt.
+const SHORT: usize = 24;
+
 /// More than the server keeps in its compact form (64 bytes, unless the operator raised that limit),
 /// and longer than any entry of ours: clients choose the names of groups and deduplication keys, which
 /// may be 256 bytes, and a member with a name in it may be 281.
@@ -223,7 +226,17 @@ impl Key {
 
     /// Sorted set: adds a member or changes its score.
     pub fn add(&mut self, member: &ServerString, score: f64) {
+        // Redis 6.0.16 does not survive that a member which is too long for the compact form is the
+        // first of a sorted set.
+        let is_long_and_first = member.as_ref().len() > SHORT && self.len() == 0;
+        let empty = is_long_and_first.then(|| ServerString::new(b""));
+        if let Some(empty) = &empty {
+            api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, empty.as_ptr(), ptr::null_mut()));
+        }
         api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, member.as_ptr(), ptr::null_mut()));
+        if let Some(empty) = &empty {
+            self.remove(empty);
+        }
         if self.len() == COMPACT {
             let long = ServerString::new(&TOO_LONG);
             api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, long.as_ptr(), ptr::null_mut()));

@@ -59,7 +59,7 @@ pub struct BodyRecord<'a> {
 /// less than 2^43 ms), and tell the format:
 /// byte 5 is `aaapbbbb`, a from byte 0 of the id and b from its byte 6, and byte 7 begins with `10`.
 /// The bit p is 1 if the payload follows at once, and 0 if the headers stand before it.
-const HEAD: usize = 15;
+pub const HEAD: usize = 15;
 const NO_HEADERS: u8 = 0x10;
 
 /// The bytes of a record, in room that the next one uses again: on the way of a message every

@@ -47,6 +47,9 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
     }
 
     fn headers(&self) -> Vec<Header<'_>> {
+        if self.payload_start == record::HEAD {
+            return Vec::new();
+        }
         record::decode_body(self.bytes.as_ref()).map(|body| body.headers).unwrap_or_default()
     }
 
@@ -393,6 +396,13 @@ impl<K: Keyspace> Store for Records<K> {
             }
         }
         settings
+    }
+
+    fn number(&mut self, setting: Setting) -> u64 {
+        if self.0.len(Part::Config) == 0 {
+            return setting.default_number();
+        }
+        self.settings(&[setting]).value(setting).map_or(0, |number| *number)
     }
 
     fn setting(&mut self, setting: Setting) -> Option<Vec<u8>> {

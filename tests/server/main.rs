@@ -14,6 +14,7 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod every_feature;
 mod everything;
 mod harness;
 
@@ -32,20 +33,31 @@ mod config;
 mod damaged_records;
 mod databases;
 mod dead_letters;
+mod dedup;
 mod disconnect;
 mod expiry;
 mod extend;
 mod give_back;
+mod groups;
+mod headers;
+mod info_features;
 mod introspection;
 mod maxmemory;
 mod memory;
+mod mpush;
+mod peek;
 mod persistence;
+mod priorities;
 mod promotion;
 mod protocol;
 mod pull;
 mod push;
+mod remove;
+mod replicated_features;
 mod replication;
 mod replication_stream;
 mod scan;
+mod schedule;
+mod ttl;
 mod unload;
 mod wrong_types;

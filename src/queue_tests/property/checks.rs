@@ -68,6 +68,8 @@ impl Run {
                 continue;
             }
             let queue_name = queue(name);
+            let found = self.server.store(&queue_name).check();
+            assert_eq!(found, [], "step {step}: MQ.CHECK of {name}");
             let default = Queue::default();
             let queue = self.model.queues.get(name).unwrap_or(&default);
             let len = |part| self.server.len(&queue_name, part);

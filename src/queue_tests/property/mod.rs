@@ -208,9 +208,6 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
         *run.server.replayed().borrow(),
         "the log gives another state"
     );
-    for name in NAMES {
-        run.repair(name);
-    }
     for (what, count) in run.model.hits {
         *run.hits.entry(what).or_default() += count;
     }
