@@ -126,7 +126,11 @@ fn a_pull_never_delivers_what_its_sweep_had_no_room_to_discard() {
     let one = Sweep { limit: 1, same_slot: false };
     assert_eq!(server.pull_with(&orders, 5, 100, one).unwrap(), []);
     assert!(server.more_due);
+    let none = Sweep { limit: 0, same_slot: false };
+    assert_eq!(server.pull_with(&orders, 5, 100, none).unwrap(), []);
+    assert!(server.more_due, "so the client asks again, with a sweep");
     assert_eq!(server.pull_with(&orders, 5, 100, one).unwrap()[0].id, good);
+    assert!(!server.more_due);
 }
 
 #[test]

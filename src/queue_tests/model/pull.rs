@@ -25,7 +25,7 @@ pub struct Pull<'a> {
 pub struct Pulled {
     pub acknowledged: Vec<i64>,
     pub messages: Vec<(Id, Message)>,
-    /// What the limit of the sweep left is due, too.
+    /// The sweep left what is due, too, or there was none and an expired head.
     pub more_due: bool,
 }
 
@@ -38,14 +38,16 @@ impl Model {
             .collect();
         self.sweep(name, now, pull.limit, pull.same_slot);
         let deadlines = self.queue(name).deadlines_of_messages();
-        let more_due = deadlines.into_iter().any(|deadline| deadline <= now);
+        let mut more_due = false;
         if pull.limit > 0 {
+            more_due = deadlines.into_iter().any(|deadline| deadline <= now);
             self.end_pause(name, now);
         }
         let mut messages = Vec::new();
         for _ in 0..self.allowed(name, pull) {
             let Some(id) = self.next(name, now) else { break };
             if self.message(name, id).is_expired(now) {
+                more_due = true;
                 self.hit("a pull ended at an expired head");
                 break;
             }
