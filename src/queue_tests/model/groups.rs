@@ -47,10 +47,15 @@ impl Model {
 
     /// Another GROUPINFLIGHT: every group that waits is looked at, short names first.
     pub(super) fn settle_all(&mut self, name: &'static str) {
+        let before = self.queue(name).turns.len();
         for group in self.queue(name).groups() {
             if self.queue(name).of_group(group, Message::is_waiting) > 0 {
                 self.settle(name, Some(group));
             }
+        }
+        let after = self.queue(name).turns.len();
+        if after != before {
+            self.hit(if after > before { "more slots" } else { "fewer slots" });
         }
     }
 

@@ -6,7 +6,11 @@ impl Run {
     pub(super) fn configure(&mut self, name: &'static str) {
         let number = self.random.u64(..5);
         // None is the default; it comes more often where a limit would stop the run.
-        let (setting, number) = match self.random.u8(..14) {
+        let queue_of = self.model.queue(name);
+        let is_busy = |group: &str| queue_of.of_group(group, |message| !message.is_waiting()) > 0;
+        let in_line = queue_of.turns.iter().any(|group| !group.is_empty() && is_busy(group));
+        let kind = if in_line && self.random.bool() { 8 } else { self.random.u8(..14) };
+        let (setting, number) = match kind {
             0 => (Setting::MaxRetries, number.checked_sub(1)),
             1 => (Setting::Backoff, Some(number * 20).filter(|ms| *ms > 0)),
             2 => (Setting::BackoffMax, Some(number * 30 + 10)),
