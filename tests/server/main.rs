@@ -14,10 +14,6 @@
     reason = "a test that panics is a test that fails"
 )]
 
-mod every_feature;
-mod everything;
-mod harness;
-
 mod acknowledge;
 mod acl;
 mod apply;
@@ -30,28 +26,42 @@ mod cluster;
 mod cluster_moves;
 mod commands_described;
 mod config;
+mod consumer;
 mod damaged_records;
 mod databases;
 mod dead_letters;
 mod dedup;
 mod disconnect;
+mod every_feature;
+mod everything;
+mod exactly_once;
 mod expiry;
 mod extend;
 mod give_back;
 mod groups;
+mod harness;
 mod headers;
+mod in_transactions;
 mod info_features;
 mod introspection;
+mod limits;
 mod maxmemory;
 mod memory;
+mod mpull;
 mod mpush;
+mod nack;
+mod pause;
 mod peek;
 mod persistence;
 mod priorities;
 mod promotion;
 mod protocol;
 mod pull;
+mod pull_noack;
+mod pull_with_ack;
 mod push;
+mod redrive;
+mod redrive_access;
 mod remove;
 mod replicated_features;
 mod replication;
@@ -60,4 +70,7 @@ mod scan;
 mod schedule;
 mod ttl;
 mod unload;
+mod waking;
+mod writes_paused;
 mod wrong_types;
+
