@@ -37,6 +37,8 @@ mod disconnect;
 mod exactly_once;
 mod expiry;
 mod extend;
+mod features_kept;
+mod features_replicated;
 mod give_back;
 mod in_transactions;
 mod introspection;
