@@ -170,10 +170,15 @@ fn random_commands_leave_master_replica_and_file_the_same() {
             assert!(is_expected, "{line}: {error} (seed {seed})");
         }
     }
+    let counters = client.info("mq");
+    for counter in
+        ["expired", "dead", "nacked", "ttl_expired", "deduplicated", "redriven", "deleted"]
+    {
+        assert_ne!(counters[&format!("mq_{counter}")], "0", "{counter} (seed {seed})");
+    }
     // All that ends by time ends within 100 ms, the settings stay.
     for queue in ["orders", "mails"] {
-        let lines = format!("MQ.PAUSE {queue}");
-        client.ask(&lines);
+        client.ask(&format!("MQ.PAUSE {queue}"));
     }
     eventually("nothing is due any more", || {
         let count =
