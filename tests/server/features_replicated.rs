@@ -139,9 +139,9 @@ fn random_line(random: &mut fastrand::Rng, deliveries: &[Message], round: u32) -
             let (rate, limit) = (random.u8(0..6), random.u8(0..6));
             let groups = random.u8(1..3);
             let limits = format!("RATE {rate} RATEPERIOD {short} MAXINFLIGHT {limit}");
-            format!("MQ.CONFIG {queue} {limits} GROUPINFLIGHT {groups} MAXRETRIES {}", groups)
+            format!("MQ.CONFIG {queue} {limits} GROUPINFLIGHT {groups} MAXRETRIES {groups}")
         }
-        _ if round % 40 == 0 => format!("MQ.PURGE {queue}"),
+        _ if round.is_multiple_of(40) => format!("MQ.PURGE {queue}"),
         _ => format!("MQ.PULL {queue} VISIBILITY {short}"),
     }
 }
