@@ -77,4 +77,3 @@ mod unload;
 mod waking;
 mod writes_paused;
 mod wrong_types;
-
