@@ -1,367 +1,32 @@
 #!/usr/bin/env python3
 """What redis-mq costs a server, beside plain lists and Streams on that same server.
 
-Starts servers of its own (loopback, a free port, a temporary folder, nothing saved) and prints three
-comparisons as markdown: server CPU per message, memory per waiting message, and the cost of a push
-while many clients wait. Every reply is checked: an error, a missing message or a wrong order ends the
-bench. It holds no test of the queue and asserts no time.
+Starts servers of its own (loopback, a free port, a temporary folder, nothing saved) and prints its
+comparisons as markdown: server CPU per message, memory per waiting message, the cost of a push while
+many clients wait, and (features.py) what priorities, deduplication and groups cost. Every reply is
+checked: an error, a missing message or a wrong order ends the bench. It holds no test of the queue and
+asserts no time.
 
-Standard library only, and no code but the client, the workloads and the tables.
+Standard library only.
 """
 
 import argparse
 import os
-import random
 import resource
 import selectors
 import shutil
-import socket
 import statistics
-import string
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
+from features import FEATURES, features_part
+from server import Connection, Server, command, expect
+from tables import middle_half, note, table, verdict
+from workloads import FILL, YEAR_MS, Lists, Mq, Streams, drive, fill, measure_cpu, payloads
+
 PROJECT = Path(__file__).resolve().parent.parent
-PAYLOAD_BYTES = 100
 ROUNDS = (100, 1000)
-YEAR_MS = 31_536_000_000
-
-
-# ---- the client ----------------------------------------------------------------------------------
-
-
-class ServerError(Exception):
-    """An error reply, or a reply that is not what the workload must get."""
-
-
-def command(*words):
-    """One command in the wire form."""
-    parts = [b"*%d\r\n" % len(words)]
-    for word in words:
-        word = word if isinstance(word, bytes) else str(word).encode()
-        parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
-    return b"".join(parts)
-
-
-def parse(buffer, at):
-    """The RESP2 reply that starts at `at`, and where it ends. ValueError: it is not all there yet."""
-    end = buffer.index(b"\r\n", at)
-    kind = buffer[at]
-    if kind == 36:  # $ bulk string
-        length = int(buffer[at + 1 : end])
-        if length < 0:
-            return None, end + 2
-        start = end + 2
-        stop = start + length
-        if stop + 2 > len(buffer):
-            raise ValueError("incomplete")
-        return buffer[start:stop], stop + 2
-    if kind == 58:  # : integer
-        return int(buffer[at + 1 : end]), end + 2
-    if kind == 42:  # * array
-        length = int(buffer[at + 1 : end])
-        if length < 0:
-            return None, end + 2
-        items = []
-        at = end + 2
-        for _ in range(length):
-            item, at = parse(buffer, at)
-            items.append(item)
-        return items, at
-    if kind == 43:  # + simple string
-        return buffer[at + 1 : end], end + 2
-    if kind == 45:  # - error
-        raise ServerError(buffer[at + 1 : end].decode(errors="replace"))
-    raise ServerError(f"not RESP2: {buffer[at:at + 40]!r}")
-
-
-class Connection:
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def close(self):
-        self.socket.close()
-
-    def send(self, pipeline):
-        self.socket.sendall(pipeline)
-
-    def replies(self, count):
-        """The next `count` replies. Nothing may follow them."""
-        got = []
-        buffer = b""
-        at = 0
-        while len(got) < count:
-            data = self.socket.recv(1 << 20)
-            if not data:
-                raise ServerError("the server closed the connection")
-            buffer = buffer[at:] + data
-            at = 0
-            while len(got) < count:
-                try:
-                    reply, at = parse(buffer, at)
-                except ValueError:
-                    break
-                got.append(reply)
-        if at != len(buffer):
-            raise ServerError(f"more replies than commands: {buffer[at:at + 40]!r}")
-        return got
-
-    def run(self, pipeline, count):
-        self.send(pipeline)
-        return self.replies(count)
-
-    def call(self, *words):
-        return self.run(command(*words), 1)[0]
-
-    def info(self, section):
-        text = self.call("INFO", section).decode()
-        return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-
-    def cpu_us(self):
-        """CPU that the server process has used, all its threads, user and system."""
-        cpu = self.info("cpu")
-        return (float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])) * 1e6
-
-
-def expect(what, got, wanted):
-    if got != wanted:
-        raise ServerError(f"{what}: got {str(got)[:200]}, expected {str(wanted)[:200]}")
-
-
-# ---- the server ----------------------------------------------------------------------------------
-
-
-class Server:
-    """A server of our own; `with` stops it and removes its folder."""
-
-    def __init__(self, binary, module, aof=False, clients=100):
-        self.binary = binary
-        self.module = module
-        self.aof = aof
-        self.clients = clients
-
-    def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix="mq-bench-")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process = subprocess.Popen(
-            [
-                self.binary,
-                *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", self.folder),
-                *("--logfile", os.path.join(self.folder, "log"), "--save", ""),
-                *("--maxclients", str(self.clients), "--tcp-backlog", "511"),
-                *("--appendonly", "yes" if self.aof else "no", "--appendfsync", "everysec"),
-                *("--auto-aof-rewrite-percentage", "0"),
-                *("--loadmodule", str(self.module)),
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                self.control = Connection(self.port)
-                break
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    log = Path(self.folder, "log")
-                    text = log.read_text() if log.exists() else "(it wrote no log)"
-                    self.stop()
-                    raise SystemExit(f"{self.binary} did not start:\n{text}") from None
-                time.sleep(0.02)
-        server = self.control.info("server")
-        brand = "Valkey" if "valkey_version" in server else "Redis"
-        self.name = f"{brand} {server.get('valkey_version', server['redis_version'])}"
-        # The clock of that process's CPU time, as clock_getcpuclockid(3) makes it: it reads without
-        # asking the server, and counts the same thing as INFO does.
-        self.cpu_clock = (~int(server["process_id"]) << 3) | 2
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
-        if hasattr(self, "control"):
-            self.control.close()
-        self.process.terminate()
-        self.process.wait(30)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def cpu_ns(self):
-        return time.clock_gettime_ns(self.cpu_clock)
-
-    def await_blocked(self, clients):
-        deadline = time.monotonic() + 60
-        while (blocked := int(self.control.info("clients")["blocked_clients"])) != clients:
-            if time.monotonic() > deadline:
-                raise ServerError(f"{blocked} clients wait, expected {clients}")
-            time.sleep(0.05)
-
-    def used_memory(self):
-        """used_memory once the server has nothing left to free or to move."""
-        last = None
-        while True:
-            now = int(self.control.info("memory")["used_memory"])
-            if last is not None and abs(now - last) < 1024:
-                return now
-            last = now
-            time.sleep(0.3)
-
-
-# ---- the workloads -------------------------------------------------------------------------------
-
-
-def payloads(count):
-    """Random letters and digits, no two alike; the same in every run. No peer compresses them."""
-    source = random.Random(1)
-    letters = string.ascii_letters + string.digits
-    return ["".join(source.choices(letters, k=PAYLOAD_BYTES)).encode() for _ in range(count)]
-
-
-class Lists:
-    """LPUSH and RPOP: the floor. No acknowledgment, so what is popped is lost with its consumer."""
-
-    label = "lists"
-
-    def __init__(self, connection, size, batched):
-        self.payloads = payloads(size)
-        self.pushes = b"".join(command("LPUSH", "l", payload) for payload in self.payloads)
-        self.pops = command("RPOP", "l") * size
-
-    def prepare(self, connection):
-        connection.call("DEL", "l")
-
-    def push(self, connection):
-        got = connection.run(self.pushes, len(self.payloads))
-        expect("LPUSH", got, list(range(1, len(self.payloads) + 1)))
-
-    def pull(self, connection):
-        expect("RPOP", connection.run(self.pops, len(self.payloads)), self.payloads)
-
-    def acknowledge(self, connection):
-        pass
-
-    def left(self, connection):
-        return connection.call("LLEN", "l")
-
-
-class Streams:
-    """A stream with one consumer group. An acknowledgment also deletes, as a queue does."""
-
-    label = "Streams"
-
-    def __init__(self, connection, size, batched):
-        self.batched = batched
-        self.one_command = connection.call("COMMAND", "INFO", "XACKDEL") != [None]
-        self.size = size
-        self.payloads = payloads(size)
-        self.pushes = b"".join(command("XADD", "s", "*", "p", payload) for payload in self.payloads)
-        self.commands, count = (1, size) if batched else (size, 1)
-        self.pulls = self.commands * command(
-            "XREADGROUP", "GROUP", "g", "c", "COUNT", count, "STREAMS", "s", ">"
-        )
-
-    def prepare(self, connection):
-        connection.call("DEL", "s")
-        connection.call("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
-
-    def push(self, connection):
-        self.ids = connection.run(self.pushes, self.size)
-
-    def pull(self, connection):
-        entries = []
-        for [[_, found]] in connection.run(self.pulls, self.commands):
-            entries += found
-        wanted = [[i, [b"p", payload]] for i, payload in zip(self.ids, self.payloads)]
-        expect("XREADGROUP", entries, wanted)
-
-    def acknowledge(self, connection):
-        ids, size = self.ids, self.size
-        if self.batched and self.one_command:
-            got = connection.run(command("XACKDEL", "s", "g", "IDS", size, *ids), 1)
-            expect("XACKDEL", got, [[1] * size])
-        elif self.batched:
-            got = connection.run(command("XACK", "s", "g", *ids) + command("XDEL", "s", *ids), 2)
-            expect("XACK and XDEL", got, [size, size])
-        elif self.one_command:
-            pipeline = b"".join(command("XACKDEL", "s", "g", "IDS", 1, i) for i in ids)
-            expect("XACKDEL", connection.run(pipeline, size), [[1]] * size)
-        else:
-            pipeline = b"".join(command("XACK", "s", "g", i) + command("XDEL", "s", i) for i in ids)
-            expect("XACK and XDEL", connection.run(pipeline, 2 * size), [1] * (2 * size))
-
-    def left(self, connection):
-        pending = connection.call("XPENDING", "s", "g")[0]
-        return pending + connection.call("XLEN", "s")
-
-
-class Mq:
-    """MQ.PUSH, MQ.PULL, MQ.ACK."""
-
-    label = "MQ"
-
-    def __init__(self, connection, size, batched):
-        self.batched = batched
-        self.size = size
-        self.payloads = payloads(size)
-        self.pushes = b"".join(command("MQ.PUSH", "q", payload) for payload in self.payloads)
-        if batched:
-            self.pulls = command("MQ.PULL", "q", "COUNT", size)
-        else:
-            self.pulls = command("MQ.PULL", "q") * size
-
-    def prepare(self, connection):
-        expect("MQ.LEN", connection.call("MQ.LEN", "q"), 0)
-
-    def push(self, connection):
-        self.ids = connection.run(self.pushes, self.size)
-
-    def pull(self, connection):
-        messages = connection.run(self.pulls, 1 if self.batched else self.size)
-        if self.batched:
-            [messages] = messages
-        self.deliveries = []
-        got = []
-        for message in messages:
-            fields = dict(zip(message[::2], message[1::2]))
-            self.deliveries.append((fields[b"id"], fields[b"receipt"]))
-            got.append((fields[b"id"], fields[b"payload"]))
-        expect("MQ.PULL", got, list(zip(self.ids, self.payloads)))
-
-    def acknowledge(self, connection):
-        if self.batched:
-            pairs = [word for delivery in self.deliveries for word in delivery]
-            got = connection.run(command("MQ.ACK", "q", "IDS", self.size, *pairs), 1)
-            expect("MQ.ACK", got, [[1] * self.size])
-        else:
-            pipeline = b"".join(command("MQ.ACK", "q", *delivery) for delivery in self.deliveries)
-            expect("MQ.ACK", connection.run(pipeline, self.size), [1] * self.size)
-
-    def left(self, connection):
-        return connection.call("MQ.LEN", "q")
-
-
 KINDS = {kind.label.lower(): kind for kind in (Lists, Streams, Mq)}
-
-
-def drive(workload, connection, rounds, clock_ns):
-    """`rounds` times push, pull, acknowledge; by how much the clock moved in each of the three.
-
-    With the server's CPU clock the end of a phase (what the server does once the last reply is out) may
-    be counted with the next one; the sum is exact."""
-    phases = [0, 0, 0]
-    steps = (workload.push, workload.pull, workload.acknowledge)
-    for _ in range(rounds):
-        for number, step in enumerate(steps):
-            before = clock_ns()
-            step(connection)
-            phases[number] += clock_ns() - before
-    return phases
 
 
 # ---- 1. CPU --------------------------------------------------------------------------------------
@@ -374,45 +39,6 @@ CPU_GOALS = {
     (True, False, 100): (0.90, 1.05),
     (True, False, 1000): (0.75, None),
 }
-
-
-def measure_cpu(server, workload, messages):
-    """Server CPU in µs per message: the whole, then push, pull and acknowledgment."""
-    connection = Connection(server.port)
-    workload.prepare(connection)
-    drive(workload, connection, 2, server.cpu_ns)
-    rounds = max(1, messages // len(workload.payloads))
-    count = rounds * len(workload.payloads)
-    before = server.control.cpu_us()
-    phases = drive(workload, connection, rounds, server.cpu_ns)
-    whole = server.control.cpu_us() - before
-    expect("left behind", workload.left(connection), 0)
-    connection.close()
-    return [whole / count] + [ns / 1000 / count for ns in phases]
-
-
-def verdict(ratio, goal, limit=None):
-    if goal is None:
-        return "", ""
-    text = f"{goal:.2f}" if limit is None else f"{goal:.2f} ({limit:.2f})"
-    if ratio <= goal:
-        return text, "yes"
-    if limit is not None and ratio <= limit:
-        return text, f"within limit, +{ratio / goal - 1:.0%}"
-    return text, f"no, +{ratio / goal - 1:.0%}"
-
-
-def middle_half(values):
-    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{low:.2f} to {high:.2f}"
-
-
-def table(head, rows):
-    print("| " + " | ".join(head) + " |")
-    print("|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(str(cell) for cell in row) + " |")
-    print(flush=True)
 
 
 def cpu_part(options, binary):
@@ -468,17 +94,6 @@ def cpu_part(options, binary):
 # ---- 2. memory -----------------------------------------------------------------------------------
 
 MEMORY_GOAL = 1.05
-FILL = 1000
-
-
-def fill(connection, count, make):
-    """Sends `count` commands in pipelines; `make(payload)` gives each."""
-    pool = payloads(FILL)
-    pipeline = b"".join(make(payload) for payload in pool)
-    for _ in range(count // FILL):
-        connection.run(pipeline, FILL)
-
-
 def memory_part(options, binary):
     count = options.memory_messages // FILL * FILL
     results = {}
@@ -669,17 +284,13 @@ def waiting_part(options, binary):
 
 # ---- the command line ----------------------------------------------------------------------------
 
-
-def note(text):
-    """Progress, on a terminal only."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
 def drive_part(options):
     """The cycles of one workload against a server that already runs; for instructions.sh."""
     connection = Connection(options.port)
-    workload = KINDS[options.kind](connection, options.size, options.batched)
+    if kind := FEATURES.get(options.kind):
+        workload = kind(connection, options.size, options.live)
+    else:
+        workload = KINDS[options.kind](connection, options.size, options.batched)
     workload.prepare(connection)
     drive(workload, connection, options.rounds, time.monotonic_ns)
     expect("left behind", workload.left(connection), 0)
@@ -694,6 +305,7 @@ def run_parts(options):
     if not options.module.is_file():
         raise SystemExit(f"no module at {options.module}: run `make build`")
     parts = {"cpu": cpu_part, "memory": memory_part, "waiting": waiting_part}
+    parts["features"] = features_part
     for binary in binaries:
         for name in options.parts.split(","):
             parts[name](options, binary)
@@ -712,7 +324,7 @@ def main():
         default=os.environ.get("MQ_MODULE", PROJECT / "target/release/libmq.so"),
         help="the module (default: MQ_MODULE, or target/release/libmq.so)",
     )
-    parser.add_argument("--parts", default="cpu,memory,waiting", help="which comparisons, by comma")
+    parser.add_argument("--parts", default="cpu,memory,waiting,features", help="which comparisons, by comma")
     parser.add_argument("--runs", type=int, default=15, help="interleaved runs of the CPU comparison")
     parser.add_argument("--messages", type=int, default=8000, help="messages of one such run")
     parser.add_argument(
@@ -728,10 +340,13 @@ def main():
         "--waiting-runs", type=int, default=5, help="interleaved runs with clients waiting"
     )
     parser.add_argument("--pushes", type=int, default=3000, help="pushes of one such run")
+    parser.add_argument(
+        "--live", type=int, default=1_000_000, help="live keys of the comparison of features"
+    )
     commands = parser.add_subparsers(dest="command")
     driver = commands.add_parser("drive", help="run cycles against a server that already runs")
     driver.add_argument("port", type=int)
-    driver.add_argument("kind", choices=KINDS)
+    driver.add_argument("kind", choices=[*KINDS, *FEATURES])
     driver.add_argument("size", type=int, help="messages in a round")
     driver.add_argument("rounds", type=int)
     driver.add_argument("--batched", action="store_true")

@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # Instructions that the server executes for one message: push, pull and acknowledge, MQ beside Streams.
 #
-#   bench/instructions.sh [-r ROUNDS] [-n SIZE] [-k FOLDER]
+#   bench/instructions.sh [-r ROUNDS] [-n SIZE] [-l LIVE] [-k FOLDER]
 #
 # The server runs under callgrind, once with ROUNDS rounds of SIZE messages and once with none; the
 # difference, divided by the messages, is printed. The count hardly moves from run to run, so it shows
 # what a change to the code did even on a busy machine; it is no measure of time (see bench.py).
-# -k keeps callgrind's files in FOLDER (for callgrind_annotate).
+# -l instead compares the cycle with priorities, deduplication and groups to the plain one, with that many
+# live keys. -k keeps callgrind's files in FOLDER (for callgrind_annotate).
 # MQ_SERVER and MQ_MODULE as everywhere. Needs valgrind.
 set -euo pipefail
 
-rounds=20 size=100 keep=
-while getopts r:n:k: option; do
+rounds=20 size=100 live= keep=
+while getopts r:n:l:k: option; do
   case $option in
     r) rounds=$OPTARG ;;
     n) size=$OPTARG ;;
+    l) live=$OPTARG ;;
     k) keep=$OPTARG ;;
     *) exit 2 ;;
   esac
@@ -52,7 +54,7 @@ count() {
     fi
     sleep 0.2
   done
-  python3 "$here/bench.py" drive "$port" "$@"
+  python3 "$here/bench.py" ${live:+--live "$live"} drive "$port" "$@"
   kill "$pid"
   wait "$pid" || true
   mv "$folder/$name.$pid" "$folder/$name.callgrind"
@@ -60,23 +62,49 @@ count() {
   awk '/^(summary|totals):/ { print $2; exit }' "$folder/$name.callgrind" >"$folder/$name.count"
 }
 
-echo "Instructions per message (push, pull, acknowledge), $rounds rounds of $size, $("$server" --version | head -c 60):"
-echo
-echo "| commands | Streams | MQ | MQ / Streams |"
-echo "|---|---|---|---|"
-for how in single batched; do
-  flag=
-  [[ $how = single ]] || flag=--batched
-  for kind in streams mq; do
-    count "$kind-$how-0" "$kind" "$size" 0 $flag
-    count "$kind-$how" "$kind" "$size" "$rounds" $flag
+version=$("$server" --version | head -c 60)
+
+beside_streams() {
+  echo "Instructions per message (push, pull, acknowledge), $rounds rounds of $size, $version:"
+  echo
+  echo "| commands | Streams | MQ | MQ / Streams |"
+  echo "|---|---|---|---|"
+  for how in single batched; do
+    flag=
+    [[ $how = single ]] || flag=--batched
+    for kind in streams mq; do
+      count "$kind-$how-0" "$kind" "$size" 0 $flag
+      count "$kind-$how" "$kind" "$size" "$rounds" $flag
+    done
+    paste "$folder"/{streams-"$how"-0,streams-"$how",mq-"$how"-0,mq-"$how"}.count |
+      awk -v how="$how" -v messages=$((rounds * size)) '{
+        streams = ($2 - $1) / messages; mq = ($4 - $3) / messages
+        printf "| %s | %.0f | %.0f | %.2f |\n", how, streams, mq, mq / streams
+      }'
   done
-  paste "$folder"/{streams-"$how"-0,streams-"$how",mq-"$how"-0,mq-"$how"}.count |
-    awk -v how="$how" -v messages=$((rounds * size)) '{
-      streams = ($2 - $1) / messages; mq = ($4 - $3) / messages
-      printf "| %s | %.0f | %.0f | %.2f |\n", how, streams, mq, mq / streams
-    }'
-done
+}
+
+with_features() {
+  local kind
+  echo "Instructions per message (push, pull, acknowledge), $rounds rounds of $size, $live live keys, $version:"
+  echo
+  echo "| cycle | instructions | to plain |"
+  echo "|---|---|---|"
+  for kind in plain priorities dedup untildone groups; do
+    count "$kind-0" "$kind" "$size" 0
+    count "$kind" "$kind" "$size" "$rounds"
+    paste "$folder"/{plain-0,plain,"$kind-0","$kind"}.count |
+      awk -v kind="$kind" -v messages=$((rounds * size)) '{
+        printf "| %s | %.0f | %.2f |\n", kind, ($4 - $3) / messages, ($4 - $3) / ($2 - $1)
+      }'
+  done
+}
+
+if [[ -n $live ]]; then
+  with_features
+else
+  beside_streams
+fi
 
 if [[ -n $keep ]]; then
   mkdir -p "$keep"

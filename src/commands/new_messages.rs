@@ -101,6 +101,9 @@ mod tests {
 
     const NOW_MS: u64 = 1_000_000;
 
+    /// A line of options, settings of the queue, and a moment, unix ms.
+    type Case<'a> = (&'a [&'a str], &'a [(Setting, &'a str)], Option<u64>);
+
     fn store(settings: &[(Setting, &str)]) -> Records<MemoryKeyspace> {
         let database: Rc<RefCell<Database>> = Rc::default();
         let orders = QueueName::new(b"orders").unwrap();
@@ -119,7 +122,7 @@ mod tests {
     #[test]
     fn delay_and_at_say_when_it_is_due_and_else_the_queue_does() {
         let delay = [(Setting::Delay, "500")];
-        let cases: [(&[&str], &[(Setting, &str)], Option<u64>); 9] = [
+        let cases: [Case<'_>; 9] = [
             (&[], &[], None),
             (&[], &delay, Some(NOW_MS + 500)),
             (&["DELAY", "7"], &delay, Some(NOW_MS + 7)),
@@ -138,7 +141,7 @@ mod tests {
     #[test]
     fn ttl_says_how_long_it_lives_and_else_the_queue_does() {
         let ttl = [(Setting::Ttl, "500")];
-        let cases: [(&[&str], &[(Setting, &str)], Option<u64>); 5] = [
+        let cases: [Case<'_>; 5] = [
             (&[], &[], None),
             (&[], &ttl, Some(NOW_MS + 500)),
             (&["TTL", "7"], &ttl, Some(NOW_MS + 7)),
@@ -154,7 +157,7 @@ mod tests {
     #[test]
     fn a_key_holds_for_its_window_or_that_of_the_queue_or_until_its_message_is_gone() {
         let window = [(Setting::DedupWindow, "500")];
-        let cases: [(&[&str], &[(Setting, &str)], Option<u64>); 4] = [
+        let cases: [Case<'_>; 4] = [
             (&["DEDUP", "k"], &[], Some(NOW_MS + 300_000)),
             (&["DEDUP", "k"], &window, Some(NOW_MS + 500)),
             (&["DEDUP", "k", "WINDOW", "7"], &window, Some(NOW_MS + 7)),

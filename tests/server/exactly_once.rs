@@ -55,7 +55,10 @@ fn a_script_whose_receipt_is_outdated_stops_before_its_writes() {
     let mut stream = server.replication_stream();
     let error = transfer(&mut client, &first).expect_err("an error");
     assert!(error.contains("BADRECEIPT"), "{error}");
-    assert_eq!(stream.take_names(), [""; 0]);
+    let mut names = stream.take_names();
+    // Redis 6.0 replicates a transaction of nothing.
+    names.retain(|name| name != "MULTI" && name != "EXEC");
+    assert_eq!(names, [""; 0]);
     assert_eq!(balances(&mut client), ["100", "0"]);
     assert_eq!(client.lengths("{bank}.letters"), [0, 0, 0]);
     transfer(&mut client, &second).expect("an id");
@@ -170,7 +173,7 @@ fn a_transaction_that_is_not_executed_leaves_all_as_it_was() {
     // It is taken back.
     client.pipeline(&[&steps[..], &["DISCARD".into()]].concat());
     // A command of it can't be queued.
-    let replies = client.pipeline(&[&steps[..], &["MQ.PUSH".into(), "EXEC".into()]].concat());
+    let replies = client.pipeline(&[&steps[..], &["NONSENSE".into(), "EXEC".into()]].concat());
     let error = replies[5].clone().expect_err("an error");
     assert!(error.starts_with("EXECABORT"), "{error}");
     // A watched key was changed.

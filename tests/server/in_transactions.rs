@@ -11,7 +11,7 @@ fn transaction(client: &mut Client, lines: &[String]) -> Vec<Value> {
     items(replies.last().expect("a reply").as_ref().expect("the replies")).to_vec()
 }
 
-/// Runs one command in a script that names this many keys, which come first after the name.
+/// Runs one command in a script.
 fn in_script(client: &mut Client, line: &str) -> Result<Value, String> {
     let script = "return redis.call(unpack(ARGV))";
     let mut call = vec!["EVAL", script, "0"];

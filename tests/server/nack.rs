@@ -1,4 +1,4 @@
-//! MQ.NACK with NOCOUNT, DEAD and REASON.
+//! MQ.NACK with NOCOUNT and DEAD.
 
 use crate::harness::*;
 
@@ -6,22 +6,6 @@ use crate::harness::*;
 #[track_caller]
 fn nack(client: &mut Client, message: &Message, options: &str) {
     assert_eq!(client.number(&format!("MQ.NACK {} {options}", message.delivery())), 1);
-}
-
-/// MQ.NACK with a REASON of any bytes.
-#[track_caller]
-fn nack_because(client: &mut Client, message: &Message, reason: &[u8]) {
-    let Message { queue, id, receipt, .. } = message;
-    let claim = [b"MQ.NACK", queue.as_bytes(), id.as_bytes(), receipt.as_bytes()];
-    let reply = client.reply(&[&claim[..], &[b"REASON", reason]].concat());
-    assert_eq!(reply, Ok(Value::Int(1)));
-}
-
-/// The `last_error` that MQ.GET shows.
-fn last_error(client: &mut Client, queue: &str, id: &str) -> Option<Vec<u8>> {
-    let shown = client.ask(&format!("MQ.GET {queue} {id}"));
-    let field = entries(&shown).into_iter().find(|(name, _)| name == "last_error");
-    field.map(|(_, value)| bulk(&value).to_vec())
 }
 
 #[test]
@@ -198,90 +182,6 @@ fn a_message_whose_ttl_has_ended_dies_but_does_not_come_back() {
 }
 
 #[test]
-fn the_reason_is_shown_until_a_later_one_takes_its_place() {
-    let server = Server::start();
-    let mut client = server.client();
-    client.push("orders", "one");
-    let first = client.pull("orders");
-    assert!(!first.more.contains_key("last_error"));
-    nack_because(&mut client, &first, b"no stock");
-    let peeked = client.ask("MQ.PEEK orders");
-    let peeked = entries(&items(&peeked)[0]);
-    assert!(peeked.contains(&("last_error".into(), Value::BulkString(b"no stock".to_vec()))));
-    let second = client.pull("orders");
-    assert_eq!(second.more["last_error"], "no stock");
-    // A return without a reason, and one by time, keep it.
-    client.give_back(&second);
-    let third = client.pull("orders VISIBILITY 1");
-    sleep_until_ms(third.visibility_until);
-    let fourth = client.pull("orders");
-    assert_eq!((&*fourth.more["last_error"], fourth.retry_count), ("no stock", 3));
-    nack_because(&mut client, &fourth, b"no truck");
-    let fifth = client.pull("orders");
-    assert_eq!(fifth.more["last_error"], "no truck");
-    nack(&mut client, &fifth, "DEAD");
-    assert_eq!(client.pull("{orders}:dead").more["last_error"], "no truck");
-}
-
-#[test]
-fn a_reason_goes_with_every_way_to_give_back() {
-    let server = Server::start();
-    let mut client = server.client();
-    client.ask("MQ.CONFIG orders MAXRETRIES 0");
-    for (options, queue) in [
-        ("REASON why NOCOUNT", "orders"),
-        ("DELAY 3600000 REASON why NOCOUNT", "orders"),
-        ("DEAD REASON why", "{orders}:dead"),
-        ("REASON why", "{orders}:dead"),
-    ] {
-        let id = client.push("orders", "one");
-        let message = client.pull("orders");
-        nack(&mut client, &message, options);
-        assert_eq!(last_error(&mut client, queue, &id).as_deref(), Some(&b"why"[..]), "{options}");
-        assert_eq!(client.number(&format!("MQ.DEL {queue} {id}")), 1);
-    }
-    client.ask("MQ.MPUSH orders 2 one two");
-    client.ask("MQ.CONFIG orders MAXRETRIES 5");
-    let held = client.pull_batch("orders COUNT 2");
-    let line =
-        format!("MQ.NACK orders IDS 3 {} x y {} REASON both", held[0].pair(), held[1].pair());
-    assert_eq!(client.numbers(&line), [1, 0, 1]);
-    for message in held {
-        assert_eq!(last_error(&mut client, "orders", &message.id).as_deref(), Some(&b"both"[..]));
-    }
-}
-
-#[test]
-fn a_long_reason_is_cut_at_the_end_of_a_character() {
-    let server = Server::start();
-    let mut client = server.client();
-    let id = client.push("orders", "one");
-    let x = |n: usize| "x".repeat(n);
-    for (reason, kept) in [
-        (x(1_024), 1_024),
-        (x(1_025), 1_024),
-        (x(100_000), 1_024),
-        (x(1_022) + "ä", 1_024),
-        (x(1_023) + "ä", 1_023),
-        (x(1_023) + "äx", 1_023),
-        (x(1_021) + "注文", 1_024),
-        (x(1_022) + "注文", 1_022),
-        (x(1_023) + "注文", 1_023),
-        (x(1_021) + "😀", 1_021),
-        (x(1_020) + "😀x", 1_024),
-    ] {
-        let message = client.pull("orders");
-        nack_because(&mut client, &message, reason.as_bytes());
-        let shown = last_error(&mut client, "orders", &id).expect("a reason");
-        assert_eq!(String::from_utf8(shown).expect("whole characters"), reason[..kept]);
-    }
-    // Bytes that are no text are kept as they are.
-    let message = client.pull("orders");
-    nack_because(&mut client, &message, b"\x00\xff\r\n");
-    assert_eq!(last_error(&mut client, "orders", &id).as_deref(), Some(&b"\x00\xff\r\n"[..]));
-}
-
-#[test]
 fn options_that_do_not_fit_change_nothing() {
     let server = Server::start();
     let mut client = server.client();
@@ -323,4 +223,37 @@ fn each_way_is_one_op_and_the_same_on_the_replica() {
     client.refused(&format!("MQ.NACK {} DEAD", held[5].delivery()));
     assert_eq!(stream.take_names(), [""; 0]);
     same_data(&mut client, &mut copy, "all of it");
+}
+
+#[test]
+fn a_pair_that_stands_twice_is_given_back_once() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.MPUSH orders 2 one two");
+    let held = client.pull_batch("orders COUNT 2");
+    let [one, two] = [held[0].pair(), held[1].pair()];
+    assert_eq!(client.numbers(&format!("MQ.NACK orders IDS 2 {one} {one} NOCOUNT")), [1, -1]);
+    assert_eq!(client.numbers(&format!("MQ.NACK orders IDS 2 {two} {two} DEAD")), [1, 0]);
+    assert_eq!(client.lengths("orders"), [1, 0, 0]);
+    assert_eq!(client.lengths("{orders}:dead"), [1, 0, 0]);
+}
+
+#[test]
+fn a_delivery_that_is_over_can_not_be_sent_to_the_dead_letter_queue() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    for queue in ["orders", "{orders}:dead"] {
+        let late = client.pull(&format!("{queue} VISIBILITY 1"));
+        sleep_until_ms(late.visibility_until);
+        for options in ["DEAD", "NOCOUNT"] {
+            let error = client.refused(&format!("MQ.NACK {} {options}", late.delivery()));
+            assert!(error.starts_with("BADRECEIPT "), "{error}");
+        }
+        let again = client.pull(queue);
+        assert_eq!(again.retry_count, 1);
+        if queue == "orders" {
+            nack(&mut client, &again, "DEAD");
+        }
+    }
 }

@@ -271,3 +271,44 @@ fn a_client_behind_one_that_a_limit_holds_is_not_forgotten() {
     }
     assert_eq!(held.text(), "three");
 }
+
+#[test]
+fn a_group_whose_held_message_is_rescheduled() {
+    let server = Server::start();
+    let mut client = server.client();
+    let held = blocked_by(&mut client, "", "GROUP ann");
+    assert_eq!(client.number(&format!("MQ.NACK {} DELAY 3600000", held.delivery())), 1);
+    let line = format!("MQ.RESCHEDULE orders {} DELAY 0", held.id);
+    assert_eq!(served_by(&server, &line).text(), "one");
+}
+
+#[test]
+fn a_queue_that_is_dropped_or_flushed_with_its_limits() {
+    for line in ["MQ.DROP orders", "FLUSHALL", "MQ.PURGE orders"] {
+        let server = Server::start();
+        let mut client = server.client();
+        client.ask("MQ.CONFIG orders MAXINFLIGHT 1");
+        client.push("orders", "one");
+        client.pull("orders VISIBILITY 3600000");
+        let waiting = server.waiting("MQ.PULL orders BLOCK 0");
+        client.ask(line);
+        client.push("orders", "two");
+        assert_eq!(waiting.message().0.text(), "two", "{line}");
+    }
+}
+
+#[test]
+fn a_batch_that_a_waiting_client_gets_ends_at_the_limits() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXINFLIGHT 2");
+    client.ask("MQ.CONFIG mails RATE 2 RATEPERIOD 3600000");
+    for queue in ["orders", "mails"] {
+        let mut first = server.waiting(&format!("MQ.PULL {queue} COUNT 5 BLOCK 0"));
+        let second = server.waiting(&format!("MQ.PULL {queue} COUNT 5 BLOCK 0"));
+        client.ask(&format!("MQ.MPUSH {queue} 4 a b c d"));
+        assert_eq!(items(&first.reply().expect("messages")).len(), 2, "{queue}");
+        second.still_waits();
+        assert_eq!(client.lengths(queue), [2, 2, 0]);
+    }
+}

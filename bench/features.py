@@ -1,0 +1,428 @@
+"""What priorities, deduplication and groups cost beside the plain cycle, with a million live keys; what
+looking at a long queue costs; what an acknowledgment in the next pull saves.
+
+All queues of a comparison are in one server, and their runs alternate. Each workload knows what the
+queue must deliver next and compares.
+"""
+
+import heapq
+import itertools
+import random
+import statistics
+import time
+from collections import deque
+from pathlib import Path
+
+from server import Connection, Server, ServerError, command, expect
+from tables import middle_half, note, table, verdict
+from workloads import FILL, YEAR_MS, Mq, fill, measure_cpu, payloads
+
+ROUND = 100
+# A queue with groups holds that many messages of each.
+PER_GROUP = 3
+
+
+# ---- what is delivered next ----------------------------------------------------------------------
+
+
+class InOrder:
+    """Those pushed first; ids are of the order of pushes."""
+
+    def __init__(self):
+        self.waiting = deque()
+
+    def add(self, tag, message):
+        self.waiting.append(message)
+
+    def take(self):
+        return (None, self.waiting.popleft())
+
+    def settle(self, tag):
+        pass
+
+    def __len__(self):
+        return len(self.waiting)
+
+
+class ByPriority(InOrder):
+    """The highest priority first; in it by id, which begins with the time."""
+
+    def __init__(self):
+        self.lanes = {}
+
+    def add(self, priority, message):
+        heapq.heappush(self.lanes.setdefault(priority, []), message)
+
+    def take(self):
+        priority = max(priority for priority, lane in self.lanes.items() if lane)
+        return (priority, heapq.heappop(self.lanes[priority]))
+
+    def __len__(self):
+        return sum(map(len, self.lanes.values()))
+
+
+class InTurn(InOrder):
+    """The groups by turns, each in its order and one message at a time."""
+
+    def __init__(self):
+        self.groups = {}
+        self.turns = {}
+        self.busy = set()
+
+    def add(self, group, message):
+        self.groups.setdefault(group, deque()).append(message)
+        self.stand(group)
+
+    def take(self):
+        group = next(iter(self.turns))
+        del self.turns[group]
+        self.busy.add(group)
+        return (group, self.groups[group].popleft())
+
+    def settle(self, group):
+        self.busy.remove(group)
+        self.stand(group)
+
+    def stand(self, group):
+        if self.groups[group] and group not in self.busy:
+            self.turns[group] = None
+
+    def __len__(self):
+        return sum(map(len, self.groups.values()))
+
+
+# ---- the workloads -------------------------------------------------------------------------------
+
+
+class Feature(Mq):
+    """The plain cycle on a queue of its own in which `live` messages wait all the time."""
+
+    label = "plain, so many waiting"
+    goal = None
+    order = InOrder
+
+    def __init__(self, connection, size, live, queue=None):
+        self.queue = queue or type(self).__name__.lower()
+        self.size = size
+        self.payloads = payloads(size)
+        self.line = self.order()
+        self.random = random.Random(2)
+        self.numbers = itertools.count()
+        self.pulls = command("MQ.PULL", self.queue, "VISIBILITY", YEAR_MS) * size
+        self.prepare_queue(connection, live)
+        expect("MQ.LEN", self.left(connection), 0)
+
+    def prepare_queue(self, connection, live):
+        for _ in range(live // self.size):
+            self.push(connection)
+
+    def prepare(self, connection):
+        pass
+
+    def tag(self):
+        """The next message's priority or group."""
+
+    def options(self, tag):
+        """The words after the payload."""
+        return ()
+
+    def push(self, connection):
+        tags = [self.tag() for _ in self.payloads]
+        pipeline = b"".join(
+            command("MQ.PUSH", self.queue, payload, *self.options(tag))
+            for payload, tag in zip(self.payloads, tags)
+        )
+        ids = connection.run(pipeline, self.size)
+        for message, tag in zip(zip(ids, self.payloads), tags):
+            self.line.add(tag, message)
+
+    def pull(self, connection):
+        taken = [self.line.take() for _ in self.payloads]
+        self.tags = [tag for tag, _ in taken]
+        self.deliveries = []
+        got = []
+        for message in connection.run(self.pulls, self.size):
+            fields = dict(zip(message[::2], message[1::2]))
+            self.deliveries.append((fields[b"id"], fields[b"receipt"]))
+            got.append((fields[b"id"], fields[b"payload"]))
+        expect("MQ.PULL", got, [message for _, message in taken])
+
+    def acknowledge(self, connection):
+        pipeline = b"".join(command("MQ.ACK", self.queue, *pair) for pair in self.deliveries)
+        expect("MQ.ACK", connection.run(pipeline, self.size), [1] * self.size)
+        for tag in self.tags:
+            self.line.settle(tag)
+
+    def left(self, connection):
+        return connection.call("MQ.LEN", self.queue) - len(self.line)
+
+
+class Plain(Feature):
+    """The plain cycle of the main table: in an empty queue."""
+
+    label = "plain"
+
+    def prepare_queue(self, connection, live):
+        pass
+
+
+class Priorities(Feature):
+    label = "PRIORITY 1 to 9"
+    goal = 1.6
+    order = ByPriority
+
+    def tag(self):
+        return self.random.randint(1, 9)
+
+    def options(self, tag):
+        return ("PRIORITY", tag)
+
+
+class Dedup(Feature):
+    """The messages of the keys that hold are gone: in an empty queue, as the plain cycle."""
+
+    label = "DEDUP"
+    goal = 1.6
+
+    def prepare_queue(self, connection, live):
+        for _ in range(live // self.size):
+            self.push(connection)
+            got = connection.call("MQ.PULL", self.queue, "COUNT", self.size, "NOACK")
+            expect("MQ.PULL", [message[1] for message in got], [self.line.take()[1][0] for _ in got])
+
+    def options(self, tag):
+        return ("DEDUP", f"order-{next(self.numbers)}", "WINDOW", YEAR_MS)
+
+
+class UntilDone(Feature):
+    """The key stands in the message's note, so these wait as those with a priority do."""
+
+    label = "DEDUP UNTILDONE"
+    goal = 1.6
+    order = ByPriority
+
+    def options(self, tag):
+        return ("DEDUP", f"order-{next(self.numbers)}", "UNTILDONE")
+
+
+class Groups(Feature):
+    label = "GROUP"
+    goal = 2.2
+    order = InTurn
+
+    def prepare_queue(self, connection, live):
+        self.groups = max(self.size // 2, live // 10)
+        for _ in range(PER_GROUP * self.groups // self.size):
+            self.push(connection)
+
+    def tag(self):
+        # So many of each at first; then at random, as tenants push.
+        number = next(self.numbers)
+        if number < PER_GROUP * self.groups:
+            return f"tenant-{number % self.groups}"
+        return f"tenant-{self.random.randrange(self.groups)}"
+
+    def options(self, tag):
+        return ("GROUP", tag)
+
+
+KINDS = (Plain, Feature, Priorities, Dedup, UntilDone, Groups)
+FEATURES = {kind.__name__.lower(): kind for kind in KINDS}
+
+
+# ---- the comparisons -----------------------------------------------------------------------------
+
+# A command that does not depend on the length may differ by that much.
+LENGTH_GOAL = 1.3
+# Less than apart.
+SETTLING_GOAL = 1.0
+CALLS = 500
+LOOKED_AT = (Feature, Priorities, Groups)
+LOOKS = {
+    "MQ.LEN": [("MQ.LEN",)],
+    "MQ.INFO": [("MQ.INFO",)],
+    "MQ.PEEK": [("MQ.PEEK",)],
+    "MQ.PAUSE, MQ.RESUME": [("MQ.PAUSE", "FOR", YEAR_MS), ("MQ.RESUME",)],
+}
+
+
+def cycles(options, server):
+    """Server CPU of push, pull and acknowledgment with each feature, to the plain cycle of that run."""
+    kinds = list(KINDS)
+    workloads = {}
+    for kind in kinds:
+        note(f"{server.name} features, filling: {kind.label}")
+        workloads[kind] = kind(server.control, ROUND, options.live)
+    samples = {kind: [] for kind in kinds}
+    for run in range(options.runs):
+        note(f"{server.name} features, run {run + 1} of {options.runs}")
+        # Each run begins elsewhere, so that none always follows the same other one.
+        for kind in kinds[run % len(kinds) :] + kinds[: run % len(kinds)]:
+            samples[kind].append(measure_cpu(server, workloads[kind], options.messages))
+    rows = []
+    for kind in kinds:
+        columns = [statistics.median(column) for column in zip(*samples[kind])]
+        ratios = [ours[0] / plain[0] for ours, plain in zip(samples[kind], samples[Plain])]
+        rows.append([kind.label, *(f"{cell:.2f}" for cell in columns), *judge(ratios, kind.goal)])
+    print(f"### {server.name}: server CPU per message with features, µs\n")
+    print(f"{options.live:,} live keys, {options.live // 10:,} groups; single commands, rounds of {ROUND}.\n")
+    table(
+        ["cycle", "whole", "push", "pull", "ack", "to plain", "middle half of runs", "goal", "met"],
+        rows,
+    )
+    return workloads
+
+
+def looks(options, server, long):
+    """Server CPU of commands that must not depend on how much waits in the queue."""
+    pairs = [(kind(server.control, ROUND, ROUND, f"short-{kind.__name__}"), long[kind]) for kind in LOOKED_AT]
+    samples = {}
+    for run in range(options.runs):
+        note(f"{server.name} looks, run {run + 1} of {options.runs}")
+        for name, words in LOOKS.items():
+            for pair in pairs:
+                for workload in pair[:: 1 if run % 2 else -1]:
+                    cpu = measure_look(server, words, workload.queue)
+                    samples.setdefault((name, workload), []).append(cpu)
+    rows = []
+    for name in LOOKS:
+        for short, filled in pairs:
+            ours = zip(samples[name, filled], samples[name, short])
+            rows.append(
+                [name, filled.label, f"{len(filled.line):,}"]
+                + [f"{statistics.median(samples[name, workload]):.2f}" for workload in (short, filled)]
+                + judge([longer / shorter for longer, shorter in ours], LENGTH_GOAL)
+            )
+    for short, filled in pairs:
+        cpu = [measure_purge(server, workload) for workload in (short, filled)]
+        ratio = cpu[1] / cpu[0]
+        rows.append(
+            ["MQ.PURGE, once", filled.label, f"{len(filled.line):,}"]
+            + [f"{one:.2f}" for one in cpu]
+            + [f"{ratio:.2f}", "", *verdict(ratio, LENGTH_GOAL)]
+        )
+    print(f"### {server.name}: server CPU per call at {ROUND} messages and at many, µs\n")
+    table(
+        ["command", "queue", "many", f"at {ROUND}", "at many", "ratio", "middle half of runs"]
+        + ["goal", "met"],
+        rows,
+    )
+
+
+def measure_look(server, words, queue):
+    """Server CPU in µs of one call."""
+    count = len(words)
+    pipeline = b"".join(command(word, queue, *more) for word, *more in words) * CALLS
+    connection = Connection(server.port)
+    connection.run(pipeline, count * CALLS)
+    before = server.control.cpu_us()
+    got = connection.run(pipeline, count * CALLS)
+    cpu = server.control.cpu_us() - before
+    connection.close()
+    if any(reply in (None, 0, []) for reply in got):
+        raise ServerError(f"{words} shows nothing of {queue}")
+    return cpu / CALLS
+
+
+def measure_purge(server, workload):
+    """CPU in µs of the server's main thread; another one frees the memory."""
+    connection = Connection(server.port)
+    before = main_thread_us(server)
+    got = connection.call("MQ.PURGE", workload.queue)
+    cpu = main_thread_us(server) - before
+    expect("MQ.PURGE", got, len(workload.line))
+    expect("MQ.LEN", connection.call("MQ.LEN", workload.queue), 0)
+    connection.close()
+    while int(server.control.info("memory")["lazyfree_pending_objects"]) > 0:
+        time.sleep(0.1)
+    return cpu
+
+
+def main_thread_us(server):
+    """CPU that the server's main thread has used, once it waits for commands again."""
+    time.sleep(0.01)
+    return int(Path(f"/proc/{server.process.pid}/schedstat").read_text().split()[0]) / 1000
+
+
+def settling(options, server):
+    """Server CPU of an acknowledgment and the next pull, apart and as one command."""
+    samples = {}
+    for run in range(options.runs):
+        note(f"{server.name} ACK in the next pull, run {run + 1} of {options.runs}")
+        for size in (1, ROUND):
+            for settle in (apart, together)[:: 1 if run % 2 else -1]:
+                cpu = measure_settling(server, settle, size, options.messages)
+                samples.setdefault((size, settle), []).append(cpu)
+    rows = []
+    for size in (1, ROUND):
+        one, two = samples[size, together], samples[size, apart]
+        rows.append(
+            ["one at a time" if size == 1 else f"{size} in a pipeline"]
+            + [f"{statistics.median(cpu):.2f}" for cpu in (two, one)]
+            + judge([ours / theirs for ours, theirs in zip(one, two)], SETTLING_GOAL)
+            + [2, 1]
+        )
+    print(f"### {server.name}: server CPU of an acknowledgment and the next pull, µs\n")
+    table(
+        ["commands", "MQ.ACK, MQ.PULL", "MQ.PULL ... ACK", "ratio", "middle half of runs", "goal", "met"]
+        + ["round trips apart", "as one"],
+        rows,
+    )
+
+
+def delivery(reply):
+    fields = dict(zip(reply[::2], reply[1::2]))
+    return fields[b"id"], fields[b"receipt"]
+
+
+def apart(connection, deliveries):
+    """Settles them with MQ.ACK, then pulls as many."""
+    size = len(deliveries)
+    acks = b"".join(command("MQ.ACK", "settling", *pair) for pair in deliveries)
+    expect("MQ.ACK", connection.run(acks, size), [1] * size)
+    pulls = command("MQ.PULL", "settling", "VISIBILITY", YEAR_MS) * size
+    return [delivery(message) for message in connection.run(pulls, size)]
+
+
+def together(connection, deliveries):
+    """The same by MQ.PULL ... ACK."""
+    size = len(deliveries)
+    pulls = b"".join(
+        command("MQ.PULL", "settling", "VISIBILITY", YEAR_MS, "ACK", 1, *pair) for pair in deliveries
+    )
+    got = connection.run(pulls, size)
+    expect("settled", [settled for settled, _ in got], [[1]] * size)
+    return [delivery(message) for _, message in got]
+
+
+def measure_settling(server, settle, size, messages):
+    """`size` messages are in flight, and are settled when as many others are pulled."""
+    connection = Connection(server.port)
+    rounds = messages // size
+    fill(
+        connection,
+        messages + FILL,
+        lambda payload: command("MQ.PUSH", "settling", payload),
+    )
+    pulled = connection.call("MQ.PULL", "settling", "VISIBILITY", YEAR_MS, "COUNT", size)
+    deliveries = [delivery(message) for message in pulled]
+    before = server.control.cpu_us()
+    for _ in range(rounds):
+        deliveries = settle(connection, deliveries)
+    cpu = server.control.cpu_us() - before
+    expect("MQ.PURGE", connection.call("MQ.PURGE", "settling"), messages + FILL - rounds * size)
+    connection.close()
+    return cpu / (rounds * size)
+
+
+def judge(ratios, goal):
+    """The cells of a ratio: its median, the middle half, the goal, and whether it is met."""
+    ratio = statistics.median(ratios)
+    return [f"{ratio:.2f}", middle_half(ratios), *verdict(ratio, goal)]
+
+
+def features_part(options, binary):
+    with Server(binary, options.module) as server:
+        long = cycles(options, server)
+        settling(options, server)
+        looks(options, server, long)

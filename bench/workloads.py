@@ -1,0 +1,181 @@
+"""Push, pull, acknowledge: on plain lists, on Streams, on a queue. Each checks every reply.
+
+A workload has `label`, `payloads` (those of a round), the steps `push`, `pull` and `acknowledge`, and `left`.
+"""
+
+import random
+import string
+
+from server import Connection, command, expect
+
+PAYLOAD_BYTES = 100
+FILL = 1000
+YEAR_MS = 31_536_000_000
+
+
+def payloads(count):
+    """Random letters and digits, no two alike; the same in every run. No peer compresses them."""
+    source = random.Random(1)
+    letters = string.ascii_letters + string.digits
+    return ["".join(source.choices(letters, k=PAYLOAD_BYTES)).encode() for _ in range(count)]
+
+
+class Lists:
+    """LPUSH and RPOP: the floor. No acknowledgment, so what is popped is lost with its consumer."""
+
+    label = "lists"
+
+    def __init__(self, connection, size, batched):
+        self.payloads = payloads(size)
+        self.pushes = b"".join(command("LPUSH", "l", payload) for payload in self.payloads)
+        self.pops = command("RPOP", "l") * size
+
+    def prepare(self, connection):
+        connection.call("DEL", "l")
+
+    def push(self, connection):
+        got = connection.run(self.pushes, len(self.payloads))
+        expect("LPUSH", got, list(range(1, len(self.payloads) + 1)))
+
+    def pull(self, connection):
+        expect("RPOP", connection.run(self.pops, len(self.payloads)), self.payloads)
+
+    def acknowledge(self, connection):
+        pass
+
+    def left(self, connection):
+        return connection.call("LLEN", "l")
+
+
+class Streams:
+    """A stream with one consumer group. An acknowledgment also deletes, as a queue does."""
+
+    label = "Streams"
+
+    def __init__(self, connection, size, batched):
+        self.batched = batched
+        self.one_command = connection.call("COMMAND", "INFO", "XACKDEL") != [None]
+        self.size = size
+        self.payloads = payloads(size)
+        self.pushes = b"".join(command("XADD", "s", "*", "p", payload) for payload in self.payloads)
+        self.commands, count = (1, size) if batched else (size, 1)
+        self.pulls = self.commands * command(
+            "XREADGROUP", "GROUP", "g", "c", "COUNT", count, "STREAMS", "s", ">"
+        )
+
+    def prepare(self, connection):
+        connection.call("DEL", "s")
+        connection.call("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+
+    def push(self, connection):
+        self.ids = connection.run(self.pushes, self.size)
+
+    def pull(self, connection):
+        entries = []
+        for [[_, found]] in connection.run(self.pulls, self.commands):
+            entries += found
+        wanted = [[i, [b"p", payload]] for i, payload in zip(self.ids, self.payloads)]
+        expect("XREADGROUP", entries, wanted)
+
+    def acknowledge(self, connection):
+        ids, size = self.ids, self.size
+        if self.batched and self.one_command:
+            got = connection.run(command("XACKDEL", "s", "g", "IDS", size, *ids), 1)
+            expect("XACKDEL", got, [[1] * size])
+        elif self.batched:
+            got = connection.run(command("XACK", "s", "g", *ids) + command("XDEL", "s", *ids), 2)
+            expect("XACK and XDEL", got, [size, size])
+        elif self.one_command:
+            pipeline = b"".join(command("XACKDEL", "s", "g", "IDS", 1, i) for i in ids)
+            expect("XACKDEL", connection.run(pipeline, size), [[1]] * size)
+        else:
+            pipeline = b"".join(command("XACK", "s", "g", i) + command("XDEL", "s", i) for i in ids)
+            expect("XACK and XDEL", connection.run(pipeline, 2 * size), [1] * (2 * size))
+
+    def left(self, connection):
+        pending = connection.call("XPENDING", "s", "g")[0]
+        return pending + connection.call("XLEN", "s")
+
+
+class Mq:
+    """MQ.PUSH, MQ.PULL, MQ.ACK."""
+
+    label = "MQ"
+
+    def __init__(self, connection, size, batched):
+        self.batched = batched
+        self.size = size
+        self.payloads = payloads(size)
+        self.pushes = b"".join(command("MQ.PUSH", "q", payload) for payload in self.payloads)
+        if batched:
+            self.pulls = command("MQ.PULL", "q", "COUNT", size)
+        else:
+            self.pulls = command("MQ.PULL", "q") * size
+
+    def prepare(self, connection):
+        expect("MQ.LEN", connection.call("MQ.LEN", "q"), 0)
+
+    def push(self, connection):
+        self.ids = connection.run(self.pushes, self.size)
+
+    def pull(self, connection):
+        messages = connection.run(self.pulls, 1 if self.batched else self.size)
+        if self.batched:
+            [messages] = messages
+        self.deliveries = []
+        got = []
+        for message in messages:
+            fields = dict(zip(message[::2], message[1::2]))
+            self.deliveries.append((fields[b"id"], fields[b"receipt"]))
+            got.append((fields[b"id"], fields[b"payload"]))
+        expect("MQ.PULL", got, list(zip(self.ids, self.payloads)))
+
+    def acknowledge(self, connection):
+        if self.batched:
+            pairs = [word for delivery in self.deliveries for word in delivery]
+            got = connection.run(command("MQ.ACK", "q", "IDS", self.size, *pairs), 1)
+            expect("MQ.ACK", got, [[1] * self.size])
+        else:
+            pipeline = b"".join(command("MQ.ACK", "q", *delivery) for delivery in self.deliveries)
+            expect("MQ.ACK", connection.run(pipeline, self.size), [1] * self.size)
+
+    def left(self, connection):
+        return connection.call("MQ.LEN", "q")
+
+
+def drive(workload, connection, rounds, clock_ns):
+    """`rounds` times push, pull, acknowledge; by how much the clock moved in each of the three.
+
+    With the server's CPU clock the end of a phase (what the server does once the last reply is out) may
+    be counted with the next one; the sum is exact."""
+    phases = [0, 0, 0]
+    steps = (workload.push, workload.pull, workload.acknowledge)
+    for _ in range(rounds):
+        for number, step in enumerate(steps):
+            before = clock_ns()
+            step(connection)
+            phases[number] += clock_ns() - before
+    return phases
+
+
+def measure_cpu(server, workload, messages):
+    """Server CPU in µs per message: the whole, then push, pull and acknowledgment."""
+    connection = Connection(server.port)
+    workload.prepare(connection)
+    drive(workload, connection, 2, server.cpu_ns)
+    rounds = max(1, messages // len(workload.payloads))
+    count = rounds * len(workload.payloads)
+    before = server.control.cpu_us()
+    phases = drive(workload, connection, rounds, server.cpu_ns)
+    whole = server.control.cpu_us() - before
+    expect("left behind", workload.left(connection), 0)
+    connection.close()
+    return [whole / count] + [ns / 1000 / count for ns in phases]
+
+
+def fill(connection, count, make):
+    """Sends `count` commands in pipelines; `make(payload)` gives each."""
+    pool = payloads(FILL)
+    pipeline = b"".join(make(payload) for payload in pool)
+    for _ in range(count // FILL):
+        connection.run(pipeline, FILL)
