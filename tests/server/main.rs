@@ -47,5 +47,6 @@ mod push;
 mod replication;
 mod replication_stream;
 mod scan;
+mod several_queues;
 mod unload;
 mod wrong_types;
