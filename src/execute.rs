@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::index::Entry;
 use crate::queue::op::Op;
-use crate::queue::settings::{Setting, Settings};
+use crate::queue::settings::Setting;
 use crate::queue::store::{Part, Store};
 use crate::queue::{Counts, Effects, Outcome, QueueError, apply};
 use crate::reply::CommandError;
@@ -79,8 +79,8 @@ pub fn open<'a>(
     Records(ServerKeyspace::new(context, entry.names.clone(), access))
 }
 
-/// These settings of the queue.
-pub fn settings(store: &mut impl Store, wanted: &[Setting]) -> Result<Settings, QueueError> {
+/// A setting of the queue that is a number and never negative.
+pub fn setting(store: &mut impl Store, wanted: Setting) -> Result<u64, QueueError> {
     store.require(&[Part::Config])?;
-    Ok(store.settings(wanted))
+    Ok(store.number(wanted))
 }

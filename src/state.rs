@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use uuid::{ContextV7, Timestamp, Uuid};
 
-use crate::execute::{open, settings};
+use crate::execute::{open, setting};
 use crate::index::{Entry, Index, NEVER, UNKNOWN};
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::{NameError, QueueName};
@@ -211,7 +211,7 @@ impl State {
 /// True if the end of a delivery makes room for another one, because their number is limited.
 fn has_room_now(context: Context<'_>, entry: &Entry) -> bool {
     let mut store = open(context, entry, Access::Read);
-    settings(&mut store, &[Setting::MaxInflight]).is_ok_and(|settings| settings.max_inflight > 0)
+    setting(&mut store, Setting::MaxInflight).is_ok_and(|max_inflight| max_inflight > 0)
 }
 
 /// True if a queue may be shown in the list: in cluster mode not while it only arrives.

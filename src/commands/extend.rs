@@ -3,7 +3,7 @@
 use super::arguments::VISIBILITY;
 use super::claims;
 use super::options::Options;
-use crate::execute::{execute_on, open, settings};
+use crate::execute::{execute_on, open, setting};
 use crate::queue::op::Op;
 use crate::queue::settings::Setting;
 use crate::reply::CommandError;
@@ -41,7 +41,7 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let mut store = open(context, &entry, Access::Write);
     let visibility_ms = match options.number(&VISIBILITY) {
         Some(visibility_ms) => visibility_ms,
-        None => settings(&mut store, &[Setting::Visibility])?.visibility_ms,
+        None => setting(&mut store, Setting::Visibility)?,
     };
     let deliveries = std::mem::take(&mut claims.claims);
     let op = Op::Extend { now_ms: context.now_ms(), deliveries, visibility_ms };

@@ -3,7 +3,7 @@
 use super::arguments::{DEDUP, GROUP, PRIORITY, RANK, TTL, WHEN, WINDOW, due_at_ms};
 use super::headers;
 use super::options::Options;
-use crate::execute::{Body, settings};
+use crate::execute::{Body, setting};
 use crate::queue::Outcome;
 use crate::queue::op::{Dedup, Line, With};
 use crate::queue::push::Pushed;
@@ -33,12 +33,12 @@ impl<'a> Wishes<'a> {
         store: &mut impl Store,
         now_ms: u64,
     ) -> Result<Self, CommandError> {
-        let defaults = settings(store, &[Setting::Delay, Setting::Ttl])?;
-        let due_at_ms = due_at_ms(options, now_ms, defaults.delay_ms);
-        if options.is_empty() && defaults.ttl_ms == 0 {
+        let due_at_ms = due_at_ms(options, now_ms, setting(store, Setting::Delay)?);
+        let default_ttl_ms = store.number(Setting::Ttl);
+        if options.is_empty() && default_ttl_ms == 0 {
             return Ok(Self { due_at_ms, with: None });
         }
-        let ttl_ms = options.number(&TTL).unwrap_or(defaults.ttl_ms);
+        let ttl_ms = options.number(&TTL).unwrap_or(default_ttl_ms);
         let expires_at_ms = (ttl_ms > 0).then(|| now_ms.saturating_add(ttl_ms));
         let with = With {
             expires_at_ms,
@@ -73,7 +73,7 @@ fn dedup<'a, A: AsRef<[u8]>>(
     }
     let window_ms = match options.number(&WINDOW) {
         Some(window_ms) => window_ms,
-        None => settings(store, &[Setting::DedupWindow])?.dedup_window_ms,
+        None => setting(store, Setting::DedupWindow)?,
     };
     Ok(Some(Dedup { key, now_ms, until_ms: Some(now_ms.saturating_add(window_ms)) }))
 }
@@ -84,5 +84,98 @@ pub fn outcome(outcome: &Outcome<Body>) -> Result<Pushed, CommandError> {
         Outcome::Pushed(Pushed::Full) => Err(CommandError::QueueFull),
         Outcome::Pushed(pushed) => Ok(*pushed),
         _ => Ok(Pushed::Added),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::commands::mpush::Mpush;
+    use crate::commands::push::Push;
+    use crate::queue::name::QueueName;
+    use crate::store::memory::{Database, MemoryKeyspace};
+    use crate::store::records::Records;
+
+    const NOW_MS: u64 = 1_000_000;
+
+    fn store(settings: &[(Setting, &str)]) -> Records<MemoryKeyspace> {
+        let database: Rc<RefCell<Database>> = Rc::default();
+        let orders = QueueName::new(b"orders").unwrap();
+        let mut store = Records(MemoryKeyspace::new(&database, &orders));
+        for (setting, text) in settings {
+            store.put_setting(*setting, text.as_bytes());
+        }
+        store
+    }
+
+    fn wishes<'a>(line: &'a [&'a str], settings: &[(Setting, &str)]) -> Wishes<'a> {
+        let options = Options::read::<Push>(line).unwrap();
+        Wishes::read(&options, &mut store(settings), NOW_MS).unwrap()
+    }
+
+    #[test]
+    fn delay_and_at_say_when_it_is_due_and_else_the_queue_does() {
+        let delay = [(Setting::Delay, "500")];
+        let cases: [(&[&str], &[(Setting, &str)], Option<u64>); 9] = [
+            (&[], &[], None),
+            (&[], &delay, Some(NOW_MS + 500)),
+            (&["DELAY", "7"], &delay, Some(NOW_MS + 7)),
+            (&["DELAY", "0"], &delay, None),
+            (&["AT", "1000001"], &delay, Some(1_000_001)),
+            (&["AT", "1000000"], &delay, None),
+            (&["AT", "999999"], &delay, None),
+            (&["AT", "0"], &delay, None),
+            (&["AT", "8796093022207"], &[], Some(8_796_093_022_207)),
+        ];
+        for (line, settings, due_at_ms) in cases {
+            assert_eq!(wishes(line, settings).due_at_ms, due_at_ms, "{line:?} {settings:?}");
+        }
+    }
+
+    #[test]
+    fn ttl_says_how_long_it_lives_and_else_the_queue_does() {
+        let ttl = [(Setting::Ttl, "500")];
+        let cases: [(&[&str], &[(Setting, &str)], Option<u64>); 5] = [
+            (&[], &[], None),
+            (&[], &ttl, Some(NOW_MS + 500)),
+            (&["TTL", "7"], &ttl, Some(NOW_MS + 7)),
+            (&["TTL", "0"], &ttl, None),
+            (&["DELAY", "7"], &ttl, Some(NOW_MS + 500)),
+        ];
+        for (line, settings, expires_at_ms) in cases {
+            let with = wishes(line, settings).with;
+            assert_eq!(with.and_then(|with| with.expires_at_ms), expires_at_ms, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_holds_for_its_window_or_that_of_the_queue_or_until_its_message_is_gone() {
+        let window = [(Setting::DedupWindow, "500")];
+        let cases: [(&[&str], &[(Setting, &str)], Option<u64>); 4] = [
+            (&["DEDUP", "k"], &[], Some(NOW_MS + 300_000)),
+            (&["DEDUP", "k"], &window, Some(NOW_MS + 500)),
+            (&["DEDUP", "k", "WINDOW", "7"], &window, Some(NOW_MS + 7)),
+            (&["DEDUP", "k", "UNTILDONE"], &window, None),
+        ];
+        for (line, settings, until_ms) in cases {
+            let dedup = wishes(line, settings).with.and_then(|with| with.dedup);
+            assert_eq!(dedup, Some(Dedup { key: b"k", now_ms: NOW_MS, until_ms }), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_of_its_own_is_plain() {
+        for line in [&["PRIORITY", "0"][..], &["TTL", "0"], &["DELAY", "5"], &["AT", "5"]] {
+            assert_eq!(wishes(line, &[]).with, None, "{line:?}");
+        }
+        let line = |line| wishes(line, &[]).with.map(|with| with.line);
+        assert_eq!(line(&["PRIORITY", "9"]), Some(Line::Priority(9)));
+        assert_eq!(line(&["GROUP", "g"]), Some(Line::Group(b"g")));
+        let many = Options::read::<Mpush>(&["GROUP", "g"]).unwrap();
+        let with = Wishes::read(&many, &mut store(&[]), NOW_MS).unwrap().with;
+        assert_eq!(with.map(|with| with.line), Some(Line::Group(b"g")));
     }
 }

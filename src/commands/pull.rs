@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::arguments::{ACK, BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, VISIBILITY};
 use super::claims;
 use super::options::Options;
-use crate::execute::{Body, execute, execute_on, open, settings};
+use crate::execute::{Body, execute, execute_on, open, setting};
 use crate::index::Entry;
 use crate::queue::op::{Claim, Mode, Op, Sweep};
 use crate::queue::pull::Pulled;
@@ -249,7 +249,7 @@ fn take(
         Delivery::Receipt { visibility_ms, consumer, .. } => {
             let visibility_ms = match visibility_ms {
                 Some(visibility_ms) => *visibility_ms,
-                None => settings(&mut store, &[Setting::Visibility])?.visibility_ms,
+                None => setting(&mut store, Setting::Visibility)?,
             };
             Mode::Receipt { visibility_ms, consumer: consumer.as_deref() }
         }

@@ -160,15 +160,17 @@ fn number(counts: &mut GroupCounts, slot: Slot) -> &mut u64 {
 /// Lets a group stand in the line exactly if it can be served.
 fn settle<S: Store>(store: &mut S, effects: &mut Effects, group: &[u8], counts: &GroupCounts) {
     let busy = counts.inflight.saturating_add(counts.held);
-    let can_be_served =
-        counts.waiting > 0 && busy < store.settings(&[Setting::GroupInflight]).group_inflight;
+    let can_be_served = counts.waiting > 0 && busy < store.number(Setting::GroupInflight);
     match (can_be_served, store.turn(group).is_some()) {
         (true, false) => stand_last(store, group),
         (false, true) => store.remove_turn(group),
-        _ => return effects.became_ready |= can_be_served,
+        _ => {}
     }
     effects.became_ready |= can_be_served;
-    effects.changed = true;
+    // The messages without a group stand in the line only because of groups.
+    if !can_be_served && store.len(Part::Turns) == 1 {
+        store.remove_turn(UNGROUPED);
+    }
 }
 
 fn stand_last<S: Store>(store: &mut S, group: &[u8]) {

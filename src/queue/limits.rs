@@ -23,10 +23,7 @@ pub fn waiting<S: Store>(store: &mut S) -> u64 {
 /// True if the queue has no room for `more` messages.
 pub(super) fn is_full<S: Store>(store: &mut S, more: usize) -> Result<bool, QueueError> {
     store.require(&[Part::Config])?;
-    if store.len(Part::Config) == 0 {
-        return Ok(false);
-    }
-    let max_len = store.settings(&[Setting::MaxLen]).max_len;
+    let max_len = store.number(Setting::MaxLen);
     if max_len == 0 {
         return Ok(false);
     }

@@ -199,7 +199,7 @@ enum Head {
 impl<B: Body> Lanes<B> {
     fn new<S: Store<Body = B>>(store: &mut S, now_ms: u64) -> Self {
         let ranked = (0..=MAX_PRIORITY).map(|_| Lane::new(0)).collect();
-        let aging_ms = store.settings(&[Setting::Aging]).aging_ms;
+        let aging_ms = store.number(Setting::Aging);
         Self { ranked, ready: Lane::new(0), now_ms, aging_ms }
     }
 

@@ -108,7 +108,7 @@ fn deliver<S: Store>(
     let count = allowed.min(pull.count.into());
     let aging_ms = match store.len(Part::Ranked) {
         0 => 0,
-        _ => store.settings(&[Setting::Aging]).aging_ms,
+        _ => store.number(Setting::Aging),
     };
     let order = Order { now_ms: pull.now_ms, aging_ms };
     let mut next_receipt = pull.base_receipt;

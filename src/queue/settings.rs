@@ -97,6 +97,18 @@ impl Setting {
         Self::ALL.into_iter().find(|setting| name.eq_ignore_ascii_case(setting.name().as_bytes()))
     }
 
+    /// The default of a number that is never negative.
+    pub const fn default_number(self) -> u64 {
+        match self {
+            Self::Visibility => 30_000,
+            Self::BackoffMax => 3_600_000,
+            Self::RatePeriod => 1_000,
+            Self::GroupInflight => 1,
+            Self::DedupWindow => 300_000,
+            _ => 0,
+        }
+    }
+
     /// The smallest and the largest value of a number; None for a name.
     pub const fn range(self) -> Option<(i64, i64)> {
         const MAX_MS: i64 = MAX_DURATION_MS as i64;
@@ -149,20 +161,20 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            visibility_ms: 30_000,
+            visibility_ms: Setting::Visibility.default_number(),
             max_retries: None,
             dead_letter: None,
-            backoff_ms: 0,
-            backoff_max_ms: 3_600_000,
-            delay_ms: 0,
-            ttl_ms: 0,
-            max_len: 0,
-            max_inflight: 0,
-            rate: 0,
-            rate_period_ms: 1_000,
-            aging_ms: 0,
-            group_inflight: 1,
-            dedup_window_ms: 300_000,
+            backoff_ms: Setting::Backoff.default_number(),
+            backoff_max_ms: Setting::BackoffMax.default_number(),
+            delay_ms: Setting::Delay.default_number(),
+            ttl_ms: Setting::Ttl.default_number(),
+            max_len: Setting::MaxLen.default_number(),
+            max_inflight: Setting::MaxInflight.default_number(),
+            rate: Setting::Rate.default_number(),
+            rate_period_ms: Setting::RatePeriod.default_number(),
+            aging_ms: Setting::Aging.default_number(),
+            group_inflight: Setting::GroupInflight.default_number(),
+            dedup_window_ms: Setting::DedupWindow.default_number(),
         }
     }
 }
@@ -200,7 +212,7 @@ impl Settings {
     }
 
     /// The place of a number that is never negative; None for the other settings.
-    fn value(&mut self, setting: Setting) -> Option<&mut u64> {
+    pub fn value(&mut self, setting: Setting) -> Option<&mut u64> {
         match setting {
             Setting::Visibility => Some(&mut self.visibility_ms),
             Setting::Backoff => Some(&mut self.backoff_ms),

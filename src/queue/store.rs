@@ -268,6 +268,8 @@ pub trait Store: Sized {
     /// The effective values of these settings; the others have their defaults. A stored value that is
     /// none counts as the default.
     fn settings(&mut self, wanted: &[Setting]) -> Settings;
+    /// The effective value of a setting that is a number and never negative.
+    fn number(&mut self, setting: Setting) -> u64;
     /// The stored text of a setting; None if it has its default.
     fn setting(&mut self, setting: Setting) -> Option<Vec<u8>>;
     /// Stores a setting as text.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::queue::look::{self, State, Which};
+use crate::store::keyspace::Keyspace;
 
 /// A queue with a message in each state and place, and their ids.
 fn filled() -> (Server, QueueName, Vec<MessageId>) {
@@ -142,6 +143,16 @@ fn a_drop_leaves_nothing() {
     assert_eq!(server.number(&orders, &Op::Drop), 0);
     server.pause(&orders, None);
     assert_eq!(server.number(&orders, &Op::Drop), 1, "a pause is a queue, too");
+}
+
+#[test]
+fn a_purge_keeps_what_is_damaged_and_a_drop_does_not() {
+    let (mut server, orders, _) = filled();
+    server.store(&orders).0.push_back(Part::Damaged, b"bytes");
+    server.number(&orders, &Op::Purge);
+    assert_eq!(server.len(&orders, Part::Damaged), 1);
+    assert_eq!(server.number(&orders, &Op::Drop), 1);
+    assert!(server.database.borrow().is_empty());
 }
 
 #[test]

@@ -137,6 +137,37 @@ fn one_whose_target_cannot_take_it_stays_and_is_not_counted() {
 }
 
 #[test]
+fn an_op_from_elsewhere_can_be_kept_to_its_slot() {
+    let (now_ms, sweep) = (START_MS, ALL);
+    let give_back = Op::GiveBack {
+        now_ms,
+        deliveries: Vec::new(),
+        delay_ms: None,
+        same_slot: false,
+        how: Return::Counted,
+        reason: None,
+    };
+    let pull = Op::Pull {
+        now_ms,
+        count: 1,
+        delivery: Mode::Final,
+        base_receipt: Receipt(1),
+        sweep,
+        acknowledged: Vec::new(),
+    };
+    let redrive = Op::Redrive { now_ms, count: 1, to: None, same_slot: false };
+    for mut op in [pull, Op::Sweep { now_ms, sweep }, give_back, redrive] {
+        op.keep_to_slot();
+        let is_kept = match op {
+            Op::Pull { sweep, .. } | Op::Sweep { sweep, .. } => sweep.same_slot,
+            Op::GiveBack { same_slot, .. } | Op::Redrive { same_slot, .. } => same_slot,
+            _ => false,
+        };
+        assert!(is_kept, "{op:?}");
+    }
+}
+
+#[test]
 fn a_target_of_the_wrong_type_is_passed_over() {
     use crate::store::{keys, memory::Value};
     let (mut server, orders, dead) =

@@ -398,6 +398,13 @@ impl<K: Keyspace> Store for Records<K> {
         settings
     }
 
+    fn number(&mut self, setting: Setting) -> u64 {
+        if self.0.len(Part::Config) == 0 {
+            return setting.default_number();
+        }
+        self.settings(&[setting]).value(setting).map_or(0, |number| *number)
+    }
+
     fn setting(&mut self, setting: Setting) -> Option<Vec<u8>> {
         self.0.get(Part::Config, setting.name().as_bytes()).map(|text| text.as_ref().to_vec())
     }

@@ -2,13 +2,21 @@
 
 use crate::harness::*;
 
-const DEFAULTS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 14] = [
     ("visibility", "30000"),
     ("maxretries", "-1"),
     ("deadletter", "{orders}:dead"),
     ("backoff", "0"),
     ("backoffmax", "3600000"),
     ("delay", "0"),
+    ("ttl", "0"),
+    ("maxlen", "0"),
+    ("maxinflight", "0"),
+    ("rate", "0"),
+    ("rateperiod", "1000"),
+    ("aging", "0"),
+    ("groupinflight", "1"),
+    ("dedupwindow", "300000"),
 ];
 
 #[test]
@@ -30,8 +38,9 @@ fn a_queue_without_settings_has_the_defaults() {
 fn every_setting_is_shown_as_it_was_set() {
     let server = Server::start();
     let mut client = server.client();
-    let set =
-        "VISIBILITY 5000 MAXRETRIES 3 DEADLETTER graveyard BACKOFF 100 BACKOFFMAX 9000 DELAY 7";
+    let set = "VISIBILITY 5000 MAXRETRIES 3 DEADLETTER graveyard BACKOFF 100 BACKOFFMAX 9000 \
+               DELAY 7 TTL 8 MAXLEN 9 MAXINFLIGHT 10 RATE 11 RATEPERIOD 12 AGING 13 \
+               GROUPINFLIGHT 14 DEDUPWINDOW 15";
     assert_eq!(client.ask(&format!("MQ.CONFIG orders {set}")), Value::Okay);
     let shown = client.map("MQ.CONFIG orders");
     let expected = [
@@ -41,6 +50,14 @@ fn every_setting_is_shown_as_it_was_set() {
         ("backoff", "100"),
         ("backoffmax", "9000"),
         ("delay", "7"),
+        ("ttl", "8"),
+        ("maxlen", "9"),
+        ("maxinflight", "10"),
+        ("rate", "11"),
+        ("rateperiod", "12"),
+        ("aging", "13"),
+        ("groupinflight", "14"),
+        ("dedupwindow", "15"),
     ];
     for (name, value) in expected {
         assert_eq!(shown[name], value, "{name}");
@@ -112,6 +129,14 @@ fn the_limits_of_every_setting() {
         ("BACKOFF", 0, year),
         ("BACKOFFMAX", 1, year),
         ("DELAY", 0, year),
+        ("TTL", 0, year),
+        ("MAXLEN", 0, 2_147_483_647),
+        ("MAXINFLIGHT", 0, 2_147_483_647),
+        ("RATE", 0, 2_147_483_647),
+        ("RATEPERIOD", 1, year),
+        ("AGING", 0, year),
+        ("GROUPINFLIGHT", 1, 10_000),
+        ("DEDUPWINDOW", 1, year),
     ] {
         for value in [smallest, largest] {
             assert_eq!(client.ask(&format!("MQ.CONFIG orders {name} {value}")), Value::Okay);

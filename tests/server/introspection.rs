@@ -2,31 +2,14 @@
 
 use crate::harness::*;
 
-const INFO_FIELDS: [&str; 23] = [
-    "visibility",
-    "maxretries",
-    "deadletter",
-    "backoff",
-    "backoffmax",
-    "delay",
-    "deadletter_waiting",
-    "ready",
-    "inflight",
-    "delayed",
-    "oldest_ready_age_ms",
-    "next_due_at",
-    "highest_retry_count",
-    "blocked_clients",
-    "damaged",
-    "pushed",
-    "pulled",
-    "acked",
-    "late_acks",
-    "nacked",
-    "expired",
-    "dead",
-    "bad_receipts",
-];
+/// In their order.
+const INFO_FIELDS: &str = "\
+    visibility maxretries deadletter backoff backoffmax delay ttl maxlen maxinflight rate \
+    rateperiod aging groupinflight dedupwindow deadletter_waiting ready inflight delayed \
+    priorities groups paused paused_until rate_window_start rate_window_count \
+    oldest_ready_age_ms oldest_inflight_age_ms oldest_delayed_age_ms next_due_at \
+    highest_retry_count blocked_clients damaged pushed pulled acked late_acks nacked expired \
+    dead bad_receipts ttl_expired deduplicated redriven refused_full deleted";
 
 #[test]
 fn info_of_a_queue_that_is_not_there_has_defaults_and_zeros() {
@@ -34,13 +17,17 @@ fn info_of_a_queue_that_is_not_there_has_defaults_and_zeros() {
     let mut client = server.client();
     let reply = entries(&client.ask("MQ.INFO orders"));
     let names: Vec<&str> = reply.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, INFO_FIELDS);
+    assert_eq!(names.join(" "), INFO_FIELDS);
     for (name, value) in &reply {
         let expected = match name.as_str() {
             "visibility" => Value::Int(30_000),
             "maxretries" => Value::Int(-1),
             "deadletter" => Value::BulkString(b"{orders}:dead".to_vec()),
             "backoffmax" => Value::Int(3_600_000),
+            "rateperiod" => Value::Int(1_000),
+            "groupinflight" => Value::Int(1),
+            "dedupwindow" => Value::Int(300_000),
+            "priorities" => Value::Array(Vec::new()),
             _ => Value::Int(0),
         };
         assert_eq!(*value, expected, "{name}");
@@ -190,6 +177,11 @@ fn the_section_of_info_sums_over_all_queues() {
         ("mq_expired", "0"),
         ("mq_dead", "0"),
         ("mq_bad_receipts", "2"),
+        ("mq_ttl_expired", "0"),
+        ("mq_deduplicated", "0"),
+        ("mq_redriven", "0"),
+        ("mq_refused_full", "0"),
+        ("mq_deleted", "0"),
         ("mq_queues", "2"),
         ("mq_blocked_clients", "0"),
         ("mq_damaged", "0"),

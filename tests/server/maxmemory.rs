@@ -15,7 +15,13 @@ fn only_pushes_and_settings_are_refused() {
         client.push("orders", n.to_string());
     }
     fill_up(&mut client);
-    for line in ["MQ.PUSH orders x", "MQ.PUSH orders x DELAY 5", "MQ.CONFIG orders DELAY 5"] {
+    for line in [
+        "MQ.PUSH orders x",
+        "MQ.PUSH orders x DELAY 5",
+        "MQ.PUSH orders x GROUP a",
+        "MQ.MPUSH orders 2 x y",
+        "MQ.CONFIG orders DELAY 5",
+    ] {
         let error = client.refused(line);
         assert!(error.starts_with("OOM "), "{line}: {error}");
     }
@@ -28,6 +34,24 @@ fn only_pushes_and_settings_are_refused() {
     assert_eq!(client.lengths("orders"), [0, 4, 0]);
     assert_eq!(client.queue_info("orders", "inflight"), 4);
     assert_eq!(strings(&client.ask("MQ.QUEUES")), ["orders"]);
+}
+
+#[test]
+fn a_full_server_can_be_looked_at_and_cleared() {
+    let server = Server::start();
+    let mut client = server.client();
+    let ids = strings(&client.ask("MQ.MPUSH orders 3 one two three GROUP a"));
+    let delayed = client.text("MQ.PUSH orders delayed DELAY 3600000 TTL 7200000");
+    client.push("mails", "x");
+    fill_up(&mut client);
+    assert_eq!(client.peek_texts("orders"), ["one", "two", "three"]);
+    assert!(client.get("orders", &delayed).is_some());
+    assert_eq!(client.number(&format!("MQ.RESCHEDULE orders {delayed} DELAY 0")), 1);
+    assert_eq!(client.number(&format!("MQ.DEL orders {}", ids[1])), 1);
+    client.ask("MQ.PAUSE orders");
+    client.ask("MQ.RESUME orders");
+    assert_eq!(client.number("MQ.PURGE orders"), 3);
+    assert_eq!(client.number("MQ.DROP mails"), 1);
 }
 
 #[test]

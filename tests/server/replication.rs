@@ -155,6 +155,16 @@ fn a_replica_refuses_writes_and_answers_questions() {
         format!("MQ.NACK orders {everything} 0000000000000001"),
         format!("MQ.EXTEND orders {everything} 0000000000000001"),
         "MQ.CONFIG orders VISIBILITY 1".into(),
+        "MQ.MPUSH orders 1 x".into(),
+        "MQ.MPULL 1 orders BLOCK 0".into(),
+        "MQ.DEL orders x".into(),
+        "MQ.RESCHEDULE orders x DELAY 0".into(),
+        "MQ.PURGE orders".into(),
+        "MQ.DROP orders".into(),
+        "MQ.PAUSE orders".into(),
+        "MQ.RESUME orders".into(),
+        "MQ.REDRIVE orders".into(),
+        "MQ.CHECK orders".into(),
         "MQ.APPLY orders x".into(),
     ] {
         let error = copy.refused(&line);

@@ -3,8 +3,10 @@
 
 use crate::harness::*;
 
-const PARTS: [&str; 9] =
-    ["ready", "ranked", "messages", "notes", "inflight", "delayed", "retried", "config", "damaged"];
+const PARTS: [&str; 16] = [
+    "ready", "ranked", "grouped", "messages", "notes", "inflight", "delayed", "retried",
+    "expiring", "groups", "turns", "dedup", "deduped", "dead", "config", "damaged",
+];
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
 
@@ -17,7 +19,10 @@ fn fill(client: &mut Client) -> Message {
     client.ask("MQ.PUSH orders four DELAY 3600000");
     let first = client.pull("orders");
     client.give_back(&first);
-    client.pull("orders VISIBILITY 3600000")
+    let message = client.pull("orders VISIBILITY 3600000");
+    client.ask("MQ.PUSH orders five GROUP a TTL 3600000 DEDUP k");
+    client.ask("MQ.PUSH orders six PRIORITY 1 DEDUP l UNTILDONE");
+    message
 }
 
 #[test]
@@ -25,7 +30,19 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
     let server = Server::start();
     server.damaged_on_purpose();
     let mut client = server.client();
-    let needs: [(&str, &[&str]); 8] = [
+    let all: &[&str] = &PARTS;
+    let needs: [(&str, &[&str]); 19] = [
+        ("MQ.MPUSH orders 2 x y", &["ready", "config"]),
+        ("MQ.PUSH orders x GROUP a", &["grouped", "groups", "turns", "messages", "notes"]),
+        ("MQ.PUSH orders x PRIORITY 1", &["ranked", "messages", "notes"]),
+        ("MQ.PUSH orders x TTL 1000", &["expiring", "messages", "notes"]),
+        ("MQ.PUSH orders x DEDUP k", &["dedup", "deduped"]),
+        ("MQ.PEEK orders", &["ready", "ranked", "grouped", "messages", "notes"]),
+        ("MQ.GET orders x", &["ready", "messages", "notes"]),
+        ("MQ.DEL orders x", all),
+        ("MQ.RESCHEDULE orders x DELAY 0", all),
+        ("MQ.PURGE orders", &["ready", "ranked", "grouped", "inflight", "delayed"]),
+        ("MQ.DROP orders", &["ready", "ranked", "grouped", "inflight", "delayed"]),
         ("MQ.PUSH orders x", &["ready", "config"]),
         ("MQ.PUSH orders x DELAY 1000", &["messages", "delayed"]),
         ("MQ.PULL orders", &["ready", "ranked", "messages", "inflight"]),
@@ -77,10 +94,24 @@ fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
                 "MQ.CONFIG orders DELAY 5".into(),
                 "MQ.INFO orders".into(),
                 "MQ.LEN orders".into(),
+                "MQ.PUSH orders x GROUP a TTL 1".into(),
+                "MQ.PUSH orders x PRIORITY 2 DEDUP m UNTILDONE HEADERS 1 a b".into(),
+                "MQ.PUSH orders x DEDUP k WINDOW 1".into(),
+                "MQ.MPUSH orders 2 x y GROUP b DELAY 1".into(),
+                "MQ.PEEK orders".into(),
+                "MQ.PEEK orders INFLIGHT".into(),
+                "MQ.PEEK orders DELAYED".into(),
+                format!("MQ.GET orders {}", message.id),
+                format!("MQ.RESCHEDULE orders {} DELAY 0", message.id),
+                "MQ.PULL orders NOACK".into(),
+                "MQ.CONFIG orders GROUPINFLIGHT 5".into(),
                 "MQ.QUEUES".into(),
             ];
             let claims = ["MQ.EXTEND", "MQ.NACK", "MQ.ACK"];
             lines.extend(claims.iter().map(|command| format!("{command} {}", message.delivery())));
+            lines.push(format!("MQ.DEL orders {}", message.id));
+            lines.push("MQ.PURGE orders".into());
+            lines.push("MQ.DROP orders".into());
             for line in &lines {
                 if let Err(error) = client.reply_to(line) {
                     let known = ["WRONGTYPE ", "CORRUPT ", "NOTFOUND ", "BADRECEIPT "];

@@ -40,6 +40,9 @@ impl Model {
             false if stands => queue.turns.retain(|name| *name != group),
             _ => {}
         }
+        if !queue.can_be_served(group) && queue.turns == [""] {
+            queue.turns.clear();
+        }
     }
 
     /// Another GROUPINFLIGHT: every group that waits is looked at, short names first.

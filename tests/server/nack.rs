@@ -1,0 +1,326 @@
+//! MQ.NACK with NOCOUNT, DEAD and REASON.
+
+use crate::harness::*;
+
+/// MQ.NACK of a delivery with options; the reply must be 1.
+#[track_caller]
+fn nack(client: &mut Client, message: &Message, options: &str) {
+    assert_eq!(client.number(&format!("MQ.NACK {} {options}", message.delivery())), 1);
+}
+
+/// MQ.NACK with a REASON of any bytes.
+#[track_caller]
+fn nack_because(client: &mut Client, message: &Message, reason: &[u8]) {
+    let Message { queue, id, receipt, .. } = message;
+    let claim = [b"MQ.NACK", queue.as_bytes(), id.as_bytes(), receipt.as_bytes()];
+    let reply = client.reply(&[&claim[..], &[b"REASON", reason]].concat());
+    assert_eq!(reply, Ok(Value::Int(1)));
+}
+
+/// The `last_error` that MQ.GET shows.
+fn last_error(client: &mut Client, queue: &str, id: &str) -> Option<Vec<u8>> {
+    let shown = client.ask(&format!("MQ.GET {queue} {id}"));
+    let field = entries(&shown).into_iter().find(|(name, _)| name == "last_error");
+    field.map(|(_, value)| bulk(&value).to_vec())
+}
+
+#[test]
+fn nocount_counts_no_retry_and_does_not_back_off() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXRETRIES 0 BACKOFF 3600000");
+    client.push("orders", "one");
+    for _ in 0..5 {
+        let message = client.pull("orders");
+        assert_eq!(message.retry_count, 0);
+        nack(&mut client, &message, "NOCOUNT");
+        assert_eq!(client.lengths("orders"), [1, 0, 0]);
+    }
+    assert_eq!(client.number("MQ.LEN {orders}:dead"), 0);
+}
+
+#[test]
+fn nocount_keeps_the_retries_that_were_counted() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    for (options, expected) in [("", 0), ("NOCOUNT", 1), ("nocount", 1), ("", 1), ("NOCOUNT", 2)] {
+        let message = client.pull("orders");
+        assert_eq!(message.retry_count, expected);
+        nack(&mut client, &message, options);
+    }
+    assert_eq!(client.pull("orders").retry_count, 2);
+}
+
+#[test]
+fn a_message_given_back_with_nocount_stands_behind_all_that_wait() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.MPUSH orders 3 one two three");
+    let first = client.pull("orders");
+    sleep_until_ms(now_ms() + 2);
+    nack(&mut client, &first, "NOCOUNT");
+    let batch = client.pull_batch("orders COUNT 3");
+    assert_eq!(batch.iter().map(Message::text).collect::<Vec<_>>(), ["two", "three", "one"]);
+    // Its receipt is used up.
+    let error = client.refused(&format!("MQ.ACK {}", first.delivery()));
+    assert!(error.starts_with("BADRECEIPT "), "{error}");
+}
+
+#[test]
+fn nocount_goes_with_a_delay() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    let first = client.pull("orders");
+    let before = now_ms();
+    nack(&mut client, &first, "NOCOUNT DELAY 60000");
+    let due = client.queue_info("orders", "next_due_at");
+    assert!((before + 60_000..=now_ms() + 60_000).contains(&due), "{due}");
+    assert_eq!(client.map(&format!("MQ.GET orders {}", first.id))["retry_count"], "0");
+}
+
+#[test]
+fn a_message_of_a_group_given_back_with_nocount_is_the_first_of_its_group() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.MPUSH orders 2 one two GROUP ann");
+    for _ in 0..3 {
+        let message = client.pull("orders");
+        assert_eq!((message.text(), message.retry_count), ("one", 0));
+        nack(&mut client, &message, "NOCOUNT");
+    }
+}
+
+#[test]
+fn dead_sends_a_message_to_the_dead_letter_queue_now() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.PUSH orders one HEADERS 1 type order PRIORITY 4 TTL 3600000");
+    let first = client.pull("orders");
+    nack(&mut client, &first, "DELAY 0");
+    let second = client.pull("orders");
+    let before = now_ms();
+    nack(&mut client, &second, "DEAD");
+    assert_eq!(client.lengths("orders"), [0, 0, 0]);
+    let dead = client.pull("{orders}:dead");
+    assert_eq!((&dead.id, &dead.payload, dead.retry_count), (&first.id, &first.payload, 0));
+    assert_eq!(dead.timestamp, first.timestamp);
+    assert_eq!(dead.more["dead_from"], "orders");
+    assert_eq!(dead.more["dead_reason"], "rejected");
+    assert_eq!(dead.more["dead_retries"], "1");
+    let dead_at: i64 = dead.more["dead_at"].parse().expect("a moment");
+    assert!((before..=now_ms()).contains(&dead_at), "{dead_at}");
+    assert_eq!(dead.more["priority"], "4");
+    assert_eq!(dead.more["headers"], first.more["headers"]);
+    assert!(!dead.more.contains_key("expires_at"), "{dead:?}");
+    let fields: Vec<_> = client.map("MQ.INFO orders").into_iter().collect();
+    assert!(fields.contains(&("dead".into(), "1".into())), "{fields:?}");
+}
+
+#[test]
+fn a_dead_letter_cannot_be_sent_there_again_and_nothing_is_changed() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.MPUSH orders 1 one");
+    let first = client.pull("orders");
+    nack(&mut client, &first, "DEAD");
+    client.push("{orders}:dead", "ordinary");
+    let held = client.pull_batch("{orders}:dead COUNT 2");
+    let (dead, ordinary) = match held[0].id == first.id {
+        true => (&held[0], &held[1]),
+        false => (&held[1], &held[0]),
+    };
+    let expected = "ERR a dead letter can't be sent to the dead-letter queue";
+    let digest = client.text("DEBUG DIGEST");
+    let queue = "{orders}:dead";
+    for line in [
+        format!("MQ.NACK {queue} {} DEAD", dead.pair()),
+        format!("MQ.NACK {queue} {} DEAD REASON x", dead.pair()),
+        format!("MQ.NACK {queue} IDS 2 {} {} DEAD", ordinary.pair(), dead.pair()),
+        format!("MQ.NACK {queue} IDS 3 x y {} {} DEAD", ordinary.pair(), dead.pair()),
+    ] {
+        assert_eq!(client.refused(&line), expected, "{line}");
+        assert_eq!(client.text("DEBUG DIGEST"), digest, "{line}");
+    }
+    // With an outdated receipt there is no delivery to be sent.
+    let line = format!("MQ.NACK {queue} IDS 1 {} 0000000000000001 DEAD", dead.id);
+    assert_eq!(client.numbers(&line), [-1]);
+    assert_eq!(client.numbers(&format!("MQ.NACK {queue} IDS 1 {} DEAD", ordinary.pair())), [1]);
+    assert_eq!(client.lengths(queue), [0, 1, 0]);
+    assert_eq!(client.lengths("{{orders}:dead}:dead"), [0, 0, 0]);
+}
+
+#[test]
+fn what_the_dead_letter_queue_cannot_take_comes_back_and_is_counted() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("SET mq:{orders:dead}:ranked text");
+    client.ask("SET mq:{orders}:dead:notes text");
+    client.ask("MQ.CONFIG orders DEADLETTER orders:dead BACKOFF 3600000");
+    client.push("orders", "one");
+    let first = client.pull("orders");
+    nack(&mut client, &first, "DEAD REASON poison");
+    assert_eq!(client.lengths("orders"), [0, 0, 1]);
+    let shown = client.map(&format!("MQ.GET orders {}", first.id));
+    assert_eq!((&*shown["retry_count"], &*shown["last_error"]), ("1", "poison"));
+    assert_eq!(client.info("mq")["mq_dead_letters_refused"], "1");
+    client.ask("DEL mq:{orders:dead}:ranked mq:{orders}:dead:notes");
+}
+
+#[test]
+fn dead_lets_a_group_go_on_and_releases_a_key_held_until_done() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.PUSH orders one GROUP ann DEDUP job UNTILDONE");
+    client.ask("MQ.PUSH orders two GROUP ann");
+    let first = client.pull("orders");
+    client.pull_nothing("orders");
+    nack(&mut client, &first, "DEAD");
+    assert_eq!(client.pull("orders").text(), "two");
+    assert_ne!(client.text("MQ.PUSH orders three DEDUP job UNTILDONE"), first.id);
+}
+
+#[test]
+fn a_message_whose_ttl_has_ended_dies_but_does_not_come_back() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.MPUSH orders 3 one two three TTL 150");
+    let held = client.pull_batch("orders COUNT 3");
+    let ends: i64 = held[0].more["expires_at"].parse().expect("a moment");
+    sleep_until_ms(ends + 1);
+    nack(&mut client, &held[0], "DEAD");
+    nack(&mut client, &held[1], "NOCOUNT");
+    nack(&mut client, &held[2], "REASON late");
+    assert_eq!(client.lengths("orders"), [0, 0, 0]);
+    assert_eq!(client.queue_info("orders", "ttl_expired"), 2);
+    assert_eq!(client.pull("{orders}:dead").id, held[0].id);
+}
+
+#[test]
+fn the_reason_is_shown_until_a_later_one_takes_its_place() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    let first = client.pull("orders");
+    assert!(!first.more.contains_key("last_error"));
+    nack_because(&mut client, &first, b"no stock");
+    let peeked = client.ask("MQ.PEEK orders");
+    let peeked = entries(&items(&peeked)[0]);
+    assert!(peeked.contains(&("last_error".into(), Value::BulkString(b"no stock".to_vec()))));
+    let second = client.pull("orders");
+    assert_eq!(second.more["last_error"], "no stock");
+    // A return without a reason, and one by time, keep it.
+    client.give_back(&second);
+    let third = client.pull("orders VISIBILITY 1");
+    sleep_until_ms(third.visibility_until);
+    let fourth = client.pull("orders");
+    assert_eq!((&*fourth.more["last_error"], fourth.retry_count), ("no stock", 3));
+    nack_because(&mut client, &fourth, b"no truck");
+    let fifth = client.pull("orders");
+    assert_eq!(fifth.more["last_error"], "no truck");
+    nack(&mut client, &fifth, "DEAD");
+    assert_eq!(client.pull("{orders}:dead").more["last_error"], "no truck");
+}
+
+#[test]
+fn a_reason_goes_with_every_way_to_give_back() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXRETRIES 0");
+    for (options, queue) in [
+        ("REASON why NOCOUNT", "orders"),
+        ("DELAY 3600000 REASON why NOCOUNT", "orders"),
+        ("DEAD REASON why", "{orders}:dead"),
+        ("REASON why", "{orders}:dead"),
+    ] {
+        let id = client.push("orders", "one");
+        let message = client.pull("orders");
+        nack(&mut client, &message, options);
+        assert_eq!(last_error(&mut client, queue, &id).as_deref(), Some(&b"why"[..]), "{options}");
+        assert_eq!(client.number(&format!("MQ.DEL {queue} {id}")), 1);
+    }
+    client.ask("MQ.MPUSH orders 2 one two");
+    client.ask("MQ.CONFIG orders MAXRETRIES 5");
+    let held = client.pull_batch("orders COUNT 2");
+    let line =
+        format!("MQ.NACK orders IDS 3 {} x y {} REASON both", held[0].pair(), held[1].pair());
+    assert_eq!(client.numbers(&line), [1, 0, 1]);
+    for message in held {
+        assert_eq!(last_error(&mut client, "orders", &message.id).as_deref(), Some(&b"both"[..]));
+    }
+}
+
+#[test]
+fn a_long_reason_is_cut_at_the_end_of_a_character() {
+    let server = Server::start();
+    let mut client = server.client();
+    let id = client.push("orders", "one");
+    let x = |n: usize| "x".repeat(n);
+    for (reason, kept) in [
+        (x(1_024), 1_024),
+        (x(1_025), 1_024),
+        (x(100_000), 1_024),
+        (x(1_022) + "ä", 1_024),
+        (x(1_023) + "ä", 1_023),
+        (x(1_023) + "äx", 1_023),
+        (x(1_021) + "注文", 1_024),
+        (x(1_022) + "注文", 1_022),
+        (x(1_023) + "注文", 1_023),
+        (x(1_021) + "😀", 1_021),
+        (x(1_020) + "😀x", 1_024),
+    ] {
+        let message = client.pull("orders");
+        nack_because(&mut client, &message, reason.as_bytes());
+        let shown = last_error(&mut client, "orders", &id).expect("a reason");
+        assert_eq!(String::from_utf8(shown).expect("whole characters"), reason[..kept]);
+    }
+    // Bytes that are no text are kept as they are.
+    let message = client.pull("orders");
+    nack_because(&mut client, &message, b"\x00\xff\r\n");
+    assert_eq!(last_error(&mut client, "orders", &id).as_deref(), Some(&b"\x00\xff\r\n"[..]));
+}
+
+#[test]
+fn options_that_do_not_fit_change_nothing() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    let held = client.pull("orders");
+    for options in [
+        "NOCOUNT DEAD",
+        "DEAD NOCOUNT",
+        "NOCOUNT NOCOUNT",
+        "DEAD DEAD",
+        "REASON",
+        "REASON a REASON b",
+        "REASON two words",
+    ] {
+        let line = format!("MQ.NACK {} {options}", held.delivery());
+        assert_eq!(client.refused(&line), "ERR syntax error", "{options}");
+    }
+    assert_eq!(client.lengths("orders"), [0, 1, 0]);
+}
+
+#[test]
+fn each_way_is_one_op_and_the_same_on_the_replica() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
+    client.ask("MQ.MPUSH orders 8 a b c d e f g h");
+    let held = client.pull_batch("orders COUNT 8 VISIBILITY 3600000");
+    let mut stream = server.replication_stream();
+    for (message, options) in
+        held.iter().zip(["NOCOUNT", "NOCOUNT DELAY 3600000", "REASON x", "DEAD", "DEAD REASON x"])
+    {
+        nack(&mut client, message, options);
+        assert_eq!(stream.take_names(), ["MQ.APPLY orders"], "{options}");
+        same_data(&mut client, &mut copy, options);
+    }
+    let line = format!("MQ.NACK orders IDS 2 {} {} DEAD", held[5].pair(), held[6].pair());
+    assert_eq!(client.numbers(&line), [1, 1]);
+    assert_eq!(stream.take_names(), ["MQ.APPLY orders"]);
+    client.refused(&format!("MQ.NACK {} DEAD", held[5].delivery()));
+    assert_eq!(stream.take_names(), [""; 0]);
+    same_data(&mut client, &mut copy, "all of it");
+}
