@@ -72,6 +72,7 @@ mod replication;
 mod replication_stream;
 mod scan;
 mod schedule;
+mod several_queues;
 mod ttl;
 mod unload;
 mod waking;
