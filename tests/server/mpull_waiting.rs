@@ -105,8 +105,8 @@ fn what_ends_by_time_in_any_of_the_queues_wakes_it() {
     let server = Server::start();
     let mut client = server.client();
     client.push("bulk", "one");
-    client.pull("bulk VISIBILITY 100");
-    client.ask("MQ.PUSH urgent two DELAY 300");
+    client.pull("bulk VISIBILITY 500");
+    client.ask("MQ.PUSH urgent two DELAY 1500");
     let waiting = server.waiting("MQ.MPULL 2 urgent bulk BLOCK 0");
     let (message, mut consumer) = waiting.message();
     assert_eq!((&*message.queue, message.retry_count), ("bulk", 1));

@@ -169,7 +169,7 @@ fn dead_lets_a_group_go_on_and_releases_a_key_held_until_done() {
 fn a_message_whose_ttl_has_ended_dies_but_does_not_come_back() {
     let server = Server::start();
     let mut client = server.client();
-    client.ask("MQ.MPUSH orders 3 one two three TTL 150");
+    client.ask("MQ.MPUSH orders 3 one two three TTL 500");
     let held = client.pull_batch("orders COUNT 3");
     let ends: i64 = held[0].more["expires_at"].parse().expect("a moment");
     sleep_until_ms(ends + 1);

@@ -72,9 +72,9 @@ fn a_pause_with_an_end_ends_by_itself() {
     let mut client = server.client();
     client.push("orders", "one");
     let before = now_ms();
-    client.ask("MQ.PAUSE orders FOR 150");
+    client.ask("MQ.PAUSE orders FOR 500");
     let until = client.queue_info("orders", "paused_until");
-    assert!((before + 150..=now_ms() + 150).contains(&until), "{until}");
+    assert!((before + 500..=now_ms() + 500).contains(&until), "{until}");
     client.pull_nothing("orders");
     sleep_until_ms(until);
     assert_eq!(client.pull("orders").text(), "one");
@@ -87,7 +87,7 @@ fn its_end_serves_a_waiting_client_with_nobody_talking() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.MPUSH orders 2 one two");
-    client.ask("MQ.PAUSE orders FOR 200");
+    client.ask("MQ.PAUSE orders FOR 600");
     let until = client.queue_info("orders", "paused_until");
     let first = server.waiting("MQ.PULL orders BLOCK 0");
     let second = server.waiting("MQ.PULL orders BLOCK 0");
@@ -111,7 +111,7 @@ fn a_later_pause_takes_the_place_of_the_earlier_one() {
     sleep_until_ms(until + 20);
     client.pull_nothing("orders");
     // And one with an end that of one without.
-    client.ask("MQ.PAUSE orders FOR 30");
+    client.ask("MQ.PAUSE orders FOR 400");
     let (message, _) = server.client().wait_with("MQ.PULL orders BLOCK 0").message();
     assert_eq!(message.text(), "one");
 }

@@ -51,7 +51,7 @@ fn a_slot_that_becomes_free_by_time() {
         let mut client = server.client();
         client.ask(&format!("MQ.CONFIG orders MAXINFLIGHT 1 {settings}"));
         client.ask("MQ.MPUSH orders 2 one two");
-        client.pull("orders VISIBILITY 200");
+        client.pull("orders VISIBILITY 600");
         let waiting = server.waiting("MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
         drop(client);
         assert_eq!(waiting.message().0.text(), expected, "{settings}");
@@ -63,9 +63,9 @@ fn a_slot_that_becomes_free_because_what_comes_back_is_discarded() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders MAXINFLIGHT 1");
-    client.ask("MQ.PUSH orders one TTL 150");
+    client.ask("MQ.PUSH orders one TTL 400");
     client.push("orders", "two");
-    client.pull("orders VISIBILITY 250");
+    client.pull("orders VISIBILITY 700");
     let waiting = server.waiting("MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
     assert_eq!(waiting.message().0.text(), "two");
     assert_eq!(client.queue_info("orders", "ttl_expired"), 1);
@@ -126,7 +126,7 @@ fn a_group_that_a_delayed_message_held() {
 fn a_group_whose_held_message_ends_by_time() {
     let server = Server::start();
     let mut client = server.client();
-    client.ask("MQ.PUSH orders one GROUP ann TTL 200");
+    client.ask("MQ.PUSH orders one GROUP ann TTL 600");
     client.ask("MQ.PUSH orders two GROUP ann");
     let held = client.pull("orders VISIBILITY 3600000");
     assert_eq!(client.number(&format!("MQ.NACK {} DELAY 3600000", held.delivery())), 1);
@@ -173,10 +173,10 @@ fn as_many_clients_as_the_raised_limit_allows() {
 fn a_rate_window_that_opens_with_nobody_talking() {
     let server = Server::start();
     let mut client = server.client();
-    client.ask("MQ.CONFIG orders RATE 1 RATEPERIOD 250");
+    client.ask("MQ.CONFIG orders RATE 1 RATEPERIOD 700");
     client.ask("MQ.MPUSH orders 3 a b c");
     client.pull("orders VISIBILITY 3600000");
-    let end = client.queue_info("orders", "rate_window_start") + 250;
+    let end = client.queue_info("orders", "rate_window_start") + 700;
     let first = server.waiting("MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
     let second = server.waiting("MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
     drop(client);
@@ -184,7 +184,7 @@ fn a_rate_window_that_opens_with_nobody_talking() {
     assert!(now_ms() >= end, "served before the window ended");
     second.still_waits();
     assert_eq!(second.message().0.text(), "c");
-    assert!(now_ms() >= end + 250, "served before the second window ended");
+    assert!(now_ms() >= end + 700, "served before the second window ended");
 }
 
 #[test]

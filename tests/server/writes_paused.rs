@@ -4,7 +4,7 @@
 use crate::harness::*;
 
 /// Longer than what ends in these tests.
-const PAUSE_MS: i64 = 300;
+const PAUSE_MS: i64 = 900;
 
 /// Lets the server write nothing while what is due in `due_ms` becomes due.
 fn pause_beyond(client: &mut Client, due_ms: i64) {
@@ -31,7 +31,7 @@ fn a_pause_of_a_queue_that_ends_serves_its_client_afterwards() {
     let replica = server.start_replica();
     let mut client = server.client();
     client.push("orders", "one");
-    client.ask("MQ.PAUSE orders FOR 100");
+    client.ask("MQ.PAUSE orders FOR 600");
     let until = client.queue_info("orders", "paused_until");
     let waiting = server.waiting("MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
     pause_beyond(&mut client, until);
@@ -49,10 +49,10 @@ fn a_rate_window_that_opens_serves_its_client_afterwards() {
     let server = Server::start_with_append_only_file();
     let replica = server.start_replica();
     let mut client = server.client();
-    client.ask("MQ.CONFIG orders RATE 1 RATEPERIOD 150");
+    client.ask("MQ.CONFIG orders RATE 1 RATEPERIOD 600");
     client.ask("MQ.MPUSH orders 2 one two");
     client.pull("orders VISIBILITY 3600000");
-    let end = client.queue_info("orders", "rate_window_start") + 150;
+    let end = client.queue_info("orders", "rate_window_start") + 600;
     let waiting = server.waiting("MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
     pause_beyond(&mut client, end);
     if facts().pauses_writes_only() {
@@ -68,11 +68,11 @@ fn a_life_that_ends_is_noticed_afterwards() {
     let server = Server::start_with_append_only_file();
     let replica = server.start_replica();
     let mut client = server.client();
-    client.ask("MQ.PUSH orders one TTL 100");
-    client.ask("MQ.PUSH orders two TTL 100 GROUP ann");
-    client.ask("MQ.PUSH orders three TTL 100 DELAY 3600000");
+    client.ask("MQ.PUSH orders one TTL 600");
+    client.ask("MQ.PUSH orders two TTL 600 GROUP ann");
+    client.ask("MQ.PUSH orders three TTL 600 DELAY 3600000");
     client.ask("MQ.PUSH orders four GROUP ann");
-    let due = now_ms() + 100;
+    let due = now_ms() + 600;
     pause_beyond(&mut client, due);
     if facts().pauses_writes_only() {
         assert_eq!(client.number("MQ.LEN orders"), 4);
@@ -93,8 +93,8 @@ fn a_slot_and_a_group_that_become_free_serve_their_clients_afterwards() {
     client.ask("MQ.CONFIG mails MAXRETRIES 0");
     client.ask("MQ.MPUSH orders 2 one two");
     client.ask("MQ.MPUSH mails 2 one two GROUP ann");
-    client.pull("orders VISIBILITY 150");
-    let held = client.pull("mails VISIBILITY 150");
+    client.pull("orders VISIBILITY 600");
+    let held = client.pull("mails VISIBILITY 600");
     let waiting = ["orders", "mails"]
         .map(|queue| server.waiting(&format!("MQ.PULL {queue} BLOCK 0 VISIBILITY 3600000")));
     pause_beyond(&mut client, held.visibility_until);
@@ -152,7 +152,7 @@ fn many_ends_during_one_pause_are_all_made_up_for() {
     let queues: Vec<String> = (0..20).map(|n| format!("queue-{n}")).collect();
     for queue in &queues {
         client.push(queue, "one");
-        client.ask(&format!("MQ.PAUSE {queue} FOR 250"));
+        client.ask(&format!("MQ.PAUSE {queue} FOR 1500"));
     }
     let until = client.queue_info(&queues[19], "paused_until");
     let waiting: Vec<Waiting> = queues
