@@ -293,7 +293,7 @@ FAULTS = [
      "            context.reply_array(2);", "pull_with_ack"),
     ("a client that has to line up acknowledges nothing", "src/commands/pull.rs",
      "(entries.first(), acknowledged.take()) {",
-     "(entries.first(), acknowledged.take().filter(|_| false)) {", "pull_with_ack"),
+     "(entries.first(), acknowledged.take().filter(|_| false)) {", "lines_up_behind"),
     ("the last queue that has something goes first", "src/commands/pull.rs",
      "        for entry in entries {\n            let has_acknowledged",
      "        for entry in entries.iter().rev() {\n            let has_acknowledged", "mpull"),
@@ -435,11 +435,11 @@ FAULTS = [
     ("the age of a delivery is that of its message", "src/queue/look.rs",
      "delivery.receipt.timestamp_ms()", "delivery.id.timestamp_ms()", "lib"),
     ("the number of groups is that of turns", "src/commands/info.rs",
-     '("groups", store.len(Part::Groups))', '("groups", store.len(Part::Turns))', "introspection"),
+     '("groups", store.len(Part::Groups))', '("groups", store.len(Part::Turns))', "info_features"),
     ("the rate's window is not shown", "src/commands/info.rs",
-     "store.memo(Memo::RateWindowCount).unwrap_or(0)", "0", "introspection"),
+     "store.memo(Memo::RateWindowCount).unwrap_or(0)", "0", "info_features"),
     ("a counter of INFO is another one", "src/commands/info.rs",
-     '(c"redriven", counts.redriven)', '(c"redriven", counts.dead)', "introspection"),
+     '(c"redriven", counts.redriven)', '(c"redriven", counts.dead)', "info_features"),
 
     # CHECK
     ("a check does not count a place without a body", "src/store/check/read.rs",

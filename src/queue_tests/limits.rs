@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::queue::NextDue;
+use crate::queue::store::Memo;
 
 const FINAL: Mode<'_> = Mode::Final;
 
@@ -172,6 +173,26 @@ fn a_pull_that_the_rate_sends_away_tells_when_the_window_opens_even_after_new_se
         }
         let NextDue::AtMost(at_ms) = known else { panic!("not told: {known:?}") };
         assert!(at_ms <= START_MS + opens_ms, "{setting:?}");
+    }
+}
+
+#[test]
+fn the_pull_that_uses_the_window_up_tells_when_the_next_one_opens_and_so_do_those_after_it() {
+    // Clients may wait already whom nothing else would wake.
+    let no_sweep = Sweep { limit: 0, same_slot: false };
+    for mode in [FINAL, Mode::Receipt { visibility_ms: 10_000, consumer: None }] {
+        let (mut server, orders) = (Server::new(), queue("orders"));
+        server.configure(&orders, Setting::Rate, Some("2"));
+        for _ in 0..3 {
+            server.push(&orders, b"x", 0);
+        }
+        for expected in [1, 1, 0, 0] {
+            let pulled = server.pull_as(&orders, 1, mode, no_sweep, Vec::new()).unwrap();
+            assert_eq!(pulled.1.len(), expected);
+            let is_told = server.effects().next_due == NextDue::AtMost(START_MS + 1_000);
+            let is_used_up = server.store(&orders).memo(Memo::RateWindowCount) == Some(2);
+            assert_eq!(is_told, is_used_up, "{mode:?}");
+        }
     }
 }
 

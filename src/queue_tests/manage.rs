@@ -1,6 +1,7 @@
 //! What an operator does: look, delete, purge, drop, reschedule.
 
 use super::*;
+use crate::queue::NextDue;
 use crate::queue::look::{self, State, Which};
 use crate::store::keyspace::Keyspace;
 
@@ -208,4 +209,23 @@ fn to_repair_a_sound_queue_changes_nothing() {
     let length = server.log.len();
     assert_eq!(server.repair(&orders), []);
     assert_eq!(server.log.len(), length);
+}
+
+#[test]
+fn a_repair_tells_of_every_kind_of_deadline() {
+    type Story = fn(&mut Server, &QueueName) -> MessageId;
+    let cases: [(Part, Story, u64); 4] = [
+        (Part::Deduped, |s, q| s.add(q, &Asked::window("k", 50)), 50),
+        (Part::Expiring, |s, q| s.add(q, &Asked::to_live(60)), 60),
+        (Part::Turns, |s, q| s.push(q, b"x", 70), 70),
+        (Part::Turns, |s, q| (s.push(q, b"x", 0), s.pull(q, 80)).0, 80),
+    ];
+    for (part, story, due_ms) in cases {
+        let (mut server, orders) = (Server::new(), queue("orders"));
+        story(&mut server, &orders);
+        server.add(&orders, &Asked::group("b"));
+        server.store(&orders).0.unlink(part);
+        let (_, effects) = server.run(&orders, &Op::Repair).unwrap();
+        assert_eq!(effects.next_due, NextDue::AtMost(START_MS + due_ms), "{part:?}");
+    }
 }

@@ -298,3 +298,20 @@ fn five_hundred_waiting_clients_get_a_message_each() {
     pushed.sort();
     assert_eq!(received, pushed);
 }
+
+#[test]
+fn a_client_that_lines_up_behind_others_acknowledges_at_once() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    let held = client.pull("orders");
+    let before = server.waiting("MQ.PULL orders BLOCK 0");
+    let mut behind = server.waiting(&format!("MQ.PULL orders BLOCK 0 ACK 1 {}", held.pair()));
+    assert_eq!(client.queue_info("orders", "acked"), 1);
+    client.ask("MQ.MPUSH orders 2 two three");
+    assert_eq!(before.message().0.text(), "two");
+    let reply = behind.reply().expect("two parts");
+    let [settled, next] = items(&reply) else { panic!("not two parts: {reply:?}") };
+    assert_eq!(*settled, Value::Array(vec![Value::Int(1)]));
+    assert_eq!(Message::from(next).text(), "three");
+}
