@@ -23,6 +23,9 @@ pub fn waiting<S: Store>(store: &mut S) -> u64 {
 /// True if the queue has no room for `more` messages.
 pub(super) fn is_full<S: Store>(store: &mut S, more: usize) -> Result<bool, QueueError> {
     store.require(&[Part::Config])?;
+    if store.len(Part::Config) == 0 {
+        return Ok(false);
+    }
     let max_len = store.settings(&[Setting::MaxLen]).max_len;
     if max_len == 0 {
         return Ok(false);
@@ -78,6 +81,9 @@ pub(super) fn note_deliveries<S: Store>(
     count: u64,
     now_ms: u64,
 ) {
+    if store.len(Part::Config) == 0 {
+        return;
+    }
     let settings = store.settings(&[Setting::Rate, Setting::RatePeriod]);
     if settings.rate == 0 || count == 0 {
         return;
