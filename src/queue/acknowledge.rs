@@ -37,7 +37,11 @@ fn acknowledge_one<S: Store>(
     if let Some(note) = &note
         && !effects.changed
     {
-        place::require(store, note)?;
+        place::require_to_forget(store, note)?;
+        if note.ended == Ended::ByTime {
+            place::require(store, note)?;
+            store.require(&[Part::Delayed])?;
+        }
     }
     let mut is_late = now_ms.is_some_and(|now_ms| {
         store.inflight_until(delivery).is_some_and(|until_ms| until_ms <= now_ms)

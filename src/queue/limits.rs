@@ -78,6 +78,9 @@ pub(super) fn note_deliveries<S: Store>(
     count: u64,
     now_ms: u64,
 ) {
+    if store.len(Part::Config) == 0 {
+        return;
+    }
     let settings = store.settings(&[Setting::Rate, Setting::RatePeriod]);
     if settings.rate == 0 || count == 0 {
         return;

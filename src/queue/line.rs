@@ -61,13 +61,15 @@ impl From<QueueError> for Obstacle {
     }
 }
 
-/// How the messages without a group are ordered.
+/// How the next message is chosen and taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order {
     /// The moment, unix ms.
     pub now_ms: u64,
     /// See [`Setting::Aging`](super::settings::Setting::Aging).
     pub aging_ms: u64,
+    /// The message is handed out for good.
+    pub is_final: bool,
 }
 
 /// Takes the first waiting message out of its place. On an error the message is where it was.
@@ -89,7 +91,7 @@ fn take_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Next<S::Body>
             Next::Message(Taken { body, note: None, from: Origin::Ready })
         }));
     };
-    let (body, note) = read(store, id)?;
+    let (body, note) = read(store, id, order)?;
     if note.as_ref().is_some_and(|note| note.is_expired(order.now_ms)) {
         return Ok(Next::Expired);
     }
@@ -105,7 +107,7 @@ fn take_grouped<S: Store>(
     (group, sequence, id): (&[u8], u64, MessageId),
     order: Order,
 ) -> Result<Next<S::Body>, Obstacle> {
-    let (body, note) = read(store, id)?;
+    let (body, note) = read(store, id, order)?;
     if note.as_ref().is_some_and(|note| note.is_expired(order.now_ms)) {
         return Ok(Next::Expired);
     }
@@ -116,12 +118,19 @@ fn take_grouped<S: Store>(
     Ok(Next::Message(Taken { body, note, from: Origin::Group }))
 }
 
-fn read<S: Store>(store: &mut S, id: MessageId) -> Result<(S::Body, Option<Box<Note>>), Obstacle> {
+fn read<S: Store>(
+    store: &mut S,
+    id: MessageId,
+    order: Order,
+) -> Result<(S::Body, Option<Box<Note>>), Obstacle> {
     let body = store.message(id)?.ok_or(Corruption::NoBody(id))?;
     store.require(&[Part::Notes])?;
     let note = store.note(id)?.map(Box::new);
     if let Some(note) = &note {
         place::require(store, note)?;
+        if order.is_final {
+            place::require_to_forget(store, note)?;
+        }
     }
     Ok((body, note))
 }

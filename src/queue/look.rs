@@ -157,7 +157,7 @@ fn peek_ready<S: Store>(store: &mut S, now_ms: u64, skip: u64, count: u64) -> Ve
     seen
 }
 
-/// How many messages of a lane are read at once.
+/// The most messages of a lane that are read at once.
 const CHUNK: u64 = 64;
 
 /// The messages without a group: a lane for each priority, and one for those in [`Part::Ready`].
@@ -166,6 +166,8 @@ struct Lanes<B> {
     ready: Lane<Option<B>>,
     now_ms: u64,
     aging_ms: u64,
+    /// How many of a lane are read at once.
+    chunk: u64,
 }
 
 /// What of a lane was read and not yet passed, the first last, and how many were read.
@@ -180,11 +182,11 @@ impl<T> Lane<T> {
     }
 
     /// The first one, after reading more if there is none.
-    fn first(&mut self, more: impl FnOnce(u64) -> Vec<T>) -> Option<&T> {
+    fn first(&mut self, chunk: u64, more: impl FnOnce(u64) -> Vec<T>) -> Option<&T> {
         if self.read.is_empty() {
             self.read = more(self.total);
             self.read.reverse();
-            self.total = self.total.saturating_add(CHUNK);
+            self.total = self.total.saturating_add(chunk);
         }
         self.read.last()
     }
@@ -200,7 +202,7 @@ impl<B: Body> Lanes<B> {
     fn new<S: Store<Body = B>>(store: &mut S, now_ms: u64) -> Self {
         let ranked = (0..=MAX_PRIORITY).map(|_| Lane::new(0)).collect();
         let aging_ms = store.number(Setting::Aging);
-        Self { ranked, ready: Lane::new(0), now_ms, aging_ms }
+        Self { ranked, ready: Lane::new(0), now_ms, aging_ms, chunk: CHUNK }
     }
 
     fn walk<S: Store<Body = B>>(
@@ -213,6 +215,7 @@ impl<B: Body> Lanes<B> {
             self.ready.total = skip;
             skip = 0;
         }
+        self.chunk = skip.saturating_add(count).min(CHUNK);
         let mut seen = Vec::new();
         while (seen.len() as u64) < count {
             let Some(head) = self.first(store) else { break };
@@ -235,13 +238,14 @@ impl<B: Body> Lanes<B> {
     /// The first of all, as a pull would choose it.
     fn first<S: Store<Body = B>>(&mut self, store: &mut S) -> Option<Head> {
         let mut heads = Vec::new();
+        let chunk = self.chunk;
         if store.len(Part::Ranked) > 0 {
             for (priority, lane) in (0..=MAX_PRIORITY).zip(&mut self.ranked) {
-                let first = lane.first(|total| store.ranked(priority, total, CHUNK));
+                let first = lane.first(chunk, |total| store.ranked(priority, total, chunk));
                 heads.extend(first.map(|(id, rank)| (*rank, *id, Some(usize::from(priority)))));
             }
         }
-        match self.ready.first(|total| store.ready(total, CHUNK)) {
+        match self.ready.first(chunk, |total| store.ready(total, chunk)) {
             Some(Some(body)) => heads.push((ready_rank(body), body.id(), None)),
             Some(None) => return Some(Head::Ready),
             None => {}

@@ -8,21 +8,37 @@ use super::message::{Membership, MessageId, Note};
 use super::store::{Part, Store};
 use super::{Effects, QueueError, dedup};
 
-/// Requires the parts that matter for a message with this note besides those that every message has.
+/// Requires the parts that change when a message with this note begins or ends to wait, besides those
+/// that change for every message.
 pub(super) fn require<S: Store>(store: &mut S, note: &Note) -> Result<(), QueueError> {
-    store.require(&[Part::Retried, Part::Ranked, Part::Delayed])?;
-    if note.group.is_some() {
+    if note.active_group().is_some() {
         store.require(&group::PARTS)?;
         store.require(&[Part::Config])?;
+    } else {
+        store.require(&[Part::Ranked])?;
+    }
+    if note.retry_count > 0 {
+        store.require(&[Part::Retried])?;
     }
     if note.expires_at_ms.is_some() {
         store.require(&[Part::Expiring])?;
     }
+    if note.death.is_some() {
+        store.require(&[Part::Dead])?;
+    }
+    Ok(())
+}
+
+/// The same for a message that is [forgotten](forget).
+pub(super) fn require_to_forget<S: Store>(store: &mut S, note: &Note) -> Result<(), QueueError> {
+    if note.retry_count > 0 {
+        store.require(&[Part::Retried])?;
+    }
     if note.dedup.is_some() {
         store.require(&[Part::Dedup, Part::Deduped])?;
     }
-    if note.death.is_some() {
-        store.require(&[Part::Dead])?;
+    if note.active_group().is_some() {
+        store.require(&[Part::Groups, Part::Turns, Part::Config])?;
     }
     Ok(())
 }
@@ -112,7 +128,7 @@ pub(super) fn forget<S: Store>(
     from: Option<Slot>,
 ) {
     store.remove_message(id);
-    store.remove_note(id);
+    store.remove_note(id, note);
     effects.changed = true;
     if let Some(note) = note {
         dedup::release(store, id, note);

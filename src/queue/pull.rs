@@ -110,7 +110,8 @@ fn deliver<S: Store>(
         0 => 0,
         _ => store.number(Setting::Aging),
     };
-    let order = Order { now_ms: pull.now_ms, aging_ms };
+    let is_final = matches!(pull.delivery, Mode::Final);
+    let order = Order { now_ms: pull.now_ms, aging_ms, is_final };
     let mut next_receipt = pull.base_receipt;
     let mut bytes = 0usize;
     while (pulled.messages.len() as u64) < count && bytes <= BATCH_BYTES {

@@ -42,7 +42,10 @@ pub(super) fn push<S: Store>(
             place::require(store, note)?;
         }
         None if due_at_ms.is_none() => store.require(&[Part::Ready])?,
-        None => store.require(&[Part::Messages, Part::Delayed])?,
+        None => store.require(&[Part::Messages])?,
+    }
+    if due_at_ms.is_some() {
+        store.require(&[Part::Delayed])?;
     }
     let headers = with.map_or([].as_slice(), |with| with.headers.as_slice());
     for Numbered { id, payload } in messages {

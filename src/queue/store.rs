@@ -164,8 +164,9 @@ pub trait Store: Sized {
     fn note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption>;
     /// Writes a message's note, and its retry count to `Retried`.
     fn put_note(&mut self, id: MessageId, note: &Note);
-    /// Removes a message's note and its retry count, if there are any.
-    fn remove_note(&mut self, id: MessageId);
+    /// Removes a message's note and its retry count, if there are any. `note` is that note; None if it
+    /// could not be read or may not exist.
+    fn remove_note(&mut self, id: MessageId, note: Option<&Note>);
     /// The highest retry count of all messages; 0 if none came back.
     fn highest_retry_count(&mut self) -> u32;
 

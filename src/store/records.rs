@@ -162,10 +162,12 @@ impl<K: Keyspace> Store for Records<K> {
         }
     }
 
-    fn remove_note(&mut self, id: MessageId) {
+    fn remove_note(&mut self, id: MessageId, note: Option<&Note>) {
         if self.0.len(Part::Notes) > 0 {
             self.0.delete(Part::Notes, &id.0);
-            self.0.remove(Part::Retried, &id.0);
+            if note.is_none_or(|note| note.retry_count > 0) {
+                self.0.remove(Part::Retried, &id.0);
+            }
         }
     }
 
@@ -381,7 +383,7 @@ impl<K: Keyspace> Store for Records<K> {
             self.0.push_back(Part::Damaged, bytes.as_ref());
             self.0.delete(Part::Messages, &id.0);
         }
-        self.remove_note(id);
+        self.remove_note(id, None);
         self.remove_expiring(id);
         self.remove_dead(id);
     }

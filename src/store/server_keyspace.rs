@@ -1,6 +1,6 @@
 //! The keys of a queue in the server: opened when they are first needed, closed with this value.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use crate::queue::name::QueueName;
@@ -18,6 +18,9 @@ pub struct KeyNames {
     name: ServerString,
     parts: [ServerString; Part::ALL.len()],
     wait: ServerString,
+    /// A bit for each part that is seldom there, but was when it was last opened: a guess, which saves
+    /// looking first.
+    found: Cell<u16>,
     /// Used in cluster mode only.
     probe: OnceCell<ServerString>,
 }
@@ -28,7 +31,7 @@ impl KeyNames {
         let parts = Part::ALL.map(|part| ServerString::new(&keys::key(&queue, part)));
         let name = ServerString::new(queue.as_bytes());
         let wait = ServerString::new(&keys::wait_key(&queue));
-        Self { queue, name, parts, wait, probe: OnceCell::new() }
+        Self { queue, name, parts, wait, found: Cell::new(0), probe: OnceCell::new() }
     }
 
     /// The queue.
@@ -44,6 +47,16 @@ impl KeyNames {
     /// The key on which clients wait; it never exists.
     pub fn wait(&self) -> &ServerString {
         &self.wait
+    }
+
+    fn was_found(&self, part: Part) -> bool {
+        self.found.get() & bit(part) != 0
+    }
+
+    fn note_found(&self, part: Part, key: &Key) {
+        let others = self.found.get() & !bit(part);
+        let is_there = key.key_type() != KeyType::Absent;
+        self.found.set(if is_there { others | bit(part) } else { others });
     }
 
     /// In cluster mode: true if the queue's slot is served here and is not on its way in or out.
@@ -82,10 +95,14 @@ impl<'a> ServerKeyspace<'a> {
         if let Opened::NotYet = self.open[index] {
             let name = &self.names.parts[index];
             // A look costs half of what it takes to open a key that may be made.
-            let is_absent = self.access == Access::Write
-                && is_seldom_there(part)
+            let may_be_absent = self.access == Access::Write && is_seldom_there(part);
+            let is_absent = may_be_absent
+                && !self.names.was_found(part)
                 && Key::open(self.context, name, Access::Read).is_none();
             let key = if is_absent { None } else { Key::open(self.context, name, self.access) };
+            if let (true, Some(key)) = (may_be_absent, &key) {
+                self.names.note_found(part, key);
+            }
             self.open[index] = key.map_or(Opened::Absent, Opened::Open);
         }
         match &mut self.open[index] {
@@ -104,6 +121,10 @@ impl<'a> ServerKeyspace<'a> {
         }
         self.key(part)
     }
+}
+
+fn bit(part: Part) -> u16 {
+    1 << part as u16
 }
 
 /// True for the parts that a queue without retries, delays and settings does not have.
