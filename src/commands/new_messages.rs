@@ -89,34 +89,19 @@ pub fn outcome(outcome: &Outcome<Body>) -> Result<Pushed, CommandError> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::rc::Rc;
-
     use super::*;
     use crate::commands::mpush::Mpush;
     use crate::commands::push::Push;
-    use crate::queue::name::QueueName;
-    use crate::store::memory::{Database, MemoryKeyspace};
-    use crate::store::records::Records;
+    use crate::queue_tests::store_with;
 
     const NOW_MS: u64 = 1_000_000;
 
     /// A line of options, settings of the queue, and a moment, unix ms.
     type Case<'a> = (&'a [&'a str], &'a [(Setting, &'a str)], Option<u64>);
 
-    fn store(settings: &[(Setting, &str)]) -> Records<MemoryKeyspace> {
-        let database: Rc<RefCell<Database>> = Rc::default();
-        let orders = QueueName::new(b"orders").unwrap();
-        let mut store = Records(MemoryKeyspace::new(&database, &orders));
-        for (setting, text) in settings {
-            store.put_setting(*setting, text.as_bytes());
-        }
-        store
-    }
-
     fn wishes<'a>(line: &'a [&'a str], settings: &[(Setting, &str)]) -> Wishes<'a> {
         let options = Options::read::<Push>(line).unwrap();
-        Wishes::read(&options, &mut store(settings), NOW_MS).unwrap()
+        Wishes::read(&options, &mut store_with(settings), NOW_MS).unwrap()
     }
 
     #[test]
@@ -178,7 +163,7 @@ mod tests {
         assert_eq!(line(&["PRIORITY", "9"]), Some(Line::Priority(9)));
         assert_eq!(line(&["GROUP", "g"]), Some(Line::Group(b"g")));
         let many = Options::read::<Mpush>(&["GROUP", "g"]).unwrap();
-        let with = Wishes::read(&many, &mut store(&[]), NOW_MS).unwrap().with;
+        let with = Wishes::read(&many, &mut store_with(&[]), NOW_MS).unwrap().with;
         assert_eq!(with.map(|with| with.line), Some(Line::Group(b"g")));
     }
 }

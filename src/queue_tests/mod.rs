@@ -163,6 +163,16 @@ fn queue(name: &str) -> QueueName {
     QueueName::new(name.as_bytes()).unwrap()
 }
 
+/// The store of a queue that has these settings and no messages.
+pub fn store_with(settings: &[(Setting, &str)]) -> impl Store + use<> {
+    let database: Rc<RefCell<Database>> = Rc::default();
+    let mut store = Records(MemoryKeyspace::new(&database, &queue("orders")));
+    for (setting, text) in settings {
+        store.put_setting(*setting, text.as_bytes());
+    }
+    store
+}
+
 impl Server {
     fn new() -> Self {
         Self {
