@@ -11,7 +11,7 @@
 # MQ_SERVER and MQ_MODULE as everywhere. Needs valgrind.
 set -euo pipefail
 
-rounds=20 size=100 live= keep=
+rounds=20 size=100 live="" keep=""
 while getopts r:n:l:k: option; do
   case $option in
     r) rounds=$OPTARG ;;

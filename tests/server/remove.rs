@@ -217,22 +217,19 @@ fn a_drop_of_a_paused_queue_serves_waiting_clients_from_then_on() {
 }
 
 #[test]
-fn a_purge_does_not_depend_on_the_length() {
+fn what_a_purge_removes_is_freed_in_the_background() {
     let server = Server::start();
     let mut client = server.client();
-    let push = "for n = 1, 200000 do redis.call('MQ.PUSH', KEYS[1], 'x', 'PRIORITY', '1') end";
+    let push = "for n = 1, 20000 do redis.call('MQ.PUSH', KEYS[1], 'x', 'PRIORITY', '1') end";
     client.reply(&["EVAL", push, "1", "orders"]).expect("messages pushed");
-    client.ask("CONFIG RESETSTAT");
-    assert_eq!(client.number("MQ.PURGE orders"), 200_000);
-    let stat = client.info("commandstats")["cmdstat_MQ.PURGE"].clone();
-    let usec: u64 = stat
-        .split("usec=")
-        .nth(1)
-        .and_then(|rest| rest.split(',').next())
-        .and_then(|number| number.parse().ok())
-        .expect("the time of the command");
-    assert!(usec < 20_000, "{stat}");
+    assert_eq!(client.number("MQ.PURGE orders"), 20_000);
     assert_eq!(client.number("DBSIZE"), 0);
+    if facts().counts_what_is_freed_in_the_background() {
+        // The bodies, the notes and the places: a key each.
+        eventually("three large keys are freed by the other thread", || {
+            client.info("memory")["lazyfreed_objects"] == "3"
+        });
+    }
 }
 
 #[test]

@@ -101,6 +101,11 @@ impl Facts {
         self.brand == Brand::Valkey || self.version >= (6, 2)
     }
 
+    /// INFO says how many values were freed in the background: since 6.2.
+    pub fn counts_what_is_freed_in_the_background(&self) -> bool {
+        self.pauses_writes_only()
+    }
+
     /// The COPY command: since 6.2.
     pub fn copies_keys(&self) -> bool {
         self.pauses_writes_only()
