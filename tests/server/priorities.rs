@@ -127,8 +127,8 @@ fn aging_lets_one_message_pass_that_has_waited_too_long_while_new_urgent_ones_co
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders AGING 100");
-    client.ask("MQ.PUSH orders low PRIORITY 1");
     let started = now_ms();
+    client.ask("MQ.PUSH orders low PRIORITY 1");
     let mut passed = false;
     while !passed {
         let lines = ["MQ.PUSH orders high PRIORITY 9".to_string(), "MQ.PULL orders".into()];

@@ -57,6 +57,7 @@ fn a_batch_is_replicated_as_one_op() {
 #[test]
 fn reading_commands_and_refused_commands_replicate_nothing() {
     let server = Server::start();
+    server.damaged_on_purpose();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders VISIBILITY 3600000");
     client.push("orders", "one");
