@@ -37,30 +37,6 @@ pub(super) enum Next<B> {
     Nothing,
 }
 
-/// What stands in the way of the first message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Obstacle {
-    /// Its record can't be read.
-    Corrupt(Corruption),
-    /// A key that it needs holds another type.
-    WrongType,
-}
-
-impl From<Corruption> for Obstacle {
-    fn from(corruption: Corruption) -> Self {
-        Self::Corrupt(corruption)
-    }
-}
-
-impl From<QueueError> for Obstacle {
-    fn from(error: QueueError) -> Self {
-        match error {
-            QueueError::Corrupt(corruption) => Self::Corrupt(corruption),
-            QueueError::WrongType | QueueError::AlreadyDead => Self::WrongType,
-        }
-    }
-}
-
 /// How the next message is chosen and taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Order {
@@ -77,14 +53,14 @@ pub(super) fn take_next<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     order: Order,
-) -> Result<Next<S::Body>, Obstacle> {
+) -> Result<Next<S::Body>, QueueError> {
     match group::whose_turn(store, effects) {
         Turn::Ungrouped => take_ungrouped(store, order),
         Turn::Group(name, sequence, id) => take_grouped(store, (&name, sequence, id), order),
     }
 }
 
-fn take_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Next<S::Body>, Obstacle> {
+fn take_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Next<S::Body>, QueueError> {
     let Some(id) = first_if_ranked(store, order)? else {
         let taken = store.take_ready()?;
         return Ok(taken.map_or(Next::Nothing, |body| {
@@ -106,7 +82,7 @@ fn take_grouped<S: Store>(
     store: &mut S,
     (group, sequence, id): (&[u8], u64, MessageId),
     order: Order,
-) -> Result<Next<S::Body>, Obstacle> {
+) -> Result<Next<S::Body>, QueueError> {
     let (body, note) = read(store, id, order)?;
     if note.as_ref().is_some_and(|note| note.is_expired(order.now_ms)) {
         return Ok(Next::Expired);
@@ -122,7 +98,7 @@ fn read<S: Store>(
     store: &mut S,
     id: MessageId,
     order: Order,
-) -> Result<(S::Body, Option<Box<Note>>), Obstacle> {
+) -> Result<(S::Body, Option<Box<Note>>), QueueError> {
     let body = store.message(id)?.ok_or(Corruption::NoBody(id))?;
     store.require(&[Part::Notes])?;
     let note = store.note(id)?.map(Box::new);

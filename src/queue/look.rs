@@ -51,7 +51,7 @@ pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Bod
         let found = find_ready(store, &wanted).pop();
         return Ok(found.map(|body| Seen { body, note: None, state: State::Ready }));
     }
-    let note = store.note(id).map_err(QueueError::Corrupt)?;
+    let note = store.note(id)?;
     let state = match store.delayed_until(id) {
         Some(due_at_ms) => State::Delayed(due_at_ms),
         None if place::is_waiting(store, id, note.as_ref()) => State::Ready,
@@ -60,7 +60,7 @@ pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Bod
             None => return Ok(None),
         },
     };
-    let body = store.message(id).map_err(QueueError::Corrupt)?;
+    let body = store.message(id)?;
     Ok(body.map(|body| Seen { body, note, state }))
 }
 

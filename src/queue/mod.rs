@@ -80,6 +80,12 @@ impl fmt::Display for Corruption {
     }
 }
 
+impl From<Corruption> for QueueError {
+    fn from(corruption: Corruption) -> Self {
+        Self::Corrupt(corruption)
+    }
+}
+
 /// What became of one claim of an acknowledgment, a return or an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {

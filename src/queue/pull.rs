@@ -2,7 +2,7 @@
 //! handed out for good.
 
 use super::group::{self, Slot};
-use super::line::{self, Next, Obstacle, Order, Origin, Taken};
+use super::line::{self, Next, Order, Origin, Taken};
 use super::message::{Body, Note, Receipt};
 use super::op::{Claim, Mode, Sweep};
 use super::settings::Setting;
@@ -124,8 +124,8 @@ fn deliver<S: Store>(
             }
             // A batch ends before a record that can't be read: the next pull meets it first.
             Err(_) if !pulled.messages.is_empty() => break,
-            Err(obstacle) => {
-                pulled.error = Some(set_aside(store, effects, obstacle));
+            Err(error) => {
+                pulled.error = Some(set_aside(store, effects, error));
                 break;
             }
         };
@@ -207,12 +207,7 @@ fn pass_turn<S: Store>(
 }
 
 /// Takes what can't be read out of the way, and says what it was.
-fn set_aside<S: Store>(store: &mut S, effects: &mut Effects, obstacle: Obstacle) -> QueueError {
-    match obstacle {
-        Obstacle::WrongType => QueueError::WrongType,
-        Obstacle::Corrupt(corruption) => match line::set_first_aside(store, effects, corruption) {
-            Ok(()) => QueueError::Corrupt(corruption),
-            Err(error) => error,
-        },
-    }
+fn set_aside<S: Store>(store: &mut S, effects: &mut Effects, error: QueueError) -> QueueError {
+    let QueueError::Corrupt(corruption) = error else { return error };
+    line::set_first_aside(store, effects, corruption).err().unwrap_or(error)
 }
