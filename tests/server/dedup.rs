@@ -264,10 +264,8 @@ fn wrong_keys_and_windows_are_refused() {
 
 #[test]
 fn keys_are_held_over_restarts_and_a_promotion() {
-    for how in ["snapshot", "append-only file", "promotion"] {
-        let append_only = how == "append-only file";
-        let mut server =
-            if append_only { Server::start_with_append_only_file() } else { Server::start() };
+    for how in Continuation::ALL {
+        let mut server = how.start();
         let replica = server.start_replica();
         let mut client = server.client();
         let window = push(&mut client, "DEDUP window WINDOW 3600000");
@@ -276,26 +274,12 @@ fn keys_are_held_over_restarts_and_a_promotion() {
         let batch = client.pull_batch("orders COUNT 9 VISIBILITY 3600000");
         client.acknowledge(&batch[0]);
         same_data(&mut client, &mut replica.client(), "the pushes");
-        let now = match how {
-            "snapshot" => {
-                server.restart_with_snapshot();
-                &server
-            }
-            "append-only file" => {
-                server.kill_and_start_again();
-                &server
-            }
-            _ => {
-                server.kill();
-                replica.client().ask("REPLICAOF NO ONE");
-                &replica
-            }
-        };
+        let now = how.go_on(&mut server, &replica);
         let mut client = now.client();
-        assert_eq!(push(&mut client, "DEDUP window"), window, "{how}");
-        assert_eq!(push(&mut client, "DEDUP done"), done, "{how}");
+        assert_eq!(push(&mut client, "DEDUP window"), window, "{how:?}");
+        assert_eq!(push(&mut client, "DEDUP done"), done, "{how:?}");
         eventually("the short window is over", || client.number("HLEN mq:{orders}:dedup") == 2);
         client.acknowledge(&batch[1]);
-        assert_ne!(push(&mut client, "DEDUP done UNTILDONE"), done, "{how}");
+        assert_ne!(push(&mut client, "DEDUP done UNTILDONE"), done, "{how:?}");
     }
 }

@@ -126,18 +126,11 @@ fn it_survives_a_snapshot() {
 #[test]
 fn it_survives_a_rewrite_of_the_append_only_file() {
     for preamble in ["yes", "no"] {
-        let mut server = Server::start_with(&[
-            ("appendonly", "yes"),
-            ("appendfsync", "always"),
-            ("aof-use-rdb-preamble", preamble),
-        ]);
+        let mut server = Server::start_with_preamble(preamble);
         let mut client = server.client();
         let filled = fill(&mut client);
         client.ask("BGREWRITEAOF");
-        eventually("the rewrite is over", || {
-            let info = client.info("persistence");
-            info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0"
-        });
+        server.wait_for_rewrite();
         server.kill_and_start_again();
         check(&mut server.client(), &filled);
     }

@@ -143,18 +143,11 @@ fn all_of_it_is_kept_in_the_append_only_file() {
 #[test]
 fn all_of_it_is_kept_in_a_rewritten_file() {
     for preamble in ["yes", "no"] {
-        let mut server = Server::start_with(&[
-            ("appendonly", "yes"),
-            ("appendfsync", "always"),
-            ("aof-use-rdb-preamble", preamble),
-        ]);
+        let mut server = Server::start_with_preamble(preamble);
         let mut client = server.client();
         let kept = fill(&mut client);
         client.ask("BGREWRITEAOF");
-        eventually("the file is rewritten", || {
-            let info = client.info("persistence");
-            info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0"
-        });
+        server.wait_for_rewrite();
         server.kill_and_start_again();
         is_kept(&mut server.client(), &kept);
         goes_on(&mut server.client(), &kept);

@@ -278,10 +278,8 @@ fn names_of_groups_that_are_none_are_refused() {
 
 #[test]
 fn turns_and_slots_are_kept_over_restarts_and_a_promotion() {
-    for how in ["snapshot", "append-only file", "promotion"] {
-        let append_only = how == "append-only file";
-        let mut server =
-            if append_only { Server::start_with_append_only_file() } else { Server::start() };
+    for how in Continuation::ALL {
+        let mut server = how.start();
         let replica = server.start_replica();
         let mut client = server.client();
         client.ask("MQ.CONFIG orders GROUPINFLIGHT 2");
@@ -291,26 +289,12 @@ fn turns_and_slots_are_kept_over_restarts_and_a_promotion() {
         assert_eq!(texts, ["a1", "b1", "c1", "u1"]);
         client.ask(&format!("MQ.NACK {} DELAY 3600000", batch[0].delivery()));
         same_data(&mut client, &mut replica.client(), "the pulls");
-        let now = match how {
-            "snapshot" => {
-                server.restart_with_snapshot();
-                &server
-            }
-            "append-only file" => {
-                server.kill_and_start_again();
-                &server
-            }
-            _ => {
-                server.kill();
-                replica.client().ask("REPLICAOF NO ONE");
-                &replica
-            }
-        };
+        let now = how.go_on(&mut server, &replica);
         let mut client = now.client();
         assert_eq!(client.pull_texts(&format!("orders COUNT 9 {LONG}")), ["a2", "b2", "c2"]);
         client.acknowledge(&batch[1]);
         client.pull_nothing("orders");
         client.ask(&format!("MQ.RESCHEDULE orders {} DELAY 0", batch[0].id));
-        assert_eq!(client.pull_texts(&format!("orders COUNT 9 {LONG}")), ["a1"], "{how}");
+        assert_eq!(client.pull_texts(&format!("orders COUNT 9 {LONG}")), ["a1"], "{how:?}");
     }
 }

@@ -35,21 +35,13 @@ fn everything_survives_a_crash_with_an_append_only_file() {
 #[test]
 fn everything_survives_a_rewrite_of_the_append_only_file() {
     for preamble in ["yes", "no"] {
-        let mut server = Server::start_with(&[
-            ("appendonly", "yes"),
-            ("appendfsync", "always"),
-            ("aof-use-rdb-preamble", preamble),
-        ]);
+        let mut server = Server::start_with_preamble(preamble);
         let mut client = server.client();
         let everything = fill(&mut client);
         let after_rewrite = client.push("mails", "before the rewrite");
         client.ask("BGREWRITEAOF");
         client.push("mails", "during or after the rewrite");
-        eventually("the rewrite is over", || {
-            let info = client.info("persistence");
-            info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0"
-        });
-        assert_eq!(client.info("persistence")["aof_last_bgrewrite_status"], "ok");
+        server.wait_for_rewrite();
         let message = client.pull("mails");
         assert_eq!(message.id, after_rewrite);
         client.acknowledge(&message);

@@ -184,33 +184,17 @@ fn ends_of_ttls_come_before_ends_of_visibility_and_due_times() {
 
 #[test]
 fn it_holds_over_restarts_and_a_promotion_with_nobody_talking() {
-    for how in ["snapshot", "append-only file", "promotion"] {
-        let append_only = how == "append-only file";
-        let mut server =
-            if append_only { Server::start_with_append_only_file() } else { Server::start() };
+    for how in Continuation::ALL {
+        let mut server = how.start();
         let replica = server.start_replica();
         let mut client = server.client();
         client.ask("MQ.PUSH orders waits TTL 1500");
         client.ask("MQ.PUSH orders delayed TTL 1500 DELAY 3600000");
         client.ask("MQ.PUSH orders stays TTL 3600000");
         same_data(&mut client, &mut replica.client(), "the pushes");
-        let now = match how {
-            "snapshot" => {
-                server.restart_with_snapshot();
-                &server
-            }
-            "append-only file" => {
-                server.kill_and_start_again();
-                &server
-            }
-            _ => {
-                server.kill();
-                replica.client().ask("REPLICAOF NO ONE");
-                &replica
-            }
-        };
+        let now = how.go_on(&mut server, &replica);
         let mut client = now.client();
         eventually("two are gone", || client.number("HLEN mq:{orders}:messages") == 1);
-        assert_eq!(client.pull("orders").text(), "stays", "{how}");
+        assert_eq!(client.pull("orders").text(), "stays", "{how:?}");
     }
 }

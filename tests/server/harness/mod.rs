@@ -2,6 +2,7 @@
 //! no rule of the queue.
 
 mod client;
+mod continuation;
 mod facts;
 mod message;
 mod raw;
@@ -12,6 +13,7 @@ mod stream;
 mod wait;
 
 pub use client::{Client, Waiting, same_data};
+pub use continuation::Continuation;
 pub use facts::{Brand, facts};
 pub use message::{Message, bulk, entries, integer, items, strings, text_of};
 pub use redis::Value;

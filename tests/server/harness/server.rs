@@ -43,6 +43,15 @@ impl Server {
         Server::start_with(&[("appendonly", "yes"), ("appendfsync", "always")])
     }
 
+    /// A server whose append-only file begins, when it is rewritten, with a snapshot ("yes") or not.
+    pub fn start_with_preamble(preamble: &str) -> Server {
+        Server::start_with(&[
+            ("appendonly", "yes"),
+            ("appendfsync", "always"),
+            ("aof-use-rdb-preamble", preamble),
+        ])
+    }
+
     pub fn start_in_cluster_mode() -> Server {
         let server =
             Server::start_with(&[("cluster-enabled", "yes"), ("cluster-node-timeout", "60000")]);
@@ -128,6 +137,16 @@ impl Server {
     pub fn kill_and_start_again(&mut self) {
         self.kill();
         self.start_again();
+    }
+
+    /// Waits until the rewrite of the append-only file that was asked for is over.
+    pub fn wait_for_rewrite(&self) {
+        let mut client = self.client();
+        eventually("the rewrite is over", || {
+            let info = client.info("persistence");
+            info["aof_rewrite_in_progress"] == "0" && info["aof_rewrite_scheduled"] == "0"
+        });
+        assert_eq!(client.info("persistence")["aof_last_bgrewrite_status"], "ok");
     }
 
     fn run(&mut self) {
