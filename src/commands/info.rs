@@ -80,7 +80,7 @@ fn dead_letters(store: &impl Store, settings: &Settings) -> u64 {
         return 0;
     }
     let mut dead = store.other(&name);
-    if dead.require(&[Part::Ready, Part::Ranked, Part::Grouped]).is_err() {
+    if limits::require_waiting(&mut dead).is_err() {
         return 0;
     }
     limits::waiting(&mut dead)

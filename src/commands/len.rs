@@ -2,6 +2,7 @@
 
 use super::options::Options;
 use crate::execute::open;
+use crate::queue::limits;
 use crate::queue::store::{Part, Store};
 use crate::reply::{self, CommandError};
 use crate::server::command::{Arg, Command, KeyUse, Spec};
@@ -14,11 +15,6 @@ pub struct Len;
 
 /// The states of a message.
 const STATES: &[Arg] = &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED")];
-
-const READY: &[Part] = &[Part::Ready, Part::Ranked, Part::Grouped];
-const INFLIGHT: &[Part] = &[Part::Inflight];
-const DELAYED: &[Part] = &[Part::Delayed];
-const ALL: &[Part] = &[Part::Ready, Part::Ranked, Part::Grouped, Part::Inflight, Part::Delayed];
 
 impl Command for Len {
     const SPEC: Spec = Spec {
@@ -41,16 +37,21 @@ impl Command for Len {
 fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
     let options = Options::read::<Len>(options)?;
-    let parts = match () {
-        () if options.has("READY") => READY,
-        () if options.has("INFLIGHT") => INFLIGHT,
-        () if options.has("DELAYED") => DELAYED,
-        () => ALL,
-    };
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Read);
-    store.require(parts)?;
-    let total = parts.iter().fold(0u64, |sum, part| sum.saturating_add(store.len(*part)));
+    let total = if options.has("READY") {
+        limits::require_waiting(&mut store)?;
+        limits::waiting(&mut store)
+    } else if options.has("INFLIGHT") {
+        store.require(&[Part::Inflight])?;
+        store.len(Part::Inflight)
+    } else if options.has("DELAYED") {
+        store.require(&[Part::Delayed])?;
+        store.len(Part::Delayed)
+    } else {
+        limits::require_messages(&mut store)?;
+        limits::len(&mut store)
+    };
     reply::count(context, total);
     Ok(())
 }

@@ -32,7 +32,7 @@ fn acknowledge_one<S: Store>(
     let delivery = Delivery { id, receipt };
     let note = match store.len(Part::Notes) {
         0 => None,
-        _ => store.note(id).unwrap_or(None),
+        _ => store.written_note(id).unwrap_or(None),
     };
     if let Some(note) = &note
         && !effects.changed

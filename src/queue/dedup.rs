@@ -10,13 +10,10 @@ pub(super) fn first<S: Store>(
     store: &mut S,
     dedup: &Dedup<'_>,
 ) -> Result<Option<MessageId>, QueueError> {
-    store.require(&[Part::Dedup, Part::Deduped, Part::Messages])?;
-    let Some(known) = store.duplicate(dedup.key) else { return Ok(None) };
-    let holds = match known.until_ms {
-        Some(until_ms) => until_ms > dedup.now_ms,
-        None => store.has_message(known.id),
-    };
-    Ok(holds.then_some(known.id))
+    store.require(&[Part::Dedup, Part::Deduped])?;
+    let known = store.duplicate(dedup.key);
+    let holds = known.filter(|known| known.until_ms.is_none_or(|until_ms| until_ms > dedup.now_ms));
+    Ok(holds.map(|known| known.id))
 }
 
 /// Releases the key that held until this message was gone.

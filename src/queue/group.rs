@@ -81,7 +81,7 @@ pub(super) fn whose_turn<S: Store>(store: &mut S, effects: &mut Effects) -> Turn
     if store.len(Part::Turns) == 0 {
         return Turn::Ungrouped;
     }
-    let ungrouped_waits = store.len(Part::Ready) > 0 || store.len(Part::Ranked) > 0;
+    let ungrouped_waits = store.top_lane().is_some() || store.len(Part::Ranked) > 0;
     if ungrouped_waits && store.turn(UNGROUPED).is_none() {
         stand_last(store, UNGROUPED);
         effects.changed = true;

@@ -5,19 +5,43 @@ use super::settings::{Setting, Settings};
 use super::store::{Memo, Part, Store};
 use super::{Effects, QueueError, group};
 
-/// The states of messages, as the parts in which they are.
-const MESSAGES: [Part; 5] =
-    [Part::Ready, Part::Ranked, Part::Grouped, Part::Inflight, Part::Delayed];
+/// Requires the parts in which messages wait that have no group.
+pub(super) fn require_ungrouped<S: Store>(store: &mut S) -> Result<(), QueueError> {
+    store.require(&[Part::Ready, Part::Lanes, Part::Ranked])?;
+    for priority in store.lanes() {
+        store.require(&[Part::ready(priority)])?;
+    }
+    Ok(())
+}
 
-/// How many messages the queue has, in all states.
-pub fn len<S: Store>(store: &mut S) -> u64 {
-    MESSAGES.into_iter().fold(0, |sum, part| sum.saturating_add(store.len(part)))
+/// Requires the parts in which messages wait.
+pub fn require_waiting<S: Store>(store: &mut S) -> Result<(), QueueError> {
+    store.require(&[Part::Grouped])?;
+    require_ungrouped(store)
+}
+
+/// Requires the parts in which messages are.
+pub fn require_messages<S: Store>(store: &mut S) -> Result<(), QueueError> {
+    store.require(&[Part::Inflight, Part::Delayed])?;
+    require_waiting(store)
+}
+
+/// How many messages without a group wait to be delivered.
+pub(super) fn ungrouped<S: Store>(store: &mut S) -> u64 {
+    let plain = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
+    let lists = store.lanes().into_iter().map(Part::ready);
+    lists.fold(plain, |sum, list| sum.saturating_add(store.len(list)))
 }
 
 /// How many messages wait to be delivered.
 pub fn waiting<S: Store>(store: &mut S) -> u64 {
-    let ungrouped = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
-    ungrouped.saturating_add(store.len(Part::Grouped))
+    ungrouped(store).saturating_add(store.len(Part::Grouped))
+}
+
+/// How many messages the queue has, in all states.
+pub fn len<S: Store>(store: &mut S) -> u64 {
+    let others = store.len(Part::Inflight).saturating_add(store.len(Part::Delayed));
+    waiting(store).saturating_add(others)
 }
 
 /// True if the queue has no room for `more` messages.
@@ -27,7 +51,7 @@ pub(super) fn is_full<S: Store>(store: &mut S, more: usize) -> Result<bool, Queu
     if max_len == 0 {
         return Ok(false);
     }
-    store.require(&MESSAGES)?;
+    require_messages(store)?;
     Ok(len(store).saturating_add(more as u64) > max_len)
 }
 
@@ -66,8 +90,7 @@ const ANY: Mode<'_> = Mode::Receipt { visibility_ms: 1, consumer: None };
 
 /// How many messages a pull would get at that moment, at least; 0 only if it would get none.
 pub fn deliverable<S: Store>(store: &mut S, now_ms: u64) -> u64 {
-    let ungrouped = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
-    let waiting = ungrouped.saturating_add(group::servable(store));
+    let waiting = ungrouped(store).saturating_add(group::servable(store));
     if waiting == 0 { 0 } else { waiting.min(allowed(store, now_ms, ANY)) }
 }
 

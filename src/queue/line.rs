@@ -10,8 +10,10 @@ use super::{Corruption, Effects, QueueError, place};
 pub(super) struct Taken<B> {
     /// Its body.
     pub body: B,
-    /// Its note.
+    /// What is known of it.
     pub note: Option<Box<Note>>,
+    /// The note was written down.
+    pub is_noted: bool,
     /// From where.
     pub from: Origin,
 }
@@ -19,7 +21,7 @@ pub(super) struct Taken<B> {
 /// Where a message waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// In `Ready`: its body is nowhere else.
+    /// In the list of its priority: its body is nowhere else.
     Ready,
     /// In `Ranked`.
     Ranked,
@@ -61,21 +63,29 @@ pub(super) fn take_next<S: Store>(
 }
 
 fn take_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Next<S::Body>, QueueError> {
-    let Some(id) = first_if_ranked(store, order)? else {
-        let taken = store.take_ready()?;
-        return Ok(taken.map_or(Next::Nothing, |body| {
-            Next::Message(Taken { body, note: None, from: Origin::Ready })
-        }));
-    };
-    let (body, note) = read(store, id, order)?;
-    if note.as_ref().is_some_and(|note| note.is_expired(order.now_ms)) {
-        return Ok(Next::Expired);
+    match first_ungrouped(store, order)? {
+        None => Ok(Next::Nothing),
+        Some(Head::Ready(priority)) => take_ready(store, priority),
+        Some(Head::Ranked(id)) => {
+            let taken = read(store, id, order, Origin::Ranked)?;
+            if taken.is_expired(order) {
+                return Ok(Next::Expired);
+            }
+            match &taken.note {
+                Some(note) => place::take_out(store, id, note),
+                None => place::take_out(store, id, &Note::default()),
+            };
+            Ok(Next::Message(taken))
+        }
     }
-    match &note {
-        Some(note) => place::take_out(store, id, note),
-        None => place::take_out(store, id, &Note::default()),
-    };
-    Ok(Next::Message(Taken { body, note, from: Origin::Ranked }))
+}
+
+fn take_ready<S: Store>(store: &mut S, priority: u8) -> Result<Next<S::Body>, QueueError> {
+    let taken = store.take_ready(priority, &[Part::Notes, Part::Dedup, Part::Deduped])?;
+    Ok(taken.map_or(Next::Nothing, |body| {
+        let note = body.note().map(Box::new);
+        Next::Message(Taken { body, note, is_noted: false, from: Origin::Ready })
+    }))
 }
 
 fn take_grouped<S: Store>(
@@ -83,76 +93,93 @@ fn take_grouped<S: Store>(
     (group, sequence, id): (&[u8], u64, MessageId),
     order: Order,
 ) -> Result<Next<S::Body>, QueueError> {
-    let (body, note) = read(store, id, order)?;
-    if note.as_ref().is_some_and(|note| note.is_expired(order.now_ms)) {
+    let taken = read(store, id, order, Origin::Group)?;
+    if taken.is_expired(order) {
         return Ok(Next::Expired);
     }
     store.remove_grouped(group, sequence, id);
-    if note.as_ref().is_some_and(|note| note.expires_at_ms.is_some()) {
+    if taken.note.as_ref().is_some_and(|note| note.expires_at_ms.is_some()) {
         store.remove_expiring(id);
     }
-    Ok(Next::Message(Taken { body, note, from: Origin::Group }))
+    Ok(Next::Message(taken))
 }
 
+impl<B> Taken<B> {
+    fn is_expired(&self, order: Order) -> bool {
+        self.note.as_ref().is_some_and(|note| note.is_expired(order.now_ms))
+    }
+}
+
+/// Reads a message that waits there, and requires the parts that are needed to take it.
 fn read<S: Store>(
     store: &mut S,
     id: MessageId,
     order: Order,
-) -> Result<(S::Body, Option<Box<Note>>), QueueError> {
+    from: Origin,
+) -> Result<Taken<S::Body>, QueueError> {
     let body = store.message(id)?.ok_or(Corruption::NoBody(id))?;
     store.require(&[Part::Notes])?;
-    let note = store.note(id)?.map(Box::new);
+    let written = store.written_note(id)?;
+    let is_noted = written.is_some();
+    let note = written.or_else(|| body.note()).map(Box::new);
     if let Some(note) = &note {
         place::require(store, note)?;
         if order.is_final {
             place::require_to_forget(store, note)?;
         }
     }
-    Ok((body, note))
+    Ok(Taken { body, note, is_noted, from })
 }
 
-/// The first waiting message without a group if that is in `Ranked`.
-fn first_if_ranked<S: Store>(store: &mut S, order: Order) -> Result<Option<MessageId>, Corruption> {
-    if store.len(Part::Ranked) == 0 {
-        return Ok(None);
-    }
+/// A message that may be the next of those without a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Head {
+    /// The first in the list of a priority.
+    Ready(u8),
+    /// This one in `Ranked`.
+    Ranked(MessageId),
+}
+
+/// The first waiting message without a group.
+fn first_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Option<Head>, Corruption> {
     if order.aging_ms > 0
         && let Some(oldest) = oldest_head(store, order)?
     {
-        return Ok(oldest);
+        return Ok(Some(oldest));
     }
-    let Some((member, rank)) = store.first_ranked() else { return Ok(None) };
+    let top = store.top_lane();
+    let ranked = match store.len(Part::Ranked) {
+        0 => None,
+        _ => store.first_ranked(),
+    };
+    let Some((member, rank)) = ranked else { return Ok(top.map(Head::Ready)) };
     let id = member.map_err(|_| Corruption::Place)?;
-    let Some(ready) = store.first_ready()? else { return Ok(Some(id)) };
-    let ranked_first = (rank, id) < (Rank::plain(ready.timestamp_ms()), ready);
-    Ok(ranked_first.then_some(id))
+    if let Some(priority) = top
+        && let Some(ready) = store.first_ready(priority)?
+        && (Rank::new(priority, ready.timestamp_ms()), ready) < (rank, id)
+    {
+        return Ok(Some(Head::Ready(priority)));
+    }
+    Ok(Some(Head::Ranked(id)))
 }
 
 /// Among the first messages of each priority that wait longer than the aging allows, the one that
-/// waits longest: in `Ranked`, or, for None, in `Ready`. None if none waits that long.
-fn oldest_head<S: Store>(
-    store: &mut S,
-    order: Order,
-) -> Result<Option<Option<MessageId>>, Corruption> {
-    let mut oldest: Option<(u64, Option<MessageId>)> = None;
-    let mut consider = |since_ms: u64, head: Option<MessageId>| {
-        let is_old = order.now_ms.saturating_sub(since_ms) > order.aging_ms;
-        if is_old && oldest.is_none_or(|(other_ms, _)| since_ms < other_ms) {
-            oldest = Some((since_ms, head));
-        }
-    };
+/// waits longest. None if none waits that long.
+fn oldest_head<S: Store>(store: &mut S, order: Order) -> Result<Option<Head>, Corruption> {
+    let mut oldest: Option<(u64, Head)> = None;
     for priority in (0..=MAX_PRIORITY).rev() {
         let ranked = match store.first_of_priority(priority) {
             None => None,
-            Some((Ok(id), rank)) => Some((rank.ready_since_ms(), id)),
+            Some((Ok(id), rank)) => Some((rank.ready_since_ms(), id, Head::Ranked(id))),
             Some((Err(_), _)) => return Err(Corruption::Place),
         };
-        let ready = if priority == 0 { store.first_ready()? } else { None };
-        match (ranked, ready.map(|id| (id.timestamp_ms(), id))) {
-            (Some(ranked), Some(ready)) if ready < ranked => consider(ready.0, None),
-            (Some((since_ms, id)), _) => consider(since_ms, Some(id)),
-            (None, Some((since_ms, _))) => consider(since_ms, None),
-            (None, None) => {}
+        let ready = store.first_ready(priority)?;
+        let ready = ready.map(|id| (id.timestamp_ms(), id, Head::Ready(priority)));
+        let first = ranked.into_iter().chain(ready).min_by_key(|(since_ms, id, _)| (*since_ms, *id));
+        let Some((since_ms, _, head)) = first else { continue };
+        let is_old = order.now_ms.saturating_sub(since_ms) > order.aging_ms;
+        if is_old && oldest.is_none_or(|(other_ms, _)| since_ms < other_ms) {
+            oldest = Some((since_ms, head));
         }
     }
     Ok(oldest.map(|(_, head)| head))
@@ -167,7 +194,7 @@ pub(super) fn set_first_aside<S: Store>(
 ) -> Result<(), QueueError> {
     store.require(&[Part::Damaged])?;
     match corruption {
-        Corruption::Ready => store.set_ready_aside(),
+        Corruption::Ready(priority) => store.set_ready_aside(priority),
         Corruption::Place => {
             if let Some(member) = first_unreadable(store) {
                 store.set_member_aside(Part::Ranked, &member);
@@ -193,9 +220,4 @@ fn first_unreadable<S: Store>(store: &mut S) -> Option<Unreadable> {
     let mut heads = vec![store.first_ranked()];
     heads.extend((0..=MAX_PRIORITY).map(|priority| store.first_of_priority(priority)));
     heads.into_iter().flatten().find_map(|(member, _)| member.err())
-}
-
-/// The rank of a message of `Ready`.
-pub(super) fn ready_rank<B: Body>(body: &B) -> Rank {
-    Rank::plain(body.id().timestamp_ms())
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::line::ready_rank;
 use super::message::{Body, MAX_PRIORITY, MessageId, Note, Rank};
 use super::remove::{find_deliveries, find_ready};
 use super::settings::Setting;
 use super::store::{Part, Store};
-use super::{QueueError, place};
+use super::{QueueError, limits, place};
 
 /// A message that was looked at.
 #[derive(Debug)]
@@ -49,7 +48,7 @@ pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Bod
     let wanted = BTreeSet::from([id]);
     if !store.has_message(id) {
         let found = find_ready(store, &wanted).pop();
-        return Ok(found.map(|body| Seen { body, note: None, state: State::Ready }));
+        return Ok(found.map(|(_, body)| seen_ready(body)));
     }
     let note = store.note(id)?;
     let state = match store.delayed_until(id) {
@@ -88,17 +87,17 @@ pub fn peek<S: Store>(
 
 /// How many messages wait with each priority, the highest first; none if there are no priorities.
 pub fn priorities<S: Store>(store: &mut S) -> Vec<(u8, u64)> {
-    if store.len(Part::Ranked) == 0 {
+    if store.len(Part::Ranked) == 0 && store.len(Part::Lanes) == 0 {
         return Vec::new();
     }
-    let mut counts: Vec<(u8, u64)> = (1..=MAX_PRIORITY)
-        .rev()
-        .map(|priority| (priority, store.count_ranked(priority)))
-        .filter(|(_, count)| *count > 0)
-        .collect();
-    if !counts.is_empty() {
-        let plain = store.count_ranked(0).saturating_add(store.len(Part::Ready));
-        counts.extend((plain > 0).then_some((0, plain)));
+    let mut counts: Vec<(u8, u64)> = Vec::new();
+    for priority in (0..=MAX_PRIORITY).rev() {
+        let listed = store.len(Part::ready(priority));
+        let count = store.count_ranked(priority).saturating_add(listed);
+        counts.extend((count > 0).then_some((priority, count)));
+    }
+    if counts.iter().all(|(priority, _)| *priority == 0) {
+        counts.clear();
     }
     counts
 }
@@ -117,13 +116,13 @@ pub struct Oldest {
 
 /// Since when messages are in each state.
 pub fn oldest<S: Store>(store: &mut S) -> Oldest {
-    let mut ready = Vec::new();
-    if store.len(Part::Ranked) > 0 {
-        ready.extend((0..=MAX_PRIORITY).filter_map(|p| store.first_of_priority(p)));
+    let mut ungrouped_ms: Vec<u64> = Vec::new();
+    for priority in 0..=MAX_PRIORITY {
+        let ranked = store.first_of_priority(priority);
+        ungrouped_ms.extend(ranked.map(|(_, rank)| rank.ready_since_ms()));
+        let listed = store.first_ready(priority).ok().flatten();
+        ungrouped_ms.extend(listed.map(MessageId::timestamp_ms));
     }
-    let ready = ready.into_iter().map(|(_, rank)| rank.ready_since_ms());
-    let plain = store.first_ready().ok().flatten().map(|id| id.timestamp_ms());
-    let ungrouped_ms = ready.chain(plain).min();
     let grouped_ms = store
         .first_turn()
         .and_then(|group| store.first_grouped(&group))
@@ -131,7 +130,7 @@ pub fn oldest<S: Store>(store: &mut S) -> Oldest {
     let delivery = store.first_inflight().and_then(|(delivery, _)| delivery.ok());
     let delayed = store.first_delayed().and_then(|(id, _)| id.ok());
     Oldest {
-        ready_ms: ungrouped_ms.or(grouped_ms),
+        ready_ms: ungrouped_ms.into_iter().min().or(grouped_ms),
         inflight_ms: delivery.map(|delivery| delivery.receipt.timestamp_ms()),
         delayed_ms: delayed.map(MessageId::timestamp_ms),
     }
@@ -143,8 +142,13 @@ fn read<S: Store>(store: &mut S, id: MessageId, state: State) -> Option<Seen<S::
     Some(Seen { body, note, state })
 }
 
+/// A message of a list of ready ones.
+fn seen_ready<B: Body>(body: B) -> Seen<B> {
+    Seen { note: body.note(), body, state: State::Ready }
+}
+
 fn peek_ready<S: Store>(store: &mut S, now_ms: u64, skip: u64, count: u64) -> Vec<Seen<S::Body>> {
-    let ungrouped = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
+    let ungrouped = limits::ungrouped(store);
     let mut seen = Vec::new();
     if skip < ungrouped {
         seen = Lanes::new(store, now_ms).walk(store, skip, count);
@@ -160,25 +164,31 @@ fn peek_ready<S: Store>(store: &mut S, now_ms: u64, skip: u64, count: u64) -> Ve
 /// The most messages of a lane that are read at once.
 const CHUNK: u64 = 64;
 
-/// The messages without a group: a lane for each priority, and one for those in [`Part::Ready`].
+/// The messages without a group, a lane for each priority, the highest first.
 struct Lanes<B> {
-    ranked: Vec<Lane<(MessageId, Rank)>>,
-    ready: Lane<Option<B>>,
+    lanes: Vec<Lane<B>>,
     now_ms: u64,
     aging_ms: u64,
     /// How many of a lane are read at once.
     chunk: u64,
 }
 
-/// What of a lane was read and not yet passed, the first last, and how many were read.
-struct Lane<T> {
+/// The messages of a priority: those in its list, and those in `Ranked`.
+struct Lane<B> {
+    priority: u8,
+    listed: Ahead<Option<B>>,
+    ranked: Ahead<(MessageId, Rank)>,
+}
+
+/// What was read and not yet passed, the first last, and how many were read.
+struct Ahead<T> {
     read: Vec<T>,
     total: u64,
 }
 
-impl<T> Lane<T> {
-    fn new(start: u64) -> Self {
-        Self { read: Vec::new(), total: start }
+impl<T> Ahead<T> {
+    fn new() -> Self {
+        Self { read: Vec::new(), total: 0 }
     }
 
     /// The first one, after reading more if there is none.
@@ -192,17 +202,28 @@ impl<T> Lane<T> {
     }
 }
 
-/// The first of all lanes: which message it is, or that it is the one of `Ready`, readable or not.
-enum Head {
-    Ranked(MessageId, usize),
-    Ready,
+/// The first of all lanes.
+struct Head {
+    /// Since when it is ready, unix ms.
+    since_ms: u64,
+    rank: Rank,
+    id: MessageId,
+    place: Place,
+}
+
+/// Where the first of all lanes is: at the head of a list, or in `Ranked`. The number is that of the
+/// lane.
+#[derive(Clone, Copy)]
+enum Place {
+    Listed(usize),
+    Ranked(usize),
 }
 
 impl<B: Body> Lanes<B> {
     fn new<S: Store<Body = B>>(store: &mut S, now_ms: u64) -> Self {
-        let ranked = (0..=MAX_PRIORITY).map(|_| Lane::new(0)).collect();
-        let aging_ms = store.number(Setting::Aging);
-        Self { ranked, ready: Lane::new(0), now_ms, aging_ms, chunk: CHUNK }
+        let lane = |priority| Lane { priority, listed: Ahead::new(), ranked: Ahead::new() };
+        let lanes = (0..=MAX_PRIORITY).rev().map(lane).collect();
+        Self { lanes, now_ms, aging_ms: store.number(Setting::Aging), chunk: CHUNK }
     }
 
     fn walk<S: Store<Body = B>>(
@@ -211,54 +232,77 @@ impl<B: Body> Lanes<B> {
         mut skip: u64,
         count: u64,
     ) -> Vec<Seen<B>> {
-        if store.len(Part::Ranked) == 0 {
-            self.ready.total = skip;
-            skip = 0;
+        if store.len(Part::Ranked) == 0 && self.aging_ms == 0 {
+            skip = self.skip_listed(store, skip);
         }
         self.chunk = skip.saturating_add(count).min(CHUNK);
         let mut seen = Vec::new();
         while (seen.len() as u64) < count {
-            let Some(head) = self.first(store) else { break };
+            let Some(place) = self.first(store) else { break };
             let is_skipped = skip > 0;
             skip = skip.saturating_sub(1);
-            match head {
-                Head::Ranked(id, lane) => {
-                    self.ranked.get_mut(lane).map(|lane| lane.read.pop());
-                    seen.extend((!is_skipped).then(|| read(store, id, State::Ready)).flatten());
-                }
-                Head::Ready => {
-                    let body = self.ready.read.pop().flatten().filter(|_| !is_skipped);
-                    seen.extend(body.map(|body| Seen { body, note: None, state: State::Ready }));
-                }
-            }
+            seen.extend(self.pass(store, place, is_skipped));
         }
         seen
     }
 
-    /// The first of all, as a pull would choose it.
-    fn first<S: Store<Body = B>>(&mut self, store: &mut S) -> Option<Head> {
+    /// Goes past messages that are nowhere but in lists; the number of those that are left to skip.
+    fn skip_listed<S: Store<Body = B>>(&mut self, store: &mut S, mut skip: u64) -> u64 {
+        for lane in &mut self.lanes {
+            lane.listed.total = skip.min(store.len(Part::ready(lane.priority)));
+            skip = skip.saturating_sub(lane.listed.total);
+        }
+        skip
+    }
+
+    /// Where the first of all is, as a pull would choose it; a record that can't be read counts as the
+    /// first.
+    fn first<S: Store<Body = B>>(&mut self, store: &mut S) -> Option<Place> {
         let mut heads = Vec::new();
         let chunk = self.chunk;
-        if store.len(Part::Ranked) > 0 {
-            for (priority, lane) in (0..=MAX_PRIORITY).zip(&mut self.ranked) {
-                let first = lane.first(chunk, |total| store.ranked(priority, total, chunk));
-                heads.extend(first.map(|(id, rank)| (*rank, *id, Some(usize::from(priority)))));
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let priority = lane.priority;
+            match lane.listed.first(chunk, |total| store.ready(priority, total, chunk)) {
+                Some(Some(body)) => {
+                    let since_ms = body.id().timestamp_ms();
+                    let rank = Rank::new(priority, since_ms);
+                    heads.push(Head { since_ms, rank, id: body.id(), place: Place::Listed(index) });
+                }
+                Some(None) => return Some(Place::Listed(index)),
+                None => {}
+            }
+            if let Some((id, rank)) =
+                lane.ranked.first(chunk, |total| store.ranked(priority, total, chunk))
+            {
+                let since_ms = rank.ready_since_ms();
+                heads.push(Head { since_ms, rank: *rank, id: *id, place: Place::Ranked(index) });
             }
         }
-        match self.ready.first(chunk, |total| store.ready(total, chunk)) {
-            Some(Some(body)) => heads.push((ready_rank(body), body.id(), None)),
-            Some(None) => return Some(Head::Ready),
-            None => {}
-        }
-        let age_ms = |rank: &Rank| self.now_ms.saturating_sub(rank.ready_since_ms());
+        let age_ms = |head: &Head| self.now_ms.saturating_sub(head.since_ms);
         let oldest = heads
             .iter()
-            .filter(|(rank, _, _)| self.aging_ms > 0 && age_ms(rank) > self.aging_ms)
-            .min_by_key(|(rank, id, _)| (rank.ready_since_ms(), *rank, *id));
-        let first = oldest.or_else(|| heads.iter().min_by_key(|(rank, id, _)| (*rank, *id)));
-        first.map(|(_, id, lane)| match lane {
-            Some(lane) => Head::Ranked(*id, *lane),
-            None => Head::Ready,
-        })
+            .filter(|head| self.aging_ms > 0 && age_ms(head) > self.aging_ms)
+            .min_by_key(|head| (head.since_ms, head.rank, head.id));
+        let first = oldest.or_else(|| heads.iter().min_by_key(|head| (head.rank, head.id)));
+        first.map(|head| head.place)
+    }
+
+    /// Goes past the first of a place; None if it is skipped or can't be read.
+    fn pass<S: Store<Body = B>>(
+        &mut self,
+        store: &mut S,
+        place: Place,
+        is_skipped: bool,
+    ) -> Option<Seen<B>> {
+        match place {
+            Place::Listed(index) => {
+                let body = self.lanes.get_mut(index)?.listed.read.pop()??;
+                (!is_skipped).then(|| seen_ready(body))
+            }
+            Place::Ranked(index) => {
+                let (id, _) = self.lanes.get_mut(index)?.ranked.read.pop()?;
+                if is_skipped { None } else { read(store, id, State::Ready) }
+            }
+        }
     }
 }

@@ -82,10 +82,12 @@ pub struct Header<'a> {
 }
 
 /// A message as it was pushed. It never changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewMessage<'a> {
     /// Made by the server that took the push.
     pub id: MessageId,
+    /// What its push says of it, if anything: priority, end, group, deduplication key.
+    pub note: Option<&'a Note>,
     /// In the order of the push.
     pub headers: &'a [Header<'a>],
     /// Any bytes.
@@ -98,6 +100,8 @@ pub trait Body {
     fn id(&self) -> MessageId;
     /// The message's headers.
     fn headers(&self) -> Vec<Header<'_>>;
+    /// What its push said of it; None if nothing.
+    fn note(&self) -> Option<Note>;
     /// The message's payload.
     fn payload(&self) -> &[u8];
 }
@@ -114,7 +118,8 @@ pub enum Ended {
     GivenBack,
 }
 
-/// What is known of a message besides its body. A message without a note has the default one.
+/// What is known of a message besides headers and payload. It begins as what the push said, which
+/// stands in the body, and is written down by itself when more is to be known.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Note {
     /// How often it came back.
@@ -144,6 +149,11 @@ pub struct Note {
 }
 
 impl Note {
+    /// True if it says what ends with the message: a place in a group, a deduplication key.
+    pub fn binds(&self) -> bool {
+        self.group.is_some() || self.dedup.is_some()
+    }
+
     /// The group in which the message has its place; None for a dead letter.
     pub fn active_group(&self) -> Option<&Membership> {
         self.group.as_ref().filter(|_| self.death.is_none())
@@ -220,11 +230,6 @@ impl Rank {
         let since = ready_since_ms.min(MAX_TIME_MS.saturating_sub(1));
         let lane = MAX_PRIORITY.saturating_sub(priority);
         Self(MAX_TIME_MS.saturating_mul(lane.into()).saturating_add(since))
-    }
-
-    /// The rank of a message without priority.
-    pub fn plain(ready_since_ms: u64) -> Self {
-        Self::new(0, ready_since_ms)
     }
 
     /// The moment since which it is ready, unix ms.

@@ -56,8 +56,8 @@ pub enum QueueError {
 /// Which stored record can't be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Corruption {
-    /// An element of the list of ready messages.
-    Ready,
+    /// An element of the list of ready messages of a priority.
+    Ready(u8),
     /// A member of a sorted set.
     Place,
     /// A body, or the note that belongs to it.
@@ -70,7 +70,7 @@ impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = |id: &MessageId| uuid::Uuid::from_bytes(id.0);
         match self {
-            Self::Ready => f.write_str("a waiting record can't be read, it was moved to damaged"),
+            Self::Ready(_) => f.write_str("a waiting record can't be read, it was moved to damaged"),
             Self::Place => f.write_str("a member is no message, it was moved to damaged"),
             Self::Message(message) => {
                 write!(f, "message {} can't be read, it was moved to damaged", id(message))

@@ -7,7 +7,7 @@ use super::message::{Body, Note, Receipt};
 use super::op::{Claim, Mode, Sweep};
 use super::settings::Setting;
 use super::store::{Delivery, Part, Store};
-use super::{Effects, QueueError, Settled, acknowledge, limits, place, sweep};
+use super::{Effects, QueueError, Settled, acknowledge, dedup, limits, place, sweep};
 
 /// A batch ends after the message that brings its payloads over this many bytes.
 pub const BATCH_BYTES: usize = 16 * 1024 * 1024;
@@ -73,10 +73,10 @@ pub(super) fn pull<S: Store>(
     effects: &mut Effects,
     pull: &Pull<'_>,
 ) -> Result<Pulled<S::Body>, QueueError> {
-    store.require(&[Part::Ready, Part::Ranked, Part::Messages, Part::Inflight])?;
-    store.require(&[Part::Turns, Part::Config])?;
+    limits::require_ungrouped(store)?;
+    store.require(&[Part::Messages, Part::Inflight, Part::Turns, Part::Config])?;
     if pull.sweep.limit > 0 {
-        store.require(&Part::ALL)?;
+        store.require(Part::BEHIND_READY)?;
     }
     if let Mode::Receipt { consumer: Some(_), .. } = pull.delivery {
         store.require(&[Part::Notes])?;
@@ -106,8 +106,8 @@ fn deliver<S: Store>(
         effects.next_due.add(opening_ms);
     }
     let count = allowed.min(pull.count.into());
-    let aging_ms = match store.len(Part::Ranked) {
-        0 => 0,
+    let aging_ms = match (store.len(Part::Ranked), store.len(Part::Lanes)) {
+        (0, 0) => 0,
         _ => store.number(Setting::Aging),
     };
     let is_final = matches!(pull.delivery, Mode::Final);
@@ -161,7 +161,7 @@ fn hand_out<S: Store>(
     taken: Taken<S::Body>,
     with: With<'_>,
 ) -> Delivered<S::Body> {
-    let Taken { body, mut note, from } = taken;
+    let Taken { body, mut note, is_noted, from } = taken;
     let id = body.id();
     let floor = note.as_ref().map_or(0, |note| note.last_receipt.saturating_add(1));
     let receipt = (*with.next_receipt).max(Receipt(floor));
@@ -173,8 +173,12 @@ fn hand_out<S: Store>(
     store.put_inflight(Delivery { id, receipt }, with.until_ms);
     pass_turn(store, effects, note.as_deref(), Some(Slot::Inflight));
     if let Some(consumer) = with.consumer {
-        let note = note.get_or_insert_default();
-        note.consumer = Some(consumer.to_vec());
+        note.get_or_insert_default().consumer = Some(consumer.to_vec());
+    }
+    // What ends with the message is to be found without its body.
+    if let Some(note) = &note
+        && (with.consumer.is_some() || (note.binds() && !is_noted))
+    {
         store.put_note(id, note);
     }
     Delivered { body, note, receipt: Some((receipt, with.until_ms)) }
@@ -185,10 +189,12 @@ fn hand_out_for_good<S: Store>(
     effects: &mut Effects,
     taken: Taken<S::Body>,
 ) -> Delivered<S::Body> {
-    let Taken { body, note, from } = taken;
+    let Taken { body, note, from, .. } = taken;
     pass_turn(store, effects, note.as_deref(), None);
-    if from != Origin::Ready {
-        place::forget(store, effects, body.id(), note.as_deref(), None);
+    match (&note, from) {
+        (None, Origin::Ready) => {}
+        (Some(note), Origin::Ready) => dedup::release(store, body.id(), note),
+        _ => place::forget(store, effects, body.id(), note.as_deref(), None),
     }
     Delivered { body, note, receipt: None }
 }

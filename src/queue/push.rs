@@ -36,23 +36,24 @@ pub(super) fn push<S: Store>(
         return Ok(Pushed::Full);
     }
     let note = with.and_then(note);
-    match &note {
-        Some(note) => {
-            store.require(&[Part::Messages, Part::Notes])?;
-            place::require(store, note)?;
-        }
-        None if due_at_ms.is_none() => store.require(&[Part::Ready])?,
-        None => store.require(&[Part::Messages])?,
-    }
-    if due_at_ms.is_some() {
-        store.require(&[Part::Delayed])?;
-    }
+    let note = note.as_ref();
+    require(store, note, due_at_ms)?;
     let headers = with.map_or([].as_slice(), |with| with.headers.as_slice());
     for Numbered { id, payload } in messages {
-        let message = NewMessage { id: *id, headers, payload };
-        match &note {
-            Some(note) => add_with_note(store, effects, &message, due_at_ms, note.clone()),
-            None => add(store, effects, &message, due_at_ms),
+        let message = NewMessage { id: *id, note, headers, payload };
+        match due_at_ms {
+            None if needs_only_line(note) => {
+                store.push_ready(&message);
+                effects.changed = true;
+                effects.became_ready = true;
+            }
+            None => add_ready(store, effects, &message),
+            Some(due_at_ms) => {
+                store.add_message(&message);
+                let nothing = Note::default();
+                let note = note.unwrap_or(&nothing);
+                place::make_delayed(store, effects, *id, note, due_at_ms, None);
+            }
         }
         if let Some(key) = key {
             store.put_dedup(*id, key);
@@ -65,43 +66,38 @@ pub(super) fn push<S: Store>(
     Ok(Pushed::Added)
 }
 
-fn add<S: Store>(
+fn require<S: Store>(
     store: &mut S,
-    effects: &mut Effects,
-    message: &NewMessage<'_>,
+    note: Option<&Note>,
     due_at_ms: Option<u64>,
-) {
-    match due_at_ms {
-        None => {
-            store.push_ready(message);
-            effects.became_ready = true;
-        }
-        Some(due_at_ms) => {
-            store.add_message(message);
-            store.add_delayed(message.id, due_at_ms);
-            effects.next_due.add(due_at_ms);
-        }
+) -> Result<(), QueueError> {
+    if due_at_ms.is_some() {
+        store.require(&[Part::Delayed])?;
+    } else if needs_only_line(note) {
+        let priority = note.map_or(0, |note| note.priority);
+        return match priority {
+            0 => store.require(&[Part::Ready]),
+            _ => store.require(&[Part::ready(priority), Part::Lanes]),
+        };
     }
-    effects.changed = true;
+    store.require(&[Part::Messages])?;
+    note.map_or(Ok(()), |note| place::require(store, note))
 }
 
-fn add_with_note<S: Store>(
-    store: &mut S,
-    effects: &mut Effects,
-    message: &NewMessage<'_>,
-    due_at_ms: Option<u64>,
-    mut note: Note,
-) {
-    let id = message.id;
-    store.add_message(message);
-    match due_at_ms {
-        None => place::make_ready(store, effects, id, &mut note, id.timestamp_ms(), None),
-        Some(due_at_ms) => place::make_delayed(store, effects, id, &note, due_at_ms, None),
-    }
-    store.put_note(id, &note);
+/// True if a message that is ready needs nothing but its place in the line of its priority.
+fn needs_only_line(note: Option<&Note>) -> bool {
+    note.is_none_or(|note| note.group.is_none() && note.expires_at_ms.is_none())
 }
 
-/// The note of a new message; None if it needs none.
+/// Adds a message that is ready and has a group or an end. In its group it gets its number, which is
+/// said in its body.
+fn add_ready<S: Store>(store: &mut S, effects: &mut Effects, message: &NewMessage<'_>) {
+    let mut note = message.note.cloned().unwrap_or_default();
+    place::make_ready(store, effects, message.id, &mut note, message.id.timestamp_ms(), None);
+    store.add_message(&NewMessage { note: Some(&note), ..*message });
+}
+
+/// What a push says of its messages; None if nothing.
 fn note(with: &With<'_>) -> Option<Note> {
     let (priority, group) = match with.line {
         Line::Priority(priority) => (priority, None),

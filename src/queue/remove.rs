@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::group::Slot;
 use super::message::{Body, MessageId, Note};
 use super::store::{Delivery, Part, Store};
-use super::{Effects, NextDue, QueueError, limits, place};
+use super::{Effects, NextDue, QueueError, dedup, limits, place};
 
 /// How many running deliveries are read at once when one is looked for.
 const DELIVERIES: u64 = 65_536;
@@ -36,8 +36,11 @@ pub(super) fn delete<S: Store>(
         place::forget(store, effects, delivery.id, note.as_ref(), Some(Slot::Inflight));
         count_deleted(effects, 1);
     }
-    for body in find_ready(store, &plain) {
-        store.remove_ready(&body);
+    for (priority, body) in find_ready(store, &plain) {
+        store.remove_ready(priority, &body);
+        if let Some(note) = body.note() {
+            dedup::release(store, body.id(), &note);
+        }
         effects.changed = true;
         count_deleted(effects, 1);
     }
@@ -85,17 +88,24 @@ pub(super) fn find_deliveries<S: Store>(
     found
 }
 
-/// The records of these messages in `Ready`. It may walk over all of them.
-pub(super) fn find_ready<S: Store>(store: &mut S, ids: &BTreeSet<MessageId>) -> Vec<S::Body> {
+/// The records of these messages in the lists of ready ones, each with the priority of the list. It
+/// may walk over all of them.
+pub(super) fn find_ready<S: Store>(
+    store: &mut S,
+    ids: &BTreeSet<MessageId>,
+) -> Vec<(u8, S::Body)> {
     let mut found = Vec::new();
-    let mut start = 0u64;
-    while found.len() < ids.len() {
-        let records = store.ready(start, RECORDS);
-        if records.is_empty() {
-            break;
+    for priority in store.lanes().into_iter().chain([0]) {
+        let mut start = 0u64;
+        while found.len() < ids.len() {
+            let records = store.ready(priority, start, RECORDS);
+            if records.is_empty() {
+                break;
+            }
+            let wanted = records.into_iter().flatten().filter(|body| ids.contains(&body.id()));
+            found.extend(wanted.map(|body| (priority, body)));
+            start = start.saturating_add(RECORDS);
         }
-        found.extend(records.into_iter().flatten().filter(|body| ids.contains(&body.id())));
-        start = start.saturating_add(RECORDS);
     }
     found
 }

@@ -36,7 +36,7 @@ pub(super) fn give_back<S: Store>(
     claims: &[Claim],
     rule: GiveBack<'_>,
 ) -> Result<Vec<Settled>, QueueError> {
-    store.require(&Part::ALL)?;
+    store.require(Part::BEHIND_READY)?;
     let is_running = |store: &mut S, Claim { id, receipt }: Claim| {
         let until_ms = store.inflight_until(Delivery { id, receipt });
         until_ms.is_some_and(|until_ms| until_ms > rule.now_ms)

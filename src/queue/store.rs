@@ -16,13 +16,34 @@ use super::{Corruption, QueueError};
 /// something in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// List: whole messages that wait and need no more than their place in line.
+    /// List: whole messages that wait and need no more than their place in line; those without a
+    /// priority.
     Ready,
+    /// The same for priority 1; see [`Part::ready`].
+    Ready1,
+    /// For priority 2.
+    Ready2,
+    /// For priority 3.
+    Ready3,
+    /// For priority 4.
+    Ready4,
+    /// For priority 5.
+    Ready5,
+    /// For priority 6.
+    Ready6,
+    /// For priority 7.
+    Ready7,
+    /// For priority 8.
+    Ready8,
+    /// For priority 9.
+    Ready9,
+    /// Sorted set: the priorities whose list is not empty, but for 0.
+    Lanes,
     /// Sorted set: every other waiting message, by rank.
     Ranked,
-    /// Hash: the bodies of all messages that are not in `Ready`.
+    /// Hash: the bodies of all messages that are not in a list of ready ones.
     Messages,
-    /// Hash: the notes of the messages that have one.
+    /// Hash: the notes of the messages of which more is known than their push said.
     Notes,
     /// Sorted set: the deliveries that are running, newest first.
     Inflight,
@@ -52,8 +73,18 @@ pub enum Part {
 
 impl Part {
     /// All parts.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 26] = [
         Self::Ready,
+        Self::Ready1,
+        Self::Ready2,
+        Self::Ready3,
+        Self::Ready4,
+        Self::Ready5,
+        Self::Ready6,
+        Self::Ready7,
+        Self::Ready8,
+        Self::Ready9,
+        Self::Lanes,
         Self::Ranked,
         Self::Messages,
         Self::Notes,
@@ -70,6 +101,17 @@ impl Part {
         Self::Config,
         Self::Damaged,
     ];
+
+    /// The lists of ready messages, by priority.
+    pub const READY: &[Self] = Self::ALL.split_at(10).0;
+
+    /// All parts but those lists and `Lanes`.
+    pub const BEHIND_READY: &[Self] = Self::ALL.split_at(11).1;
+
+    /// The list of the ready messages of a priority.
+    pub fn ready(priority: u8) -> Self {
+        Self::READY.get(usize::from(priority)).copied().unwrap_or(Self::Ready)
+    }
 }
 
 /// A member of a sorted set that is none of ours: its bytes.
@@ -135,23 +177,32 @@ pub trait Store: Sized {
     /// The number of entries of a part.
     fn len(&mut self, part: Part) -> u64;
 
-    /// Appends a new message to `Ready`.
+    /// Appends a new message to the list of its priority.
     fn push_ready(&mut self, message: &NewMessage<'_>);
-    /// The id of the first record of `Ready`. Error: [`Corruption::Ready`] when it is unreadable.
-    fn first_ready(&mut self) -> Result<Option<MessageId>, Corruption>;
-    /// Takes the first record out of `Ready`. Error: [`Corruption::Ready`] when it is unreadable;
-    /// it is still there then.
-    fn take_ready(&mut self) -> Result<Option<Self::Body>, Corruption>;
-    /// Moves the first record of `Ready` to `Damaged`.
-    fn set_ready_aside(&mut self);
-    /// Up to `count` records of `Ready` from the one at `start` on; None for an unreadable one.
-    fn ready(&mut self, start: u64, count: u64) -> Vec<Option<Self::Body>>;
-    /// Takes a record that was read out of `Ready`.
-    fn remove_ready(&mut self, body: &Self::Body);
+    /// The priorities whose list is not empty, the highest first; without 0.
+    fn lanes(&mut self) -> Vec<u8>;
+    /// The highest priority whose list is not empty.
+    fn top_lane(&mut self) -> Option<u8>;
+    /// The id of the first record of a list. Error: [`Corruption::Ready`] when it is unreadable.
+    fn first_ready(&mut self, priority: u8) -> Result<Option<MessageId>, Corruption>;
+    /// Takes the first record out of a list. Error, and it is still there: [`Corruption::Ready`] when
+    /// it is unreadable; [`QueueError::WrongType`] when its push said more of it than the payload, and
+    /// one of `parts` is of another type.
+    fn take_ready(
+        &mut self,
+        priority: u8,
+        parts: &[Part],
+    ) -> Result<Option<Self::Body>, QueueError>;
+    /// Moves the first record of a list to `Damaged`.
+    fn set_ready_aside(&mut self, priority: u8);
+    /// Up to `count` records of a list from the one at `start` on; None for an unreadable one.
+    fn ready(&mut self, priority: u8, start: u64, count: u64) -> Vec<Option<Self::Body>>;
+    /// Takes a record that was read out of the list of a priority.
+    fn remove_ready(&mut self, priority: u8, body: &Self::Body);
 
     /// Adds the body of a new message to `Messages`.
     fn add_message(&mut self, message: &NewMessage<'_>);
-    /// Adds a body that was read from `Ready` or from another queue to `Messages`.
+    /// Adds a body that was read from a list of ready messages or from another queue to `Messages`.
     fn put_message(&mut self, body: &Self::Body);
     /// A body of `Messages`. Error: [`Corruption::Message`] when it is unreadable or another's.
     fn message(&mut self, id: MessageId) -> Result<Option<Self::Body>, Corruption>;
@@ -160,8 +211,11 @@ pub trait Store: Sized {
     /// Removes a body from `Messages`.
     fn remove_message(&mut self, id: MessageId);
 
-    /// A message's note. Error: [`Corruption::Message`] when it is unreadable.
+    /// What is known of a message that is not in a list of ready ones: its note, or what its push
+    /// said. Error: [`Corruption::Message`] when it is unreadable.
     fn note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption>;
+    /// A message's note, if one was written. Error: [`Corruption::Message`] when it is unreadable.
+    fn written_note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption>;
     /// Writes a message's note, and its retry count to `Retried`.
     fn put_note(&mut self, id: MessageId, note: &Note);
     /// Removes a message's note and its retry count, if there are any. `note` is that note; None if it

@@ -15,7 +15,7 @@ pub(super) fn sweep<S: Store>(
     now_ms: u64,
     sweep: Sweep,
 ) -> Result<(), QueueError> {
-    store.require(&Part::ALL)?;
+    store.require(Part::BEHIND_READY)?;
     let mut left = sweep.limit;
     move_due(store, effects, &mut left, Moment { now_ms, same_slot: sweep.same_slot });
     dedup::sweep(store, effects, &mut left, now_ms);
@@ -31,7 +31,7 @@ pub(super) fn sweep_messages<S: Store>(
     now_ms: u64,
     sweep: Sweep,
 ) -> Result<bool, QueueError> {
-    store.require(&Part::ALL)?;
+    store.require(Part::BEHIND_READY)?;
     let mut left = sweep.limit;
     move_due(store, effects, &mut left, Moment { now_ms, same_slot: sweep.same_slot });
     let next_ms = note_deadlines(store, effects, now_ms);

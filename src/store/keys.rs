@@ -10,6 +10,16 @@ pub const PREFIX: &[u8] = b"mq:";
 pub fn word(part: Part) -> &'static str {
     match part {
         Part::Ready => "ready",
+        Part::Ready1 => "ready1",
+        Part::Ready2 => "ready2",
+        Part::Ready3 => "ready3",
+        Part::Ready4 => "ready4",
+        Part::Ready5 => "ready5",
+        Part::Ready6 => "ready6",
+        Part::Ready7 => "ready7",
+        Part::Ready8 => "ready8",
+        Part::Ready9 => "ready9",
+        Part::Lanes => "lanes",
         Part::Ranked => "ranked",
         Part::Messages => "messages",
         Part::Notes => "notes",

@@ -96,11 +96,22 @@ impl MemoryKeyspace {
 
 fn empty(part: Part) -> Value {
     match part {
-        Part::Ready | Part::Damaged => Value::List(VecDeque::new()),
+        Part::Ready
+        | Part::Ready1
+        | Part::Ready2
+        | Part::Ready3
+        | Part::Ready4
+        | Part::Ready5
+        | Part::Ready6
+        | Part::Ready7
+        | Part::Ready8
+        | Part::Ready9
+        | Part::Damaged => Value::List(VecDeque::new()),
         Part::Messages | Part::Notes | Part::Groups | Part::Dedup | Part::Config => {
             Value::Hash(BTreeMap::new())
         }
-        Part::Ranked
+        Part::Lanes
+        | Part::Ranked
         | Part::Inflight
         | Part::Delayed
         | Part::Retried

@@ -7,6 +7,7 @@
 mod check;
 pub mod keys;
 pub mod keyspace;
+mod members;
 #[cfg(test)]
 pub mod memory;
 pub mod record;

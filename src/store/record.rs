@@ -4,7 +4,7 @@
 //! bytes can't make the server allocate more than the bytes themselves, leftovers are an error, and
 //! an unknown version is told apart. A body is 15 bytes, then the payload: a waiting message is to
 //! take hardly more memory than its payload, and a version byte, a whole id and a length are three
-//! bytes more. Headers, if it has some, stand between the two.
+//! bytes more. What else its push said, if it said more, stands between the two.
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -12,7 +12,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use crate::queue::message::{Header, MessageId, NewMessage, Note};
+use crate::queue::message::{Header, Membership, MessageId, NewMessage, Note};
 use crate::queue::op::Op;
 use crate::queue::store::{Duplicate, GroupCounts};
 
@@ -48,19 +48,65 @@ pub enum RecordError {
 pub struct BodyRecord<'a> {
     /// The message's id.
     pub id: MessageId,
-    /// The message's headers.
-    pub headers: Vec<Header<'a>>,
+    /// What the push said besides the payload.
+    pub terms: Terms<'a>,
     /// The message's payload.
     pub payload: &'a [u8],
+}
+
+/// What a push said besides the payload, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Terms<'a> {
+    /// The priority.
+    pub priority: u8,
+    /// The end of its time to live, unix ms.
+    pub expires_at_ms: Option<u64>,
+    /// Its group, and its number there if it was ready at once.
+    #[serde(borrow)]
+    pub group: Option<(&'a serde_bytes::Bytes, Option<u64>)>,
+    /// The deduplication key that is released when the message is gone.
+    #[serde(borrow)]
+    pub dedup: Option<&'a serde_bytes::Bytes>,
+    /// The message's headers.
+    #[serde(borrow)]
+    pub headers: Vec<Header<'a>>,
+}
+
+impl<'a> Terms<'a> {
+    fn of(message: &NewMessage<'a>) -> Self {
+        let mut terms = Self { headers: message.headers.to_vec(), ..Self::default() };
+        if let Some(note) = message.note {
+            terms.priority = note.priority;
+            terms.expires_at_ms = note.expires_at_ms;
+            let group = note.group.as_ref();
+            terms.group = group.map(|group| (group.name.as_slice().into(), group.sequence));
+            terms.dedup = note.dedup.as_deref().map(Into::into);
+        }
+        terms
+    }
+
+    /// What they say of the message besides its headers; None if nothing.
+    pub fn note(&self) -> Option<Note> {
+        let note = Note {
+            priority: self.priority,
+            expires_at_ms: self.expires_at_ms,
+            group: self
+                .group
+                .map(|(name, sequence)| Membership { name: name.to_vec(), sequence }),
+            dedup: self.dedup.map(|key| key.to_vec()),
+            ..Note::default()
+        };
+        (note != Note::default()).then_some(note)
+    }
 }
 
 /// The head of a body: the id without its first byte. The six bits of a UUID that are the same in
 /// every id of ours make room for the three of the first byte that are not always 0 (a moment is
 /// less than 2^43 ms), and tell the format:
 /// byte 5 is `aaapbbbb`, a from byte 0 of the id and b from its byte 6, and byte 7 begins with `10`.
-/// The bit p is 1 if the payload follows at once, and 0 if the headers stand before it.
+/// The bit p is 1 if the payload follows at once, and 0 if [`Terms`] stand before it.
 pub const HEAD: usize = 15;
-const NO_HEADERS: u8 = 0x10;
+const NO_TERMS: u8 = 0x10;
 
 /// The bytes of a record, in room that the next one uses again: on the way of a message every
 /// allocation counts.
@@ -126,13 +172,14 @@ fn decode<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Result<T, Rec
 pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
     let [first, mut head @ ..] = message.id.0;
     head[5] = first << 5 | head[5] & 0x0f;
-    if message.headers.is_empty() {
-        head[5] |= NO_HEADERS;
+    let has_terms = message.note.is_some() || !message.headers.is_empty();
+    if !has_terms {
+        head[5] |= NO_TERMS;
     }
     let mut bytes = Encoded::new(HEAD.saturating_add(message.payload.len()));
     bytes.0.extend_from_slice(&head);
-    if !message.headers.is_empty() {
-        append(message.headers, &mut bytes);
+    if has_terms {
+        append(Terms::of(message), &mut bytes);
     }
     bytes.0.extend_from_slice(message.payload);
     bytes
@@ -144,21 +191,21 @@ pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
     if head[7] & 0xc0 != 0x80 {
         return Err(RecordError::Damaged);
     }
-    let (headers, payload) = if head[5] & NO_HEADERS == 0 {
-        let (headers, read): (Vec<Header<'_>>, usize) =
+    let (terms, payload) = if head[5] & NO_TERMS == 0 {
+        let (terms, read): (Terms<'_>, usize) =
             bincode::serde::borrow_decode_from_slice(rest, config())
                 .map_err(|_| RecordError::Damaged)?;
         let payload = rest.get(read..).ok_or(RecordError::Damaged)?;
-        (headers, payload)
+        (terms, payload)
     } else {
-        (Vec::new(), rest)
+        (Terms::default(), rest)
     };
     let mut id = [0; 16];
     let (first, others) = id.split_at_mut(1);
     first.fill(head[5] >> 5);
     others.copy_from_slice(head);
     id[6] = 0x70 | head[5] & 0x0f;
-    Ok(BodyRecord { id: MessageId(id), headers, payload })
+    Ok(BodyRecord { id: MessageId(id), terms, payload })
 }
 
 /// The stored form of a note.

@@ -4,7 +4,7 @@
 
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    Body, Header, MAX_TIME_MS, MessageId, NewMessage, Note, Rank, Receipt,
+    Body, Header, MAX_PRIORITY, MessageId, NewMessage, Note, Rank,
 };
 use crate::queue::name::QueueName;
 use crate::queue::op::Dedup;
@@ -13,6 +13,9 @@ use crate::queue::store::{Delivery, Duplicate, GroupCounts, Memo, Part, Store, U
 use crate::queue::{Corruption, QueueError};
 
 use super::keyspace::Keyspace;
+use super::members::{
+    delivery, group_prefix, grouped, grouped_member, inflight_member, message_id, moment, readable,
+};
 use super::{check, record};
 
 /// The records of one queue.
@@ -50,11 +53,27 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
         if self.payload_start == record::HEAD {
             return Vec::new();
         }
-        record::decode_body(self.bytes.as_ref()).map(|body| body.headers).unwrap_or_default()
+        record::decode_body(self.bytes.as_ref()).map(|body| body.terms.headers).unwrap_or_default()
+    }
+
+    fn note(&self) -> Option<Note> {
+        if self.payload_start == record::HEAD {
+            return None;
+        }
+        record::decode_body(self.bytes.as_ref()).ok()?.terms.note()
     }
 
     fn payload(&self) -> &[u8] {
         self.bytes.as_ref().get(self.payload_start..).unwrap_or_default()
+    }
+}
+
+impl<K: Keyspace> Records<K> {
+    /// A record was taken out of the list of a priority.
+    fn close_if_empty(&mut self, priority: u8) {
+        if priority > 0 && self.0.len(Part::ready(priority)) == 0 {
+            self.0.remove(Part::Lanes, &[priority]);
+        }
     }
 }
 
@@ -86,41 +105,80 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn push_ready(&mut self, message: &NewMessage<'_>) {
-        self.0.push_back(Part::Ready, &record::encode_body(message));
+        let priority = message.note.map_or(0, |note| note.priority);
+        let list = Part::ready(priority);
+        self.0.push_back(list, &record::encode_body(message));
+        if priority > 0 && self.0.len(list) == 1 {
+            self.0.add(Part::Lanes, &[priority], priority.into());
+        }
     }
 
-    fn first_ready(&mut self) -> Result<Option<MessageId>, Corruption> {
-        let Some(bytes) = self.0.front(Part::Ready) else { return Ok(None) };
+    fn lanes(&mut self) -> Vec<u8> {
+        if self.0.len(Part::Lanes) == 0 {
+            return Vec::new();
+        }
+        let members = self.0.range_down(Part::Lanes, 0, MAX_PRIORITY.into());
+        let priorities = members.iter().filter_map(|(member, _)| match member.as_ref() {
+            [priority @ 1..=MAX_PRIORITY] => Some(*priority),
+            _ => None,
+        });
+        priorities.collect()
+    }
+
+    fn top_lane(&mut self) -> Option<u8> {
+        if let Some((_, score)) = self.0.last(Part::Lanes) {
+            let priority = score as u8;
+            if self.0.len(Part::ready(priority)) > 0 {
+                return Some(priority);
+            }
+            // Somebody removed that list.
+            return (0..=MAX_PRIORITY).rev().find(|lower| self.0.len(Part::ready(*lower)) > 0);
+        }
+        (self.0.len(Part::Ready) > 0).then_some(0)
+    }
+
+    fn first_ready(&mut self, priority: u8) -> Result<Option<MessageId>, Corruption> {
+        let Some(bytes) = self.0.front(Part::ready(priority)) else { return Ok(None) };
         match record::decode_body(bytes.as_ref()) {
             Ok(body) => Ok(Some(body.id)),
-            Err(_) => Err(Corruption::Ready),
+            Err(_) => Err(Corruption::Ready(priority)),
         }
     }
 
-    fn take_ready(&mut self) -> Result<Option<Self::Body>, Corruption> {
-        let Some(bytes) = self.0.pop_front(Part::Ready) else { return Ok(None) };
-        match StoredBody::read(bytes) {
-            Ok(body) => Ok(Some(body)),
-            Err(bytes) => {
-                self.0.push_front(Part::Ready, &bytes);
-                Err(Corruption::Ready)
+    fn take_ready(
+        &mut self,
+        priority: u8,
+        parts: &[Part],
+    ) -> Result<Option<Self::Body>, QueueError> {
+        let list = Part::ready(priority);
+        let Some(bytes) = self.0.pop_front(list) else { return Ok(None) };
+        let (bytes, error) = match StoredBody::read(bytes) {
+            Ok(body) if body.payload_start == record::HEAD || self.require(parts).is_ok() => {
+                self.close_if_empty(priority);
+                return Ok(Some(body));
             }
-        }
+            Ok(body) => (body.bytes, QueueError::WrongType),
+            Err(bytes) => (bytes, Corruption::Ready(priority).into()),
+        };
+        self.0.push_front(list, &bytes);
+        Err(error)
     }
 
-    fn set_ready_aside(&mut self) {
-        if let Some(bytes) = self.0.pop_front(Part::Ready) {
+    fn set_ready_aside(&mut self, priority: u8) {
+        if let Some(bytes) = self.0.pop_front(Part::ready(priority)) {
             self.0.push_back(Part::Damaged, bytes.as_ref());
+            self.close_if_empty(priority);
         }
     }
 
-    fn ready(&mut self, start: u64, count: u64) -> Vec<Option<Self::Body>> {
-        let bytes = self.0.list(Part::Ready, start, count);
+    fn ready(&mut self, priority: u8, start: u64, count: u64) -> Vec<Option<Self::Body>> {
+        let bytes = self.0.list(Part::ready(priority), start, count);
         bytes.into_iter().map(|bytes| StoredBody::read(bytes).ok()).collect()
     }
 
-    fn remove_ready(&mut self, body: &Self::Body) {
-        self.0.take(Part::Ready, &body.bytes);
+    fn remove_ready(&mut self, priority: u8, body: &Self::Body) {
+        self.0.take(Part::ready(priority), &body.bytes);
+        self.close_if_empty(priority);
     }
 
     fn add_message(&mut self, message: &NewMessage<'_>) {
@@ -148,6 +206,13 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption> {
+        match self.written_note(id)? {
+            None => Ok(self.message(id)?.and_then(|body| body.note())),
+            written => Ok(written),
+        }
+    }
+
+    fn written_note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption> {
         let Some(bytes) = self.0.get(Part::Notes, &id.0) else { return Ok(None) };
         match record::decode_note(bytes.as_ref()) {
             Ok(note) => Ok(Some(note)),
@@ -458,66 +523,4 @@ const ALL_SCORES: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
 /// The scores of a priority's messages in `Ranked`.
 fn lane(priority: u8) -> [f64; 2] {
     [Rank::new(priority, 0).0 as f64, Rank::new(priority, u64::MAX).0 as f64]
-}
-
-/// What a member stands for, and what its score means; without the members that are none of ours.
-fn readable<B: AsRef<[u8]>, M, S>(
-    members: Vec<(B, f64)>,
-    member: impl Fn(&[u8]) -> Option<M>,
-    score: impl Fn(f64) -> S,
-) -> Vec<(M, S)> {
-    let pairs = members.into_iter();
-    pairs.filter_map(|(bytes, number)| Some((member(bytes.as_ref())?, score(number)))).collect()
-}
-
-/// What the members of a group in `Grouped` begin with: the length of its name less one, so that
-/// 256 bytes fit, then the name.
-fn group_prefix(group: &[u8]) -> Vec<u8> {
-    let len = u8::try_from(group.len().saturating_sub(1)).unwrap_or(u8::MAX);
-    let mut prefix = Vec::with_capacity(group.len().saturating_add(25));
-    prefix.push(len);
-    prefix.extend_from_slice(group);
-    prefix
-}
-
-fn grouped_member(group: &[u8], sequence: u64, id: MessageId) -> Vec<u8> {
-    let mut member = group_prefix(group);
-    member.extend_from_slice(&sequence.to_be_bytes());
-    member.extend_from_slice(&id.0);
-    member
-}
-
-/// The group, the number in it and the id of a member of `Grouped`; None if it is none of ours.
-pub fn grouped(member: &[u8]) -> Option<(&[u8], u64, MessageId)> {
-    let (len, rest) = member.split_first()?;
-    let (group, rest) = rest.split_at_checked(usize::from(*len).saturating_add(1))?;
-    let (sequence, id) = rest.split_first_chunk::<8>()?;
-    Some((group, u64::from_be_bytes(*sequence), MessageId(id.try_into().ok()?)))
-}
-
-/// The member of `Inflight`: the receipt with all bits inverted, big endian, then the id; so that
-/// among equal scores the newest delivery is the first.
-fn inflight_member(delivery: Delivery) -> [u8; 24] {
-    let mut member = [0; 24];
-    let (receipt, id) = member.split_at_mut(8);
-    receipt.copy_from_slice(&(!delivery.receipt.0).to_be_bytes());
-    id.copy_from_slice(&delivery.id.0);
-    member
-}
-
-fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {
-    let parts = member.split_first_chunk::<8>().and_then(|(receipt, id)| {
-        let id = MessageId(id.try_into().ok()?);
-        Some(Delivery { id, receipt: Receipt(!u64::from_be_bytes(*receipt)) })
-    });
-    parts.ok_or_else(|| Unreadable(member.to_vec()))
-}
-
-fn message_id(member: &[u8]) -> Result<MessageId, Unreadable> {
-    member.try_into().map(MessageId).map_err(|_| Unreadable(member.to_vec()))
-}
-
-/// A moment from a score, unix ms; one that no op can have made counts as long ago or far ahead.
-fn moment(score: f64) -> u64 {
-    (score as u64).min(MAX_TIME_MS)
 }

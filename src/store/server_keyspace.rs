@@ -20,7 +20,7 @@ pub struct KeyNames {
     wait: ServerString,
     /// A bit for each part that is seldom there, but was when it was last opened: a guess, which saves
     /// looking first.
-    found: Cell<u16>,
+    found: Cell<u32>,
     /// Used in cluster mode only.
     probe: OnceCell<ServerString>,
 }
@@ -123,8 +123,8 @@ impl<'a> ServerKeyspace<'a> {
     }
 }
 
-fn bit(part: Part) -> u16 {
-    1 << part as u16
+fn bit(part: Part) -> u32 {
+    1 << part as u32
 }
 
 /// True for the parts that a queue without retries, delays and settings does not have.
@@ -134,9 +134,20 @@ fn is_seldom_there(part: Part) -> bool {
 
 fn key_type(part: Part) -> KeyType {
     match part {
-        Part::Ready | Part::Damaged => KeyType::List,
+        Part::Ready
+        | Part::Ready1
+        | Part::Ready2
+        | Part::Ready3
+        | Part::Ready4
+        | Part::Ready5
+        | Part::Ready6
+        | Part::Ready7
+        | Part::Ready8
+        | Part::Ready9
+        | Part::Damaged => KeyType::List,
         Part::Messages | Part::Notes | Part::Groups | Part::Dedup | Part::Config => KeyType::Hash,
-        Part::Ranked
+        Part::Lanes
+        | Part::Ranked
         | Part::Inflight
         | Part::Delayed
         | Part::Retried

@@ -1,0 +1,66 @@
+//! The members of a queue's sorted sets: their bytes, and what they stand for.
+
+use crate::queue::message::{MAX_TIME_MS, MessageId, Receipt};
+use crate::queue::store::{Delivery, Unreadable};
+
+/// What a member stands for, and what its score means; without the members that are none of ours.
+pub fn readable<B: AsRef<[u8]>, M, S>(
+    members: Vec<(B, f64)>,
+    member: impl Fn(&[u8]) -> Option<M>,
+    score: impl Fn(f64) -> S,
+) -> Vec<(M, S)> {
+    let pairs = members.into_iter();
+    pairs.filter_map(|(bytes, number)| Some((member(bytes.as_ref())?, score(number)))).collect()
+}
+
+/// What the members of a group in `Grouped` begin with: the length of its name less one, so that
+/// 256 bytes fit, then the name.
+pub fn group_prefix(group: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(group.len().saturating_sub(1)).unwrap_or(u8::MAX);
+    let mut prefix = Vec::with_capacity(group.len().saturating_add(25));
+    prefix.push(len);
+    prefix.extend_from_slice(group);
+    prefix
+}
+
+pub fn grouped_member(group: &[u8], sequence: u64, id: MessageId) -> Vec<u8> {
+    let mut member = group_prefix(group);
+    member.extend_from_slice(&sequence.to_be_bytes());
+    member.extend_from_slice(&id.0);
+    member
+}
+
+/// The group, the number in it and the id of a member of `Grouped`; None if it is none of ours.
+pub fn grouped(member: &[u8]) -> Option<(&[u8], u64, MessageId)> {
+    let (len, rest) = member.split_first()?;
+    let (group, rest) = rest.split_at_checked(usize::from(*len).saturating_add(1))?;
+    let (sequence, id) = rest.split_first_chunk::<8>()?;
+    Some((group, u64::from_be_bytes(*sequence), MessageId(id.try_into().ok()?)))
+}
+
+/// The member of `Inflight`: the receipt with all bits inverted, big endian, then the id; so that
+/// among equal scores the newest delivery is the first.
+pub fn inflight_member(delivery: Delivery) -> [u8; 24] {
+    let mut member = [0; 24];
+    let (receipt, id) = member.split_at_mut(8);
+    receipt.copy_from_slice(&(!delivery.receipt.0).to_be_bytes());
+    id.copy_from_slice(&delivery.id.0);
+    member
+}
+
+pub fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {
+    let parts = member.split_first_chunk::<8>().and_then(|(receipt, id)| {
+        let id = MessageId(id.try_into().ok()?);
+        Some(Delivery { id, receipt: Receipt(!u64::from_be_bytes(*receipt)) })
+    });
+    parts.ok_or_else(|| Unreadable(member.to_vec()))
+}
+
+pub fn message_id(member: &[u8]) -> Result<MessageId, Unreadable> {
+    member.try_into().map(MessageId).map_err(|_| Unreadable(member.to_vec()))
+}
+
+/// A moment from a score, unix ms; one that no op can have made counts as long ago or far ahead.
+pub fn moment(score: f64) -> u64 {
+    (score as u64).min(MAX_TIME_MS)
+}
