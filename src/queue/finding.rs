@@ -3,7 +3,7 @@
 /// A kind of damage. docs/commands/mq.check.md says what a repair does about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Finding {
-    /// A record of `Ready` or `Messages` can't be read, or is another message's.
+    /// A record of a list of ready messages or of `Messages` can't be read, or is another message's.
     DamagedBody,
     /// A note can't be read, or says what can't be.
     DamagedNote,
@@ -19,10 +19,12 @@ pub enum Finding {
     NoteWithoutMessage,
     /// A message has a place too many.
     TwoPlaces,
-    /// A place does not fit the message's note.
+    /// A place does not fit what is known of the message.
     WrongPlace,
     /// A note does not fit what the message does.
     WrongNote,
+    /// `Lanes` differs from the lists of ready messages.
+    WrongLane,
     /// `Retried` differs from the notes.
     WrongRetried,
     /// `Expiring` differs from the notes and places.
@@ -51,6 +53,7 @@ impl Finding {
             Self::TwoPlaces => "two_places",
             Self::WrongPlace => "wrong_place",
             Self::WrongNote => "wrong_note",
+            Self::WrongLane => "wrong_lane",
             Self::WrongRetried => "wrong_retried",
             Self::WrongExpiring => "wrong_expiring",
             Self::WrongDead => "wrong_dead",

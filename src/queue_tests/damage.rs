@@ -84,7 +84,7 @@ fn an_unreadable_record_is_set_aside_and_the_queue_goes_on() {
     let after = server.push(&orders, b"after", 0);
     assert_eq!(server.pull_with(&orders, 9, 10, ALL).unwrap().len(), 1, "the batch ends before it");
     let error = server.pull_with(&orders, 9, 10, ALL).unwrap_err();
-    assert_eq!(error, QueueError::Corrupt(Corruption::Ready));
+    assert_eq!(error, QueueError::Corrupt(Corruption::Ready(0)));
     assert_eq!(ids(&server.pull_with(&orders, 9, 10, ALL).unwrap()), [after]);
     assert_eq!(server.store(&orders).0.pop_front(Part::Damaged), Some(b"garbage".to_vec()));
     assert_eq!(server.counts.damaged, 1);

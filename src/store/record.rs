@@ -12,7 +12,9 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use crate::queue::message::{Header, Membership, MessageId, NewMessage, Note};
+use crate::queue::message::{
+    Header, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, Membership, MessageId, NewMessage, Note,
+};
 use crate::queue::op::Op;
 use crate::queue::store::{Duplicate, GroupCounts};
 
@@ -85,6 +87,17 @@ impl<'a> Terms<'a> {
         terms
     }
 
+    /// True if a push can have said this.
+    fn is_possible(&self) -> bool {
+        let is_name = |name: &[u8]| (1..=MAX_NAME_BYTES).contains(&name.len());
+        self.priority <= MAX_PRIORITY
+            && self.expires_at_ms.is_none_or(|at_ms| at_ms < MAX_TIME_MS)
+            && self.dedup.is_none_or(|key| is_name(key))
+            && self.group.is_none_or(|(name, sequence)| {
+                is_name(name) && sequence.is_none_or(|number| number < MAX_SEQUENCE)
+            })
+    }
+
     /// What they say of the message besides its headers; None if nothing.
     pub fn note(&self) -> Option<Note> {
         let note = Note {
@@ -99,6 +112,9 @@ impl<'a> Terms<'a> {
         (note != Note::default()).then_some(note)
     }
 }
+
+/// Numbers in a group stay below this, so that no member of `Grouped` has a 0xff behind the name.
+pub const MAX_SEQUENCE: u64 = 1 << 56;
 
 /// The head of a body: the id without its first byte. The six bits of a UUID that are the same in
 /// every id of ours make room for the three of the first byte that are not always 0 (a moment is
@@ -195,6 +211,9 @@ pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
         let (terms, read): (Terms<'_>, usize) =
             bincode::serde::borrow_decode_from_slice(rest, config())
                 .map_err(|_| RecordError::Damaged)?;
+        if !terms.is_possible() {
+            return Err(RecordError::Damaged);
+        }
         let payload = rest.get(read..).ok_or(RecordError::Damaged)?;
         (terms, payload)
     } else {
@@ -357,20 +376,50 @@ mod tests {
         let zeros = MessageId([0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
         for id in [ID, zeros] {
             for payload in [b"\xff\x00".as_slice(), b""] {
-                let bytes = encode_body(&NewMessage { id, headers: &[], payload });
+                let bytes = encode_body(&NewMessage { id, note: None, headers: &[], payload });
                 assert_eq!(bytes.len(), 15 + payload.len());
-                let headers = Vec::new();
-                assert_eq!(decode_body(&bytes), Ok(BodyRecord { id, headers, payload }));
+                let terms = Terms::default();
+                assert_eq!(decode_body(&bytes), Ok(BodyRecord { id, terms, payload }));
             }
         }
     }
 
     #[test]
-    fn headers_stand_between_head_and_payload() {
+    fn what_the_push_said_stands_between_head_and_payload() {
+        let note = Note {
+            priority: 7,
+            expires_at_ms: Some(1),
+            group: Some(Membership { name: b"g".to_vec(), sequence: Some(2) }),
+            dedup: Some(b"key".to_vec()),
+            ..Note::default()
+        };
+        let said = NewMessage { id: ID, note: Some(&note), headers: &[], payload: b"payload" };
+        let bytes = encode_body(&said);
+        assert_eq!(&bytes[15..], b"\x07\x01\x01\x01\x01g\x01\x02\x01\x03key\x00payload");
+        assert_eq!(decode_body(&bytes).unwrap().terms.note(), Some(note.clone()));
+        for impossible in [
+            Note { priority: 10, ..note.clone() },
+            Note { expires_at_ms: Some(1 << 43), ..note.clone() },
+            Note { dedup: Some(Vec::new()), ..note.clone() },
+            Note { dedup: Some(vec![0; 257]), ..note.clone() },
+            Note { group: Some(Membership { name: Vec::new(), sequence: None }), ..note.clone() },
+            Note {
+                group: Some(Membership { name: b"g".to_vec(), sequence: Some(1 << 56) }),
+                ..note.clone()
+            },
+        ] {
+            let bytes = encode_body(&NewMessage { note: Some(&impossible), ..said });
+            assert_eq!(decode_body(&bytes), Err(RecordError::Damaged), "{impossible:?}");
+        }
+    }
+
+    #[test]
+    fn headers_stand_before_the_payload() {
         let headers = vec![Header { name: b"a", value: b"1" }, Header { name: b"b", value: b"" }];
-        let bytes = encode_body(&NewMessage { id: ID, headers: &headers, payload: b"payload" });
-        assert_eq!(&bytes[15..], b"\x02\x01a\x011\x01b\x00payload");
-        let read = BodyRecord { id: ID, headers, payload: b"payload" };
+        let bytes = encode_body(&NewMessage { id: ID, note: None, headers: &headers, payload: b"payload" });
+        assert_eq!(&bytes[15..], b"\0\0\0\0\x02\x01a\x011\x01b\0payload");
+        let terms = Terms { headers, ..Terms::default() };
+        let read = BodyRecord { id: ID, terms, payload: b"payload" };
         assert_eq!(decode_body(&bytes), Ok(read));
         assert_eq!(decode_body(&bytes[..18]), Err(RecordError::Damaged), "cut in the headers");
     }
@@ -380,7 +429,7 @@ mod tests {
         for other in ["", "short", "a text of more than fifteen letters", "000000000000000000"] {
             assert_eq!(decode_body(other.as_bytes()), Err(RecordError::Damaged), "{other}");
         }
-        let mut bytes = encode_body(&NewMessage { id: ID, headers: &[], payload: b"" }).to_vec();
+        let mut bytes = encode_body(&NewMessage { id: ID, note: None, headers: &[], payload: b"" }).to_vec();
         bytes.pop();
         assert_eq!(decode_body(&bytes), Err(RecordError::Damaged));
     }

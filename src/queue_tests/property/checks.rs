@@ -76,7 +76,8 @@ impl Run {
             let count = |fits: fn(&Message) -> bool| queue.count(fits);
             let waiting = count(Message::is_waiting);
             let grouped = count(|m| m.is_waiting() && m.active_group().is_some());
-            let (ready, ranked) = (len(Part::Ready), len(Part::Ranked));
+            let ready = Part::READY.iter().map(|list| len(*list)).sum::<u64>();
+            let ranked = len(Part::Ranked);
             assert_eq!(ready + ranked, waiting - grouped, "step {step}: ready in {name}");
             let dead = |m: &Message| m.is_waiting() && m.death.is_some();
             let expiring = |m: &Message| !m.is_inflight() && m.expires_ms.is_some();

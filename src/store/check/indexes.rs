@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::messages::{group_of, join};
-use super::read::{DEADLINES, Found, Place, SEQUENCES, is_name, whole};
+use super::read::{DEADLINES, Found, Place, is_name, whole};
 use super::{Change, Plan};
 use crate::queue::finding::Finding;
-use crate::queue::message::{MAX_TIME_MS, MessageId};
+use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId};
 use crate::queue::name::QueueName;
 use crate::queue::settings::{MAX_COUNT, Setting, Settings, parse_integer};
 use crate::queue::store::{Duplicate, GroupCounts, Part};
 use crate::store::keyspace::Keyspace;
-use crate::store::record;
+use crate::store::record::{self, MAX_SEQUENCE};
 
 /// Tickets stay below this, far from where numbers are not exact any more.
 const TICKETS: u64 = 1 << 52;
@@ -105,7 +105,7 @@ pub fn groups<K: Keyspace>(
     let mut stored = BTreeMap::new();
     keyspace.each_field(Part::Groups, |name, bytes| {
         let counts = record::decode_group(bytes).ok();
-        stored.insert(name.to_vec(), counts.filter(|counts| counts.next_sequence < SEQUENCES));
+        stored.insert(name.to_vec(), counts.filter(|counts| counts.next_sequence < MAX_SEQUENCE));
     });
     let mut groups = tallies(found);
     for (name, counts) in &mut groups {
@@ -210,17 +210,37 @@ pub fn dedup<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, found: &mut Found) 
             note.dedup = None;
             message.new_note = true;
         } else {
-            let duplicate = Duplicate { id: *id, until_ms: None };
-            let bytes = record::encode_duplicate(&duplicate).to_vec();
-            plan.change(Change::Put(Part::Dedup, key.clone(), bytes));
+            hold(plan, *id, key);
             held.insert(key.clone(), *id);
+        }
+    }
+    for (id, key) in &found.keys_of_ready {
+        if !held.contains_key(key) && !windows.contains_key(key) {
+            plan.count(Finding::WrongDedup);
+            hold(plan, *id, key);
         }
     }
     compare(keyspace, plan, Part::Deduped, Finding::WrongDedup, windows);
 }
 
-/// True if a message is there whose note names this key.
+/// A deduplication key is held until this message is gone.
+fn hold(plan: &mut Plan, id: MessageId, key: &[u8]) {
+    let bytes = record::encode_duplicate(&Duplicate { id, until_ms: None }).to_vec();
+    plan.change(Change::Put(Part::Dedup, key.to_vec(), bytes));
+}
+
+/// `Lanes`, as long as nothing is taken out of the lists.
+pub fn lanes<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) {
+    let priorities = (1..=MAX_PRIORITY).filter(|priority| keyspace.len(Part::ready(*priority)) > 0);
+    let expected = priorities.map(|priority| (vec![priority], priority.into())).collect();
+    compare(keyspace, plan, Part::Lanes, Finding::WrongLane, expected);
+}
+
+/// True if a message is there that names this key.
 fn names(found: &Found, id: MessageId, key: &[u8]) -> bool {
+    if found.keys_of_ready.get(&id).is_some_and(|named| named == key) {
+        return true;
+    }
     let note = found.messages.get(&id).and_then(|message| message.note.as_ref());
     note.is_some_and(|note| note.dedup.as_deref() == Some(key))
 }

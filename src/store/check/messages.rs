@@ -155,9 +155,11 @@ fn moved(id: MessageId, message: &mut Message, place: &Place) -> Place {
     home(id, Some(note))
 }
 
-/// A note that says what can't be with what the message does.
+/// A note that says what can't be with what the message does, or that is missing: an acknowledgment
+/// looks for group and deduplication key only there.
 fn check_note(message: &mut Message, is_inflight: bool, plan: &mut Plan) {
     let Some(note) = &mut message.note else { return };
+    let is_missing = is_inflight && binds(note) && !message.is_noted;
     let is_idle_with_consumer = note.consumer.is_some() && !is_inflight;
     let is_dead_with_more =
         note.death.is_some() && (note.expires_at_ms.is_some() || note.dedup.is_some());
@@ -168,10 +170,14 @@ fn check_note(message: &mut Message, is_inflight: bool, plan: &mut Plan) {
         note.expires_at_ms = None;
         note.dedup = None;
     }
-    if is_idle_with_consumer || is_dead_with_more {
+    if is_idle_with_consumer || is_dead_with_more || is_missing {
         plan.count(Finding::WrongNote);
         message.new_note = true;
     }
+}
+
+fn binds(note: &Note) -> bool {
+    note.group.is_some() || note.dedup.is_some()
 }
 
 /// True for a message of a group that has no number there, but should: it is not delayed.
@@ -200,15 +206,21 @@ pub fn join(id: MessageId, message: &mut Message, sequence: u64, plan: &mut Plan
     }
 }
 
-/// Writes the notes that are other than the stored ones.
+/// Writes the notes that are other than the stored ones, or what the push said.
 pub fn write_notes(found: &Found, plan: &mut Plan) {
     for (id, message) in &found.messages {
-        let Some(note) = message.note.as_deref().filter(|_| message.new_note) else { continue };
+        let says_more = message.lost_note && message.said.is_some();
+        if !message.new_note && !says_more {
+            continue;
+        }
+        let note = message.note.as_deref().cloned().unwrap_or_default();
+        let is_said = note == message.said.as_deref().cloned().unwrap_or_default();
+        let is_inflight = matches!(message.place, Some(Place::Inflight { .. }));
         let field = id.0.to_vec();
-        plan.change(if *note == Note::default() {
+        plan.change(if is_said && !(is_inflight && binds(&note)) {
             Change::Delete(Part::Notes, field)
         } else {
-            Change::Put(Part::Notes, field, record::encode_note(note).to_vec())
+            Change::Put(Part::Notes, field, record::encode_note(&note).to_vec())
         });
     }
 }

@@ -13,9 +13,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::keyspace::Keyspace;
-use super::record;
 use crate::queue::finding::Finding;
-use crate::queue::message::MessageId;
+use crate::queue::message::{MAX_PRIORITY, MessageId};
 use crate::queue::store::Part;
 
 /// What was found in a queue whose parts have their types, how often each, in the order of
@@ -43,7 +42,7 @@ struct Plan {
     findings: BTreeMap<Finding, u64>,
     /// In the order in which they are to be made.
     changes: Vec<Change>,
-    /// Something in `Ready` is to go.
+    /// The lists of ready messages are to be written anew.
     ready: bool,
 }
 
@@ -73,6 +72,7 @@ impl Plan {
         indexes::dedup(keyspace, &mut plan, &mut found);
         messages::write_notes(&found, &mut plan);
         indexes::of_messages(keyspace, &mut plan, &found);
+        indexes::lanes(keyspace, &mut plan);
         (plan, found)
     }
 
@@ -112,32 +112,53 @@ impl Change {
     }
 }
 
-/// Takes out of `Ready` what can't be read and what is there or in `Messages` already, by turning
-/// the list round once. A body with other bytes than the one that stays is set aside.
+/// Takes out of the lists of ready messages what can't be read and what is there or in `Messages`
+/// already, by turning each list round once. A body with other bytes than the one that stays is set
+/// aside; one of another priority goes to the end of its own list.
 fn rewrite_ready<K: Keyspace>(keyspace: &mut K, found: &read::Found) {
-    let mut repeated: BTreeMap<MessageId, Option<K::Bytes>> =
+    let mut kept: BTreeMap<MessageId, Option<Vec<u8>>> =
         found.repeated().map(|id| (id, None)).collect();
-    for _ in 0..keyspace.len(Part::Ready) {
-        let Some(bytes) = keyspace.pop_front(Part::Ready) else { return };
-        let Ok(id) = record::decode_body(bytes.as_ref()).map(|body| body.id) else {
-            keyspace.push_back(Part::Damaged, bytes.as_ref());
-            continue;
-        };
-        if found.messages.contains_key(&id) {
-            let other = keyspace.get(Part::Messages, &id.0);
-            if other.is_none_or(|other| other.as_ref() != bytes.as_ref()) {
+    let mut moved = Vec::new();
+    for priority in 0..=MAX_PRIORITY {
+        let list = Part::ready(priority);
+        for _ in 0..keyspace.len(list) {
+            let Some(bytes) = keyspace.pop_front(list) else { break };
+            let Some((id, said)) = read::ready(bytes.as_ref()) else {
                 keyspace.push_back(Part::Damaged, bytes.as_ref());
+                continue;
+            };
+            if found.messages.contains_key(&id) {
+                let other = keyspace.get(Part::Messages, &id.0);
+                if other.is_none_or(|other| other.as_ref() != bytes.as_ref()) {
+                    keyspace.push_back(Part::Damaged, bytes.as_ref());
+                }
+                continue;
             }
-            continue;
+            if let Some(Some(first)) = kept.get(&id) {
+                if first != bytes.as_ref() {
+                    keyspace.push_back(Part::Damaged, bytes.as_ref());
+                }
+                continue;
+            }
+            let home = Part::ready(said.map_or(0, |said| said.priority));
+            if let Some(first) = kept.get_mut(&id) {
+                *first = Some(bytes.as_ref().to_vec());
+            }
+            if home == list {
+                keyspace.push_back(list, bytes.as_ref());
+            } else {
+                moved.push((home, bytes.as_ref().to_vec()));
+            }
         }
-        match repeated.get_mut(&id) {
-            Some(Some(first)) if (*first).as_ref() == bytes.as_ref() => {}
-            Some(Some(_)) => keyspace.push_back(Part::Damaged, bytes.as_ref()),
-            Some(first @ None) => {
-                keyspace.push_back(Part::Ready, bytes.as_ref());
-                *first = Some(bytes);
-            }
-            None => keyspace.push_back(Part::Ready, bytes.as_ref()),
+    }
+    for (home, bytes) in moved {
+        keyspace.push_back(home, &bytes);
+    }
+    for priority in 1..=MAX_PRIORITY {
+        if keyspace.len(Part::ready(priority)) > 0 {
+            keyspace.add(Part::Lanes, &[priority], priority.into());
+        } else {
+            keyspace.remove(Part::Lanes, &[priority]);
         }
     }
 }

@@ -10,10 +10,7 @@ use crate::queue::message::{
 use crate::queue::settings::MAX_DURATION_MS;
 use crate::queue::store::Part;
 use crate::store::keyspace::Keyspace;
-use crate::store::record;
-
-/// Numbers in a group stay below this, so that no member of `Grouped` has a 0xff behind the name.
-pub const SEQUENCES: u64 = 1 << 56;
+use crate::store::record::{self, MAX_SEQUENCE};
 
 /// Ends of visibility, of delays and of windows stay below this: a moment and a length of time.
 pub const DEADLINES: u64 = MAX_TIME_MS + MAX_DURATION_MS;
@@ -57,7 +54,12 @@ impl Place {
 /// A message with a readable body in `Messages`.
 #[derive(Default)]
 pub struct Message {
+    /// What its push said.
+    pub said: Option<Box<Note>>,
+    /// What is known of it: the stored note, or what its push said.
     pub note: Option<Box<Note>>,
+    /// A note of it is stored.
+    pub is_noted: bool,
     /// It had a note that can't be read.
     pub lost_note: bool,
     /// The note is another than the stored one.
@@ -66,9 +68,12 @@ pub struct Message {
 }
 
 /// What is in a queue.
+#[derive(Default)]
 pub struct Found {
-    /// The ids in `Ready`, sorted.
+    /// The ids in the lists of ready messages, sorted.
     pub ready: Vec<MessageId>,
+    /// The deduplication keys that some of them name.
+    pub keys_of_ready: BTreeMap<MessageId, Vec<u8>>,
     pub messages: BTreeMap<MessageId, Message>,
     /// Further places of some of them.
     pub surplus: BTreeMap<MessageId, Vec<Place>>,
@@ -79,11 +84,19 @@ pub struct Found {
 impl Found {
     /// Reads bodies, notes and places.
     pub fn read<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> Self {
-        let ready = ready(keyspace, plan);
-        let messages = bodies(keyspace, plan);
-        let mut found = Self { ready, messages, surplus: BTreeMap::new(), ended: BTreeMap::new() };
+        let mut found = Self::default();
+        for priority in 0..=MAX_PRIORITY {
+            found.read_ready(keyspace, plan, priority);
+        }
+        found.ready.sort();
+        found.messages = bodies(keyspace, plan);
         found.count_repeated(plan);
         found.read_notes(keyspace, plan);
+        for message in found.messages.values_mut() {
+            if !message.is_noted && !message.lost_note {
+                message.note.clone_from(&message.said);
+            }
+        }
         for part in [Part::Inflight, Part::Ranked, Part::Grouped, Part::Delayed] {
             keyspace.each_member(part, |member, score| {
                 found.add_place(plan, part, member, score);
@@ -92,7 +105,26 @@ impl Found {
         found
     }
 
-    /// The ids that are more than once in `Ready`.
+    fn read_ready<K: Keyspace>(&mut self, keyspace: &mut K, plan: &mut Plan, priority: u8) {
+        keyspace.each_element(Part::ready(priority), |bytes| match ready(bytes) {
+            Some((id, said)) => {
+                if said.as_ref().map_or(0, |said| said.priority) != priority {
+                    plan.count(Finding::WrongPlace);
+                    plan.ready = true;
+                }
+                if let Some(key) = said.and_then(|said| said.dedup) {
+                    self.keys_of_ready.insert(id, key);
+                }
+                self.ready.push(id);
+            }
+            None => {
+                plan.count(Finding::DamagedBody);
+                plan.ready = true;
+            }
+        });
+    }
+
+    /// The ids that are more than once in those lists.
     pub fn repeated(&self) -> impl Iterator<Item = MessageId> {
         let pairs = self.ready.iter().zip(self.ready.iter().skip(1));
         pairs.filter(|(one, other)| one == other).map(|(id, _)| *id)
@@ -117,6 +149,7 @@ impl Found {
             match (message, note) {
                 (Some(message), Some(note)) => {
                     message.note = Some(Box::new(note));
+                    message.is_noted = true;
                     return;
                 }
                 (Some(message), None) => {
@@ -165,30 +198,24 @@ impl Found {
     }
 }
 
-/// The sorted ids of `Ready`.
-fn ready<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> Vec<MessageId> {
-    let mut ids = Vec::new();
-    let mut damaged = 0u64;
-    keyspace.each_element(Part::Ready, |bytes| match record::decode_body(bytes) {
-        Ok(body) => ids.push(body.id),
-        Err(_) => damaged = damaged.saturating_add(1),
-    });
-    plan.count_more(Finding::DamagedBody, damaged);
-    plan.ready = damaged > 0;
-    ids.sort();
-    ids
+/// A message in a list of ready ones, and what its push said; None if it can't be one.
+pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<Note>)> {
+    let body = record::decode_body(bytes).ok()?;
+    let said = body.terms.note();
+    let stands_elsewhere = |said: &Note| said.group.is_some() || said.expires_at_ms.is_some();
+    (!said.as_ref().is_some_and(stands_elsewhere)).then_some((body.id, said))
 }
 
 /// The readable bodies of `Messages`.
 fn bodies<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
     let mut messages = BTreeMap::new();
     keyspace.each_field(Part::Messages, |field, bytes| {
-        let id = record::decode_body(bytes).ok().map(|body| body.id);
-        match id.filter(|id| id.0 == field) {
-            Some(id) => {
-                messages.insert(id, Message::default());
+        match record::decode_body(bytes) {
+            Ok(body) if body.id.0 == field => {
+                let said = body.terms.note().map(Box::new);
+                messages.insert(body.id, Message { said, ..Message::default() });
             }
-            None => {
+            _ => {
                 plan.count(Finding::DamagedBody);
                 plan.change(Change::SetBodyAside(field.to_vec()));
             }
@@ -219,7 +246,7 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
             let (sequence, id) = rest.split_first_chunk::<8>()?;
             let sequence = u64::from_be_bytes(*sequence);
             let id = message_id(id)?;
-            if sequence >= SEQUENCES || score != 0.0 {
+            if sequence >= MAX_SEQUENCE || score != 0.0 {
                 return Some((id, Err(None)));
             }
             Some((id, Ok(Place::Grouped { group: group.into(), sequence })))
@@ -266,7 +293,7 @@ fn is_possible(note: &Note) -> bool {
         && note.expires_at_ms.is_none_or(is_moment)
         && note.death.as_ref().is_none_or(|death| is_moment(death.at_ms))
         && note.group.as_ref().is_none_or(|group| {
-            is_name(&group.name) && group.sequence.is_none_or(|sequence| sequence < SEQUENCES)
+            is_name(&group.name) && group.sequence.is_none_or(|sequence| sequence < MAX_SEQUENCE)
         })
         && note.dedup.as_ref().is_none_or(|key| is_name(key))
         && note.consumer.as_ref().is_none_or(|name| is_name(name))

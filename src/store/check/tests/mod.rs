@@ -51,7 +51,7 @@ fn id(number: u64) -> MessageId {
 
 fn body(number: u64) -> Vec<u8> {
     let payload = format!("payload {number}");
-    encode_body(&NewMessage { id: id(number), headers: &[], payload: payload.as_bytes() }).to_vec()
+    encode_body(&NewMessage { id: id(number), note: None, headers: &[], payload: payload.as_bytes() }).to_vec()
 }
 
 fn plain() -> With<'static> {
