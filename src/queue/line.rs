@@ -175,7 +175,8 @@ fn oldest_head<S: Store>(store: &mut S, order: Order) -> Result<Option<Head>, Co
         };
         let ready = store.first_ready(priority)?;
         let ready = ready.map(|id| (id.timestamp_ms(), id, Head::Ready(priority)));
-        let first = ranked.into_iter().chain(ready).min_by_key(|(since_ms, id, _)| (*since_ms, *id));
+        let first =
+            ranked.into_iter().chain(ready).min_by_key(|(since_ms, id, _)| (*since_ms, *id));
         let Some((since_ms, _, head)) = first else { continue };
         let is_old = order.now_ms.saturating_sub(since_ms) > order.aging_ms;
         if is_old && oldest.is_none_or(|(other_ms, _)| since_ms < other_ms) {

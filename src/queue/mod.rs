@@ -70,7 +70,9 @@ impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = |id: &MessageId| uuid::Uuid::from_bytes(id.0);
         match self {
-            Self::Ready(_) => f.write_str("a waiting record can't be read, it was moved to damaged"),
+            Self::Ready(_) => {
+                f.write_str("a waiting record can't be read, it was moved to damaged")
+            }
             Self::Place => f.write_str("a member is no message, it was moved to damaged"),
             Self::Message(message) => {
                 write!(f, "message {} can't be read, it was moved to damaged", id(message))

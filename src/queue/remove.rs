@@ -90,10 +90,7 @@ pub(super) fn find_deliveries<S: Store>(
 
 /// The records of these messages in the lists of ready ones, each with the priority of the list. It
 /// may walk over all of them.
-pub(super) fn find_ready<S: Store>(
-    store: &mut S,
-    ids: &BTreeSet<MessageId>,
-) -> Vec<(u8, S::Body)> {
+pub(super) fn find_ready<S: Store>(store: &mut S, ids: &BTreeSet<MessageId>) -> Vec<(u8, S::Body)> {
     let mut found = Vec::new();
     for priority in store.lanes().into_iter().chain([0]) {
         let mut start = 0u64;

@@ -103,9 +103,7 @@ impl<'a> Terms<'a> {
         let note = Note {
             priority: self.priority,
             expires_at_ms: self.expires_at_ms,
-            group: self
-                .group
-                .map(|(name, sequence)| Membership { name: name.to_vec(), sequence }),
+            group: self.group.map(|(name, sequence)| Membership { name: name.to_vec(), sequence }),
             dedup: self.dedup.map(|key| key.to_vec()),
             ..Note::default()
         };
@@ -416,7 +414,8 @@ mod tests {
     #[test]
     fn headers_stand_before_the_payload() {
         let headers = vec![Header { name: b"a", value: b"1" }, Header { name: b"b", value: b"" }];
-        let bytes = encode_body(&NewMessage { id: ID, note: None, headers: &headers, payload: b"payload" });
+        let bytes =
+            encode_body(&NewMessage { id: ID, note: None, headers: &headers, payload: b"payload" });
         assert_eq!(&bytes[15..], b"\0\0\0\0\x02\x01a\x011\x01b\0payload");
         let terms = Terms { headers, ..Terms::default() };
         let read = BodyRecord { id: ID, terms, payload: b"payload" };
@@ -429,7 +428,8 @@ mod tests {
         for other in ["", "short", "a text of more than fifteen letters", "000000000000000000"] {
             assert_eq!(decode_body(other.as_bytes()), Err(RecordError::Damaged), "{other}");
         }
-        let mut bytes = encode_body(&NewMessage { id: ID, note: None, headers: &[], payload: b"" }).to_vec();
+        let mut bytes =
+            encode_body(&NewMessage { id: ID, note: None, headers: &[], payload: b"" }).to_vec();
         bytes.pop();
         assert_eq!(decode_body(&bytes), Err(RecordError::Damaged));
     }

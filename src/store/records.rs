@@ -3,9 +3,7 @@
 //! The layout is described in docs/storage.md. No rules here, no clock, no server.
 
 use crate::queue::finding::Finding;
-use crate::queue::message::{
-    Body, Header, MAX_PRIORITY, MessageId, NewMessage, Note, Rank,
-};
+use crate::queue::message::{Body, Header, MAX_PRIORITY, MessageId, NewMessage, Note, Rank};
 use crate::queue::name::QueueName;
 use crate::queue::op::Dedup;
 use crate::queue::settings::{Setting, Settings, parse_integer};

@@ -1,6 +1,6 @@
 //! Reads bodies, notes and places, and what is wrong with one of them by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, Plan};
 use crate::queue::finding::Finding;
@@ -91,6 +91,7 @@ impl Found {
         found.ready.sort();
         found.messages = bodies(keyspace, plan);
         found.count_repeated(plan);
+        found.forget_keys_of_repeated(keyspace);
         found.read_notes(keyspace, plan);
         for message in found.messages.values_mut() {
             if !message.is_noted && !message.lost_note {
@@ -128,6 +129,26 @@ impl Found {
     pub fn repeated(&self) -> impl Iterator<Item = MessageId> {
         let pairs = self.ready.iter().zip(self.ready.iter().skip(1));
         pairs.filter(|(one, other)| one == other).map(|(id, _)| *id)
+    }
+
+    /// Of several records with an id, the first stays, unless a body in `Messages` has it.
+    fn forget_keys_of_repeated<K: Keyspace>(&mut self, keyspace: &mut K) {
+        let repeated: BTreeSet<MessageId> = self.repeated().collect();
+        let mut first = BTreeMap::new();
+        for priority in (0..=MAX_PRIORITY).take_while(|_| !repeated.is_empty()) {
+            keyspace.each_element(Part::ready(priority), |bytes| {
+                if let Some((id, said)) = ready(bytes).filter(|(id, _)| repeated.contains(id)) {
+                    first.entry(id).or_insert_with(|| said.and_then(|said| said.dedup));
+                }
+            });
+        }
+        for (id, key) in first {
+            match key {
+                Some(key) => self.keys_of_ready.insert(id, key),
+                None => self.keys_of_ready.remove(&id),
+            };
+        }
+        self.keys_of_ready.retain(|id, _| !self.messages.contains_key(id));
     }
 
     fn count_repeated(&self, plan: &mut Plan) {
@@ -209,16 +230,14 @@ pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<Note>)> {
 /// The readable bodies of `Messages`.
 fn bodies<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
     let mut messages = BTreeMap::new();
-    keyspace.each_field(Part::Messages, |field, bytes| {
-        match record::decode_body(bytes) {
-            Ok(body) if body.id.0 == field => {
-                let said = body.terms.note().map(Box::new);
-                messages.insert(body.id, Message { said, ..Message::default() });
-            }
-            _ => {
-                plan.count(Finding::DamagedBody);
-                plan.change(Change::SetBodyAside(field.to_vec()));
-            }
+    keyspace.each_field(Part::Messages, |field, bytes| match record::decode_body(bytes) {
+        Ok(body) if body.id.0 == field => {
+            let said = body.terms.note().map(Box::new);
+            messages.insert(body.id, Message { said, ..Message::default() });
+        }
+        _ => {
+            plan.count(Finding::DamagedBody);
+            plan.change(Change::SetBodyAside(field.to_vec()));
         }
     });
     messages

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn damaged_indexes_are_found_and_repaired() {
-    let rows: [Row; 24] = [
+    let rows: [Row; 26] = [
         (
             "a retry count too many, a wrong one",
             |k| {
@@ -34,6 +34,17 @@ fn damaged_indexes_are_found_and_repaired() {
             },
             &[(WrongDead, 2)],
         ),
+        (
+            "a lane too many, one with another score, one that is none",
+            |k| {
+                k.unlink(Part::Ready3);
+                k.add(Part::Lanes, &[4], 5.0);
+                k.add(Part::Lanes, &[10], 10.0);
+                k.add(Part::Lanes, &[], 1.0);
+            },
+            &[(WrongLane, 4)],
+        ),
+        ("all lanes lost", |k| k.unlink(Part::Lanes), &[(WrongLane, 9)]),
         ("all deaths lost", |k| k.unlink(Part::Dead), &[(WrongDead, 2)]),
         ("wrong counts", |k| put_group(k, b"g", [1, 0, 0, 9]), &[(WrongGroup, 1)]),
         ("a number in use", |k| put_group(k, b"g", [2, 1, 0, 2]), &[(WrongGroup, 1)]),

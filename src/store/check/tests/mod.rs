@@ -21,7 +21,9 @@ use crate::queue::store::{Duplicate, GroupCounts, Part};
 use crate::queue::{Effects, Outcome};
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::{Database, MemoryKeyspace};
-use crate::store::record::{decode_note, encode_body, encode_duplicate, encode_group, encode_note};
+use crate::store::record::{
+    decode_body, decode_note, encode_body, encode_duplicate, encode_group, encode_note,
+};
 use crate::store::records::Records;
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -37,6 +39,8 @@ const WAITS_IN_G: u64 = 21;
 const ALONE_IN_H: u64 = 23;
 const EXPIRES: u64 = 30;
 const KEY_HELD: u64 = 41;
+/// One in the list of each priority from 1 on: this and the priority.
+const LISTED: u64 = 80;
 const RETURNED: u64 = 50;
 const DEAD: u64 = 60;
 
@@ -50,8 +54,13 @@ fn id(number: u64) -> MessageId {
 }
 
 fn body(number: u64) -> Vec<u8> {
+    body_that_says(number, None)
+}
+
+fn body_that_says(number: u64, note: Option<&Note>) -> Vec<u8> {
     let payload = format!("payload {number}");
-    encode_body(&NewMessage { id: id(number), note: None, headers: &[], payload: payload.as_bytes() }).to_vec()
+    let message = NewMessage { id: id(number), note, headers: &[], payload: payload.as_bytes() };
+    encode_body(&message).to_vec()
 }
 
 fn plain() -> With<'static> {
@@ -141,14 +150,16 @@ impl Queue {
         findings
     }
 
-    /// The bytes of every value of `Ready` and `Messages`, and what is in `Damaged`.
+    /// The bytes of every body where one belongs, and what is in `Damaged`.
     fn bodies(&self) -> [BTreeSet<Vec<u8>>; 2] {
         let [mut bodies, mut damaged] = [BTreeSet::new(), BTreeSet::new()];
         let mut keys = self.keys();
         let mut add = |bytes: &[u8]| bodies.insert(bytes.to_vec());
-        keys.each_element(Part::Ready, |bytes| {
-            add(bytes);
-        });
+        for list in Part::READY {
+            keys.each_element(*list, |bytes| {
+                add(bytes);
+            });
+        }
         keys.each_field(Part::Messages, |_, bytes| {
             add(bytes);
         });
@@ -202,7 +213,12 @@ fn sound() -> Queue {
         queue.give_back("mails", claim, 0, None);
     }
     queue.push(DELAYED, Some(HOUR_MS), None);
-    queue.push(PRIORITY, None, Some(With { line: Line::Priority(7), ..plain() }));
+    let priority = |priority| Some(With { line: Line::Priority(priority), ..plain() });
+    queue.push(PRIORITY, Some(HOUR_MS), priority(7));
+    queue.apply("orders", &Op::Reschedule { now_ms: NOW_MS, id: id(PRIORITY), due_at_ms: 0 });
+    for listed in 1..=9 {
+        queue.push(LISTED + u64::from(listed), None, priority(listed));
+    }
     queue.push(EXPIRES, None, Some(expiring.clone()));
     queue.push(31, Some(HOUR_MS), Some(expiring));
     let dedup = |key, until_ms| {
@@ -243,7 +259,11 @@ fn grouped(group: &[u8], sequence: u64, number: u64) -> Vec<u8> {
 }
 
 fn note(keys: &mut MemoryKeyspace, number: u64) -> Note {
-    keys.get(Part::Notes, &id(number).0).map_or_else(Note::default, |b| decode_note(&b).unwrap())
+    if let Some(bytes) = keys.get(Part::Notes, &id(number).0) {
+        return decode_note(&bytes).unwrap();
+    }
+    let body = keys.get(Part::Messages, &id(number).0);
+    body.and_then(|bytes| decode_body(&bytes).unwrap().terms.note()).unwrap_or_default()
 }
 
 fn put_note(keys: &mut MemoryKeyspace, number: u64, change: impl FnOnce(&mut Note)) {

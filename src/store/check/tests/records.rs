@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn damaged_bodies_are_found_and_repaired() {
-    let rows: [Row; 10] = [
+    let rows: [Row; 14] = [
         ("garbage in ready", |k| k.push_back(Part::Ready, b"garbage"), &[(DamagedBody, 1)]),
         ("a body twice in ready", |k| k.push_back(Part::Ready, &body(PLAIN)), &[(TwoPlaces, 1)]),
         (
@@ -21,6 +21,42 @@ fn damaged_bodies_are_found_and_repaired() {
             "a body in ready and in messages, with another payload",
             |k| k.put(Part::Messages, &id(PLAIN).0, &[body(PLAIN), b"more".to_vec()].concat()),
             &[(BodyWithoutPlace, 1), (TwoPlaces, 1)],
+        ),
+        (
+            "a body in the list of another priority, which was the last of its own",
+            |k| {
+                let bytes = k.pop_front(Part::Ready3).unwrap();
+                k.push_back(Part::Ready5, &bytes);
+            },
+            &[(WrongPlace, 1), (WrongLane, 1)],
+        ),
+        (
+            "a body twice, in lists of two priorities",
+            |k| {
+                let bytes = k.front(Part::Ready3).unwrap();
+                k.push_back(Part::Ready, &bytes);
+                k.push_back(Part::Ready5, &bytes);
+            },
+            &[(TwoPlaces, 2), (WrongPlace, 2)],
+        ),
+        (
+            "bodies in ready that say a group and a time to live",
+            |k| {
+                let group = Membership { name: b"g".to_vec(), sequence: Some(7) };
+                let says = Note { group: Some(group), ..Note::default() };
+                k.push_back(Part::Ready, &body_that_says(70, Some(&says)));
+                let says = Note { expires_at_ms: Some(NOW_MS), ..Note::default() };
+                k.push_back(Part::Ready, &body_that_says(71, Some(&says)));
+            },
+            &[(DamagedBody, 2)],
+        ),
+        (
+            "a body that says what can't be",
+            |k| {
+                let says = Note { priority: 10, ..Note::default() };
+                k.put(Part::Messages, &id(DELAYED).0, &body_that_says(DELAYED, Some(&says)));
+            },
+            &[(DamagedBody, 1), (PlaceWithoutBody, 1)],
         ),
         (
             "a cut body",
@@ -55,7 +91,7 @@ fn damaged_bodies_are_found_and_repaired() {
 
 #[test]
 fn damaged_notes_are_found_and_repaired() {
-    let rows: [Row; 11] = [
+    let rows: [Row; 10] = [
         (
             "garbage for a note",
             |k| k.put(Part::Notes, &id(RETURNED).0, b"garbage"),
@@ -87,22 +123,14 @@ fn damaged_notes_are_found_and_repaired() {
             &[(NoteWithoutMessage, 1)],
         ),
         (
-            "a lost note of a message with priority",
-            |k| k.delete(Part::Notes, &id(PRIORITY).0),
-            &[(WrongPlace, 1)],
+            "a damaged note of a message whose body says more",
+            |k| k.put(Part::Notes, &id(EXPIRES).0, b"garbage"),
+            &[(DamagedNote, 1), (WrongExpiring, 1)],
         ),
         (
-            "a lost note of a message in a group",
-            |k| k.delete(Part::Notes, &id(WAITS_IN_G).0),
-            &[(WrongPlace, 1)],
-        ),
-        (
-            "a lost note of a message with a key and of one with a time to live",
-            |k| {
-                k.delete(Part::Notes, &id(KEY_HELD).0);
-                k.delete(Part::Notes, &id(EXPIRES).0);
-            },
-            &[(WrongExpiring, 1), (WrongDedup, 1)],
+            "a lost note of a message in flight, which its group does not leave without it",
+            |k| k.delete(Part::Notes, &id(20).0),
+            &[(WrongNote, 1)],
         ),
         (
             "a consumer without a delivery",
@@ -126,24 +154,39 @@ fn damaged_notes_are_found_and_repaired() {
 }
 
 #[test]
-fn what_a_place_tells_is_kept_where_the_note_is_lost() {
+fn what_a_place_tells_is_kept_where_nothing_else_tells_it() {
     let queue = damaged(
         "",
-        |k| k.unlink(Part::Notes),
-        &[
-            (WrongPlace, 5),
-            (WrongRetried, 2),
-            (WrongExpiring, 2),
-            (WrongDead, 2),
-            (WrongGroup, 2),
-            (WrongTurn, 2),
-            (WrongDedup, 1),
-        ],
+        |k| {
+            for number in [PRIORITY, WAITS_IN_G] {
+                k.put(Part::Messages, &id(number).0, &body(number));
+            }
+        },
+        &[(WrongPlace, 2)],
     );
     let mut keys = queue.keys();
     assert_eq!(note(&mut keys, PRIORITY).priority, 7);
     let group = Membership { name: b"g".to_vec(), sequence: Some(1) };
     assert_eq!(note(&mut keys, WAITS_IN_G).group, Some(group));
+}
+
+#[test]
+fn without_notes_the_bodies_tell() {
+    let queue = damaged(
+        "",
+        |k| k.unlink(Part::Notes),
+        &[
+            (WrongPlace, 2),
+            (WrongNote, 1),
+            (WrongRetried, 2),
+            (WrongDead, 2),
+            (WrongGroup, 1),
+            (WrongTurn, 1),
+        ],
+    );
+    let mut keys = queue.keys();
+    assert_eq!(note(&mut keys, PRIORITY).priority, 7);
+    assert_eq!(keys.len(Part::Notes), 1, "of the one in flight in a group");
 }
 
 #[test]
@@ -169,6 +212,6 @@ fn other_bytes_are_kept_in_damaged() {
     assert_eq!(aside, BTreeSet::from(expected));
     let mut ready = Vec::new();
     queue.keys().each_element(Part::Ready, |bytes| ready.push(bytes.to_vec()));
-    assert_eq!(ready.len(), 3, "the order of the others stays");
-    assert_eq!(ready[1], body(PLAIN));
+    assert_eq!(ready.len(), 4, "the order of the others stays");
+    assert_eq!(ready[2], body(PLAIN));
 }
