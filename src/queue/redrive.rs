@@ -27,7 +27,7 @@ pub(super) fn redrive<S: Store>(
     effects: &mut Effects,
     request: Redrive<'_>,
 ) -> Result<u64, QueueError> {
-    store.require(Part::BEHIND_READY)?;
+    store.require(&Part::ALL)?;
     let mut targets = BTreeMap::new();
     let mut moved = 0u64;
     for id in store.dead(request.count.into()) {
@@ -69,7 +69,7 @@ fn open<S: Store>(store: &S, name: &QueueName, request: Redrive<'_>) -> Option<S
         return None;
     }
     let mut target = store.other(name);
-    target.require(Part::BEHIND_READY).ok()?;
+    target.require(&Part::ALL).ok()?;
     Some(target)
 }
 

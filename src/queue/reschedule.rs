@@ -13,7 +13,7 @@ pub(super) fn reschedule<S: Store>(
     due_at_ms: u64,
     now_ms: u64,
 ) -> Result<u64, QueueError> {
-    store.require(Part::BEHIND_READY)?;
+    store.require(&Part::ALL)?;
     let Some(old_ms) = store.delayed_until(id) else { return Ok(0) };
     if due_at_ms <= now_ms {
         sweep::release(store, effects, id, now_ms);

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 /// Ids by what the messages are.
 type Ids = BTreeMap<&'static str, String>;
 
-const PARTS: [&str; 16] = [
-    "ready", "ranked", "messages", "notes", "inflight", "delayed", "retried", "expiring",
-    "grouped", "groups", "turns", "dedup", "deduped", "dead", "config", "damaged",
+const PARTS: [&str; 18] = [
+    "ready", "ready7", "lanes", "ranked", "messages", "notes", "inflight", "delayed", "retried",
+    "expiring", "grouped", "groups", "turns", "dedup", "deduped", "dead", "config", "damaged",
 ];
 
 /// Makes a queue `orders` that has something in every key but `damaged`, and in which nothing
@@ -86,7 +86,7 @@ fn seen(client: &mut Client) -> usize {
 /// A kind of damage: what is done, what is found, and how many messages it costs.
 type Row = (fn(&mut Client, &Ids), &'static [(&'static str, i64)], usize);
 
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 22] = [
     (|client, _| put(client, &[b"RPUSH", b"ready", b"garbage"]), &[("damaged_body", 1)], 0),
     (
         |client, ids| put(client, &[b"HSET", b"messages", &binary(&ids["delayed"]), b"garbage"]),
@@ -94,8 +94,8 @@ const ROWS: [Row; 20] = [
         1,
     ),
     (
-        |client, ids| put(client, &[b"HSET", b"notes", &binary(&ids["priority"]), b"garbage"]),
-        &[("damaged_note", 1)],
+        |client, ids| put(client, &[b"HSET", b"notes", &binary(&ids["expiring"]), b"garbage"]),
+        &[("damaged_note", 1), ("wrong_expiring", 1)],
         0,
     ),
     (
@@ -124,7 +124,7 @@ const ROWS: [Row; 20] = [
         &[("body_without_place", 1)],
         0,
     ),
-    (|client, _| put(client, &[b"DEL", b"ranked"]), &[("body_without_place", 6)], 0),
+    (|client, _| put(client, &[b"DEL", b"ranked"]), &[("body_without_place", 4)], 0),
     (
         |client, _| put(client, &[b"DEL", b"inflight"]),
         &[
@@ -143,7 +143,7 @@ const ROWS: [Row; 20] = [
     ),
     (
         |client, ids| {
-            let note = get(client, "notes", &binary(&ids["priority"]));
+            let note = get(client, "notes", &binary(&ids["returned"]));
             put(client, &[b"HSET", b"notes", &binary(&ids["plain"]), &note]);
         },
         &[("note_without_message", 1)],
@@ -158,10 +158,18 @@ const ROWS: [Row; 20] = [
         0,
     ),
     (
-        |client, ids| put(client, &[b"ZADD", b"ranked", b"5", &binary(&ids["priority"])]),
+        |client, ids| put(client, &[b"ZADD", b"ranked", b"5", &binary(&ids["returned"])]),
         &[("wrong_place", 1)],
         0,
     ),
+    (
+        |client, _| {
+            client.ask("RPOPLPUSH mq:{orders}:ready7 mq:{orders}:ready3");
+        },
+        &[("wrong_place", 1), ("wrong_lane", 2)],
+        0,
+    ),
+    (|client, _| put(client, &[b"DEL", b"lanes"]), &[("wrong_lane", 1)], 0),
     (|client, _| put(client, &[b"DEL", b"retried"]), &[("wrong_retried", 1)], 0),
     (|client, _| put(client, &[b"DEL", b"expiring"]), &[("wrong_expiring", 1)], 0),
     (
@@ -223,7 +231,7 @@ fn damage_of_every_kind_is_found_repaired_and_the_same_on_a_replica() {
     }
     names.sort();
     names.dedup();
-    assert_eq!(names.len(), 16, "{names:?}");
+    assert_eq!(names.len(), 17, "{names:?}");
     let digest = client.text("DEBUG DIGEST");
     let mut server = server;
     server.kill_and_start_again();
@@ -261,10 +269,10 @@ fn every_record_of_a_large_queue_is_looked_at() {
     // More than the compact forms of lists, hashes and sorted sets hold.
     for number in 0..40 {
         let payloads = vec![format!("payload-{number}"); 100].join(" ");
-        let options = ["", "PRIORITY 3", "GROUP g", "DELAY 3600000", "TTL 3600000"][number % 5];
+        let options = ["", "PRIORITY 7", "GROUP g", "DELAY 3600000", "TTL 3600000"][number % 5];
         client.ask(&format!("MQ.MPUSH orders 100 {payloads} {options}"));
     }
-    client.ask("MQ.PULL orders COUNT 1000 VISIBILITY 3600000");
+    client.ask("MQ.PULL orders COUNT 500 VISIBILITY 3600000");
     for group in 0..300 {
         client.ask(&format!("MQ.PUSH orders x GROUP {group} DEDUP {group}"));
     }
@@ -283,10 +291,11 @@ fn every_record_of_a_large_queue_is_looked_at() {
     }
     let found = findings(&mut client, "MQ.CHECK orders REPAIR");
     let expected = [
-        ("damaged_body", 6),
+        ("damaged_body", 9),
         ("damaged_note", 3),
         ("damaged_place", 12),
         ("damaged_setting", 3),
+        ("wrong_lane", 3),
         ("wrong_expiring", 3),
         ("wrong_group", 3),
         ("wrong_turn", 3),

@@ -220,12 +220,12 @@ fn a_drop_of_a_paused_queue_serves_waiting_clients_from_then_on() {
 fn what_a_purge_removes_is_freed_in_the_background() {
     let server = Server::start();
     let mut client = server.client();
-    let push = "for n = 1, 20000 do redis.call('MQ.PUSH', KEYS[1], 'x', 'PRIORITY', '1') end";
+    let push = "for n = 1, 20000 do redis.call('MQ.PUSH', KEYS[1], 'x', 'TTL', '3600000') end";
     client.reply(&["EVAL", push, "1", "orders"]).expect("messages pushed");
     assert_eq!(client.number("MQ.PURGE orders"), 20_000);
     assert_eq!(client.number("DBSIZE"), 0);
     if facts().counts_what_is_freed_in_the_background() {
-        // The bodies, the notes and the places: a key each.
+        // The bodies, the places and the ends of their time to live: a key each.
         eventually("three large keys are freed by the other thread", || {
             client.info("memory")["lazyfreed_objects"] == "3"
         });

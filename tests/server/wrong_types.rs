@@ -3,9 +3,9 @@
 
 use crate::harness::*;
 
-const PARTS: [&str; 16] = [
-    "ready", "ranked", "grouped", "messages", "notes", "inflight", "delayed", "retried",
-    "expiring", "groups", "turns", "dedup", "deduped", "dead", "config", "damaged",
+const PARTS: [&str; 18] = [
+    "ready", "ready1", "lanes", "ranked", "grouped", "messages", "notes", "inflight", "delayed",
+    "retried", "expiring", "groups", "turns", "dedup", "deduped", "dead", "config", "damaged",
 ];
 
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
@@ -33,24 +33,30 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
     let all: &[&str] = &PARTS;
     let needs: [(&str, &[&str]); 19] = [
         ("MQ.MPUSH orders 2 x y", &["ready", "config"]),
-        ("MQ.PUSH orders x GROUP a", &["grouped", "groups", "turns", "messages", "notes"]),
-        ("MQ.PUSH orders x PRIORITY 1", &["ranked", "messages", "notes"]),
-        ("MQ.PUSH orders x TTL 1000", &["expiring", "messages", "notes"]),
+        ("MQ.PUSH orders x GROUP a", &["grouped", "groups", "turns", "messages"]),
+        ("MQ.PUSH orders x PRIORITY 1", &["ready1", "lanes"]),
+        ("MQ.PUSH orders x TTL 1000", &["expiring", "messages", "ranked"]),
         ("MQ.PUSH orders x DEDUP k", &["dedup", "deduped"]),
-        ("MQ.PEEK orders", &["ready", "ranked", "grouped", "messages", "notes"]),
-        ("MQ.GET orders x", &["ready", "messages", "notes"]),
+        ("MQ.PEEK orders", &["ready", "ready1", "lanes", "ranked", "grouped", "messages", "notes"]),
+        ("MQ.GET orders x", &["ready", "ready1", "lanes", "messages", "notes"]),
         ("MQ.DEL orders x", all),
         ("MQ.RESCHEDULE orders x DELAY 0", all),
-        ("MQ.PURGE orders", &["ready", "ranked", "grouped", "inflight", "delayed"]),
-        ("MQ.DROP orders", &["ready", "ranked", "grouped", "inflight", "delayed"]),
+        (
+            "MQ.PURGE orders",
+            &["ready", "ready1", "lanes", "ranked", "grouped", "inflight", "delayed"],
+        ),
+        (
+            "MQ.DROP orders",
+            &["ready", "ready1", "lanes", "ranked", "grouped", "inflight", "delayed"],
+        ),
         ("MQ.PUSH orders x", &["ready", "config"]),
         ("MQ.PUSH orders x DELAY 1000", &["messages", "delayed"]),
-        ("MQ.PULL orders", &["ready", "ranked", "messages", "inflight"]),
+        ("MQ.PULL orders", &["ready", "ready1", "lanes", "ranked", "messages", "inflight"]),
         ("MQ.ACK", &["messages", "inflight"]),
         ("MQ.NACK", &["messages", "notes", "inflight", "ranked"]),
         ("MQ.EXTEND", &["inflight"]),
         ("MQ.CONFIG orders DELAY 5", &["config"]),
-        ("MQ.LEN orders", &["ready", "ranked", "inflight", "delayed"]),
+        ("MQ.LEN orders", &["ready", "ready1", "lanes", "ranked", "inflight", "delayed"]),
     ];
     for (command, parts) in needs {
         for part in parts {
