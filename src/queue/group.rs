@@ -48,7 +48,8 @@ pub(super) fn enter<S: Store>(
     let sequence = *member.sequence.get_or_insert(counts.next_sequence);
     counts.next_sequence = counts.next_sequence.max(sequence.saturating_add(1));
     store.add_grouped(&member.name, sequence, id);
-    change(store, effects, &member.name, counts, (from, Some(Slot::Waiting)));
+    let stands = can_be_served(&counts, limit(store));
+    change(store, effects, &member.name, counts, (from, Some(Slot::Waiting)), stands);
 }
 
 /// Counts a message of a group elsewhere, or not at all any more.
@@ -61,7 +62,8 @@ pub(super) fn count<S: Store>(
 ) {
     if from != to {
         let counts = store.group(group);
-        change(store, effects, group, counts, (from, to));
+        let stands = can_be_served(&counts, limit(store));
+        change(store, effects, group, counts, (from, to), stands);
     }
 }
 
@@ -73,7 +75,8 @@ pub(super) fn serve<S: Store>(
     to: Option<Slot>,
 ) {
     store.remove_turn(group);
-    count(store, effects, group, Some(Slot::Waiting), to);
+    let counts = store.group(group);
+    change(store, effects, group, counts, (Some(Slot::Waiting), to), false);
 }
 
 /// Says whose turn it is, and takes those out of the line that have nothing.
@@ -124,17 +127,20 @@ pub(super) fn settle_all<S: Store>(store: &mut S, effects: &mut Effects) {
     let mut group = store.next_group(None);
     while let Some(name) = group {
         let counts = store.group(&name);
-        settle(store, effects, &name, &counts);
+        let stands = store.turn(&name).is_some();
+        settle(store, effects, &name, &counts, stands);
         group = store.next_group(Some(&name));
     }
 }
 
+/// Changes what is known of a group that stands in the line or not.
 fn change<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     group: &[u8],
     mut counts: GroupCounts,
     (from, to): (Option<Slot>, Option<Slot>),
+    stands: bool,
 ) {
     if let Some(from) = from {
         let number = number(&mut counts, from);
@@ -146,7 +152,7 @@ fn change<S: Store>(
     }
     store.put_group(group, &counts);
     effects.changed = true;
-    settle(store, effects, group, &counts);
+    settle(store, effects, group, &counts, stands);
 }
 
 fn number(counts: &mut GroupCounts, slot: Slot) -> &mut u64 {
@@ -157,18 +163,35 @@ fn number(counts: &mut GroupCounts, slot: Slot) -> &mut u64 {
     }
 }
 
+/// How many messages of a group may be in flight or held.
+fn limit<S: Store>(store: &mut S) -> u64 {
+    store.number(Setting::GroupInflight)
+}
+
+/// True if a group can be served, and so stands in the line.
+fn can_be_served(counts: &GroupCounts, limit: u64) -> bool {
+    counts.waiting > 0 && counts.inflight.saturating_add(counts.held) < limit
+}
+
 /// Lets a group stand in the line exactly if it can be served.
-fn settle<S: Store>(store: &mut S, effects: &mut Effects, group: &[u8], counts: &GroupCounts) {
-    let busy = counts.inflight.saturating_add(counts.held);
-    let can_be_served = counts.waiting > 0 && busy < store.number(Setting::GroupInflight);
-    match (can_be_served, store.turn(group).is_some()) {
+fn settle<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    group: &[u8],
+    counts: &GroupCounts,
+    stands: bool,
+) {
+    let is_servable = can_be_served(counts, limit(store));
+    match (is_servable, stands) {
         (true, false) => stand_last(store, group),
+        // Somebody removed the line.
+        (true, true) if store.len(Part::Turns) == 0 => stand_last(store, group),
         (false, true) => store.remove_turn(group),
         _ => {}
     }
-    effects.became_ready |= can_be_served;
+    effects.became_ready |= is_servable;
     // The messages without a group stand in the line only because of groups.
-    if !can_be_served && store.len(Part::Turns) == 1 {
+    if !is_servable && store.len(Part::Turns) == 1 {
         store.remove_turn(UNGROUPED);
     }
 }
