@@ -163,7 +163,7 @@ fn give_back_left(context: Context<'_>, state: &state::State) -> bool {
     };
     let op = Op::GiveBack {
         now_ms,
-        deliveries,
+        deliveries: deliveries.into(),
         delay_ms: None,
         same_slot: is_cluster,
         how: Return::Disconnected,

@@ -1,8 +1,10 @@
 //! `id receipt`, or `IDS n id receipt [id receipt ...]`: the deliveries that a command is about.
 
+use smallvec::smallvec;
 use uuid::Uuid;
 
 use super::options;
+use crate::queue::few::Few;
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::op::{Claim, MAX_BATCH};
 use crate::queue::{Outcome, QueueError, Settled};
@@ -16,7 +18,7 @@ const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as 
 /// The deliveries that a client names.
 pub struct Claims {
     /// In the order in which they were named.
-    pub claims: Vec<Claim>,
+    pub claims: Few<Claim>,
     is_batch: bool,
 }
 
@@ -28,10 +30,10 @@ pub fn read<'a, 'b>(
         arguments.first().is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(b"IDS"));
     if !is_batch {
         let [id, receipt, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
-        return Ok((Claims { claims: vec![claim(id, receipt)], is_batch }, rest));
+        return Ok((Claims { claims: smallvec![claim(id, receipt)], is_batch }, rest));
     }
     let (pairs, rest) = options::pairs(&IDS, arguments.get(1..).unwrap_or_default())?;
-    Ok((Claims { claims: of_pairs(pairs), is_batch }, rest))
+    Ok((Claims { claims: of_pairs(pairs).into(), is_batch }, rest))
 }
 
 /// The deliveries that pairs of id and receipt name.

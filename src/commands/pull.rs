@@ -7,6 +7,7 @@ use super::claims;
 use super::options::Options;
 use crate::execute::{Body, execute, execute_on, open, setting};
 use crate::index::Entry;
+use crate::queue::few::Few;
 use crate::queue::op::{Claim, Mode, Op, Sweep};
 use crate::queue::pull::Pulled;
 use crate::queue::settings::Setting;
@@ -60,7 +61,7 @@ pub struct Request {
     count: Option<u32>,
     delivery: Delivery,
     /// What became of the deliveries that were worked off; None: none were named.
-    settled: Option<Vec<Settled>>,
+    settled: Option<Few<Settled>>,
 }
 
 /// How a client wants its messages.
@@ -210,11 +211,12 @@ fn acknowledge(
     context: Context<'_>,
     entry: &Rc<Entry>,
     deliveries: Vec<Claim>,
-) -> Result<Vec<Settled>, CommandError> {
+) -> Result<Few<Settled>, CommandError> {
+    let deliveries = deliveries.into();
     let now_ms = Some(context.now_ms());
     match execute(context, entry, &Op::Acknowledge { now_ms, deliveries })? {
         Outcome::Settled(settled) => Ok(settled),
-        _ => Ok(Vec::new()),
+        _ => Ok(Few::new()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The end of deliveries that were worked off, and what a claim that fits none is told.
 
+use super::few::Few;
 use super::group::Slot;
 use super::message::{Ended, MessageId, Note};
 use super::op::Claim;
@@ -13,9 +14,9 @@ pub(super) fn acknowledge<S: Store>(
     effects: &mut Effects,
     claims: &[Claim],
     now_ms: Option<u64>,
-) -> Result<Vec<Settled>, QueueError> {
+) -> Result<Few<Settled>, QueueError> {
     store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
-    let mut settled = Vec::with_capacity(claims.len());
+    let mut settled = Few::with_capacity(claims.len());
     for claim in claims {
         settled.push(acknowledge_one(store, effects, *claim, now_ms)?);
     }

@@ -1,6 +1,7 @@
 //! The visibility of running deliveries restarts.
 
 use super::acknowledge::refuse;
+use super::few::Few;
 use super::op::Claim;
 use super::store::{Delivery, Part, Store};
 use super::{Effects, QueueError, Settled};
@@ -12,11 +13,11 @@ pub(super) fn extend<S: Store>(
     claims: &[Claim],
     now_ms: u64,
     visibility_ms: u64,
-) -> Result<Vec<Settled>, QueueError> {
+) -> Result<Few<Settled>, QueueError> {
     store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
     store.require(&[Part::Ranked, Part::Delayed, Part::Grouped])?;
     let until_ms = now_ms.saturating_add(visibility_ms);
-    let mut settled = Vec::with_capacity(claims.len());
+    let mut settled = Few::with_capacity(claims.len());
     for &Claim { id, receipt } in claims {
         let delivery = Delivery { id, receipt };
         settled.push(match store.inflight_until(delivery) {

@@ -9,6 +9,7 @@ mod configure;
 mod dead_letter;
 mod dedup;
 mod extend;
+pub mod few;
 pub mod finding;
 mod group;
 pub mod limits;
@@ -32,6 +33,7 @@ mod sweep;
 
 use std::fmt;
 
+use few::Few;
 use finding::Finding;
 use message::MessageId;
 use name::QueueName;
@@ -231,7 +233,7 @@ pub enum Outcome<B> {
     /// Of a pull.
     Pulled(Pulled<B>),
     /// Of an acknowledgment, a return or an extension: one per claim, in their order.
-    Settled(Vec<Settled>),
+    Settled(Few<Settled>),
     /// Of what is done to messages by id or as a whole: their number.
     Count(u64),
     /// Of a repair: what was found, and how often.

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::few::{self, Few};
 use super::message::{
     Header, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES,
     MAX_PRIORITY, MAX_TIME_MS, MessageId, Receipt,
@@ -71,14 +72,16 @@ pub enum Op<'a> {
         /// The moment, if a delivery may be over by then: it is counted as late. None: none is.
         now_ms: Option<u64>,
         /// Whose.
-        deliveries: Vec<Claim>,
+        #[serde(with = "few")]
+        deliveries: Few<Claim>,
     },
     /// Deliveries that are given back.
     GiveBack {
         /// The moment.
         now_ms: u64,
         /// Whose.
-        deliveries: Vec<Claim>,
+        #[serde(with = "few")]
+        deliveries: Few<Claim>,
         /// How long until the messages are ready again; None: as the queue's backoff says.
         delay_ms: Option<u64>,
         /// See [`Sweep::same_slot`].
@@ -94,7 +97,8 @@ pub enum Op<'a> {
         /// The moment.
         now_ms: u64,
         /// Whose.
-        deliveries: Vec<Claim>,
+        #[serde(with = "few")]
+        deliveries: Few<Claim>,
         /// How long they stay invisible from that moment.
         visibility_ms: u64,
     },

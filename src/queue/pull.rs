@@ -1,6 +1,7 @@
 //! Deliveries: the first waiting messages become invisible for a while and get receipts, or are
 //! handed out for good.
 
+use super::few::Few;
 use super::group::{self, Slot};
 use super::line::{self, Next, Order, Origin, Taken};
 use super::message::{Body, Note, Receipt};
@@ -51,9 +52,9 @@ impl<B: Body> Delivered<B> {
 #[derive(Debug)]
 pub struct Pulled<B> {
     /// What became of the deliveries that were worked off, in their order.
-    pub settled: Vec<Settled>,
+    pub settled: Few<Settled>,
     /// In the order of delivery.
-    pub messages: Vec<Delivered<B>>,
+    pub messages: Few<Delivered<B>>,
     /// Why nothing was delivered, if the first waiting record can't be read.
     pub error: Option<QueueError>,
     /// More is due than the sweep was allowed to move.
@@ -63,7 +64,7 @@ pub struct Pulled<B> {
 impl<B> Pulled<B> {
     /// Of a pull that found nothing.
     pub fn nothing() -> Self {
-        Self { settled: Vec::new(), messages: Vec::new(), error: None, more_due: false }
+        Self { settled: Few::new(), messages: Few::new(), error: None, more_due: false }
     }
 }
 

@@ -2,6 +2,7 @@
 //! again, dies, or is discarded because its time to live is over.
 
 use super::acknowledge::refuse;
+use super::few::Few;
 use super::group::Slot;
 use super::message::{DeathReason, Ended, MessageId};
 use super::op::{Claim, Return};
@@ -35,7 +36,7 @@ pub(super) fn give_back<S: Store>(
     effects: &mut Effects,
     claims: &[Claim],
     rule: GiveBack<'_>,
-) -> Result<Vec<Settled>, QueueError> {
+) -> Result<Few<Settled>, QueueError> {
     store.require(Part::BEHIND_READY)?;
     let is_running = |store: &mut S, Claim { id, receipt }: Claim| {
         let until_ms = store.inflight_until(Delivery { id, receipt });
@@ -58,7 +59,7 @@ pub(super) fn give_back<S: Store>(
         Return::Rejected => Why::Rejected,
         Return::Disconnected => Why::RanOut,
     };
-    let mut settled = Vec::with_capacity(claims.len());
+    let mut settled = Few::with_capacity(claims.len());
     for claim in claims {
         settled.push(if is_running(store, *claim) {
             let delivery = Delivery { id: claim.id, receipt: claim.receipt };

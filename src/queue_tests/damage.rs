@@ -22,7 +22,7 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
         let (count, visibility_ms) = (1, 1);
         let give_back = |how| Op::GiveBack {
             now_ms,
-            deliveries: claims.clone(),
+            deliveries: claims.clone().into(),
             delay_ms: None,
             same_slot: false,
             how,
@@ -47,10 +47,10 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
             pull(Mode::Receipt { visibility_ms, consumer: None }),
             pull(Mode::Final),
             Op::Sweep { now_ms, sweep },
-            Op::Acknowledge { now_ms: None, deliveries: claims.clone() },
+            Op::Acknowledge { now_ms: None, deliveries: claims.clone().into() },
             give_back(Return::Counted),
             give_back(Return::Rejected),
-            Op::Extend { now_ms, deliveries: claims.clone(), visibility_ms },
+            Op::Extend { now_ms, deliveries: claims.clone().into(), visibility_ms },
             Op::Configure { changes: vec![(Setting::GroupInflight, Some(b"2".to_vec()))] },
             Op::Delete { ids: vec![id] },
             Op::Purge,

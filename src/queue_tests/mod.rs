@@ -344,7 +344,7 @@ impl Server {
             let note = message.note.clone().unwrap_or_default();
             got(&message.body, *note, message.receipt.unwrap_or((Receipt::NONE, 0)))
         });
-        Ok((pulled.settled, messages.collect()))
+        Ok((pulled.settled.into_vec(), messages.collect()))
     }
 
     fn pull_with(
@@ -370,14 +370,14 @@ impl Server {
 
     fn settle(&mut self, queue: &QueueName, op: &Op<'_>) -> Vec<Settled> {
         match self.run(queue, op).unwrap().0 {
-            Outcome::Settled(settled) => settled,
+            Outcome::Settled(settled) => settled.into_vec(),
             _ => panic!("{op:?} has another outcome"),
         }
     }
 
     fn acknowledge(&mut self, queue: &QueueName, deliveries: Vec<Claim>) -> Vec<Settled> {
         let now_ms = Some(self.now_ms);
-        self.settle(queue, &Op::Acknowledge { now_ms, deliveries })
+        self.settle(queue, &Op::Acknowledge { now_ms, deliveries: deliveries.into() })
     }
 
     fn give_back(
@@ -398,9 +398,10 @@ impl Server {
         reason: Option<&str>,
     ) -> Result<Vec<Settled>, QueueError> {
         let (now_ms, reason) = (self.now_ms, reason.map(str::as_bytes));
+        let deliveries = deliveries.into();
         let op = Op::GiveBack { now_ms, deliveries, delay_ms, same_slot: false, how, reason };
         match self.run(queue, &op)?.0 {
-            Outcome::Settled(settled) => Ok(settled),
+            Outcome::Settled(settled) => Ok(settled.into_vec()),
             _ => panic!("{op:?} has another outcome"),
         }
     }
@@ -412,6 +413,7 @@ impl Server {
         visibility_ms: u64,
     ) -> Vec<Settled> {
         let now_ms = self.now_ms;
+        let deliveries = deliveries.into();
         self.settle(queue, &Op::Extend { now_ms, deliveries, visibility_ms })
     }
 

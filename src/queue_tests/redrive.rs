@@ -141,7 +141,7 @@ fn an_op_from_elsewhere_can_be_kept_to_its_slot() {
     let (now_ms, sweep) = (START_MS, ALL);
     let give_back = Op::GiveBack {
         now_ms,
-        deliveries: Vec::new(),
+        deliveries: Vec::new().into(),
         delay_ms: None,
         same_slot: false,
         how: Return::Counted,

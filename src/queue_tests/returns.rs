@@ -1,6 +1,7 @@
 //! The ways in which a delivery comes back.
 
 use super::*;
+use smallvec::smallvec;
 
 #[test]
 fn an_uncounted_return_is_no_retry_and_never_dies() {
@@ -86,7 +87,7 @@ fn a_rejected_message_whose_grave_cannot_take_it_comes_back_counted() {
     let got = server.pull(&orders, 100).unwrap();
     let op = Op::GiveBack {
         now_ms: server.now_ms,
-        deliveries: vec![got.claim()],
+        deliveries: smallvec![got.claim()],
         delay_ms: None,
         same_slot: true,
         how: Return::Rejected,

@@ -272,7 +272,10 @@ pub fn decode_op(bytes: &[u8]) -> Result<Op<'_>, RecordError> {
 
 #[cfg(test)]
 mod tests {
+    use smallvec::smallvec;
+
     use super::*;
+    use crate::queue::few::Few;
     use crate::queue::message::{Death, DeathReason, Ended, Membership, Receipt};
     use crate::queue::name::QueueName;
     use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Return, Sweep, With};
@@ -283,7 +286,7 @@ mod tests {
 
     fn ops() -> Vec<Op<'static>> {
         let sweep = Sweep { limit: 300, same_slot: true };
-        let claims = vec![Claim { id: ID, receipt: Receipt(77) }];
+        let claims: Few<Claim> = smallvec![Claim { id: ID, receipt: Receipt(77) }];
         vec![
             Op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload", with: None },
             Op::Push { id: ID, due_at_ms: None, payload: b"", with: Some(with(Line::Group(b"g"))) },
@@ -479,7 +482,7 @@ mod tests {
         let many = vec![Header { name: b"n", value: b"v" }; 65];
         let back = |reason| Op::GiveBack {
             now_ms: 1,
-            deliveries: Vec::new(),
+            deliveries: Few::new(),
             delay_ms: None,
             same_slot: false,
             how: Return::Counted,

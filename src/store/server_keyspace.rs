@@ -3,6 +3,8 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use crate::queue::name::QueueName;
 use crate::queue::store::Part;
 use crate::server::context::Context;
@@ -72,27 +74,32 @@ pub struct ServerKeyspace<'a> {
     context: Context<'a>,
     names: Rc<KeyNames>,
     access: Access,
-    open: [Opened; Part::ALL.len()],
+    parts: [Opened; Part::ALL.len()],
+    /// Those that are open; None for one that was closed again.
+    keys: SmallVec<[Option<Key>; 8]>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Opened {
     NotYet,
     /// Looked at: it is not there.
     Absent,
-    Open(Key),
+    /// The number of the open key; there are no more of them than parts.
+    Open(u8),
 }
 
 impl<'a> ServerKeyspace<'a> {
     /// Opens nothing yet.
     pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
-        Self { context, names, access, open: [const { Opened::NotYet }; Part::ALL.len()] }
+        let parts = [Opened::NotYet; Part::ALL.len()];
+        Self { context, names, access, parts, keys: SmallVec::new() }
     }
 
     /// The key of a part, open; None if it is absent and can't or need not be made.
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn key(&mut self, part: Part) -> Option<&mut Key> {
         let index = part as usize;
-        if let Opened::NotYet = self.open[index] {
+        if self.parts[index] == Opened::NotYet {
             let name = &self.names.parts[index];
             // A look costs half of what it takes to open a key that may be made.
             let may_be_absent = self.access == Access::Write && is_seldom_there(part);
@@ -103,10 +110,10 @@ impl<'a> ServerKeyspace<'a> {
             if let (true, Some(key)) = (may_be_absent, &key) {
                 self.names.note_found(part, key);
             }
-            self.open[index] = key.map_or(Opened::Absent, Opened::Open);
+            self.keep(part, key);
         }
-        match &mut self.open[index] {
-            Opened::Open(key) => Some(key),
+        match self.parts[index] {
+            Opened::Open(number) => self.keys.get_mut(usize::from(number))?.as_mut(),
             Opened::Absent | Opened::NotYet => None,
         }
     }
@@ -115,11 +122,36 @@ impl<'a> ServerKeyspace<'a> {
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn key_to_add(&mut self, part: Part) -> Option<&mut Key> {
         let index = part as usize;
-        if !matches!(self.open[index], Opened::Open(_)) && self.access == Access::Write {
+        if !matches!(self.parts[index], Opened::Open(_)) && self.access == Access::Write {
             let key = Key::open(self.context, &self.names.parts[index], Access::Write);
-            self.open[index] = key.map_or(Opened::Absent, Opened::Open);
+            self.keep(part, key);
         }
         self.key(part)
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn keep(&mut self, part: Part, key: Option<Key>) {
+        self.parts[part as usize] = Opened::Absent;
+        if key.is_none() {
+            return;
+        }
+        let number = self.keys.iter().position(Option::is_none).unwrap_or(self.keys.len());
+        match self.keys.get_mut(number) {
+            Some(closed) => *closed = key,
+            None => self.keys.push(key),
+        }
+        self.parts[part as usize] = Opened::Open(number as u8);
+    }
+
+    /// Closes the key of a part before something else changes it.
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn close(&mut self, part: Part) {
+        if let Opened::Open(number) = self.parts[part as usize]
+            && let Some(key) = self.keys.get_mut(usize::from(number))
+        {
+            *key = None;
+        }
+        self.parts[part as usize] = Opened::NotYet;
     }
 }
 
@@ -182,9 +214,9 @@ impl Keyspace for ServerKeyspace<'_> {
 
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn unlink(&mut self, part: Part) {
-        let index = part as usize;
-        self.open[index] = Opened::NotYet;
-        if let Some(mut key) = Key::open(self.context, &self.names.parts[index], Access::Write) {
+        self.close(part);
+        let name = &self.names.parts[part as usize];
+        if let Some(mut key) = Key::open(self.context, name, Access::Write) {
             key.unlink();
         }
     }
@@ -223,7 +255,7 @@ impl Keyspace for ServerKeyspace<'_> {
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn take(&mut self, list: Part, value: &ServerString) {
         // The command may remove the key.
-        self.open[list as usize] = Opened::NotYet;
+        self.close(list);
         self.context.remove_from_list(&self.names.parts[list as usize], value);
     }
 

@@ -47,7 +47,7 @@ impl Run {
         if claims.iter().all(is_running) {
             now_ms = now_ms.filter(|_| self.random.bool());
         }
-        let op = Op::Acknowledge { now_ms, deliveries: claims.to_vec() };
+        let op = Op::Acknowledge { now_ms, deliveries: claims.to_vec().into() };
         let settled = self.server.settle(&queue(name), &op);
         let expected: Vec<i64> = claims
             .iter()
@@ -88,7 +88,7 @@ impl Run {
         let same_slot = self.random.bool();
         let op = Op::GiveBack {
             now_ms,
-            deliveries: claims.to_vec(),
+            deliveries: claims.to_vec().into(),
             delay_ms,
             same_slot,
             how,

@@ -5,6 +5,7 @@ mod places;
 mod random;
 mod records;
 
+use smallvec::smallvec;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -111,7 +112,7 @@ impl Queue {
         let op = Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged };
         let (Outcome::Pulled(pulled), effects) = self.apply(queue, &op) else { panic!() };
         self.last_receipt = effects.last_receipt.map_or(self.last_receipt, |receipt| receipt.0);
-        pulled.messages
+        pulled.messages.into_vec()
     }
 
     fn pull_one(&mut self, queue: &str) -> Claim {
@@ -122,7 +123,7 @@ impl Queue {
     fn give_back(&self, queue: &str, claim: Claim, delay_ms: u64, reason: Option<&[u8]>) {
         let op = Op::GiveBack {
             now_ms: NOW_MS + 1,
-            deliveries: vec![claim],
+            deliveries: smallvec![claim],
             delay_ms: Some(delay_ms),
             same_slot: false,
             how: Return::Counted,
