@@ -1,9 +1,8 @@
 //! The keys of a queue in the server: opened when they are first needed, closed with this value.
 
 use std::cell::{Cell, OnceCell};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
-
-use smallvec::SmallVec;
 
 use crate::queue::name::QueueName;
 use crate::queue::store::Part;
@@ -74,32 +73,30 @@ pub struct ServerKeyspace<'a> {
     context: Context<'a>,
     names: Rc<KeyNames>,
     access: Access,
-    parts: [Opened; Part::ALL.len()],
-    /// Those that are open; None for one that was closed again.
-    keys: SmallVec<[Option<Key>; 8]>,
+    open: [ManuallyDrop<Opened>; Part::ALL.len()],
+    /// A bit for each key that is open: most of them are not, and need not be looked at in the end.
+    is_open: u32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Opened {
     NotYet,
     /// Looked at: it is not there.
     Absent,
-    /// The number of the open key; there are no more of them than parts.
-    Open(u8),
+    Open(Key),
 }
 
 impl<'a> ServerKeyspace<'a> {
     /// Opens nothing yet.
     pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
-        let parts = [Opened::NotYet; Part::ALL.len()];
-        Self { context, names, access, parts, keys: SmallVec::new() }
+        let open = [const { ManuallyDrop::new(Opened::NotYet) }; Part::ALL.len()];
+        Self { context, names, access, open, is_open: 0 }
     }
 
     /// The key of a part, open; None if it is absent and can't or need not be made.
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn key(&mut self, part: Part) -> Option<&mut Key> {
         let index = part as usize;
-        if self.parts[index] == Opened::NotYet {
+        if let Opened::NotYet = *self.open[index] {
             let name = &self.names.parts[index];
             // A look costs half of what it takes to open a key that may be made.
             let may_be_absent = self.access == Access::Write && is_seldom_there(part);
@@ -110,10 +107,10 @@ impl<'a> ServerKeyspace<'a> {
             if let (true, Some(key)) = (may_be_absent, &key) {
                 self.names.note_found(part, key);
             }
-            self.keep(part, key);
+            self.set(part, key.map_or(Opened::Absent, Opened::Open));
         }
-        match self.parts[index] {
-            Opened::Open(number) => self.keys.get_mut(usize::from(number))?.as_mut(),
+        match &mut *self.open[index] {
+            Opened::Open(key) => Some(key),
             Opened::Absent | Opened::NotYet => None,
         }
     }
@@ -122,36 +119,36 @@ impl<'a> ServerKeyspace<'a> {
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn key_to_add(&mut self, part: Part) -> Option<&mut Key> {
         let index = part as usize;
-        if !matches!(self.parts[index], Opened::Open(_)) && self.access == Access::Write {
+        if !matches!(*self.open[index], Opened::Open(_)) && self.access == Access::Write {
             let key = Key::open(self.context, &self.names.parts[index], Access::Write);
-            self.keep(part, key);
+            self.set(part, key.map_or(Opened::Absent, Opened::Open));
         }
         self.key(part)
     }
+}
 
+impl ServerKeyspace<'_> {
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
-    fn keep(&mut self, part: Part, key: Option<Key>) {
-        self.parts[part as usize] = Opened::Absent;
-        if key.is_none() {
-            return;
+    fn set(&mut self, part: Part, opened: Opened) {
+        let is_open = matches!(opened, Opened::Open(_));
+        let before = std::mem::replace(&mut self.open[part as usize], ManuallyDrop::new(opened));
+        if self.is_open & bit(part) != 0 {
+            drop(ManuallyDrop::into_inner(before));
+            self.is_open &= !bit(part);
         }
-        let number = self.keys.iter().position(Option::is_none).unwrap_or(self.keys.len());
-        match self.keys.get_mut(number) {
-            Some(closed) => *closed = key,
-            None => self.keys.push(key),
+        if is_open {
+            self.is_open |= bit(part);
         }
-        self.parts[part as usize] = Opened::Open(number as u8);
     }
+}
 
-    /// Closes the key of a part before something else changes it.
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
-    fn close(&mut self, part: Part) {
-        if let Opened::Open(number) = self.parts[part as usize]
-            && let Some(key) = self.keys.get_mut(usize::from(number))
-        {
-            *key = None;
+impl Drop for ServerKeyspace<'_> {
+    fn drop(&mut self) {
+        while let Some(opened) = self.open.get_mut(self.is_open.trailing_zeros() as usize) {
+            let before = std::mem::replace(opened, ManuallyDrop::new(Opened::NotYet));
+            drop(ManuallyDrop::into_inner(before));
+            self.is_open &= self.is_open.wrapping_sub(1);
         }
-        self.parts[part as usize] = Opened::NotYet;
     }
 }
 
@@ -214,9 +211,9 @@ impl Keyspace for ServerKeyspace<'_> {
 
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn unlink(&mut self, part: Part) {
-        self.close(part);
-        let name = &self.names.parts[part as usize];
-        if let Some(mut key) = Key::open(self.context, name, Access::Write) {
+        let index = part as usize;
+        self.set(part, Opened::NotYet);
+        if let Some(mut key) = Key::open(self.context, &self.names.parts[index], Access::Write) {
             key.unlink();
         }
     }
@@ -255,7 +252,7 @@ impl Keyspace for ServerKeyspace<'_> {
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn take(&mut self, list: Part, value: &ServerString) {
         // The command may remove the key.
-        self.close(list);
+        self.set(list, Opened::NotYet);
         self.context.remove_from_list(&self.names.parts[list as usize], value);
     }
 
