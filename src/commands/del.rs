@@ -19,7 +19,7 @@ impl Command for Del {
         name: "MQ.DEL",
         summary: "Deletes messages in any state.",
         complexity: "O(log n) for each message, with n messages in the queue; O(n) if it is in flight, \
-                     or new without an option, or not there.",
+                     or new without a delay, TTL or group, or not there.",
         since: "0.1.0",
         flags: "write",
         blocking: false,

@@ -21,7 +21,7 @@ impl Command for Mpush {
         name: "MQ.MPUSH",
         summary: "Adds several messages to a queue, all or none, and returns their ids.",
         complexity: "O(1) for each message; O(log n) with n messages if they are delayed, expire, or \
-                     have a priority or a group.",
+                     have a group.",
         since: "0.1.0",
         flags: "write deny-oom",
         blocking: false,

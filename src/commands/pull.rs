@@ -31,7 +31,7 @@ impl Command for Pull {
         name: "MQ.PULL",
         summary: "Delivers messages and makes them invisible to others for a while.",
         complexity: "O(1) for each message; O(log n) with n messages in flight, returned, with a \
-                     priority or in groups.",
+                     TTL or in groups.",
         since: "0.1.0",
         flags: "write",
         blocking: true,

@@ -21,8 +21,8 @@ impl Command for Push {
     const SPEC: Spec = Spec {
         name: "MQ.PUSH",
         summary: "Adds a message to a queue and returns its id.",
-        complexity: "O(1); O(log n) with n messages if it is delayed, expires, or has a priority, a \
-                     group or a deduplication key.",
+        complexity: "O(1); O(log n) with n messages if it is delayed, expires, or has a group or \
+                     a deduplication key.",
         since: "0.1.0",
         flags: "write deny-oom fast",
         blocking: false,
