@@ -27,7 +27,7 @@ pub enum Finding {
     WrongLane,
     /// `Retried` differs from the notes.
     WrongRetried,
-    /// `Expiring` differs from the notes and places.
+    /// `Expiring` differs from what is known of the messages and from their places.
     WrongExpiring,
     /// `Dead` differs from the notes and places.
     WrongDead,
@@ -35,7 +35,7 @@ pub enum Finding {
     WrongGroup,
     /// `Turns` differs from the groups that can be served.
     WrongTurn,
-    /// `Dedup` or `Deduped` point nowhere, or lack what a note names.
+    /// `Dedup` or `Deduped` point nowhere, or lack the key of a message.
     WrongDedup,
 }
 
