@@ -144,6 +144,16 @@ fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
 }
 
 #[test]
+fn a_group_whose_line_was_removed_stands_there_again_with_its_next_message() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let first = server.add(&orders, &Asked::group("a"));
+    server.store(&orders).clear(Part::Turns);
+    assert_eq!(server.pull(&orders, 10), None);
+    server.add(&orders, &Asked::group("a"));
+    assert_eq!(server.pull(&orders, 10).unwrap().id, first);
+}
+
+#[test]
 fn moments_out_of_range_do_no_harm() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let mut store = server.store(&orders);

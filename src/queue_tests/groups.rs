@@ -74,10 +74,11 @@ fn when_none_without_a_group_waits_at_their_turn_the_next_group_has_it() {
 #[test]
 fn those_without_a_group_keep_their_priorities_at_their_turn() {
     let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::GroupInflight, Some("2"));
     let low = server.add(&orders, &Asked::priority(1));
-    let grouped = push_to(&mut server, &orders, &["a", "b"]);
+    let grouped = push_to(&mut server, &orders, &["a", "b", "a"]);
     let high = server.add(&orders, &Asked::priority(2));
-    let expected = [grouped[0], grouped[1], high, low];
+    let expected = [grouped[0], grouped[1], high, grouped[2], low];
     assert_eq!(server.pull_all(&orders, 1_000), expected);
 }
 
