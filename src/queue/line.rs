@@ -48,6 +48,8 @@ pub(super) struct Order {
     pub aging_ms: u64,
     /// The message is handed out for good.
     pub is_final: bool,
+    /// There is nothing in `Ranked` and in `Lanes`.
+    pub is_plain: bool,
 }
 
 /// Takes the first waiting message out of its place. On an error the message is where it was.
@@ -146,6 +148,9 @@ fn first_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Option<Head>
         && let Some(oldest) = oldest_head(store, order)?
     {
         return Ok(Some(oldest));
+    }
+    if order.is_plain {
+        return Ok((store.len(Part::Ready) > 0).then_some(Head::Ready(0)));
     }
     let top = store.top_lane();
     let ranked = match store.len(Part::Ranked) {

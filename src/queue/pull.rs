@@ -107,12 +107,10 @@ fn deliver<S: Store>(
         effects.next_due.add(opening_ms);
     }
     let count = allowed.min(pull.count.into());
-    let aging_ms = match (store.len(Part::Ranked), store.len(Part::Lanes)) {
-        (0, 0) => 0,
-        _ => store.number(Setting::Aging),
-    };
+    let is_plain = store.len(Part::Ranked) == 0 && store.len(Part::Lanes) == 0;
+    let aging_ms = if is_plain { 0 } else { store.number(Setting::Aging) };
     let is_final = matches!(pull.delivery, Mode::Final);
-    let order = Order { now_ms: pull.now_ms, aging_ms, is_final };
+    let order = Order { now_ms: pull.now_ms, aging_ms, is_final, is_plain };
     let mut next_receipt = pull.base_receipt;
     let mut bytes = 0usize;
     while (pulled.messages.len() as u64) < count && bytes <= BATCH_BYTES {

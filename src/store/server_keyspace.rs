@@ -93,26 +93,32 @@ impl<'a> ServerKeyspace<'a> {
     }
 
     /// The key of a part, open; None if it is absent and can't or need not be made.
-    #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
+    #[inline]
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn key(&mut self, part: Part) -> Option<&mut Key> {
-        let index = part as usize;
-        if let Opened::NotYet = *self.open[index] {
-            let name = &self.names.parts[index];
-            // A look costs half of what it takes to open a key that may be made.
-            let may_be_absent = self.access == Access::Write && is_seldom_there(part);
-            let is_absent = may_be_absent
-                && !self.names.was_found(part)
-                && Key::open(self.context, name, Access::Read).is_none();
-            let key = if is_absent { None } else { Key::open(self.context, name, self.access) };
-            if let (true, Some(key)) = (may_be_absent, &key) {
-                self.names.note_found(part, key);
-            }
-            self.set(part, key.map_or(Opened::Absent, Opened::Open));
+        if let Opened::NotYet = *self.open[part as usize] {
+            self.look_up(part);
         }
-        match &mut *self.open[index] {
+        match &mut *self.open[part as usize] {
             Opened::Open(key) => Some(key),
             Opened::Absent | Opened::NotYet => None,
         }
+    }
+
+    #[inline(never)]
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn look_up(&mut self, part: Part) {
+        let name = &self.names.parts[part as usize];
+        // A look costs half of what it takes to open a key that may be made.
+        let may_be_absent = self.access == Access::Write && is_seldom_there(part);
+        let is_absent = may_be_absent
+            && !self.names.was_found(part)
+            && Key::open(self.context, name, Access::Read).is_none();
+        let key = if is_absent { None } else { Key::open(self.context, name, self.access) };
+        if let (true, Some(key)) = (may_be_absent, &key) {
+            self.names.note_found(part, key);
+        }
+        self.set(part, key.map_or(Opened::Absent, Opened::Open));
     }
 
     /// The key of a part, open to add something; None if this is for reading only.
