@@ -271,7 +271,7 @@ FAULTS = [
     ("headers are not stored", "src/queue/push.rs",
      "with.map_or([].as_slice(), |with| with.headers.as_slice())",
      "with.map_or([].as_slice(), |_| [].as_slice())", "lib"),
-    ("a body with headers looks like one without", "src/store/record.rs",
+    ("a body with headers looks like one without", "src/store/body.rs",
      "message.note.is_some() || !message.headers.is_empty()", "message.note.is_some()", "lib"),
     ("two headers may have the same name", "src/commands/headers.rs",
      "headers.iter().any(|other| other.name == name)", "false", "lib"),

@@ -12,8 +12,9 @@ use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::ServerString;
 use crate::state;
+use crate::store::body::StoredBody;
 use crate::store::record::{RecordError, decode_op, encode_op};
-use crate::store::records::{Records, StoredBody};
+use crate::store::records::Records;
 use crate::store::server_keyspace::ServerKeyspace;
 
 /// A body as the server holds it.

@@ -4,6 +4,7 @@
 //! have two forms, the server's and, for tests, one in memory. [`check`] reads all keys of a queue and
 //! says what does not fit together.
 
+pub mod body;
 mod check;
 pub mod keys;
 pub mod keyspace;

@@ -3,13 +3,14 @@
 //! The layout is described in docs/storage.md. No rules here, no clock, no server.
 
 use crate::queue::finding::Finding;
-use crate::queue::message::{Body, Header, MAX_PRIORITY, MessageId, NewMessage, Note, Rank};
+use crate::queue::message::{Body, MAX_PRIORITY, MessageId, NewMessage, Note, Rank};
 use crate::queue::name::QueueName;
 use crate::queue::op::Dedup;
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::{Delivery, Duplicate, GroupCounts, Memo, Part, Store, Unreadable};
 use crate::queue::{Corruption, QueueError};
 
+use super::body::{StoredBody, decode_body, encode_body};
 use super::keyspace::Keyspace;
 use super::members::{
     delivery, group_prefix, grouped, grouped_member, inflight_member, message_id, moment, readable,
@@ -18,53 +19,6 @@ use super::{check, record};
 
 /// The records of one queue.
 pub struct Records<K>(pub K);
-
-/// A body that was read: the bytes as they are stored, and what was found in them.
-#[derive(Debug)]
-pub struct StoredBody<B> {
-    bytes: B,
-    id: MessageId,
-    payload_start: usize,
-}
-
-impl<B: AsRef<[u8]>> StoredBody<B> {
-    /// The record of a body; the bytes themselves if they are none.
-    fn read(bytes: B) -> Result<Self, B> {
-        let whole = bytes.as_ref();
-        match record::decode_body(whole) {
-            Ok(body) => {
-                let payload_start = whole.len().saturating_sub(body.payload.len());
-                let id = body.id;
-                Ok(Self { bytes, id, payload_start })
-            }
-            Err(_) => Err(bytes),
-        }
-    }
-}
-
-impl<B: AsRef<[u8]>> Body for StoredBody<B> {
-    fn id(&self) -> MessageId {
-        self.id
-    }
-
-    fn headers(&self) -> Vec<Header<'_>> {
-        if self.payload_start == record::HEAD {
-            return Vec::new();
-        }
-        record::decode_body(self.bytes.as_ref()).map(|body| body.terms.headers).unwrap_or_default()
-    }
-
-    fn note(&self) -> Option<Note> {
-        if self.payload_start == record::HEAD {
-            return None;
-        }
-        record::decode_body(self.bytes.as_ref()).ok()?.terms.note()
-    }
-
-    fn payload(&self) -> &[u8] {
-        self.bytes.as_ref().get(self.payload_start..).unwrap_or_default()
-    }
-}
 
 impl<K: Keyspace> Records<K> {
     /// A record was taken out of the list of a priority.
@@ -105,7 +59,7 @@ impl<K: Keyspace> Store for Records<K> {
     fn push_ready(&mut self, message: &NewMessage<'_>) {
         let priority = message.note.map_or(0, |note| note.priority);
         let list = Part::ready(priority);
-        self.0.push_back(list, &record::encode_body(message));
+        self.0.push_back(list, &encode_body(message));
         if priority > 0 && self.0.len(list) == 1 {
             self.0.add(Part::Lanes, &[priority], priority.into());
         }
@@ -137,7 +91,7 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn first_ready(&mut self, priority: u8) -> Result<Option<MessageId>, Corruption> {
         let Some(bytes) = self.0.front(Part::ready(priority)) else { return Ok(None) };
-        match record::decode_body(bytes.as_ref()) {
+        match decode_body(bytes.as_ref()) {
             Ok(body) => Ok(Some(body.id)),
             Err(_) => Err(Corruption::Ready(priority)),
         }
@@ -151,7 +105,7 @@ impl<K: Keyspace> Store for Records<K> {
         let list = Part::ready(priority);
         let Some(bytes) = self.0.pop_front(list) else { return Ok(None) };
         let (bytes, error) = match StoredBody::read(bytes) {
-            Ok(body) if body.payload_start == record::HEAD || self.require(parts).is_ok() => {
+            Ok(body) if body.says_only_payload() || self.require(parts).is_ok() => {
                 self.close_if_empty(priority);
                 return Ok(Some(body));
             }
@@ -180,17 +134,17 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn add_message(&mut self, message: &NewMessage<'_>) {
-        self.0.put(Part::Messages, &message.id.0, &record::encode_body(message));
+        self.0.put(Part::Messages, &message.id.0, &encode_body(message));
     }
 
     fn put_message(&mut self, body: &Self::Body) {
-        self.0.put_read(Part::Messages, &body.id.0, &body.bytes);
+        self.0.put_read(Part::Messages, &body.id().0, &body.bytes);
     }
 
     fn message(&mut self, id: MessageId) -> Result<Option<Self::Body>, Corruption> {
         let Some(bytes) = self.0.get(Part::Messages, &id.0) else { return Ok(None) };
         match StoredBody::read(bytes) {
-            Ok(body) if body.id == id => Ok(Some(body)),
+            Ok(body) if body.id() == id => Ok(Some(body)),
             _ => Err(Corruption::Message(id)),
         }
     }

@@ -10,8 +10,9 @@ use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId};
 use crate::queue::name::QueueName;
 use crate::queue::settings::{MAX_COUNT, Setting, Settings, parse_integer};
 use crate::queue::store::{Duplicate, GroupCounts, Part};
+use crate::store::body::MAX_SEQUENCE;
 use crate::store::keyspace::Keyspace;
-use crate::store::record::{self, MAX_SEQUENCE};
+use crate::store::record;
 
 /// Tickets stay below this, far from where numbers are not exact any more.
 const TICKETS: u64 = 1 << 52;

@@ -9,8 +9,9 @@ use crate::queue::message::{
 };
 use crate::queue::settings::MAX_DURATION_MS;
 use crate::queue::store::Part;
+use crate::store::body::{MAX_SEQUENCE, decode_body};
 use crate::store::keyspace::Keyspace;
-use crate::store::record::{self, MAX_SEQUENCE};
+use crate::store::record;
 
 /// Ends of visibility, of delays and of windows stay below this: a moment and a length of time.
 pub const DEADLINES: u64 = MAX_TIME_MS + MAX_DURATION_MS;
@@ -221,7 +222,7 @@ impl Found {
 
 /// A message in a list of ready ones, and what its push said; None if it can't be one.
 pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<Note>)> {
-    let body = record::decode_body(bytes).ok()?;
+    let body = decode_body(bytes).ok()?;
     let said = body.terms.note();
     let stands_elsewhere = |said: &Note| said.group.is_some() || said.expires_at_ms.is_some();
     (!said.as_ref().is_some_and(stands_elsewhere)).then_some((body.id, said))
@@ -230,7 +231,7 @@ pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<Note>)> {
 /// The readable bodies of `Messages`.
 fn bodies<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
     let mut messages = BTreeMap::new();
-    keyspace.each_field(Part::Messages, |field, bytes| match record::decode_body(bytes) {
+    keyspace.each_field(Part::Messages, |field, bytes| match decode_body(bytes) {
         Ok(body) if body.id.0 == field => {
             let said = body.terms.note().map(Box::new);
             messages.insert(body.id, Message { said, ..Message::default() });

@@ -20,11 +20,10 @@ use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
 use crate::queue::store::{Duplicate, GroupCounts, Part};
 use crate::queue::{Effects, Outcome};
+use crate::store::body::{decode_body, encode_body};
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::{Database, MemoryKeyspace};
-use crate::store::record::{
-    decode_body, decode_note, encode_body, encode_duplicate, encode_group, encode_note,
-};
+use crate::store::record::{decode_note, encode_duplicate, encode_group, encode_note};
 use crate::store::records::Records;
 
 const NOW_MS: u64 = 1_800_000_000_000;
