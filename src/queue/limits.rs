@@ -5,19 +5,13 @@ use super::settings::{Setting, Settings};
 use super::store::{Memo, Part, Store};
 use super::{Effects, QueueError, group};
 
-/// Requires the parts in which messages wait that have no group.
-pub(super) fn require_ungrouped<S: Store>(store: &mut S) -> Result<(), QueueError> {
-    store.require(&[Part::Ready, Part::Lanes, Part::Ranked])?;
+/// Requires the parts in which messages wait.
+pub fn require_waiting<S: Store>(store: &mut S) -> Result<(), QueueError> {
+    store.require(&[Part::Ready, Part::Lanes, Part::Ranked, Part::Grouped])?;
     for priority in store.lanes() {
         store.require(&[Part::ready(priority)])?;
     }
     Ok(())
-}
-
-/// Requires the parts in which messages wait.
-pub fn require_waiting<S: Store>(store: &mut S) -> Result<(), QueueError> {
-    store.require(&[Part::Grouped])?;
-    require_ungrouped(store)
 }
 
 /// Requires the parts in which messages are.

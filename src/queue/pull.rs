@@ -74,8 +74,14 @@ pub(super) fn pull<S: Store>(
     effects: &mut Effects,
     pull: &Pull<'_>,
 ) -> Result<Pulled<S::Body>, QueueError> {
-    limits::require_ungrouped(store)?;
+    store.require(&[Part::Ready, Part::Lanes, Part::Ranked])?;
     store.require(&[Part::Messages, Part::Inflight, Part::Turns, Part::Config])?;
+    if store.len(Part::Lanes) > 0
+        && let Some(priority) = store.top_lane()
+    {
+        // A batch ends before the list of a lower priority that can't be used.
+        store.require(&[Part::ready(priority)])?;
+    }
     if pull.sweep.limit > 0 {
         store.require(Part::BEHIND_READY)?;
     }
