@@ -66,7 +66,7 @@ fn open<S: Store>(store: &S, settings: &Settings, moment: Moment) -> Option<S> {
         return None;
     }
     let mut grave = store.other(&name);
-    let parts = [Part::Messages, Part::Notes, Part::Retried, Part::Ranked, Part::Dead];
-    grave.require(&parts).ok()?;
+    grave.require(&[Part::Messages, Part::Notes, Part::Retried]).ok()?;
+    grave.require(&[Part::Ranked, Part::Lanes, Part::Dead]).ok()?;
     Some(grave)
 }

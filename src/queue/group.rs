@@ -11,7 +11,7 @@ use super::settings::Setting;
 use super::store::{GroupCounts, Part, Store};
 
 /// The keys of groups.
-pub(super) const PARTS: [Part; 3] = [Part::Grouped, Part::Groups, Part::Turns];
+pub(super) const PARTS: [Part; 4] = [Part::Grouped, Part::Groups, Part::Turns, Part::Lanes];
 
 /// The name of the group of all messages without a group.
 const UNGROUPED: &[u8] = b"";
@@ -106,7 +106,7 @@ pub(super) fn whose_turn<S: Store>(store: &mut S, effects: &mut Effects) -> Turn
 
 /// A message without a group was delivered: if there are groups, it is their turn.
 pub(super) fn pass_turn<S: Store>(store: &mut S) {
-    if store.len(Part::Turns) > 0 {
+    if store.len(Part::Lanes) > 0 && store.len(Part::Turns) > 0 {
         store.remove_turn(UNGROUPED);
         if store.len(Part::Turns) > 0 {
             stand_last(store, UNGROUPED);
@@ -184,8 +184,10 @@ fn settle<S: Store>(
     let is_servable = can_be_served(counts, limit(store));
     match (is_servable, stands) {
         (true, false) => stand_last(store, group),
-        // Somebody removed the line.
-        (true, true) if store.len(Part::Turns) == 0 => stand_last(store, group),
+        // Somebody removed the line, or that there is one.
+        (true, true) if store.len(Part::Turns) == 0 || store.len(Part::Lanes) == 0 => {
+            stand_last(store, group);
+        }
         (false, true) => store.remove_turn(group),
         _ => {}
     }

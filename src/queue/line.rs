@@ -48,7 +48,7 @@ pub(super) struct Order {
     pub aging_ms: u64,
     /// The message is handed out for good.
     pub is_final: bool,
-    /// There is nothing in `Ranked` and in `Lanes`.
+    /// There is nothing in `Lanes`.
     pub is_plain: bool,
 }
 
@@ -58,6 +58,9 @@ pub(super) fn take_next<S: Store>(
     effects: &mut Effects,
     order: Order,
 ) -> Result<Next<S::Body>, QueueError> {
+    if order.is_plain {
+        return take_ready(store, 0);
+    }
     match group::whose_turn(store, effects) {
         Turn::Ungrouped => take_ungrouped(store, order),
         Turn::Group(name, sequence, id) => take_grouped(store, (&name, sequence, id), order),
@@ -148,9 +151,6 @@ fn first_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Option<Head>
         && let Some(oldest) = oldest_head(store, order)?
     {
         return Ok(Some(oldest));
-    }
-    if order.is_plain {
-        return Ok((store.len(Part::Ready) > 0).then_some(Head::Ready(0)));
     }
     let top = store.top_lane();
     let ranked = match store.len(Part::Ranked) {

@@ -87,7 +87,7 @@ pub fn peek<S: Store>(
 
 /// How many messages wait with each priority, the highest first; none if there are no priorities.
 pub fn priorities<S: Store>(store: &mut S) -> Vec<(u8, u64)> {
-    if store.len(Part::Ranked) == 0 && store.len(Part::Lanes) == 0 {
+    if store.len(Part::Lanes) == 0 {
         return Vec::new();
     }
     let mut counts: Vec<(u8, u64)> = Vec::new();

@@ -15,7 +15,7 @@ pub(super) fn require<S: Store>(store: &mut S, note: &Note) -> Result<(), QueueE
         store.require(&group::PARTS)?;
         store.require(&[Part::Config])?;
     } else {
-        store.require(&[Part::Ranked])?;
+        store.require(&[Part::Ranked, Part::Lanes])?;
     }
     if note.retry_count > 0 {
         store.require(&[Part::Retried])?;
@@ -38,7 +38,7 @@ pub(super) fn require_to_forget<S: Store>(store: &mut S, note: &Note) -> Result<
         store.require(&[Part::Dedup, Part::Deduped])?;
     }
     if note.active_group().is_some() {
-        store.require(&[Part::Groups, Part::Turns, Part::Config])?;
+        store.require(&[Part::Groups, Part::Turns, Part::Lanes, Part::Config])?;
     }
     Ok(())
 }

@@ -74,13 +74,11 @@ pub(super) fn pull<S: Store>(
     effects: &mut Effects,
     pull: &Pull<'_>,
 ) -> Result<Pulled<S::Body>, QueueError> {
-    store.require(&[Part::Ready, Part::Lanes, Part::Ranked])?;
-    store.require(&[Part::Messages, Part::Inflight, Part::Turns, Part::Config])?;
-    if store.len(Part::Lanes) > 0
-        && let Some(priority) = store.top_lane()
-    {
+    store.require(&[Part::Ready, Part::Lanes, Part::Messages, Part::Inflight, Part::Config])?;
+    if store.len(Part::Lanes) > 0 {
+        store.require(&[Part::Ranked, Part::Turns])?;
         // A batch ends before the list of a lower priority that can't be used.
-        store.require(&[Part::ready(priority)])?;
+        store.top_lane().map_or(Ok(()), |priority| store.require(&[Part::ready(priority)]))?;
     }
     if pull.sweep.limit > 0 {
         store.require(Part::BEHIND_READY)?;
@@ -113,7 +111,7 @@ fn deliver<S: Store>(
         effects.next_due.add(opening_ms);
     }
     let count = allowed.min(pull.count.into());
-    let is_plain = store.len(Part::Ranked) == 0 && store.len(Part::Lanes) == 0;
+    let is_plain = store.len(Part::Lanes) == 0;
     let aging_ms = if is_plain { 0 } else { store.number(Setting::Aging) };
     let is_final = matches!(pull.delivery, Mode::Final);
     let order = Order { now_ms: pull.now_ms, aging_ms, is_final, is_plain };

@@ -37,7 +37,9 @@ pub enum Part {
     Ready8,
     /// For priority 9.
     Ready9,
-    /// Sorted set: the priorities whose list is not empty, but for 0.
+    /// Sorted set: where messages wait besides `Ready`. The priorities whose list is not empty, and a
+    /// mark each if there is something in `Ranked` and in `Turns`. While it is empty, a pull looks
+    /// nowhere else.
     Lanes,
     /// Sorted set: every other waiting message, by rank.
     Ranked,
@@ -105,8 +107,8 @@ impl Part {
     /// The lists of ready messages, by priority.
     pub const READY: &[Self] = Self::ALL.split_at(10).0;
 
-    /// All parts but those lists and `Lanes`.
-    pub const BEHIND_READY: &[Self] = Self::ALL.split_at(11).1;
+    /// All parts but those lists.
+    pub const BEHIND_READY: &[Self] = Self::ALL.split_at(10).1;
 
     /// The list of the ready messages of a priority.
     pub fn ready(priority: u8) -> Self {

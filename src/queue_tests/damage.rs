@@ -154,6 +154,18 @@ fn a_group_whose_line_was_removed_stands_there_again_with_its_next_message() {
 }
 
 #[test]
+fn lanes_that_were_removed_are_entered_again_with_the_next_message_there() {
+    for asked in [Asked::priority(3), Asked::to_live(1_000), Asked::group("a")] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let first = server.add(&orders, &asked);
+        server.store(&orders).clear(Part::Lanes);
+        assert_eq!(server.pull(&orders, 10), None, "{asked:?}");
+        server.add(&orders, &asked);
+        assert_eq!(server.pull(&orders, 10).unwrap().id, first, "{asked:?}");
+    }
+}
+
+#[test]
 fn moments_out_of_range_do_no_harm() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let mut store = server.store(&orders);

@@ -17,14 +17,43 @@ use super::members::{
 };
 use super::{check, record};
 
+/// The one byte of a member of `Lanes`: a priority from 1 on, or one of the marks below.
+#[derive(Debug, Clone, Copy)]
+struct Mark(u8);
+
+impl Mark {
+    const RANKED: Self = Self(0);
+    const TURNS: Self = Self(0xff);
+
+    /// That of a priority is the priority: the highest one is the last member.
+    fn score(self) -> f64 {
+        if (1..=MAX_PRIORITY).contains(&self.0) { self.0.into() } else { 0.0 }
+    }
+}
+
 /// The records of one queue.
 pub struct Records<K>(pub K);
 
 impl<K: Keyspace> Records<K> {
+    /// Something was added to a part that has this mark in `Lanes`.
+    fn open_lane(&mut self, part: Part, mark: Mark) {
+        // Somebody may have removed the marks.
+        if self.0.len(part) == 1 || self.0.len(Part::Lanes) == 0 {
+            self.0.add(Part::Lanes, &[mark.0], mark.score());
+        }
+    }
+
+    /// Something was taken out of a part that has this mark in `Lanes`.
+    fn close_lane(&mut self, part: Part, mark: Mark) {
+        if self.0.len(part) == 0 {
+            self.0.remove(Part::Lanes, &[mark.0]);
+        }
+    }
+
     /// A record was taken out of the list of a priority.
-    fn close_if_empty(&mut self, priority: u8) {
-        if priority > 0 && self.0.len(Part::ready(priority)) == 0 {
-            self.0.remove(Part::Lanes, &[priority]);
+    fn close_list(&mut self, priority: u8) {
+        if priority > 0 {
+            self.close_lane(Part::ready(priority), Mark(priority));
         }
     }
 }
@@ -60,8 +89,8 @@ impl<K: Keyspace> Store for Records<K> {
         let priority = message.note.map_or(0, |note| note.priority);
         let list = Part::ready(priority);
         self.0.push_back(list, &encode_body(message));
-        if priority > 0 && self.0.len(list) == 1 {
-            self.0.add(Part::Lanes, &[priority], priority.into());
+        if priority > 0 {
+            self.open_lane(list, Mark(priority));
         }
     }
 
@@ -78,15 +107,13 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn top_lane(&mut self) -> Option<u8> {
-        if let Some((_, score)) = self.0.last(Part::Lanes) {
-            let priority = score as u8;
-            if self.0.len(Part::ready(priority)) > 0 {
-                return Some(priority);
-            }
-            // Somebody removed that list.
-            return (0..=MAX_PRIORITY).rev().find(|lower| self.0.len(Part::ready(*lower)) > 0);
+        let highest = self.0.last(Part::Lanes).map_or(0, |(_, score)| score as u8);
+        let highest = highest.min(MAX_PRIORITY);
+        if self.0.len(Part::ready(highest)) > 0 {
+            return Some(highest);
         }
-        (self.0.len(Part::Ready) > 0).then_some(0)
+        // Somebody may have removed that list.
+        (0..highest).rev().find(|lower| self.0.len(Part::ready(*lower)) > 0)
     }
 
     fn first_ready(&mut self, priority: u8) -> Result<Option<MessageId>, Corruption> {
@@ -106,7 +133,7 @@ impl<K: Keyspace> Store for Records<K> {
         let Some(bytes) = self.0.pop_front(list) else { return Ok(None) };
         let (bytes, error) = match StoredBody::read(bytes) {
             Ok(body) if body.says_only_payload() || self.require(parts).is_ok() => {
-                self.close_if_empty(priority);
+                self.close_list(priority);
                 return Ok(Some(body));
             }
             Ok(body) => (body.bytes, QueueError::WrongType),
@@ -119,7 +146,7 @@ impl<K: Keyspace> Store for Records<K> {
     fn set_ready_aside(&mut self, priority: u8) {
         if let Some(bytes) = self.0.pop_front(Part::ready(priority)) {
             self.0.push_back(Part::Damaged, bytes.as_ref());
-            self.close_if_empty(priority);
+            self.close_list(priority);
         }
     }
 
@@ -130,7 +157,7 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn remove_ready(&mut self, priority: u8, body: &Self::Body) {
         self.0.take(Part::ready(priority), &body.bytes);
-        self.close_if_empty(priority);
+        self.close_list(priority);
     }
 
     fn add_message(&mut self, message: &NewMessage<'_>) {
@@ -194,10 +221,15 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn add_ranked(&mut self, id: MessageId, rank: Rank) {
         self.0.add(Part::Ranked, &id.0, rank.0 as f64);
+        self.open_lane(Part::Ranked, Mark::RANKED);
     }
 
     fn remove_ranked(&mut self, id: MessageId) -> bool {
-        self.0.remove(Part::Ranked, &id.0)
+        let was_there = self.0.remove(Part::Ranked, &id.0);
+        if was_there {
+            self.close_lane(Part::Ranked, Mark::RANKED);
+        }
+        was_there
     }
 
     fn is_ranked(&mut self, id: MessageId) -> bool {
@@ -337,10 +369,12 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn put_turn(&mut self, group: &[u8], ticket: u64) {
         self.0.add(Part::Turns, group, ticket as f64);
+        self.open_lane(Part::Turns, Mark::TURNS);
     }
 
     fn remove_turn(&mut self, group: &[u8]) {
         self.0.remove(Part::Turns, group);
+        self.close_lane(Part::Turns, Mark::TURNS);
     }
 
     fn first_turn(&mut self) -> Option<Vec<u8>> {
@@ -392,6 +426,9 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn set_member_aside(&mut self, part: Part, member: &Unreadable) {
         self.0.remove(part, &member.0);
+        if part == Part::Ranked {
+            self.close_lane(part, Mark::RANKED);
+        }
         self.0.push_back(Part::Damaged, &member.0);
     }
 

@@ -124,7 +124,11 @@ const ROWS: [Row; 22] = [
         &[("body_without_place", 1)],
         0,
     ),
-    (|client, _| put(client, &[b"DEL", b"ranked"]), &[("body_without_place", 4)], 0),
+    (
+        |client, _| put(client, &[b"DEL", b"ranked"]),
+        &[("body_without_place", 4), ("wrong_lane", 1)],
+        0,
+    ),
     (
         |client, _| put(client, &[b"DEL", b"inflight"]),
         &[
@@ -169,7 +173,7 @@ const ROWS: [Row; 22] = [
         &[("wrong_place", 1), ("wrong_lane", 2)],
         0,
     ),
-    (|client, _| put(client, &[b"DEL", b"lanes"]), &[("wrong_lane", 1)], 0),
+    (|client, _| put(client, &[b"DEL", b"lanes"]), &[("wrong_lane", 3)], 0),
     (|client, _| put(client, &[b"DEL", b"retried"]), &[("wrong_retried", 1)], 0),
     (|client, _| put(client, &[b"DEL", b"expiring"]), &[("wrong_expiring", 1)], 0),
     (

@@ -175,7 +175,7 @@ fn a_waiting_client_is_told_when_a_key_gets_a_wrong_type() {
     server.damaged_on_purpose();
     let mut client = server.client();
     let mut waiting = server.waiting("MQ.PULL orders BLOCK 0");
-    client.ask("SET mq:{orders}:ranked wrong");
+    client.ask("SET mq:{orders}:inflight wrong");
     // The push itself doesn't need that key, the pull does.
     client.reply_to("MQ.PUSH orders x").expect("an id");
     let error = waiting.reply().expect_err("an error");

@@ -230,11 +230,29 @@ fn hold(plan: &mut Plan, id: MessageId, key: &[u8]) {
     plan.change(Change::Put(Part::Dedup, key.to_vec(), bytes));
 }
 
-/// `Lanes`, as long as nothing is taken out of the lists.
+/// `Lanes`.
 pub fn lanes<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) {
-    let priorities = (1..=MAX_PRIORITY).filter(|priority| keyspace.len(Part::ready(*priority)) > 0);
-    let expected = priorities.map(|priority| (vec![priority], priority.into())).collect();
+    let expected = marks(keyspace);
     compare(keyspace, plan, Part::Lanes, Finding::WrongLane, expected);
+}
+
+/// Makes `Lanes` fit what a repair left.
+pub fn repair_lanes<K: Keyspace>(keyspace: &mut K) {
+    let mut plan = Plan::default();
+    lanes(keyspace, &mut plan);
+    for change in &plan.changes {
+        change.make(keyspace);
+    }
+}
+
+/// The members of `Lanes` and their scores: each list that is not empty by its priority, and a byte
+/// each for `Ranked` and `Turns`.
+fn marks<K: Keyspace>(keyspace: &mut K) -> BTreeMap<Vec<u8>, f64> {
+    let lists =
+        (1..=MAX_PRIORITY).map(|priority| (Part::ready(priority), priority, priority.into()));
+    let others = [(Part::Ranked, 0, 0.0), (Part::Turns, 0xff, 0.0)];
+    let there = lists.chain(others).filter(|(part, ..)| keyspace.len(*part) > 0);
+    there.map(|(_, mark, score)| (vec![mark], score)).collect()
 }
 
 /// True if a message is there that names this key.

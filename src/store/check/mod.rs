@@ -33,6 +33,9 @@ pub fn repair<K: Keyspace>(keyspace: &mut K) -> Vec<(Finding, u64)> {
     if plan.ready {
         rewrite_ready(keyspace, &found);
     }
+    if !plan.findings.is_empty() {
+        indexes::repair_lanes(keyspace);
+    }
     plan.findings.into_iter().collect()
 }
 
@@ -153,12 +156,5 @@ fn rewrite_ready<K: Keyspace>(keyspace: &mut K, found: &read::Found) {
     }
     for (home, bytes) in moved {
         keyspace.push_back(home, &bytes);
-    }
-    for priority in 1..=MAX_PRIORITY {
-        if keyspace.len(Part::ready(priority)) > 0 {
-            keyspace.add(Part::Lanes, &[priority], priority.into());
-        } else {
-            keyspace.remove(Part::Lanes, &[priority]);
-        }
     }
 }

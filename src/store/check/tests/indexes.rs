@@ -44,7 +44,7 @@ fn damaged_indexes_are_found_and_repaired() {
             },
             &[(WrongLane, 4)],
         ),
-        ("all lanes lost", |k| k.unlink(Part::Lanes), &[(WrongLane, 9)]),
+        ("all lanes lost", |k| k.unlink(Part::Lanes), &[(WrongLane, 11)]),
         ("all deaths lost", |k| k.unlink(Part::Dead), &[(WrongDead, 2)]),
         ("wrong counts", |k| put_group(k, b"g", [1, 0, 0, 9]), &[(WrongGroup, 1)]),
         ("a number in use", |k| put_group(k, b"g", [2, 1, 0, 2]), &[(WrongGroup, 1)]),
@@ -68,7 +68,7 @@ fn damaged_indexes_are_found_and_repaired() {
             },
             &[(WrongTurn, 2)],
         ),
-        ("all turns lost", |k| k.unlink(Part::Turns), &[(WrongTurn, 1)]),
+        ("all turns lost", |k| k.unlink(Part::Turns), &[(WrongLane, 1), (WrongTurn, 1)]),
         ("garbage for a key", |k| k.put(Part::Dedup, b"window", b"x"), &[(WrongDedup, 2)]),
         ("a key that can't be", |k| put_duplicate(k, b"", PLAIN, None), &[(WrongDedup, 1)]),
         (
