@@ -233,7 +233,7 @@ FAULTS = [
     ("another GROUPINFLIGHT holds for new messages only", "src/queue/configure.rs",
      "        group::settle_all(store, effects);\n", "", "lib"),
     ("a line that somebody removed is never seen again", "src/queue/group.rs",
-     "        (true, true) if store.len(Part::Turns) == 0 => stand_last(store, group),\n", "", "lib"),
+     "(true, true) if store.len(Part::Turns) == 0 || store.len(Part::Lanes) == 0 =>", "(true, true) if false =>", "lib"),
     ("messages in the lists of priorities get no turn", "src/queue/group.rs",
      "store.top_lane().is_some() ||", "store.len(Part::Ready) > 0 ||", "lib"),
     ("a group that is free again wakes nobody", "src/queue/group.rs",
