@@ -131,9 +131,8 @@ impl<'a> ServerKeyspace<'a> {
         }
         self.key(part)
     }
-}
 
-impl ServerKeyspace<'_> {
+    /// Keeps what was found of a part, and closes what was open of it.
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn set(&mut self, part: Part, opened: Opened) {
         let is_open = matches!(opened, Opened::Open(_));
