@@ -133,18 +133,19 @@ struct Known {
     perhaps_acknowledged: BTreeSet<String>,
 }
 
-/// Pushes, pulls, gives back and acknowledges until the server is gone.
+/// Pushes, pulls, gives back and acknowledges until the server is gone. More is pushed than pulled, so
+/// that something waits in the end.
 fn work(mut client: Client, stop: &AtomicBool, seed: u64) -> Known {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut known = Known::default();
     while !stop.load(Ordering::Relaxed) {
-        for _ in 0..random.usize(1..4) {
+        for _ in 0..random.usize(2..5) {
             match client.reply(&["MQ.PUSH", "orders", "payload"]) {
                 Ok(id) => known.pushed.insert(text_of(&id)),
                 Err(_) => return known,
             };
         }
-        let Ok(pulled) = client.reply_to("MQ.PULL orders COUNT 3 VISIBILITY 20") else {
+        let Ok(pulled) = client.reply_to("MQ.PULL orders COUNT 2 VISIBILITY 20") else {
             return known;
         };
         for message in items(&pulled).iter().map(Message::from) {
