@@ -126,7 +126,6 @@ pub(super) fn end_delivery<S: Store>(
 ) {
     let Delivery { id, receipt } = delivery;
     store.remove_inflight(delivery);
-    effects.changed = true;
     effects.delivery_ended = true;
     let mut note = match store.note(id) {
         Ok(note) => note.unwrap_or_default(),

@@ -69,6 +69,17 @@ fn a_message_of_a_group_goes_to_the_end_of_its_group() {
 }
 
 #[test]
+fn messages_of_a_group_go_back_in_the_order_of_their_deaths() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let first = kill(&mut server, &orders, &Asked::group("a"));
+    server.now_ms += 1;
+    let second = kill(&mut server, &orders, &Asked::group("a"));
+    assert_eq!(server.redrive(&dead, 2, None), 2);
+    server.configure(&orders, Setting::GroupInflight, Some("5"));
+    assert_eq!(server.pull_all(&orders, 100), [first, second]);
+}
+
+#[test]
 fn the_oldest_death_goes_first_and_count_bounds_what_is_looked_at() {
     let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
     let early = server.push(&orders, b"x", 0);
