@@ -6,14 +6,15 @@ export MQ_SERVERS ?= $(TARGET)/servers
 # The servers of `make test-matrix`; empty: all of them.
 SERVERS ?=
 BENCH_SERVERS := redis-7.0 redis-8.6
+DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := cargo build --release --locked
 SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh) .ci/run
 PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py)
 
-.PHONY: help build run test test-matrix lint fmt bench docker-up docker-down mutants clean
+.PHONY: help build run test test-matrix lint deny deny-advisories fmt bench docker-up docker-down mutants clean
 
 help:
-	@awk -F': .*## |: ## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F': .*## |: ## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the module, target/release/libmq.so
 	@scripts/install-needs.sh build
@@ -41,6 +42,14 @@ lint: ## format, clippy, shell and Python scripts
 	cargo clippy --all-targets --locked -- -D warnings
 	shellcheck -x $(SHELL_SCRIPTS)
 	python3 -c 'import sys; [compile(open(path).read(), path, "exec") for path in sys.argv[1:]]' $(PYTHON_SCRIPTS)
+
+deny: ## licences, bans and sources of the dependencies
+	@scripts/install-needs.sh build
+	$(DENY) check licenses bans sources
+
+deny-advisories: ## known faults of the dependencies; fetches the RustSec database, and fails where it can't
+	@scripts/install-needs.sh build git
+	$(DENY) check advisories
 
 fmt: ## formats the Rust code
 	cargo fmt
