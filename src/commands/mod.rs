@@ -85,6 +85,7 @@ const ALL: &[Known] = &[
 
 /// Registers all commands. False if the server refuses one.
 pub fn register(context: Context<'_>) -> bool {
+    context.add_acl_category();
     ALL.iter().all(|known| (known.register)(context))
 }
 

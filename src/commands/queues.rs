@@ -75,11 +75,13 @@ impl Later for Queues {
 
 fn reply(context: Context<'_>, pattern: Option<&[u8]>) {
     let entries = state::with(|state| state.index.borrow().entries(context.selected_db()));
+    let user = context.user();
     let names: Vec<_> = entries
         .into_iter()
         .filter(|entry| {
             let name = entry.queue().as_bytes();
             pattern.is_none_or(|pattern| glob::matches(pattern, name))
+                && user.as_ref().is_none_or(|user| user.may_name(name))
                 && state::exists(context, entry)
                 && state::may_show(context, entry)
         })

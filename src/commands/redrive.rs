@@ -60,10 +60,11 @@ fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comma
 /// The queues to which dead letters go back are no arguments: the server has not looked whether the
 /// user may write them.
 fn check_permissions(context: Context<'_>, entry: &Entry, count: u32) -> Result<(), CommandError> {
+    let user = context.user();
     for target in targets(&mut open(context, entry, Access::Read), count)? {
-        match context.may_add_to(target.as_bytes()) {
-            Some(true) => {}
-            Some(false) => return Err(CommandError::NoPermission),
+        match &user {
+            Some(user) if user.may_add_to(target.as_bytes()) => {}
+            Some(_) => return Err(CommandError::NoPermission),
             None => return Err(CommandError::UnknownPermission),
         }
     }

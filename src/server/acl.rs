@@ -1,4 +1,4 @@
-//! Permissions of the user whose command runs.
+//! Permissions of the user whose command runs, and the category of the module's commands.
 
 use std::ffi::c_int;
 
@@ -8,22 +8,53 @@ use super::context::Context;
 use super::string::ServerString;
 use super::{api, has};
 
+/// A user; null if there is none of that name any more, who may do nothing.
+pub struct User(*mut raw::RedisModuleUser);
+
 impl Context<'_> {
-    /// True if the user whose command runs may add to this key; None if this server can't tell: before
-    /// 7.0.
-    pub fn may_add_to(self, key: &[u8]) -> Option<bool> {
+    /// The user whose command runs; None if this server can't tell what users may: before 7.0.
+    pub fn user(self) -> Option<User> {
         if !has!(RedisModule_ACLCheckKeyPermissions) || !has!(RedisModule_GetCurrentUserName) {
             return None;
         }
         let name = ServerString::from_raw(api!(RedisModule_GetCurrentUserName(self.raw)))?;
-        let user = api!(RedisModule_GetModuleUserFromUserName(name.as_ptr()));
-        if user.is_null() {
-            return Some(false);
+        Some(User(api!(RedisModule_GetModuleUserFromUserName(name.as_ptr()))))
+    }
+
+    /// Makes the category `@mq`, where a module can have its own: Redis 7.4, Valkey.
+    pub fn add_acl_category(self) {
+        if has!(RedisModule_AddACLCategory) {
+            // It is refused when the module is loaded anew: the server has kept the category.
+            api!(RedisModule_AddACLCategory(self.raw, c"mq".as_ptr()));
+        }
+    }
+}
+
+impl User {
+    /// True if the user may add to this key.
+    pub fn may_add_to(&self, key: &[u8]) -> bool {
+        self.may(key, raw::REDISMODULE_CMD_KEY_INSERT)
+    }
+
+    /// True if the user may do anything with this key, reading or writing.
+    pub fn may_name(&self, key: &[u8]) -> bool {
+        self.may(key, 0)
+    }
+
+    fn may(&self, key: &[u8], flags: u32) -> bool {
+        if self.0.is_null() {
+            return false;
         }
         let key = ServerString::new(key);
-        let flags = raw::REDISMODULE_CMD_KEY_INSERT as c_int;
-        let checked = api!(RedisModule_ACLCheckKeyPermissions(user, key.as_ptr(), flags));
-        api!(RedisModule_FreeModuleUser(user));
-        Some(checked == raw::REDISMODULE_OK as c_int)
+        api!(RedisModule_ACLCheckKeyPermissions(self.0, key.as_ptr(), flags as c_int))
+            == raw::REDISMODULE_OK as c_int
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            api!(RedisModule_FreeModuleUser(self.0));
+        }
     }
 }

@@ -285,6 +285,10 @@ fn categorize(context: Context<'_>, name: &CString, spec: &Spec) -> bool {
     if spec.blocking {
         categories.push("blocking");
     }
+    // What no client needs is not for those who get all commands of the module.
+    if has!(RedisModule_AddACLCategory) && !categories.contains(&"admin") {
+        categories.push("mq");
+    }
     if !categories.contains(&"fast") {
         categories.push("slow");
     }

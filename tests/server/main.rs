@@ -16,6 +16,7 @@
 
 mod acknowledge;
 mod acl;
+mod acl_roles;
 mod apply;
 mod arguments;
 mod backoff;

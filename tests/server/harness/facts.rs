@@ -91,6 +91,11 @@ impl Facts {
         self.brand == Brand::Valkey || self.version >= (7, 2)
     }
 
+    /// A category of a module's own: Redis 7.4 and later, and Valkey.
+    pub fn modules_have_their_own_acl_categories(&self) -> bool {
+        self.brand == Brand::Valkey || self.version >= (7, 4)
+    }
+
     /// What a module replicates outside a transaction comes wrapped in MULTI and EXEC.
     pub fn wraps_module_replication(&self) -> bool {
         !self.descends_from_redis_7()
