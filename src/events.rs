@@ -3,6 +3,7 @@
 use crate::index::UNKNOWN;
 use crate::server::context::Context;
 use crate::server::event::{Event, Listen};
+use crate::server::info;
 use crate::store::keys;
 use crate::{disconnect, scan, state, timer};
 
@@ -21,6 +22,7 @@ impl Listen for Listener {
                 timer::disarm(context, state);
             }),
             Event::Swapped(first, second) => swapped(context, first, second),
+            Event::Configured => look_at_eviction(context),
             Event::Disconnected(client) => disconnect::client_gone(context, client),
             Event::Flushed(_) => state::with(|state| {
                 state.index.borrow_mut().doubt_all();
@@ -42,6 +44,18 @@ impl Listen for Listener {
             // Something may be ready or due now.
             state.mark(context, &entry);
         });
+    }
+}
+
+/// Tells the log when the server comes to be set so that it may delete queues.
+pub fn look_at_eviction(context: Context<'_>) {
+    let evicts = info::evicts_any_key();
+    let evicted_before = state::with(|state| state.evicts_any_key.replace(evicts));
+    if evicts && !evicted_before {
+        context.warn(
+            "maxmemory-policy lets the server delete queues when maxmemory is reached: \
+             set it to noeviction, or to a policy that begins with volatile-",
+        );
     }
 }
 

@@ -65,6 +65,7 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
             state.is_active.set(context.is_active_master());
             state.hears_of_keys.set(hears_of_keys);
         });
+        events::look_at_eviction(context);
         scan::begin(context);
     }
     is_loaded

@@ -46,6 +46,8 @@ pub struct State {
     pub is_cluster: Cell<bool>,
     /// In cluster mode: keys of a slot that only arrives look like others; see [`may_show`].
     pub shows_stable_slots_only: Cell<bool>,
+    /// The server may delete queues when it is full, as far as was known last.
+    pub evicts_any_key: Cell<bool>,
     /// Counted over all queues, and what concerns none.
     pub totals: Cell<Totals>,
     last_receipt: Cell<Receipt>,
@@ -89,6 +91,7 @@ impl State {
             hears_of_keys: Cell::new(true),
             is_cluster: Cell::new(false),
             shows_stable_slots_only: Cell::new(false),
+            evicts_any_key: Cell::new(false),
             totals: Cell::default(),
             last_receipt: Cell::new(Receipt::NONE),
             last_warning: Cell::new(None),

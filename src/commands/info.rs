@@ -11,7 +11,7 @@ use crate::queue::{Counts, limits, look};
 use crate::reply::{self, CommandError};
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
-use crate::server::info::Inform;
+use crate::server::info::{self, Inform};
 use crate::server::key::Access;
 use crate::server::string::Argument;
 use crate::state;
@@ -137,7 +137,9 @@ fn counters(counts: &Counts) -> [(&'static CStr, u64); 13] {
 pub struct Section;
 
 impl Inform for Section {
-    fn fields() -> Vec<(&'static CStr, u64)> {
+    fn fields(has_crashed: bool) -> Vec<(&'static CStr, u64)> {
+        let known = state::with(|state| state.evicts_any_key.get());
+        let evicts = if has_crashed { known } else { info::evicts_any_key() };
         state::with(|state| {
             let totals = state.totals.get();
             let counts = totals.counts;
@@ -151,6 +153,7 @@ impl Inform for Section {
                 (c"apply_errors", totals.apply_errors),
                 (c"sweep_errors", totals.sweep_errors),
                 (c"scan_in_progress", u64::from(state.scan.borrow().is_some())),
+                (c"eviction_may_delete_messages", evicts.into()),
             ]);
             fields
         })

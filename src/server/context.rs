@@ -7,7 +7,7 @@ use std::ptr;
 use redis_module::raw;
 
 use super::string::ServerString;
-use super::{api, has};
+use super::{api, has, info};
 
 /// A callback's context; valid while the callback runs, and so not to be kept.
 #[derive(Clone, Copy)]
@@ -143,17 +143,9 @@ impl Context<'_> {
 
     /// Valkey's version: major, minor, patch. None on Redis.
     pub fn valkey_version(self) -> Option<[u32; 3]> {
-        let server = api!(RedisModule_GetServerInfo(self.raw, c"server".as_ptr()));
-        let text = api!(RedisModule_ServerInfoGetFieldC(server, c"valkey_version".as_ptr()));
-        let mut version = None;
-        if !text.is_null() {
-            // SAFETY: a text of the server's, which lives as long as `server`.
-            let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-            let mut numbers = text.split('.').map(|number| number.parse().unwrap_or(0));
-            version = Some([(); 3].map(|()| numbers.next().unwrap_or(0)));
-        }
-        api!(RedisModule_FreeServerInfo(self.raw, server));
-        version
+        let version = info::field(c"server", c"valkey_version")?;
+        let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+        Some([(); 3].map(|()| numbers.next().unwrap_or(0)))
     }
 
     /// Tells Valkey 9 and later that the module goes along with atomic slot migration: keys and ops

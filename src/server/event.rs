@@ -23,6 +23,8 @@ pub enum Event {
     Flushed(i32),
     /// The client with that id is gone. Redis 6.x never says so.
     Disconnected(u64),
+    /// CONFIG SET changed something. Redis 6.x never says so.
+    Configured,
 }
 
 /// What is to be done about events.
@@ -43,9 +45,10 @@ pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
         raw::REDISMODULE_EVENT_FLUSHDB,
     ];
     // Before 7.0 the server selects database 0 for each client that comes or goes, if only somebody
-    // listens: it crashes, or as a replica writes to the wrong database.
-    let of_clients = context.is_7_or_later().then_some(raw::REDISMODULE_EVENT_CLIENT_CHANGE);
-    events.into_iter().chain(of_clients).all(|id| {
+    // listens: it crashes, or as a replica writes to the wrong database. It has no event of settings.
+    let since_7 = [raw::REDISMODULE_EVENT_CLIENT_CHANGE, raw::REDISMODULE_EVENT_CONFIG];
+    let since_7 = since_7.into_iter().filter(|_| context.is_7_or_later());
+    events.into_iter().chain(since_7).all(|id| {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
         api!(RedisModule_SubscribeToServerEvent(context.raw, event, Some(server_event::<L>))) == ok
     })
@@ -97,6 +100,7 @@ unsafe extern "C" fn server_event<L: Listen>(
             let info = unsafe { &*data.cast::<raw::RedisModuleClientInfo>() };
             Event::Disconnected(info.id)
         }
+        (raw::REDISMODULE_EVENT_CONFIG, _) => Event::Configured,
         _ => return,
     };
     guard(|| L::event(context, event));

@@ -1,6 +1,7 @@
-//! The module's part of the reply to INFO.
+//! INFO: the module's part of its reply, and what the server tells there.
 
 use std::ffi::{CStr, c_int};
+use std::ptr;
 
 use redis_module::raw;
 
@@ -9,8 +10,9 @@ use super::{api, guard};
 
 /// What the module tells in INFO: one section of numbers.
 pub trait Inform {
-    /// The fields, in their order; the server puts the module's name before each.
-    fn fields() -> Vec<(&'static CStr, u64)>;
+    /// The fields, in their order; the server puts the module's name before each. When it writes the
+    /// report of its crash, it must not be asked for anything.
+    fn fields(has_crashed: bool) -> Vec<(&'static CStr, u64)>;
 }
 
 /// Registers the section, which has the module's name. False if the server refuses.
@@ -19,13 +21,31 @@ pub fn register<I: Inform>(context: Context<'_>) -> bool {
         == raw::REDISMODULE_OK as c_int
 }
 
-unsafe extern "C" fn inform<I: Inform>(info: *mut raw::RedisModuleInfoCtx, _: c_int) {
+unsafe extern "C" fn inform<I: Inform>(info: *mut raw::RedisModuleInfoCtx, has_crashed: c_int) {
     guard(|| {
         if api!(RedisModule_InfoAddSection(info, c"".as_ptr())) != raw::REDISMODULE_OK as c_int {
             return;
         }
-        for (name, value) in I::fields() {
+        for (name, value) in I::fields(has_crashed != 0) {
             api!(RedisModule_InfoAddFieldULongLong(info, name.as_ptr(), value));
         }
     });
+}
+
+/// A field of a section of the server's own; None if it has none of that name.
+pub fn field(section: &CStr, name: &CStr) -> Option<String> {
+    let no_context = ptr::null_mut();
+    let info = api!(RedisModule_GetServerInfo(no_context, section.as_ptr()));
+    let text = api!(RedisModule_ServerInfoGetFieldC(info, name.as_ptr()));
+    // SAFETY: a text of the server's, which lives as long as `info`.
+    let found = (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) });
+    let found = found.map(|text| text.to_string_lossy().into_owned());
+    api!(RedisModule_FreeServerInfo(no_context, info));
+    found
+}
+
+/// True if the server makes room by deleting whatever keys it likes, once it is full.
+pub fn evicts_any_key() -> bool {
+    field(c"memory", c"maxmemory").is_some_and(|limit| limit != "0")
+        && field(c"memory", c"maxmemory_policy").is_some_and(|name| name.starts_with("allkeys-"))
 }

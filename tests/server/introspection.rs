@@ -189,6 +189,7 @@ fn the_section_of_info_sums_over_all_queues() {
         ("mq_apply_errors", "0"),
         ("mq_sweep_errors", "0"),
         ("mq_scan_in_progress", "0"),
+        ("mq_eviction_may_delete_messages", "0"),
     ] {
         assert_eq!(mq.get(name).map(String::as_str), Some(value), "{name}");
     }

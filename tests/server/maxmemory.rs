@@ -106,3 +106,99 @@ fn pulls_work_inside_a_transaction_where_the_server_lets_them() {
     let replies = client.ask("EXEC");
     assert_eq!(Message::from(&items(&replies)[0]).text(), "one");
 }
+
+#[test]
+fn every_way_of_taking_and_giving_back_works_on_a_full_server() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.MPUSH orders 4 one two three four");
+    fill_up(&mut client);
+    let one = Message::from(&client.ask("MQ.MPULL 2 mails orders"));
+    let both = client.ask(&format!("MQ.PULL orders ACK 1 {}", one.pair()));
+    let [settled, two] = items(&both) else { panic!("two parts: {both:?}") };
+    assert_eq!(items(settled), [Value::Int(1)]);
+    let two = Message::from(two);
+    assert_eq!(client.number(&format!("MQ.NACK {} DEAD", two.delivery())), 1);
+    assert_eq!(client.number("MQ.REDRIVE {orders}:dead TO orders"), 1);
+    assert_eq!(text_of(&entries(&client.ask("MQ.PULL orders NOACK"))[2].1), "three");
+    let rest = client.pull_batch("orders COUNT 9");
+    assert_eq!([rest[0].text(), rest[1].text()], ["four", "two"]);
+    assert_eq!(
+        client.numbers(&format!("MQ.ACK orders IDS 2 {} {}", rest[0].pair(), rest[1].pair())),
+        [1, 1]
+    );
+    assert_eq!(client.number("DBSIZE"), 0);
+}
+
+const WARNING: &str = "maxmemory-policy lets the server delete queues";
+
+fn warnings(server: &Server) -> usize {
+    server.log().matches(WARNING).count()
+}
+
+#[test]
+fn a_policy_that_may_delete_queues_is_shown_in_info_and_told_to_the_log() {
+    let server = Server::start();
+    let mut client = server.client();
+    let mut expected = 0;
+    for (limit, policy, may_delete) in [
+        ("0", "noeviction", "0"),
+        ("100mb", "noeviction", "0"),
+        ("100mb", "volatile-lru", "0"),
+        ("100mb", "allkeys-lru", "1"),
+        ("100mb", "allkeys-random", "1"),
+        ("0", "allkeys-random", "0"),
+        ("100mb", "allkeys-random", "1"),
+        ("100mb", "volatile-ttl", "0"),
+    ] {
+        let was = client.info("mq")["mq_eviction_may_delete_messages"].clone();
+        client.ask(&format!("CONFIG SET maxmemory {limit}"));
+        client.ask(&format!("CONFIG SET maxmemory-policy {policy}"));
+        let info = client.info("everything");
+        assert_eq!(info["mq_eviction_may_delete_messages"], may_delete, "{limit} {policy}");
+        // Once each time that it comes to be so; Redis 6.x tells the module nothing of settings.
+        let becomes = was == "0" && may_delete == "1" && facts().tells_modules_of_settings();
+        expected += usize::from(becomes);
+        assert_eq!(warnings(&server), expected, "{limit} {policy}");
+    }
+}
+
+#[test]
+fn a_policy_that_may_delete_queues_is_told_to_the_log_at_the_start() {
+    let server = Server::start_with(&[("maxmemory", "100mb"), ("maxmemory-policy", "allkeys-lru")]);
+    assert_eq!(warnings(&server), 1, "{}", server.log());
+    let mut client = server.client();
+    assert_eq!(client.info("mq")["mq_eviction_may_delete_messages"], "1");
+    client.ask("CONFIG SET maxmemory 200mb");
+    client.ask("CONFIG SET timeout 100");
+    assert_eq!(warnings(&server), 1, "said once");
+    let server = Server::start_with(&[("maxmemory-policy", "allkeys-lru")]);
+    assert_eq!(warnings(&server), 0, "without a limit nothing is deleted");
+}
+
+#[test]
+fn policies_for_volatile_keys_leave_queues_alone_and_those_for_all_keys_do_not() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.MPUSH orders 3 one two three GROUP a");
+    client.ask("MQ.PUSH orders ttl TTL 3600000");
+    client.ask("MQ.PUSH orders key DEDUP key");
+    client.pull("orders VISIBILITY 3600000");
+    for n in 0..20 {
+        client.ask(&format!("SET volatile:{n} x EX 3600"));
+    }
+    let keys_of_the_queue = client.number("DBSIZE") - 20;
+    client.ask("CONFIG SET maxmemory-policy volatile-random");
+    client.ask("CONFIG SET maxmemory 1");
+    eventually("all that may go is gone", || {
+        let error = client.refused("MQ.PUSH orders x");
+        assert!(error.starts_with("OOM "), "{error}");
+        client.number("DBSIZE") == keys_of_the_queue
+    });
+    assert_eq!(client.lengths("orders"), [4, 1, 0]);
+    client.ask("CONFIG SET maxmemory-policy allkeys-random");
+    eventually("the queue is gone, as INFO warned", || {
+        client.refused("MQ.PUSH orders x");
+        client.number("DBSIZE") == 0
+    });
+}

@@ -131,6 +131,11 @@ impl Facts {
         self.brand == Brand::Redis || !((8, 1)..(9, 1)).contains(&self.version)
     }
 
+    /// Modules are told when CONFIG SET changes something.
+    pub fn tells_modules_of_settings(&self) -> bool {
+        self.descends_from_redis_7()
+    }
+
     /// Inside MULTI a full server refuses every command already when it is queued.
     pub fn refuses_all_commands_in_multi_when_full(&self) -> bool {
         self.brand == Brand::Redis && self.version <= (7, 2)
