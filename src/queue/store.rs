@@ -318,8 +318,8 @@ pub trait Store: Sized {
 
     /// Moves an unreadable member of a sorted set to `Damaged`.
     fn set_member_aside(&mut self, part: Part, member: &Unreadable);
-    /// Moves a message whose body or note is unreadable to `Damaged`: its body as it is. Its note
-    /// goes; its place in the queue is left to the caller.
+    /// Moves a message whose body or note is unreadable to `Damaged`: its body as it is, and behind
+    /// it its note, if it has one. Its place in the queue is left to the caller.
     fn set_message_aside(&mut self, id: MessageId);
 
     /// The effective values of these settings; the others have their defaults. A stored value that is

@@ -91,15 +91,15 @@ fn an_unreadable_record_is_set_aside_and_the_queue_goes_on() {
 }
 
 #[test]
-fn every_kind_of_damage_is_met_once_and_loses_no_body() {
+fn every_kind_of_damage_is_met_once_and_loses_no_body_and_no_note() {
     type Harm = fn(&mut Records<MemoryKeyspace>, MessageId);
     type Named = fn(MessageId) -> Corruption;
     let no_body = |id| Corruption::NoBody(id);
     let cases: [(&str, Harm, Named, u64); 5] = [
         ("stray member", |s, _| s.0.add(Part::Ranked, b"stray", 0.0), |_| Corruption::Place, 1),
         ("no body", |s, id| s.0.delete(Part::Messages, &id.0), no_body, 0),
-        ("bad body", |s, id| s.0.put(Part::Messages, &id.0, b"garbage"), Corruption::Message, 1),
-        ("bad note", |s, id| s.0.put(Part::Notes, &id.0, b"\xff"), Corruption::Message, 1),
+        ("bad body", |s, id| s.0.put(Part::Messages, &id.0, b"garbage"), Corruption::Message, 2),
+        ("bad note", |s, id| s.0.put(Part::Notes, &id.0, b"\xff"), Corruption::Message, 2),
         (
             "another's body",
             |s, id| {
@@ -109,7 +109,7 @@ fn every_kind_of_damage_is_met_once_and_loses_no_body() {
                 s.0.put(Part::Messages, &id.0, &other);
             },
             Corruption::Message,
-            1,
+            2,
         ),
     ];
     for (what, harm, corruption, set_aside) in cases {
@@ -127,6 +127,25 @@ fn every_kind_of_damage_is_met_once_and_loses_no_body() {
 }
 
 #[test]
+fn records_of_a_newer_version_are_set_aside_as_they_are() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let id = server.push(&orders, b"x", 0);
+    let got = server.pull(&orders, 10).unwrap();
+    server.give_back(&orders, vec![got.claim()], None);
+    let mut store = server.store(&orders);
+    let body = store.0.get(Part::Messages, &id.0).unwrap();
+    let mut note = store.0.get(Part::Notes, &id.0).unwrap();
+    note[0] += 1;
+    note.extend(b"what is new");
+    store.0.put(Part::Notes, &id.0, &note);
+    server.pull_with(&orders, 1, 10, ALL).unwrap_err();
+    let mut store = server.store(&orders);
+    assert_eq!(store.0.pop_front(Part::Damaged), Some(body));
+    assert_eq!(store.0.pop_front(Part::Damaged), Some(note), "behind its body");
+    assert_eq!(store.0.pop_front(Part::Damaged), None);
+}
+
+#[test]
 fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let id = server.push(&orders, b"x", 0);
@@ -139,7 +158,7 @@ fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
     server.now_ms += 10;
     server.sweep(&orders, 100);
     assert_eq!(server.counts.damaged, 3);
-    assert_eq!(server.len(&orders, Part::Damaged), 3, "both members and the body");
+    assert_eq!(server.len(&orders, Part::Damaged), 4, "both members, the body and its note");
     assert_eq!(server.pull(&orders, 10).unwrap().id, delayed);
 }
 

@@ -436,6 +436,9 @@ impl<K: Keyspace> Store for Records<K> {
         if let Some(bytes) = self.0.get(Part::Messages, &id.0) {
             self.0.push_back(Part::Damaged, bytes.as_ref());
             self.0.delete(Part::Messages, &id.0);
+            if let Some(bytes) = self.0.get(Part::Notes, &id.0) {
+                self.0.push_back(Part::Damaged, bytes.as_ref());
+            }
         }
         self.remove_note(id, None);
         self.remove_expiring(id);

@@ -168,6 +168,41 @@ fn unreadable_bodies_and_notes_do_not_stop_the_queue() {
 }
 
 #[test]
+fn records_of_a_newer_version_are_set_aside_and_nothing_of_them_is_lost() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.PUSH orders one PRIORITY 3 HEADERS 1 a b");
+    let message = client.pull("orders");
+    client.give_back(&message);
+    let record = |client: &mut Client, part: &str| {
+        let fields = client.ask(&format!("HGETALL mq:{{orders}}:{part}"));
+        let [id, bytes] = items(&fields) else { panic!("one record: {fields:?}") };
+        (bulk(id).to_vec(), bulk(bytes).to_vec())
+    };
+    let (id, body) = record(&mut client, "messages");
+    let (_, mut note) = record(&mut client, "notes");
+    assert_eq!(note[0], 1, "its version");
+    note[0] = 2;
+    put(&mut client, &[b"HSET", b"mq:{orders}:notes", &id, &note]);
+    let error = client.refused("MQ.PULL orders");
+    assert!(error.starts_with("CORRUPT "), "{error}");
+    client.pull_nothing("orders");
+    let aside = client.ask("LRANGE mq:{orders}:damaged 0 -1");
+    assert_eq!(items(&aside), [body.clone(), note.clone()].map(Value::BulkString));
+    assert_eq!(client.queue_info("orders", "damaged"), 2);
+
+    // So they can be put back, where the newer version is.
+    note[0] = 1;
+    put(&mut client, &[b"HSET", b"mq:{orders}:messages", &id, &body]);
+    put(&mut client, &[b"HSET", b"mq:{orders}:notes", &id, &note]);
+    client.ask("DEL mq:{orders}:damaged");
+    client.ask("MQ.CHECK orders REPAIR");
+    let again = client.pull("orders");
+    assert_eq!((again.text(), again.retry_count, &*again.more["priority"]), ("one", 1, "3"));
+    assert!(again.more.contains_key("headers"));
+}
+
+#[test]
 fn a_delivery_whose_body_is_gone_ends_without_harm() {
     let server = Server::start();
     let mut client = server.client();
