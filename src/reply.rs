@@ -16,6 +16,7 @@ use crate::queue::{Outcome, QueueError};
 use crate::server::command::{Name, Number};
 use crate::server::context::Context;
 use crate::server::reply::Word;
+use crate::store::record::OP_VERSION;
 
 /// What a command can answer instead of a result. Displayed it is the reply: code and sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +120,9 @@ impl fmt::Display for CommandError {
                 write!(f, "CORRUPT the stored {} can't be read", setting.name())
             }
             Self::NoOp => f.write_str("ERR this is no op"),
-            Self::OpVersion(version) => write!(f, "ERR unknown op version {version}"),
+            Self::OpVersion(version) => {
+                write!(f, "ERR unknown op version {version}, this module knows {OP_VERSION}")
+            }
             Self::Queue(QueueError::WrongType) => {
                 f.write_str("WRONGTYPE Operation against a key holding the wrong kind of value")
             }

@@ -15,7 +15,7 @@ use crate::queue::op::Op;
 use crate::queue::store::{Duplicate, GroupCounts};
 
 const NOTE_VERSION: u8 = 1;
-const OP_VERSION: u8 = 1;
+pub const OP_VERSION: u8 = 1;
 const GROUP_VERSION: u8 = 1;
 const DEDUP_VERSION: u8 = 1;
 

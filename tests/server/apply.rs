@@ -91,7 +91,9 @@ fn an_op_of_an_unknown_version_is_refused() {
         for version in [0, op[0].wrapping_add(1), 0x7f, 0xff] {
             let mut changed = op.clone();
             changed[0] = version;
-            apply(&mut client, &changed).expect_err("an unknown version refused");
+            let error = apply(&mut client, &changed).expect_err("an unknown version refused");
+            let expected = format!("ERR unknown op version {version}, this module knows {}", op[0]);
+            assert_eq!(error, expected);
         }
     }
     assert_eq!(client.number("DBSIZE"), 0);
@@ -201,6 +203,47 @@ fn a_replica_counts_an_op_that_it_cannot_apply_and_goes_on() {
     assert_eq!(errors, 1);
     assert_eq!(copy.info("replication")["master_link_status"], "up");
     assert!(replica.log().to_lowercase().contains("mq"), "the log says so");
+}
+
+#[test]
+fn ops_of_a_newer_version_in_an_append_only_file_are_logged_counted_and_passed() {
+    let op = real_ops().remove(0);
+    let newer = [&[op[0] + 1], &op[1..]].concat();
+    let mut server = Server::start_with_append_only_file();
+    server.client().push("mails", "one");
+    let lines = [b"MQ.APPLY".as_slice(), b"orders", &newer];
+    let mut command = format!("*{}\r\n", lines.len()).into_bytes();
+    for line in lines {
+        command.extend(format!("${}\r\n", line.len()).bytes().chain(line.to_vec()));
+        command.extend(b"\r\n");
+    }
+    server.shut_down("NOSAVE");
+    server.append_to_the_append_only_file(&command);
+    server.start_again();
+    let mut client = server.client();
+    assert_eq!(client.info("mq")["mq_apply_errors"], "1");
+    let said = format!("queue orders: an op can't be applied: ERR unknown op version {}", newer[0]);
+    assert!(server.log().contains(&said), "{}", server.log());
+    assert_eq!(client.pull("mails").text(), "one");
+    assert_eq!(client.number("MQ.LEN orders"), 0);
+}
+
+#[test]
+fn a_replica_logs_and_counts_ops_of_a_newer_version_and_stays_connected() {
+    let push = real_ops().into_iter().find(|op| op[1] == 0).expect("a push");
+    let newer = [&[push[0] + 1], &push[1..]].concat();
+    // A master that sends on what it does not understand, as if it were newer: to it, SET is called so.
+    let server = Server::start_without_module(&[("rename-command", "SET MQ.APPLY")]);
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
+    for (queue, op) in [(b"orders".as_slice(), &newer), (b"mails", &push)] {
+        client.reply(&[b"MQ.APPLY", queue, op]).expect("OK");
+    }
+    eventually("the replica goes on", || copy.number("MQ.LEN mails") == 1);
+    assert_eq!(copy.number("MQ.LEN orders"), 0);
+    assert_eq!(copy.info("mq")["mq_apply_errors"], "1");
+    assert_eq!(copy.info("replication")["master_link_status"], "up");
+    assert!(replica.log().contains("queue orders: an op can't be applied: ERR unknown op version"));
 }
 
 #[test]

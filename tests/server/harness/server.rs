@@ -6,7 +6,9 @@ use super::{
 };
 use std::{
     fs,
+    io::Write,
     net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
@@ -19,6 +21,7 @@ pub struct Server {
     port: u16,
     folder: TempDir,
     settings: Vec<(String, String)>,
+    has_module: bool,
     damaged: AtomicBool,
 }
 
@@ -29,14 +32,52 @@ impl Server {
 
     /// Starts a server with settings of redis.conf beside the harness's own.
     pub fn start_with(settings: &[(&str, &str)]) -> Server {
+        let mut server = Server::new(settings);
+        server.run();
+        server
+    }
+
+    /// Starts a server on a copy of a file that it loads.
+    pub fn start_on_copy_of(file: &Path, settings: &[(&str, &str)]) -> Server {
+        let mut server = Server::new(settings);
+        let name = file.file_name().expect("the name of the file");
+        fs::copy(file, server.folder().join(name))
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        server.run();
+        server
+    }
+
+    pub fn start_without_module(settings: &[(&str, &str)]) -> Server {
+        let mut server = Server::new(settings);
+        server.has_module = false;
+        server.run();
+        server
+    }
+
+    fn new(settings: &[(&str, &str)]) -> Server {
         let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let folder =
             tempfile::Builder::new().prefix("mq-server-").tempdir().expect("a temporary folder");
         let settings = settings.iter().map(own).collect();
         let damaged = AtomicBool::new(false);
-        let mut server = Server { process: None, port: 0, folder, settings, damaged };
-        server.run();
-        server
+        Server { process: None, port: 0, folder, settings, has_module: true, damaged }
+    }
+
+    /// Where the server keeps its files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Adds to the append-only file of a server that does not run.
+    pub fn append_to_the_append_only_file(&self, bytes: &[u8]) {
+        let single = self.folder().join("appendonly.aof");
+        let parts = fs::read_dir(self.folder().join("appendonlydir")).into_iter().flatten();
+        let mut parts = parts.map(|part| part.expect("a file").path());
+        let last = parts.find(|path| path.to_string_lossy().ends_with(".incr.aof"));
+        let path = last.unwrap_or(single);
+        let file = fs::OpenOptions::new().append(true).open(&path);
+        file.and_then(|mut file| file.write_all(bytes))
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
     pub fn start_with_append_only_file() -> Server {
@@ -171,8 +212,10 @@ impl Server {
             ("daemonize", "no".into()),
             ("repl-diskless-sync-delay", "0".into()),
             ("repl-ping-replica-period", "3600".into()),
-            ("loadmodule", module_path().display().to_string()),
         ];
+        if self.has_module {
+            settings.push(("loadmodule", module_path().display().to_string()));
+        }
         if facts().guards_debug_and_module() {
             settings.push(("enable-debug-command", "yes".into()));
             settings.push(("enable-module-command", "yes".into()));
