@@ -40,6 +40,7 @@ mod expiry;
 mod extend;
 mod features_kept;
 mod features_replicated;
+mod fixtures;
 mod give_back;
 mod groups;
 mod harness;

@@ -59,6 +59,11 @@ impl Facts {
         self.brand == Brand::Valkey || self.version >= (7, 0)
     }
 
+    /// Redis 6.0: what it writes, all of the others read.
+    pub fn is_the_oldest(&self) -> bool {
+        self.brand == Brand::Redis && self.version == (6, 0)
+    }
+
     /// DEBUG and MODULE are refused unless a setting allows them.
     pub fn guards_debug_and_module(&self) -> bool {
         self.descends_from_redis_7()
