@@ -1,13 +1,40 @@
 //! MODULE UNLOAD: refused while clients wait, harmless otherwise; and the server's own end.
 
-use crate::harness::*;
+use crate::{everything, harness::*};
+
+/// Unloads the module as soon as the server lets it go, and loads it again.
+fn unload_and_load(client: &mut Client) {
+    eventually("nothing holds the module", || client.reply_to("MODULE UNLOAD mq").is_ok());
+    assert!(client.refused("MQ.LEN orders").contains("unknown command"));
+    client.ask(&format!("MODULE LOAD {}", module_path().display()));
+}
+
+/// Deadlines, waiting clients and ONDISCONNECT, in a queue of their own. The timer may stay pending for
+/// the longest visibility that is asked for here.
+fn works(server: &Server) {
+    let mut client = server.client();
+    client.ask("MQ.PUSH works delayed DELAY 50");
+    let (delayed, _) = server.waiting("MQ.PULL works BLOCK 0 VISIBILITY 50").message();
+    assert_eq!(delayed.text(), "delayed");
+    let pull = "MQ.PULL works BLOCK 0 VISIBILITY 5000 ONDISCONNECT";
+    let (again, consumer) = server.waiting(pull).message();
+    assert_eq!((&again.id, again.retry_count), (&delayed.id, 1));
+    let waiting = server.waiting("MQ.PULL works BLOCK 0 VISIBILITY 50");
+    drop(consumer);
+    assert_eq!(waiting.message().0.retry_count, 2);
+    assert!(now_ms() < again.visibility_until, "it came back because the connection closed");
+    client.ask("MQ.PUSH works key DEDUP key WINDOW 50");
+    eventually("the key is released", || client.number("EXISTS mq:{works}:dedup") == 0);
+    client.ask("MQ.DROP works");
+}
 
 #[test]
 fn unloading_is_refused_while_clients_wait() {
     let server = Server::start();
     let mut client = server.client();
     let waiting = server.waiting("MQ.PULL orders BLOCK 0");
-    client.refused("MODULE UNLOAD mq");
+    let error = client.refused("MODULE UNLOAD mq");
+    assert!(error.contains("blocked clients"), "{error}");
     client.push("orders", "one");
     assert_eq!(waiting.message().0.text(), "one");
 }
@@ -20,6 +47,9 @@ fn unloading_with_a_pending_deadline_is_refused_or_clean() {
     let message = client.pull("orders VISIBILITY 200");
     let reply = client.reply_to("MODULE UNLOAD mq");
     assert_eq!(reply.is_err(), facts().refuses_unload_while_a_timer_is_pending(), "{reply:?}");
+    if let Err(error) = &reply {
+        assert!(error.contains("timer"), "{error}");
+    }
     sleep_until_ms(message.visibility_until + 50);
     assert_eq!(client.ask("PING"), Value::SimpleString("PONG".into()));
     if reply.is_err() {
@@ -32,18 +62,56 @@ fn an_idle_module_can_be_unloaded_and_loaded_again() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
+    let own = facts().modules_have_their_own_acl_categories();
+    let commands = if own { "+@mq" } else { "+mq.push" };
+    client.ask(&format!("ACL SETUSER alice on >x ~orders {commands}"));
+    works(&server);
     let waiting = server.waiting("MQ.PULL mails BLOCK 0");
     client.number(&format!("CLIENT UNBLOCK {}", waiting.id()));
     waiting.hang_up();
-    eventually("nothing holds the module", || client.reply_to("MODULE UNLOAD mq").is_ok());
-    assert!(client.refused("MQ.LEN orders").contains("unknown command"));
-    let module = std::env::var("MQ_MODULE").ok();
-    let module = module
-        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/libmq.so").into());
-    let module = std::fs::canonicalize(module).expect("the module");
-    client.ask(&format!("MODULE LOAD {}", module.display()));
+    unload_and_load(&mut client);
     assert_eq!(strings(&client.ask("MQ.QUEUES")), ["orders"]);
-    assert_eq!(client.pull("orders").text(), "one");
+    assert_eq!(client.pull("orders VISIBILITY 50").text(), "one");
+    assert_eq!(client.number("MQ.PURGE orders"), 1);
+    works(&server);
+    let mut alice = server.client();
+    alice.ask("AUTH alice x");
+    alice.push("orders", "two");
+    assert!(alice.refused("MQ.PUSH mails x").starts_with("NOPERM "));
+    // And once more.
+    unload_and_load(&mut client);
+    works(&server);
+}
+
+#[test]
+fn on_a_replica_no_timer_holds_the_module_and_all_goes_on_after_a_promotion() {
+    let mut master = Server::start();
+    let replica = master.start_replica();
+    let (mut client, mut copy) = (master.client(), replica.client());
+    let everything = everything::fill(&mut client);
+    client.ask("MQ.MPUSH groups 2 a1 a2 GROUP a");
+    client.ask("MQ.PUSH groups b1 GROUP b DELAY 1500");
+    let held = client.pull("groups VISIBILITY 1500");
+    client.ask("MQ.PUSH dedup one DEDUP key WINDOW 1500");
+    client.ask("MQ.PUSH dedup two TTL 1500");
+    client.ask("MQ.PAUSE paused FOR 1500");
+    client.push("paused", "one");
+    same_data(&mut client, &mut copy, "the fill");
+    unload_and_load(&mut copy);
+    master.kill();
+    copy.ask("REPLICAOF NO ONE");
+    everything::check(&mut copy, &everything, "orders");
+    let waiting = replica.waiting("MQ.PULL paused BLOCK 0");
+    assert_eq!(waiting.message().0.text(), "one");
+    eventually("all is due", || copy.number("EXISTS mq:{dedup}:deduped mq:{dedup}:expiring") == 0);
+    eventually("all is back", || copy.lengths("groups") == [3, 0, 0]);
+    let mut batch = copy.pull_batch("groups COUNT 9");
+    batch.sort_by_key(|message| message.payload.clone());
+    assert_eq!((batch[0].text(), batch[0].retry_count), ("a1", 1));
+    assert!(batch[0].receipt > held.receipt);
+    assert_eq!((batch.len(), batch[1].text()), (2, "b1"));
+    assert_eq!(copy.peek_texts("dedup"), ["one"]);
+    works(&replica);
 }
 
 #[test]

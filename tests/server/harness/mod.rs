@@ -14,7 +14,7 @@ mod wait;
 
 pub use client::{Client, Waiting, same_data};
 pub use continuation::Continuation;
-pub use facts::{Brand, facts};
+pub use facts::{Brand, facts, module_path};
 pub use message::{Message, bulk, entries, integer, items, strings, text_of};
 pub use redis::Value;
 pub use server::Server;
