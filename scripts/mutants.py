@@ -100,6 +100,8 @@ FAULTS = [
     ("a note goes when its message is set aside", "src/store/records.rs",
      "                self.0.push_back(Part::Damaged, bytes.as_ref());\n            }\n        }\n        self.remove_note",
      "                drop(bytes);\n            }\n        }\n        self.remove_note", "lib"),
+    ("the module goes while clients have used it", "src/unload.rs",
+     'names_command(list, "cmd=")', "list.is_empty()", "unload::"),
     ("a replica sweeps by its own clock", "src/timer.rs",
      "let is_active = context.is_active_master();", "let is_active = true;", "replication promotion"),
     ("a client takes what those before it wait for", "src/waiting.rs",

@@ -29,6 +29,7 @@ mod server;
 mod state;
 mod store;
 mod timer;
+mod unload;
 mod waiting;
 
 use server::context::Context;
@@ -71,7 +72,13 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
     is_loaded
 }
 
-/// The server lets the module go. Older servers would still fire its timer, and crash.
-fn unload(context: Context<'_>) {
+/// The server is about to let the module go. False refuses.
+fn unload(context: Context<'_>) -> bool {
+    if let Some(reason) = unload::obstacle(context) {
+        context.warn(&format!("the module can't be unloaded, {reason}"));
+        return false;
+    }
+    // Older servers would still fire the timer, and crash.
     state::with(|state| timer::disarm(context, state));
+    true
 }

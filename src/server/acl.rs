@@ -21,6 +21,11 @@ impl Context<'_> {
         Some(User(api!(RedisModule_GetModuleUserFromUserName(name.as_ptr()))))
     }
 
+    /// True if a module can put its commands into categories: Redis 7.2, Valkey.
+    pub fn has_acl_categories(self) -> bool {
+        has!(RedisModule_SetCommandACLCategories)
+    }
+
     /// Makes the category `@mq`, where a module can have its own: Redis 7.4, Valkey.
     pub fn add_acl_category(self) {
         if has!(RedisModule_AddACLCategory) {

@@ -270,7 +270,7 @@ pub fn register<C: Command>(context: Context<'_>) -> bool {
 /// Puts a command into the access control categories that its flags imply, where modules can (7.2,
 /// Valkey); before, the server does so itself.
 fn categorize(context: Context<'_>, name: &CString, spec: &Spec) -> bool {
-    if !has!(RedisModule_SetCommandACLCategories) {
+    if !context.has_acl_categories() {
         return true;
     }
     let mut categories = Vec::new();

@@ -131,6 +131,26 @@ impl Context<'_> {
         !is_error
     }
 
+    /// The texts that a command of two words replies: one, or a list.
+    pub fn texts(self, command: &CStr, subcommand: &CStr) -> Vec<String> {
+        let reply =
+            api!(RedisModule_Call(self.raw, command.as_ptr(), c"c".as_ptr(), subcommand.as_ptr(),));
+        if reply.is_null() {
+            return Vec::new();
+        }
+        let is_list = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ARRAY as i32;
+        let texts = if is_list {
+            let length = api!(RedisModule_CallReplyLength(reply));
+            let elements =
+                (0..length).map(|index| api!(RedisModule_CallReplyArrayElement(reply, index)));
+            elements.filter_map(text_of).collect()
+        } else {
+            text_of(reply).into_iter().collect()
+        };
+        api!(RedisModule_FreeCallReply(reply));
+        texts
+    }
+
     /// True if a key may be shown: in cluster mode not while it only arrives, before its slot is
     /// this server's. Where the server can't tell, it is shown.
     pub fn may_show(self, key: &ServerString) -> bool {
@@ -165,4 +185,16 @@ impl Context<'_> {
     pub fn is_7_or_later(self) -> bool {
         has!(RedisModule_SetCommandInfo)
     }
+}
+
+/// The text of a reply, or of an element of one; None if it is none.
+fn text_of(reply: *mut raw::RedisModuleCallReply) -> Option<String> {
+    let mut length = 0;
+    let start = api!(RedisModule_CallReplyStringPtr(reply, &mut length));
+    if start.is_null() {
+        return None;
+    }
+    // SAFETY: so many bytes of the server's, which live as long as the reply.
+    let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
+    Some(String::from_utf8_lossy(bytes).into_owned())
 }

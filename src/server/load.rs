@@ -44,8 +44,8 @@ unsafe extern "C" fn RedisModule_OnUnload(raw: *mut raw::RedisModuleCtx) -> c_in
     // SAFETY: the server's context, valid during this callback.
     let context = unsafe { Context::new(raw) };
     match guard(|| crate::unload(context)) {
-        Some(()) => OK,
-        None => ERROR,
+        Some(true) => OK,
+        _ => ERROR,
     }
 }
 

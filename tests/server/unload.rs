@@ -62,25 +62,50 @@ fn an_idle_module_can_be_unloaded_and_loaded_again() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
-    let own = facts().modules_have_their_own_acl_categories();
-    let commands = if own { "+@mq" } else { "+mq.push" };
-    client.ask(&format!("ACL SETUSER alice on >x ~orders {commands}"));
-    works(&server);
-    let waiting = server.waiting("MQ.PULL mails BLOCK 0");
-    client.number(&format!("CLIENT UNBLOCK {}", waiting.id()));
-    waiting.hang_up();
+    for round in 0..3 {
+        works(&server);
+        let waiting = server.waiting("MQ.PULL mails BLOCK 0");
+        client.number(&format!("CLIENT UNBLOCK {}", waiting.id()));
+        waiting.hang_up();
+        unload_and_load(&mut client);
+        assert_eq!(strings(&client.ask("MQ.QUEUES")), ["orders"], "{round}");
+    }
+    assert_eq!(client.pull("orders").text(), "one");
+}
+
+#[test]
+fn unloading_is_refused_while_the_server_remembers_a_command_of_the_module() {
+    let server = Server::start();
+    let (mut client, mut other) = (server.client(), server.client());
+    other.ask("MQ.LEN orders");
+    let refused = |client: &mut Client, reason: &str| {
+        eventually(reason, || {
+            client.refused("MODULE UNLOAD mq");
+            server.log().contains(&format!("the module can't be unloaded, {reason}"))
+        });
+    };
+    refused(&mut client, "the last command of a client was one of its own");
+    other.ask("PING");
     unload_and_load(&mut client);
-    assert_eq!(strings(&client.ask("MQ.QUEUES")), ["orders"]);
-    assert_eq!(client.pull("orders VISIBILITY 50").text(), "one");
-    assert_eq!(client.number("MQ.PURGE orders"), 1);
-    works(&server);
+
+    for rules in ["+mq.push", "+@all -MQ.APPLY"] {
+        client.ask(&format!("ACL SETUSER alice reset on >x ~orders {rules}"));
+        if facts().may_end_when_a_user_names_a_command_that_goes() {
+            refused(&mut client, "a user's rules name commands of it");
+        } else if facts().keeps_rules_of_commands_that_go() {
+            unload_and_load(&mut client);
+        } else {
+            let error = client.refused("MODULE UNLOAD mq");
+            assert!(error.contains("ACL users reference commands"), "{error}");
+        }
+    }
+    let rules = if facts().modules_have_their_own_acl_categories() { "+@mq" } else { "+@all" };
+    client.ask(&format!("ACL SETUSER alice reset on >x ~orders {rules}"));
+    unload_and_load(&mut client);
     let mut alice = server.client();
     alice.ask("AUTH alice x");
-    alice.push("orders", "two");
+    alice.push("orders", "one");
     assert!(alice.refused("MQ.PUSH mails x").starts_with("NOPERM "));
-    // And once more.
-    unload_and_load(&mut client);
-    works(&server);
 }
 
 #[test]
@@ -96,6 +121,8 @@ fn on_a_replica_no_timer_holds_the_module_and_all_goes_on_after_a_promotion() {
     client.ask("MQ.PUSH dedup two TTL 1500");
     client.ask("MQ.PAUSE paused FOR 1500");
     client.push("paused", "one");
+    // The last command that came from the master must be none of ours.
+    client.ask("SET other x");
     same_data(&mut client, &mut copy, "the fill");
     unload_and_load(&mut copy);
     master.kill();

@@ -101,6 +101,20 @@ impl Facts {
         self.brand == Brand::Valkey || self.version >= (7, 4)
     }
 
+    /// The server ends when a module is unloaded whose commands a user's rules name: Redis 7.2 to 8.6,
+    /// Valkey 8.
+    pub fn may_end_when_a_user_names_a_command_that_goes(&self) -> bool {
+        match self.brand {
+            Brand::Redis => self.version >= (7, 2),
+            Brand::Valkey => self.version < (9, 0),
+        }
+    }
+
+    /// Rules are kept as numbers of commands: before Redis 7.2.
+    pub fn keeps_rules_of_commands_that_go(&self) -> bool {
+        !self.modules_name_acl_categories()
+    }
+
     /// What a module replicates outside a transaction comes wrapped in MULTI and EXEC.
     pub fn wraps_module_replication(&self) -> bool {
         !self.descends_from_redis_7()

@@ -1,0 +1,48 @@
+//! MODULE UNLOAD: refused where the server would go on to use what it remembers of the module.
+//!
+//! It refuses by itself while clients wait, and newer ones while the timer is pending. But no server
+//! looks whether one of its own tables still leads to a command that goes, and what then happens is
+//! its end.
+
+use crate::server::context::Context;
+
+/// Why the module must stay; None if it may go.
+pub fn obstacle(context: Context<'_>) -> Option<&'static str> {
+    // CLIENT LIST shows the name of each client's last command, for which the server keeps a pointer.
+    let clients = context.texts(c"CLIENT", c"LIST");
+    if clients.iter().any(|list| names_command(list, "cmd=")) {
+        return Some(
+            "the last command of a client was one of its own: close that connection first",
+        );
+    }
+    // From 7.2 on, some servers read all rules again, and end where a command of them is gone.
+    if context.has_acl_categories()
+        && context.texts(c"ACL", c"LIST").iter().any(|user| {
+            let rules = user.replace(['(', ')'], " ");
+            ["+", "-"].iter().any(|sign| names_command(&rules, sign))
+        })
+    {
+        return Some("a user's rules name commands of it: see ACL LIST");
+    }
+    None
+}
+
+/// True if a word of the text is the prefix and a command of the module.
+fn names_command(text: &str, prefix: &str) -> bool {
+    let commands = text.split_whitespace().filter_map(|word| word.strip_prefix(prefix));
+    commands.filter_map(|name| name.get(..3)).any(|start| start.eq_ignore_ascii_case("mq."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_command;
+
+    #[test]
+    fn commands_of_the_module_are_found_in_what_the_server_lists() {
+        assert!(names_command("id=1 name=x cmd=ping\nid=2 cmd=MQ.LEN user=x", "cmd="));
+        assert!(names_command("user x on ~orders -@all +mq.push", "+"));
+        for other in ["id=1 name=mq.len cmd=ping", "cmd=mq", "user x on ~mq.push +@mq +ping", ""] {
+            assert!(!names_command(other, "cmd=") && !names_command(other, "+"), "{other}");
+        }
+    }
+}
