@@ -21,6 +21,7 @@ mod arguments;
 mod backoff;
 mod blocking;
 mod blocking_ends;
+mod chaos;
 mod check;
 mod cluster;
 mod cluster_moves;

@@ -7,6 +7,7 @@ use super::{
 use std::{
     fs,
     net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
@@ -91,6 +92,11 @@ impl Server {
     /// For tests that damage keys on purpose: the queues need not be sound when they end.
     pub fn damaged_on_purpose(&self) {
         self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn log(&self) -> String {

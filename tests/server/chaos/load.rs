@@ -1,0 +1,289 @@
+//! Producers and consumers that go on whatever happens to their servers: they look for the master,
+//! connect again, and write down what they were told.
+
+use super::{
+    consumer::consume,
+    journal::{During, Entries, Journal, Kept, Told},
+    now_us,
+    producer::produce,
+};
+use crate::harness::*;
+use std::{
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, AtomicU16, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// How long an unanswered command may still be carried out by a server that was only slow.
+const AFTERMATH_US: u64 = 1_000_000;
+
+/// When a client takes a thing as done for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirm {
+    /// With the reply: the server has it on disk.
+    Reply,
+    /// When so many replicas have it (WAIT).
+    Replicas(i64),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub queue: &'static str,
+    pub producers: u64,
+    pub consumers: u64,
+    pub confirm: Confirm,
+    /// How long a client waits for a reply before it gives up the connection.
+    pub patience: Duration,
+    /// The queue's MAXRETRIES.
+    pub max_retries: i64,
+    pub seed: u64,
+}
+
+impl Plan {
+    pub fn new(confirm: Confirm) -> Plan {
+        let seed = super::seed();
+        eprintln!("MQ_CHAOS_SEED={seed}");
+        let patience = Duration::from_secs(5);
+        Plan {
+            queue: "orders",
+            producers: 3,
+            consumers: 4,
+            confirm,
+            patience,
+            max_retries: 4,
+            seed,
+        }
+    }
+
+    pub fn dead_letter_queue(&self) -> String {
+        format!("{{{}}}:dead", self.queue)
+    }
+}
+
+/// Where the clients find the master: a port, 0 while there is none.
+#[derive(Default)]
+pub struct Address(AtomicU16);
+
+impl Address {
+    pub fn is_at(&self, port: u16) {
+        self.0.store(port, Ordering::Relaxed);
+    }
+
+    pub fn port(&self) -> u16 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the threads of a load share.
+pub struct Shared {
+    pub plan: Plan,
+    pub address: Arc<Address>,
+    pub journal: Journal,
+    /// Calls are made while it is held for reading.
+    gate: RwLock<()>,
+    is_producing: AtomicBool,
+    is_consuming: AtomicBool,
+}
+
+impl Shared {
+    pub fn is_producing(&self) -> bool {
+        self.is_producing.load(Ordering::Relaxed)
+    }
+
+    pub fn is_consuming(&self) -> bool {
+        self.is_consuming.load(Ordering::Relaxed)
+    }
+}
+
+pub struct Load {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Load {
+    /// Sets the queue up at the server and begins.
+    pub fn start(server: &Server, plan: Plan) -> Load {
+        let mut client = server.client();
+        let retries = plan.max_retries;
+        client.ask(&format!(
+            "MQ.CONFIG {} MAXRETRIES {retries} BACKOFF 10 BACKOFFMAX 100",
+            plan.queue
+        ));
+        let address = Arc::new(Address::default());
+        address.is_at(server.port());
+        let shared = Arc::new(Shared {
+            plan,
+            address,
+            journal: Journal::default(),
+            gate: RwLock::new(()),
+            is_producing: AtomicBool::new(true),
+            is_consuming: AtomicBool::new(true),
+        });
+        let spawn = |work: fn(&Arc<Shared>, u64), n: u64| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || work(&shared, n))
+        };
+        let producers = (0..plan.producers).map(|n| spawn(produce, n));
+        let consumers = (0..plan.consumers).map(|n| spawn(consume, n));
+        let threads = producers.chain(consumers).collect();
+        Load { shared, threads }
+    }
+
+    pub fn address(&self) -> Arc<Address> {
+        Arc::clone(&self.shared.address)
+    }
+
+    /// Lets it work for about that long.
+    pub fn work(&self, random: &mut fastrand::Rng, most: Duration) {
+        let most = u64::try_from(most.as_millis()).expect("milliseconds");
+        thread::sleep(Duration::from_millis(random.u64(most / 3..=most)));
+    }
+
+    /// Breaks something, and writes down when.
+    pub fn disturb<T>(&self, fault: impl FnOnce() -> T) -> T {
+        let began_us = now_us();
+        let outcome = fault();
+        let disturbance = During { began_us, ended_us: now_us() };
+        self.shared.journal.write().disturbances.push(disturbance);
+        outcome
+    }
+
+    /// Does something while no client's call is under way.
+    pub fn while_quiet<T>(&self, action: impl FnOnce() -> T) -> T {
+        let _guard = self.shared.gate.write().expect("the gate");
+        action()
+    }
+
+    /// A crash lost all that came after this moment.
+    pub fn undo_since(&self, moment_us: u64) {
+        self.shared.journal.write().undo_since(moment_us);
+    }
+
+    /// Ends the producers, lets the consumers take all that is left, and returns the journal.
+    pub fn drain(self) -> Entries {
+        let Load { shared, threads } = self;
+        shared.is_producing.store(false, Ordering::Relaxed);
+        let lines = [shared.plan.queue.to_string(), shared.plan.dead_letter_queue()];
+        let lines = lines.map(|queue| format!("MQ.LEN {queue}"));
+        eventually("all messages are acknowledged", || {
+            let Some(mut client) = Client::try_connect(shared.address.port()) else { return false };
+            lines.iter().all(|line| client.reply_to(line).is_ok_and(|length| integer(&length) == 0))
+        });
+        shared.is_consuming.store(false, Ordering::Relaxed);
+        for thread in threads {
+            thread.join().expect("a client of the load");
+        }
+        let entries = shared.journal.write();
+        entries.clone()
+    }
+}
+
+/// A client's connection to whoever is the master.
+pub struct Line<'a> {
+    pub shared: &'a Shared,
+    connection: Option<(u16, Client)>,
+    /// How often it connected.
+    pub connections: u64,
+}
+
+impl<'a> Line<'a> {
+    pub fn new(shared: &'a Shared) -> Line<'a> {
+        Line { shared, connection: None, connections: 0 }
+    }
+
+    /// One command. An unanswered one is a disturbance if it can change what others see.
+    pub fn call<A: AsRef<[u8]>>(&mut self, command: &[A]) -> (During, Result<Value, Told>) {
+        let shared = self.shared;
+        let _guard = shared.gate.read().expect("the gate");
+        let began_us = now_us();
+        let outcome = match self.connected() {
+            None => Err(Told::Refused("no connection".into())),
+            Some(client) => client.reply(command).map_err(told),
+        };
+        let mut when = During { began_us, ended_us: now_us() };
+        match &outcome {
+            Err(Told::Nothing) => {
+                self.hang_up();
+                when.ended_us += AFTERMATH_US;
+                shared.journal.write().disturbances.push(when);
+            }
+            Err(Told::Refused(error)) => self.refused(error),
+            _ => {}
+        }
+        (when, outcome)
+    }
+
+    /// Closes the connection without a word.
+    pub fn hang_up(&mut self) {
+        self.connection = None;
+    }
+
+    /// Whether what was just done on this connection is kept, whoever is the master next.
+    pub fn confirm(&mut self) -> Kept {
+        let is_sure = match self.shared.plan.confirm {
+            Confirm::Reply => true,
+            Confirm::Replicas(count) => {
+                let (_, reply) = self.call(&["WAIT", &count.to_string(), "2000"]);
+                reply.is_ok_and(|reached| integer(&reached) >= count)
+            }
+        };
+        if is_sure { Kept::Surely } else { Kept::Perhaps }
+    }
+
+    /// What is kept of a delivery: nobody waits for the replicas to have it.
+    pub fn kept_delivery(&self) -> Kept {
+        match self.shared.plan.confirm {
+            Confirm::Reply => Kept::Surely,
+            Confirm::Replicas(_) => Kept::Perhaps,
+        }
+    }
+
+    fn connected(&mut self) -> Option<&mut Client> {
+        let port = self.shared.address.port();
+        if self.connection.as_ref().is_none_or(|(connected, _)| *connected != port) {
+            let patience = self.shared.plan.patience;
+            self.connection =
+                Client::try_connect_within(port, patience).map(|client| (port, client));
+            self.connections += 1;
+            if self.connection.is_none() {
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+        self.connection.as_mut().map(|(_, client)| client)
+    }
+
+    fn refused(&mut self, error: &str) {
+        let moved =
+            error.strip_prefix("MOVED ").and_then(|rest| rest.rsplit(':').next()?.parse().ok());
+        if let Some(port) = moved {
+            self.shared.address.is_at(port);
+        }
+        // Another server may be the master now, or soon.
+        let is_of_the_queue =
+            ["NOTFOUND ", "BADRECEIPT "].iter().any(|code| error.starts_with(code));
+        if !is_of_the_queue {
+            self.hang_up();
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn told(error: String) -> Told {
+    if error.starts_with("the connection failed") { Told::Nothing } else { Told::Refused(error) }
+}
+
+/// What a reply of 1, 0 or -1, or an error, says.
+pub fn settled(reply: Result<Value, Told>) -> Told {
+    match reply {
+        Ok(Value::Int(0)) => Told::Refused("NOTFOUND".into()),
+        Ok(Value::Int(-1)) => Told::Refused("BADRECEIPT".into()),
+        Ok(_) => Told::Done,
+        Err(Told::Refused(error)) => {
+            Told::Refused(error.split(' ').next().unwrap_or_default().to_string())
+        }
+        Err(nothing) => nothing,
+    }
+}
