@@ -50,6 +50,10 @@ impl Consumer<'_> {
         if is_bound_to_connection {
             command += " ONDISCONNECT";
         }
+        if self.line.shared.plan.vanishing && done.is_empty() && self.random.u8(0..40) == 0 {
+            self.line.vanish(&command);
+            return;
+        }
         let deliveries = self.pull(&command, &done);
         let connections = self.line.connections;
         for delivery in &deliveries {

@@ -16,7 +16,8 @@ use std::{
 /// How long a load works between two faults, at most.
 const PACE: Duration = Duration::from_millis(600);
 
-fn drained(load: Load, plan: Plan) {
+/// Lets the load take all that is left, and looks at what its clients were told.
+pub fn drained(load: Load, plan: Plan) {
     let journal = load.drain();
     assert_none(&violations(&journal, plan.max_retries), &journal);
 }

@@ -39,6 +39,8 @@ pub struct Plan {
     pub patience: Duration,
     /// The queue's MAXRETRIES.
     pub max_retries: i64,
+    /// Some connections are closed while a command is under way.
+    pub vanishing: bool,
     pub seed: u64,
 }
 
@@ -54,6 +56,7 @@ impl Plan {
             confirm,
             patience,
             max_retries: 4,
+            vanishing: false,
             seed,
         }
     }
@@ -214,6 +217,20 @@ impl<'a> Line<'a> {
             _ => {}
         }
         (when, outcome)
+    }
+
+    /// Sends a command and closes the connection: nobody learns what came of it.
+    pub fn vanish(&mut self, command: &str) -> During {
+        let began_us = now_us();
+        if let Some(client) = self.connected() {
+            client.send(command);
+            // Most are carried out, or wait, by then.
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.hang_up();
+        let when = During { began_us, ended_us: now_us() + AFTERMATH_US };
+        self.shared.journal.write().disturbances.push(when);
+        when
     }
 
     /// Closes the connection without a word.

@@ -6,10 +6,14 @@
 
 mod checks;
 mod consumer;
+mod consumers;
 mod crashes;
 mod journal;
 mod load;
 mod producer;
+mod proxy;
+mod replicas;
+mod sentinel;
 
 use std::{
     env,

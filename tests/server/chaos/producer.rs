@@ -20,6 +20,12 @@ pub fn produce(shared: &std::sync::Arc<Shared>, number: u64) {
         let (options, group) = options(&mut random, number, tag);
         let is_repeatable = options.contains("DEDUP");
         let command = format!("MQ.PUSH {} {tag} {options}", shared.plan.queue);
+        if shared.plan.vanishing && random.u8(0..40) == 0 {
+            let when = line.vanish(&command);
+            let (told, kept) = (Told::Nothing, Kept::Perhaps);
+            shared.journal.write().pushes.push(Push { tag, id: None, group, when, told, kept });
+            continue;
+        }
         let command: Vec<&str> = command.split_whitespace().collect();
         loop {
             let (when, reply) = line.call(&command);

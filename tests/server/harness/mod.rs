@@ -14,10 +14,10 @@ mod wait;
 
 pub use client::{Client, Waiting, same_data};
 pub use continuation::Continuation;
-pub use facts::{Brand, facts};
+pub use facts::{Brand, facts, server_binary};
 pub use message::{Message, bulk, entries, integer, items, strings, text_of};
 pub use redis::Value;
-pub use server::Server;
+pub use server::{Server, free_port};
 pub use shown::{Shown, headers_of};
 pub use stream::{Command, ReplicationStream, short};
 pub use wait::{DEADLINE, eventually, now_ms, sleep_until_ms};
