@@ -17,7 +17,7 @@ fn clients_vanish_in_the_middle() {
     let plan = Plan { vanishing: true, ..Plan::new(Confirm::Reply) };
     let load = Load::start(&server, plan);
     thread::sleep(duration());
-    drained(load, plan);
+    drained(load);
 }
 
 #[test]

@@ -17,9 +17,10 @@ use std::{
 const PACE: Duration = Duration::from_millis(600);
 
 /// Lets the load take all that is left, and looks at what its clients were told.
-pub fn drained(load: Load, plan: Plan) {
+pub fn drained(load: Load) {
+    let max_retries = load.plan().max_retries;
     let journal = load.drain();
-    assert_none(&violations(&journal, plan.max_retries), &journal);
+    assert_none(&violations(&journal, max_retries), &journal);
 }
 
 /// Ends the server as a crash does, and starts it again.
@@ -48,7 +49,7 @@ fn a_server_that_writes_each_command_to_disk_crashes() {
         load.work(&mut random, PACE / 10);
         crash(&load, &mut server);
     }
-    drained(load, plan);
+    drained(load);
 }
 
 #[test]
@@ -68,7 +69,7 @@ fn a_server_with_snapshots_alone_crashes_after_a_save() {
         crash(&load, &mut server);
         load.undo_since(saved_us);
     }
-    drained(load, plan);
+    drained(load);
 }
 
 #[test]
@@ -93,7 +94,7 @@ fn the_end_of_the_append_only_file_is_cut_off() {
         });
         load.undo_since(kept_us);
     }
-    drained(load, plan);
+    drained(load);
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn files_are_rewritten_while_a_load_goes_on() {
             server.client().info("persistence")["rdb_bgsave_in_progress"] == "0"
         });
     }
-    drained(load, plan);
+    drained(load);
 }
 
 /// The file to which the server appends now: before 7.0 it has one, then it has numbered ones.

@@ -10,7 +10,7 @@ use super::{
 use crate::harness::*;
 use std::{
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, RwLock,
         atomic::{AtomicBool, AtomicU16, Ordering},
     },
     thread::{self, JoinHandle},
@@ -68,15 +68,32 @@ impl Plan {
 
 /// Where the clients find the master: a port, 0 while there is none.
 #[derive(Default)]
-pub struct Address(AtomicU16);
+pub struct Address {
+    port: AtomicU16,
+    others: Mutex<Vec<u16>>,
+}
 
 impl Address {
     pub fn is_at(&self, port: u16) {
-        self.0.store(port, Ordering::Relaxed);
+        self.port.store(port, Ordering::Relaxed);
     }
 
     pub fn port(&self) -> u16 {
-        self.0.load(Ordering::Relaxed)
+        self.port.load(Ordering::Relaxed)
+    }
+
+    /// Servers that may know where it is.
+    pub fn others_are_at(&self, ports: &[u16]) {
+        self.others.lock().expect("the ports").extend(ports);
+    }
+
+    /// Nobody is at this port.
+    fn is_not_at(&self, port: u16) {
+        if self.port() == port
+            && let Some(other) = fastrand::choice(self.others.lock().expect("the ports").iter())
+        {
+            self.is_at(*other);
+        }
     }
 }
 
@@ -133,6 +150,10 @@ impl Load {
         let consumers = (0..plan.consumers).map(|n| spawn(consume, n));
         let threads = producers.chain(consumers).collect();
         Load { shared, threads }
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.shared.plan
     }
 
     pub fn address(&self) -> Arc<Address> {
@@ -266,6 +287,7 @@ impl<'a> Line<'a> {
                 Client::try_connect_within(port, patience).map(|client| (port, client));
             self.connections += 1;
             if self.connection.is_none() {
+                self.shared.address.is_not_at(port);
                 thread::sleep(Duration::from_millis(5));
             }
         }

@@ -5,6 +5,7 @@
 //! random choices of a run, as far as threads and servers allow.
 
 mod checks;
+mod cluster;
 mod consumer;
 mod consumers;
 mod crashes;

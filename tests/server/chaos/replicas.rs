@@ -91,7 +91,7 @@ fn a_replica_takes_over() {
             _ => promote_by_hand(&load, &mut servers, "yes"),
         });
     }
-    drained(load, plan);
+    drained(load);
 }
 
 #[test]
@@ -120,5 +120,5 @@ fn a_master_is_cut_off_and_comes_back() {
         master.follow(&heir);
     });
     load.work(&mut random, duration() / 2);
-    drained(load, plan);
+    drained(load);
 }

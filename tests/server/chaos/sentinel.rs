@@ -124,5 +124,5 @@ fn sentinels_promote_a_replica() {
             servers.push(old);
         });
     }
-    drained(load, plan);
+    drained(load);
 }
