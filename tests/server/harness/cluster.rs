@@ -6,7 +6,7 @@ use super::{
     message::{entries, items, text_of},
     wait::eventually,
 };
-use std::{path::PathBuf, process::Command};
+use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
 pub struct Cluster {
     pub nodes: Vec<Server>,
@@ -69,9 +69,10 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until all nodes agree that all are well.
+    /// Waits until all nodes agree that all are well, and whose the slots are.
     pub fn wait_until_well(&self) {
         eventually("all nodes are well", || {
+            let owners = masters(&self.seen());
             self.nodes.iter().all(|node| {
                 let mut client = node.client();
                 let seen = nodes_seen_by(&mut client);
@@ -79,7 +80,8 @@ impl Cluster {
                 client.text("CLUSTER INFO").contains("cluster_state:ok")
                     && seen.len() == self.nodes.len()
                     && seen.iter().all(|node| node.is_well)
-                    && seen.iter().filter(|node| node.is_master).count() == 3
+                    && owners.len() == 3
+                    && masters(&seen) == owners
                     && (info["role"] == "master" && info["connected_slaves"] == "1"
                         || info.get("master_link_status").is_some_and(|link| link == "up"))
             })
@@ -151,6 +153,12 @@ impl Cluster {
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
     }
+}
+
+/// Whose the slots are.
+fn masters(nodes: &[Node]) -> BTreeMap<String, Vec<(u16, u16)>> {
+    let masters = nodes.iter().filter(|node| node.is_master);
+    masters.map(|node| (node.id.clone(), node.slots.clone())).collect()
 }
 
 fn nodes_seen_by(client: &mut Client) -> Vec<Node> {
