@@ -156,14 +156,16 @@ impl Consumer<'_> {
         sleep_until_ms(delivery.until_ms.min(now_ms() + 1000) + 10);
     }
 
-    /// Closes the connection, if it is still the one of these deliveries: they come back.
+    /// Closes the connection of these deliveries: they come back. It may have been closed before.
     fn hang_up(&mut self, deliveries: &[Delivery], is_same: bool) {
         let now_us = super::now_us();
         self.line.hang_up();
         let mut journal = self.line.shared.journal.write();
         for delivery in deliveries {
-            let began_us = if is_same { now_us } else { delivery.when.ended_us };
-            let when = During { began_us, ended_us: now_us };
+            let mut when = During { began_us: now_us, ended_us: now_us };
+            if !is_same || !journal.is_calm(&delivery.when, &when) {
+                when.began_us = delivery.when.ended_us;
+            }
             let hang_up = settlement(delivery, How::HangUp, when, Told::Done, Kept::Perhaps);
             journal.settlements.push(hang_up);
         }

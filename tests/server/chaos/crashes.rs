@@ -24,7 +24,7 @@ pub fn drained(load: Load) {
 }
 
 /// Ends the server as a crash does, and starts it again.
-fn crash(load: &Load, server: &mut Server) {
+pub fn crash(load: &Load, server: &mut Server) {
     load.disturb(|| {
         server.kill();
         server.start_again();

@@ -168,10 +168,18 @@ impl Load {
 
     /// Breaks something, and writes down when.
     pub fn disturb<T>(&self, fault: impl FnOnce() -> T) -> T {
+        let disturbances = |change: &dyn Fn(&mut Vec<During>)| {
+            change(&mut self.shared.journal.write().disturbances);
+        };
         let began_us = now_us();
+        let under_way = During { began_us, ended_us: u64::MAX };
+        disturbances(&|all| all.push(under_way));
         let outcome = fault();
-        let disturbance = During { began_us, ended_us: now_us() };
-        self.shared.journal.write().disturbances.push(disturbance);
+        let ended_us = now_us();
+        disturbances(&|all| {
+            let this = all.iter_mut().find(|one| one.began_us == began_us);
+            this.expect("the disturbance").ended_us = ended_us;
+        });
         outcome
     }
 
@@ -193,13 +201,8 @@ impl Load {
         let lines = [shared.plan.queue.to_string(), shared.plan.dead_letter_queue()];
         let lines = lines.map(|queue| format!("MQ.LEN {queue}"));
         let started = Instant::now();
-        loop {
-            let left = Client::try_connect(shared.address.port())
-                .map(|mut client| lines.each_ref().map(|line| client.reply_to(line)));
-            if left.as_ref().is_some_and(|left| left.iter().all(|one| *one == Ok(Value::Int(0)))) {
-                break;
-            }
-            assert!(started.elapsed() < DEADLINE, "not all is acknowledged in time: {left:?}");
+        while !lines.iter().all(|line| ask(&shared, line) == "0") {
+            assert!(started.elapsed() < DEADLINE, "{}", left(&shared));
             thread::sleep(Duration::from_millis(5));
         }
         shared.is_consuming.store(false, Ordering::Relaxed);
@@ -209,6 +212,34 @@ impl Load {
         let entries = shared.journal.write();
         entries.clone()
     }
+}
+
+/// What the master says to a command.
+fn ask(shared: &Shared, line: &str) -> String {
+    match Client::try_connect(shared.address.port()).map(|mut client| client.reply_to(line)) {
+        None => "no connection".into(),
+        Some(Ok(Value::Int(number))) => number.to_string(),
+        Some(reply) => format!("{reply:?}"),
+    }
+}
+
+/// Why a load can't be drained.
+fn left(shared: &Shared) -> String {
+    let (queue, grave) = (shared.plan.queue, shared.plan.dead_letter_queue());
+    let lines = [
+        format!("MQ.LEN {queue}"),
+        format!("MQ.LEN {grave}"),
+        format!("MQ.INFO {queue}"),
+        format!("MQ.CHECK {queue}"),
+        format!("MQ.PEEK {queue} READY COUNT 3"),
+        format!("MQ.PEEK {queue} INFLIGHT COUNT 3"),
+        format!("MQ.PEEK {queue} DELAYED COUNT 3"),
+        "INFO replication".into(),
+        "CLIENT LIST".into(),
+    ];
+    let port = shared.address.port();
+    let said = lines.map(|line| format!("\n{line}: {}", ask(shared, &line)));
+    format!("not all is acknowledged in time; the master at port {port} says{}", said.concat())
 }
 
 /// A client's connection to whoever is the master.

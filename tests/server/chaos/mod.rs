@@ -4,6 +4,7 @@
 //! `MQ_CHAOS_SECONDS` says how long each test breaks things (default: 3), `MQ_CHAOS_SEED` repeats the
 //! random choices of a run, as far as threads and servers allow.
 
+mod check_tests;
 mod checks;
 mod cluster;
 mod consumer;
@@ -11,6 +12,7 @@ mod consumers;
 mod crashes;
 mod journal;
 mod load;
+mod mixed;
 mod producer;
 mod proxy;
 mod replicas;
