@@ -11,6 +11,11 @@ use std::{
     collections::BTreeMap,
     fs,
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -30,7 +35,7 @@ impl Sentinel {
         let settings = format!(
             "port {port}\nbind 127.0.0.1\nlogfile sentinel.log\ndir {folder}\n\
              sentinel monitor orders 127.0.0.1 {master} 2\n\
-             sentinel down-after-milliseconds orders 700\n\
+             sentinel down-after-milliseconds orders 1000\n\
              sentinel failover-timeout orders 3000\n",
             folder = folder.path().display(),
             master = master.port(),
@@ -54,12 +59,6 @@ impl Sentinel {
         Client::connect(self.port)
     }
 
-    /// The port of whom it takes for the master.
-    fn master(&self) -> u16 {
-        let address = strings(&self.client().ask("SENTINEL GET-MASTER-ADDR-BY-NAME orders"));
-        address[1].parse().expect("a port")
-    }
-
     /// Whether it knows of the other sentinels, and of these replicas that they are well.
     fn knows(&self, sentinels: usize, replicas: &[Server]) -> bool {
         let mut client = self.client();
@@ -74,11 +73,50 @@ impl Sentinel {
     }
 }
 
+/// The port of whom a sentinel takes for the master.
+fn master(sentinel: &mut Client) -> u16 {
+    let address = strings(&sentinel.ask("SENTINEL GET-MASTER-ADDR-BY-NAME orders"));
+    address[1].parse().expect("a port")
+}
+
 impl Drop for Sentinel {
     fn drop(&mut self) {
         // Both fail only when the process is gone already.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// Tells the clients of a load who the master is, as the sentinels see it, until it is dropped.
+struct Guide {
+    is_wanted: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Guide {
+    fn of(load: &Load, sentinels: &[Sentinel]) -> Guide {
+        let is_wanted = Arc::new(AtomicBool::new(true));
+        let (go_on, address) = (Arc::clone(&is_wanted), load.address());
+        let mut clients: Vec<Client> = sentinels.iter().map(Sentinel::client).collect();
+        let thread = thread::spawn(move || {
+            while go_on.load(Ordering::Relaxed) {
+                let masters: Vec<u16> = clients.iter_mut().map(master).collect();
+                if masters.iter().all(|port| *port == masters[0]) {
+                    address.is_at(masters[0]);
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        Guide { is_wanted, thread: Some(thread) }
+    }
+}
+
+impl Drop for Guide {
+    fn drop(&mut self) {
+        self.is_wanted.store(false, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the guide");
+        }
     }
 }
 
@@ -97,32 +135,35 @@ fn sentinels_promote_a_replica() {
     let plan = Plan { patience, ..Plan::new(Confirm::Replicas(2)) };
     let mut random = fastrand::Rng::with_seed(plan.seed);
     let load = Load::start(&servers[0], plan);
-    let started = Instant::now();
-    while started.elapsed() < duration() {
-        eventually("the sentinels know all", || {
-            sentinels.iter().all(|sentinel| sentinel.knows(2, &servers[1..]))
-        });
-        load.work(&mut random, PACE);
-        load.disturb(|| {
+    let guide = Guide::of(&load, &sentinels);
+    // On a busy machine sentinels may also promote one while the master is well.
+    load.disturb(|| {
+        let started = Instant::now();
+        while started.elapsed() < duration() {
+            eventually("the sentinels know all", || {
+                let port = load.address().port();
+                servers.sort_by_key(|server| server.port() != port);
+                sentinels.iter().all(|sentinel| sentinel.knows(2, &servers[1..]))
+            });
+            load.work(&mut random, PACE);
             let mut old = servers.remove(0);
             let old_port = old.port();
             old.kill();
-            eventually("the sentinels agree on another master", || {
-                let masters = sentinels.each_ref().map(Sentinel::master);
-                masters[0] != old_port && masters.iter().all(|port| *port == masters[0])
-            });
-            let new_port = sentinels[0].master();
-            load.address().is_at(new_port);
-            servers.sort_by_key(|server| server.port() != new_port);
-            eventually("the other one follows it", || {
-                let info = servers[1].client().info("replication");
-                info.get("master_port") == Some(&new_port.to_string())
-                    && info["master_link_status"] == "up"
-            });
+            eventually("there is another master", || load.address().port() != old_port);
             old.start_again();
-            old.follow(&servers[0]);
+            old.client().ask(&format!("REPLICAOF 127.0.0.1 {}", load.address().port()));
             servers.push(old);
+        }
+        eventually("all follow the master", || {
+            let port = load.address().port();
+            servers.iter().all(|server| server.port() == port || follows(server, port))
         });
-    }
+    });
     drained(load);
+    drop(guide);
+}
+
+fn follows(server: &Server, port: u16) -> bool {
+    let info = server.client().info("replication");
+    info.get("master_port") == Some(&port.to_string()) && info["master_link_status"] == "up"
 }
