@@ -5,13 +5,16 @@ export MQ_MODULE := $(abspath $(TARGET)/release/libmq.so)
 export MQ_SERVERS ?= $(TARGET)/servers
 # The servers of `make test-matrix`; empty: all of them.
 SERVERS ?=
+# The same of `make chaos`, and how many seconds each of its tests breaks things.
+CHAOS_SERVERS := redis-7.0 redis-8.6 valkey-9.1
+CHAOS_SECONDS ?= 90
 BENCH_SERVERS := redis-7.0 redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := cargo build --release --locked
 SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh) .ci/run
 PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py)
 
-.PHONY: help build run test test-matrix lint deny deny-advisories fmt bench docker-up docker-down mutants clean
+.PHONY: help build run test test-matrix chaos lint deny deny-advisories fmt bench docker-up docker-down mutants clean
 
 help:
 	@awk -F': .*## |: ## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +38,11 @@ test-matrix: ## the server tests on eleven servers (SERVERS="redis-6.0 valkey-9.
 	@scripts/install-needs.sh build fetch
 	$(BUILD)
 	@scripts/test-matrix.sh $(SERVERS)
+
+chaos: ## servers that are broken under load, for an hour (CHAOS_SECONDS=5: for some minutes)
+	@scripts/install-needs.sh build fetch
+	$(BUILD)
+	@MQ_CHAOS_SECONDS=$(CHAOS_SECONDS) MQ_TESTS='--show-output chaos::' scripts/test-matrix.sh $(or $(SERVERS),$(CHAOS_SERVERS))
 
 lint: ## format, clippy, shell and Python scripts
 	@scripts/install-needs.sh build lint

@@ -129,6 +129,22 @@ FAULTS = [
      "        if self.has_flag(raw::REDISMODULE_CTX_FLAGS_MULTI) { return 0; }\n"
      "        api!(RedisModule_GetClientId(self.raw))\n    }", "disconnect::"),
 
+    # Seldom: only a load finds it.
+    ("one acknowledgment in a thousand is forgotten", "src/queue/acknowledge.rs",
+     "    let slot = if store.remove_inflight(delivery) {",
+     "    if id.0[15] == 7 && id.0[14] < 64 {\n        return Ok(Settled::Done(0));\n    }\n"
+     "    let slot = if store.remove_inflight(delivery) {", "chaos::crashes"),
+    ("one message in a hundred is forgotten when its visibility ends", "src/queue/sweep.rs",
+     "            Ok(delivery) => {\n                let settings = settings.get_or",
+     "            Ok(delivery) if delivery.id.0[15] < 3 => {\n                store.remove_inflight(delivery);\n"
+     "                place::forget(store, effects, delivery.id, None, None);\n            }\n"
+     "            Ok(delivery) => {\n                let settings = settings.get_or", "chaos::crashes"),
+    ("a sweep is not replicated", "src/execute.rs",
+     "    if effects.changed {\n        context.signal_modified(entry.names.name());\n"
+     "        context.replicate(",
+     "    if effects.changed && !matches!(op, Op::Sweep { .. }) {\n"
+     "        context.signal_modified(entry.names.name());\n        context.replicate(", "chaos::replicas"),
+
     # AT
     ("a moment that is past lets a message wait as delayed", "src/commands/arguments.rs",
      "(due_at_ms > now_ms).then_some(due_at_ms)", "Some(due_at_ms)", "lib"),

@@ -110,10 +110,13 @@ with zipfile.ZipFile(wheel) as files:
             os.chmod(path, 0o755)
 PY
   [ -x "$bin/$product-server" ] || return 1
-  if ldd "$bin/$product-server" | grep -q 'libssl.so.1.1 => not found'; then
-    old_openssl || return 1
-    libraries=$servers/.openssl-1.1
-  fi
+  # Not a pipe: grep -q may end before ldd does, which then counts as a failure.
+  case $(ldd "$bin/$product-server") in
+    *'libssl.so.1.1 => not found'*)
+      old_openssl || return 1
+      libraries=$servers/.openssl-1.1
+      ;;
+  esac
   for tool in sentinel check-rdb check-aof; do ln -s "$product-server" "$bin/$product-$tool"; done
   for tool in server sentinel check-rdb check-aof cli benchmark; do
     [ ! -e "$bin/$product-$tool" ] || wrap "$name" "$tool" "$bin/$product-$tool" "$libraries" ''

@@ -3,12 +3,14 @@
 #
 #   scripts/test-matrix.sh [NAME...]      names as in scripts/servers.sh; without names all of them
 #
-# Ends with a table, and with status 1 if a test failed or a server could not be had.
+# MQ_TESTS (words) goes to the test program: a filter, options. Ends with a table, and with status 1 if a test
+# failed or a server could not be had.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export MQ_SERVERS=${MQ_SERVERS:-target/servers}
 logs=${CARGO_TARGET_DIR:-target}/matrix
 mkdir -p "$logs"
+read -ra tests <<< "${MQ_TESTS-}"
 
 [ $# -gt 0 ] || mapfile -t names < <(scripts/servers.sh --list)
 [ $# -eq 0 ] || names=("$@")
@@ -24,7 +26,7 @@ for name in "${names[@]}"; do
   fi
   echo "== $name"
   result=ok
-  MQ_SERVER=$server cargo test --locked --test server 2>&1 | tee "$logs/$name.log" || result=FAILED
+  MQ_SERVER=$server cargo test --locked --test server -- "${tests[@]}" 2>&1 | tee "$logs/$name.log" || result=FAILED
   counts=$(sed -nE 's/^test result: [^.]*\. ([0-9]+ passed; [0-9]+ failed).*/\1/p' "$logs/$name.log")
   case $counts in '' | '0 passed'*) result=FAILED ;; esac
   [ "$result" = ok ] || status=1

@@ -49,6 +49,21 @@ fn a_peek_shows_messages_in_the_order_of_delivery() {
 }
 
 #[test]
+fn an_offset_counts_in_the_order_that_aging_makes() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::Aging, Some("100"));
+    let [first, second] = [0, 1].map(|_| server.add(&orders, &Asked::priority(1)));
+    server.now_ms += 101;
+    let third = server.add(&orders, &Asked::priority(9));
+    let order = [first, second, third];
+    let ready = Which::Ready(server.now_ms);
+    for skip in 0..=3 {
+        assert_eq!(peek(&server, &orders, ready, skip, 9), order[skip as usize..]);
+    }
+    assert_eq!(server.pull_all(&orders, 1_000), order);
+}
+
+#[test]
 fn a_message_is_found_with_its_state_and_its_fields() {
     let (server, orders, ids) = filled();
     let mut store = server.store(&orders);

@@ -22,6 +22,7 @@ mod arguments;
 mod backoff;
 mod blocking;
 mod blocking_ends;
+mod chaos;
 mod check;
 mod cluster;
 mod cluster_moves;

@@ -7,7 +7,7 @@ use super::{
     wait::eventually,
 };
 use redis::{ConnectionLike, ErrorKind, ProtocolVersion, RedisError, ServerErrorKind};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 pub struct Client {
     connection: redis::Connection,
@@ -29,14 +29,27 @@ impl Client {
         Client::connect_with(port, ProtocolVersion::RESP2).ok()
     }
 
+    /// A connection that fails when a reply takes longer than this.
+    pub fn try_connect_within(port: u16, patience: Duration) -> Option<Client> {
+        Client::connect_within(port, ProtocolVersion::RESP2, patience).ok()
+    }
+
     fn connect_with(port: u16, protocol: ProtocolVersion) -> Result<Client, RedisError> {
+        Client::connect_within(port, protocol, DEADLINE)
+    }
+
+    fn connect_within(
+        port: u16,
+        protocol: ProtocolVersion,
+        patience: Duration,
+    ) -> Result<Client, RedisError> {
         let settings =
             redis::RedisConnectionInfo::default().set_protocol(protocol).set_skip_set_lib_name();
         let address = redis::ConnectionAddr::Tcp("127.0.0.1".into(), port);
         let info =
             redis::IntoConnectionInfo::into_connection_info(address)?.set_redis_settings(settings);
-        let connection = redis::Client::open(info)?.get_connection_with_timeout(DEADLINE)?;
-        connection.set_read_timeout(Some(DEADLINE))?;
+        let connection = redis::Client::open(info)?.get_connection_with_timeout(patience)?;
+        connection.set_read_timeout(Some(patience))?;
         Ok(Client { connection, port })
     }
 

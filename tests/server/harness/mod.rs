@@ -2,6 +2,7 @@
 //! no rule of the queue.
 
 mod client;
+mod cluster;
 mod continuation;
 mod facts;
 mod message;
@@ -13,11 +14,12 @@ mod stream;
 mod wait;
 
 pub use client::{Client, Waiting, same_data};
+pub use cluster::Cluster;
 pub use continuation::Continuation;
-pub use facts::{Brand, facts, module_path};
+pub use facts::{Brand, facts, module_path, server_binary};
 pub use message::{Message, bulk, entries, integer, items, strings, text_of};
 pub use redis::Value;
-pub use server::Server;
+pub use server::{Server, free_port};
 pub use shown::{Shown, headers_of};
 pub use stream::{Command, ReplicationStream, short};
 pub use wait::{DEADLINE, eventually, now_ms, sleep_until_ms};

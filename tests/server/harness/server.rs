@@ -113,6 +113,12 @@ impl Server {
         replica
     }
 
+    /// Makes this server a replica of that one, and waits until it has caught up.
+    pub fn follow(&self, master: &Server) {
+        self.client().ask(&format!("REPLICAOF 127.0.0.1 {}", master.port));
+        self.wait_until_in_sync();
+    }
+
     /// Waits until this replica is connected to its master.
     pub fn wait_until_in_sync(&self) {
         let mut client = self.client();
@@ -132,6 +138,11 @@ impl Server {
     /// For tests that damage keys on purpose: the queues need not be sound when they end.
     pub fn damaged_on_purpose(&self) {
         self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn log(&self) -> String {
@@ -300,7 +311,7 @@ impl Drop for Server {
 
 /// A free port below those that the system hands out by itself, with room for the cluster's port
 /// 10,000 above.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const FIRST: u32 = 11_000;
     const COUNT: u32 = 10_000;
     static NEXT: AtomicU32 = AtomicU32::new(0);

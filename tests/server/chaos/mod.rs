@@ -1,0 +1,44 @@
+//! Queues under load while their servers are broken: producers and consumers write down what they were
+//! told (`journal`), and in the end that must fit together (`checks`).
+//!
+//! `MQ_CHAOS_SECONDS` says how long each test breaks things (default: 3), `MQ_CHAOS_SEED` repeats the
+//! random choices of a run, as far as threads and servers allow.
+
+mod check_tests;
+mod checks;
+mod cluster;
+mod consumer;
+mod consumers;
+mod crashes;
+mod journal;
+mod load;
+mod mixed;
+mod producer;
+mod proxy;
+mod replicas;
+mod sentinel;
+
+use std::{
+    env,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// How long a test breaks things.
+fn duration() -> Duration {
+    let seconds = env::var("MQ_CHAOS_SECONDS").map_or(3, |text| text.parse().expect("seconds"));
+    Duration::from_secs(seconds)
+}
+
+/// Where a test's random choices begin.
+fn seed() -> u64 {
+    match env::var("MQ_CHAOS_SEED") {
+        Ok(text) => text.parse().expect("a seed"),
+        Err(_) => fastrand::u64(..),
+    }
+}
+
+/// Unix time in microseconds: the servers of a test use the same clock.
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    u64::try_from(since.as_micros()).expect("a clock before the year 500,000")
+}
