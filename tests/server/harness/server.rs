@@ -63,11 +63,6 @@ impl Server {
         Server { process: None, port: 0, folder, settings, has_module: true, damaged }
     }
 
-    /// Where the server keeps its files.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Adds to the append-only file of a server that does not run.
     pub fn append_to_the_append_only_file(&self, bytes: &[u8]) {
         let single = self.folder().join("appendonly.aof");
