@@ -22,6 +22,7 @@ mod backoff;
 mod blocking;
 mod blocking_ends;
 mod check;
+mod clock_steps;
 mod cluster;
 mod cluster_moves;
 mod commands_described;

@@ -2,6 +2,7 @@
 //! no rule of the queue.
 
 mod client;
+mod clock;
 mod continuation;
 mod facts;
 mod message;
@@ -13,6 +14,7 @@ mod stream;
 mod wait;
 
 pub use client::{Client, Waiting, same_data};
+pub use clock::Clock;
 pub use continuation::Continuation;
 pub use facts::{Brand, facts};
 pub use message::{Message, bulk, entries, integer, items, strings, text_of};

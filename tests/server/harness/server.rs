@@ -7,6 +7,7 @@ use super::{
 use std::{
     fs,
     net::TcpListener,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
@@ -14,11 +15,15 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// Variables of the server's environment.
+pub type Environment = Vec<(&'static str, PathBuf)>;
+
 pub struct Server {
     process: Option<Child>,
     port: u16,
     folder: TempDir,
     settings: Vec<(String, String)>,
+    environment: Environment,
     damaged: AtomicBool,
 }
 
@@ -29,12 +34,16 @@ impl Server {
 
     /// Starts a server with settings of redis.conf beside the harness's own.
     pub fn start_with(settings: &[(&str, &str)]) -> Server {
+        Server::start_in(Environment::new(), settings)
+    }
+
+    pub fn start_in(environment: Environment, settings: &[(&str, &str)]) -> Server {
         let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let folder =
             tempfile::Builder::new().prefix("mq-server-").tempdir().expect("a temporary folder");
         let settings = settings.iter().map(own).collect();
         let damaged = AtomicBool::new(false);
-        let mut server = Server { process: None, port: 0, folder, settings, damaged };
+        let mut server = Server { process: None, port: 0, folder, settings, environment, damaged };
         server.run();
         server
     }
@@ -192,6 +201,7 @@ impl Server {
         }
         command
             .current_dir(self.folder.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
