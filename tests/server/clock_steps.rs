@@ -161,7 +161,7 @@ fn a_clock_set_forward_and_back_again_lets_what_waited_wait_on() {
     client.give_back(&second);
     let (third, _) = waiting.message();
     // Its visibility of 100 ms is that of the clock as it is now.
-    assert!(third.visibility_until <= clock.now_ms() + 100);
+    assert!(third.visibility_until <= clock.now_ms() + 100, "{third:?}");
     let fourth = client.pull("orders BLOCK 0");
     assert_eq!((&fourth.id, fourth.retry_count), (&first.id, 3));
     let receipts = [&first, &second, &third, &fourth].map(|one| &one.receipt);

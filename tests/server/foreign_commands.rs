@@ -337,6 +337,10 @@ fn every_command_is_answered_and_a_replica_stays_the_same() {
             let answered = |client: &mut Client, line: &String| {
                 let Err(error) = client.reply_to(line) else { return };
                 let known = ["WRONGTYPE ", "CORRUPT ", "NOTFOUND ", "BADRECEIPT "];
+                if !facts().separates_key_permissions() && line == "MQ.REDRIVE orders" {
+                    assert!(error.contains("name one with TO"), "{row}: {error}");
+                    return;
+                }
                 let is_known = known.iter().any(|code| error.starts_with(code));
                 assert!(is_known, "{row}, {line}: {error}");
             };

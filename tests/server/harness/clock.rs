@@ -1,6 +1,6 @@
 //! A wall clock of a server's own, which a test sets forward and back while the server runs.
 
-use super::{Server, now_ms};
+use super::{Server, now_ms, sleep_until_ms};
 use std::{fs, os::unix::fs::FileExt, path::PathBuf, process::Command, sync::OnceLock};
 use tempfile::NamedTempFile;
 
@@ -26,6 +26,8 @@ impl Clock {
     pub fn set(&self, offset_s: i64) {
         let bytes = offset_s.to_ne_bytes();
         self.shared.as_file().write_all_at(&bytes, 0).expect("the clock set");
+        // Valkey 9.1 goes by the time that it read up to a millisecond ago.
+        sleep_until_ms(now_ms() + 10);
     }
 
     /// Unix time in milliseconds by this clock.
