@@ -4,6 +4,7 @@
 
 use crate::cluster_moves::{node_id, two_nodes};
 use crate::harness::*;
+use std::time::Instant;
 
 /// Pushes messages of which one becomes due every few milliseconds from now on, longer than a change
 /// of roles takes.
@@ -15,11 +16,12 @@ fn push_due_one_by_one(client: &mut Client) -> Vec<String> {
 }
 
 /// Pulls and acknowledges so many messages from whichever of the servers is master; calls `at_tenth`
-/// when ten have come.
+/// after the tenth.
 fn work_through(servers: [&Server; 2], count: usize, at_tenth: impl FnOnce()) -> Vec<Message> {
     let mut at_tenth = Some(at_tenth);
     let mut clients = servers.map(Server::client);
     let (mut turn, mut messages) = (0, Vec::new());
+    let started = Instant::now();
     let mut ask = |line: &str| loop {
         match clients[turn].reply_to(line) {
             Ok(reply) => return reply,
@@ -33,6 +35,7 @@ fn work_through(servers: [&Server; 2], count: usize, at_tenth: impl FnOnce()) ->
                     "the connection failed",
                 ];
                 assert!(codes.iter().any(|code| error.starts_with(code)), "{line}: {error}");
+                assert!(started.elapsed() < DEADLINE, "{line}: neither is master: {error}");
                 turn = 1 - turn;
                 // The server closes connections of clients that it unblocks.
                 clients[turn] = servers[turn].client();
