@@ -136,6 +136,12 @@ pub fn forget_left(state: &state::State) {
     own.stuck.borrow_mut().clear();
 }
 
+/// Forgets when something was to be done next: after the clock was set.
+pub fn look_soon(state: &state::State) {
+    state.disconnect.retry_ms.set(UNKNOWN);
+    state.disconnect.look_ms.set(UNKNOWN);
+}
+
 /// Gives deliveries of one queue back.
 fn give_back_left(context: Context<'_>, state: &state::State) -> bool {
     let Some(left) = state.disconnect.left.borrow_mut().pop_front() else { return false };

@@ -24,6 +24,7 @@ impl Listen for Listener {
             Event::Swapped(first, second) => swapped(context, first, second),
             Event::Configured => look_at_eviction(context),
             Event::Disconnected(client) => disconnect::client_gone(context, client),
+            Event::Cron => state::with(|state| timer::look_at_clock(context, state)),
             Event::Flushed(_) => state::with(|state| {
                 state.index.borrow_mut().doubt_all();
                 if state.is_active.get() {

@@ -33,12 +33,26 @@ const QUEUE_RETRY_MS: u64 = 1_000;
 /// For a later moment it fires in vain, and is armed again.
 const LONGEST_MS: u64 = 24 * 60 * 60 * 1_000;
 
+/// By how much the wall clock may go away from the monotonic one before it counts as set, in
+/// milliseconds.
+const STEP_MS: u64 = 100;
+
 /// When the timer fires next, and when it looks after clients that wait, where it has to.
 #[derive(Default)]
 pub struct State {
-    armed: Cell<Option<(Timer, u64)>>,
+    armed: Cell<Option<Armed>>,
     is_firing: Cell<bool>,
     waiting_check_ms: Cell<u64>,
+}
+
+/// The timer that is to fire.
+#[derive(Clone, Copy)]
+struct Armed {
+    timer: Timer,
+    at_ms: u64,
+    /// When it was armed, by the wall clock and by the monotonic one.
+    since_ms: u64,
+    since: Instant,
 }
 
 /// Lets the timer fire at that moment, unix ms, or earlier. 0: as soon as possible; [`NEVER`]: no
@@ -51,21 +65,43 @@ pub fn arm(context: Context<'_>, state: &state::State, at_ms: u64) {
     if at_ms == NEVER || state.timer.is_firing.get() {
         return;
     }
-    if let Some((timer, armed_for_ms)) = state.timer.armed.get() {
-        if armed_for_ms <= at_ms {
+    if let Some(armed) = state.timer.armed.get() {
+        if armed.at_ms <= at_ms {
             return;
         }
-        stop(context, timer);
+        stop(context, armed.timer);
     }
-    let delay_ms = at_ms.saturating_sub(context.now_ms()).min(LONGEST_MS);
-    state.timer.armed.set(Some((start::<Firing>(context, delay_ms), at_ms)));
+    let since_ms = context.now_ms();
+    let delay_ms = at_ms.saturating_sub(since_ms).min(LONGEST_MS);
+    let timer = start::<Firing>(context, delay_ms);
+    state.timer.armed.set(Some(Armed { timer, at_ms, since_ms, since: Instant::now() }));
 }
 
 /// Stops the timer.
 pub fn disarm(context: Context<'_>, state: &state::State) {
-    if let Some((timer, _)) = state.timer.armed.take() {
-        stop(context, timer);
+    if let Some(armed) = state.timer.armed.take() {
+        stop(context, armed.timer);
     }
+}
+
+/// Arms the timer anew if the wall clock was set since it was armed, or the machine slept.
+///
+/// The server fires a timer when both clocks say so, the oldest one when the wall clock does. Set
+/// forward, that would not be noticed before the time is over that was left when the timer was
+/// armed; set back, it would hold up even a timer for at once until it is as late again.
+pub fn look_at_clock(context: Context<'_>, state: &state::State) {
+    let Some(armed) = state.timer.armed.get() else { return };
+    let elapsed_ms = u64::try_from(armed.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let expected_ms = armed.since_ms.saturating_add(elapsed_ms);
+    if context.now_ms().abs_diff(expected_ms) < STEP_MS {
+        return;
+    }
+    // Moments that the process set itself may be far away now.
+    state.timer.waiting_check_ms.set(UNKNOWN);
+    disconnect::look_soon(state);
+    state.index.borrow_mut().doubt_all();
+    disarm(context, state);
+    arm(context, state, UNKNOWN);
 }
 
 struct Firing;

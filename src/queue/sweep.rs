@@ -66,18 +66,25 @@ fn discard_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u3
         }
         *left = left.saturating_sub(1);
         match id {
-            Ok(id) => discard_waiting(store, effects, id),
+            Ok(id) => discard_waiting(store, effects, id, now_ms),
             Err(member) => set_aside(store, effects, Part::Expiring, &member),
         }
     }
 }
 
-fn discard_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) {
+fn discard_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId, now_ms: u64) {
     effects.changed = true;
     store.remove_expiring(id);
     match store.note(id) {
         Ok(note) => {
             let note = note.unwrap_or_default();
+            if !note.is_expired(now_ms) {
+                // The entry was written by others: what the message says of itself counts.
+                if let Some(at_ms) = note.expires_at_ms {
+                    store.add_expiring(id, at_ms);
+                }
+                return;
+            }
             if let Some(slot) = place::take_out(store, id, &note) {
                 place::forget(store, effects, id, Some(&note), slot);
                 effects.counts.ttl_expired = effects.counts.ttl_expired.saturating_add(1);

@@ -200,3 +200,18 @@ fn moments_out_of_range_do_no_harm() {
         store.0.remove(Part::Delayed, &[2; 16]);
     }
 }
+
+#[test]
+fn an_end_of_a_life_that_the_message_does_not_tell_discards_nothing() {
+    for (asked, is_discarded_later) in [(Asked::group("a"), false), (Asked::to_live(1_000), true)] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let id = server.add(&orders, &asked);
+        server.store(&orders).0.add(Part::Expiring, &id.0, 1.0);
+        server.sweep(&orders, 100);
+        assert_eq!(server.store(&orders).len(Part::Messages), 1, "{asked:?}");
+        server.now_ms += 1_000;
+        server.sweep(&orders, 100);
+        assert_eq!(server.counts.ttl_expired, u64::from(is_discarded_later), "{asked:?}");
+        assert_eq!(server.len(&orders, Part::Expiring), 0, "{asked:?}");
+    }
+}

@@ -25,6 +25,8 @@ pub enum Event {
     Disconnected(u64),
     /// CONFIG SET changed something. Redis 6.x never says so.
     Configured,
+    /// The server's own regular work is done: ten times a second, or as its `hz` says.
+    Cron,
 }
 
 /// What is to be done about events.
@@ -43,6 +45,7 @@ pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
         raw::REDISMODULE_EVENT_LOADING,
         raw::REDISMODULE_EVENT_SWAPDB,
         raw::REDISMODULE_EVENT_FLUSHDB,
+        raw::REDISMODULE_EVENT_CRON_LOOP,
     ];
     // Before 7.0 the server selects database 0 for each client that comes or goes, if only somebody
     // listens: it crashes, or as a replica writes to the wrong database. It has no event of settings.
@@ -80,6 +83,7 @@ unsafe extern "C" fn server_event<L: Listen>(
             raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED,
         ) => Event::Loaded,
         (raw::REDISMODULE_EVENT_LOADING, _) => Event::Loading,
+        (raw::REDISMODULE_EVENT_CRON_LOOP, _) => Event::Cron,
         (raw::REDISMODULE_EVENT_SWAPDB, _) if !data.is_null() => {
             // SAFETY: the data of this event, of which these fields exist in every version.
             let info = unsafe { &*data.cast::<raw::RedisModuleSwapDbInfo>() };

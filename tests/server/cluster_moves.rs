@@ -3,7 +3,7 @@
 use crate::harness::*;
 
 /// Two nodes that know each other; the first has all slots.
-fn two_nodes() -> (Server, Server) {
+pub fn two_nodes() -> (Server, Server) {
     let first = Server::start_in_cluster_mode();
     let second =
         Server::start_with(&[("cluster-enabled", "yes"), ("cluster-node-timeout", "60000")]);
@@ -25,7 +25,7 @@ fn slot_of(client: &mut Client, queue: &str) -> i64 {
     client.number(&format!("CLUSTER KEYSLOT {queue}"))
 }
 
-fn node_id(server: &Server) -> String {
+pub fn node_id(server: &Server) -> String {
     server.client().text("CLUSTER MYID")
 }
 

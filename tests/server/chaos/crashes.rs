@@ -81,11 +81,11 @@ fn the_end_of_the_append_only_file_is_cut_off() {
     let started = Instant::now();
     while started.elapsed() < duration() {
         load.work(&mut random, PACE);
-        let (kept, kept_us) = load.while_quiet(|| (length(&append_only_file(&server)), now_us()));
+        let (kept, kept_us) = load.while_quiet(|| (length(&server.append_only_file()), now_us()));
         load.work(&mut random, PACE / 3);
         load.disturb(|| {
             server.kill();
-            let file = append_only_file(&server);
+            let file = server.append_only_file();
             let cut = random.u64(kept..=length(&file));
             let file = fs::OpenOptions::new().write(true).open(file).expect("the file");
             file.set_len(cut).expect("the file cut");
@@ -114,22 +114,6 @@ fn files_are_rewritten_while_a_load_goes_on() {
         });
     }
     drained(load);
-}
-
-/// The file to which the server appends now: before 7.0 it has one, then it has numbered ones.
-fn append_only_file(server: &Server) -> PathBuf {
-    let single = server.folder().join("appendonly.aof");
-    if single.is_file() {
-        return single;
-    }
-    let files =
-        fs::read_dir(server.folder().join("appendonlydir")).expect("the folder of the files");
-    let files = files.map(|file| file.expect("a file").path());
-    let number = |path: &PathBuf| {
-        let name = path.file_name()?.to_str()?.strip_prefix("appendonly.aof.")?;
-        name.strip_suffix(".incr.aof")?.parse::<u64>().ok()
-    };
-    files.filter(|path| number(path).is_some()).max_by_key(number).expect("an append-only file")
 }
 
 fn length(file: &PathBuf) -> u64 {

@@ -2,6 +2,7 @@
 //! no rule of the queue.
 
 mod client;
+mod clock;
 mod cluster;
 mod continuation;
 mod facts;
@@ -14,6 +15,7 @@ mod stream;
 mod wait;
 
 pub use client::{Client, Waiting, same_data};
+pub use clock::Clock;
 pub use cluster::Cluster;
 pub use continuation::Continuation;
 pub use facts::{Brand, facts, module_path, server_binary};

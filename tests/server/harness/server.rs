@@ -8,7 +8,7 @@ use std::{
     fs,
     io::Write,
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
@@ -16,12 +16,16 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// Variables of the server's environment.
+pub type Environment = Vec<(&'static str, PathBuf)>;
+
 pub struct Server {
     process: Option<Child>,
     port: u16,
     folder: TempDir,
     settings: Vec<(String, String)>,
     has_module: bool,
+    environment: Environment,
     damaged: AtomicBool,
 }
 
@@ -32,7 +36,12 @@ impl Server {
 
     /// Starts a server with settings of redis.conf beside the harness's own.
     pub fn start_with(settings: &[(&str, &str)]) -> Server {
+        Server::start_in(Environment::new(), settings)
+    }
+
+    pub fn start_in(environment: Environment, settings: &[(&str, &str)]) -> Server {
         let mut server = Server::new(settings);
+        server.environment = environment;
         server.run();
         server
     }
@@ -60,16 +69,30 @@ impl Server {
             tempfile::Builder::new().prefix("mq-server-").tempdir().expect("a temporary folder");
         let settings = settings.iter().map(own).collect();
         let damaged = AtomicBool::new(false);
-        Server { process: None, port: 0, folder, settings, has_module: true, damaged }
+        let environment = Environment::new();
+        let has_module = true;
+        Server { process: None, port: 0, folder, settings, has_module, environment, damaged }
+    }
+
+    /// The file to which the server appends now: before 7.0 it has one, then it has numbered ones.
+    pub fn append_only_file(&self) -> PathBuf {
+        let single = self.folder().join("appendonly.aof");
+        if single.is_file() {
+            return single;
+        }
+        let files = fs::read_dir(self.folder().join("appendonlydir")).expect("the folder of files");
+        let files = files.map(|file| file.expect("a file").path());
+        let number = |path: &PathBuf| {
+            let name = path.file_name()?.to_str()?.strip_prefix("appendonly.aof.")?;
+            name.strip_suffix(".incr.aof")?.parse::<u64>().ok()
+        };
+        let numbered = files.filter(|path| number(path).is_some());
+        numbered.max_by_key(number).expect("an append-only file")
     }
 
     /// Adds to the append-only file of a server that does not run.
     pub fn append_to_the_append_only_file(&self, bytes: &[u8]) {
-        let single = self.folder().join("appendonly.aof");
-        let parts = fs::read_dir(self.folder().join("appendonlydir")).into_iter().flatten();
-        let mut parts = parts.map(|part| part.expect("a file").path());
-        let last = parts.find(|path| path.to_string_lossy().ends_with(".incr.aof"));
-        let path = last.unwrap_or(single);
+        let path = self.append_only_file();
         let file = fs::OpenOptions::new().append(true).open(&path);
         file.and_then(|mut file| file.write_all(bytes))
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -241,6 +264,7 @@ impl Server {
         }
         command
             .current_dir(self.folder.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
