@@ -2,8 +2,7 @@
 //! the slots of queues that are in use move from node to node, key by key and as a whole.
 
 use super::{
-    crashes::drained,
-    duration,
+    drained, duration,
     load::{Confirm, Load, Plan},
 };
 use crate::harness::*;

@@ -3,8 +3,7 @@
 
 use super::{
     checks::{assert_none, violations},
-    crashes::drained,
-    duration,
+    drained, duration,
     journal::{Entries, How, Settlement, Told},
     load::{Confirm, Load, Plan},
 };

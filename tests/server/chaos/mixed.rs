@@ -1,30 +1,24 @@
 //! One server and all faults that it can have, at random, one after the other.
 
 use super::{
-    crashes::{crash, drained},
-    duration,
+    break_under,
+    crashes::crash,
     load::{Confirm, Load, Plan},
 };
 use crate::harness::*;
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
 const PACE: Duration = Duration::from_millis(300);
 
 #[test]
 fn everything_happens_to_one_server() {
     let mut server = Server::start_with_append_only_file();
-    let plan = Plan { vanishing: true, ..Plan::new(Confirm::Reply) };
-    let mut random = fastrand::Rng::with_seed(plan.seed);
-    let load = Load::start(&server, plan);
-    let started = Instant::now();
-    while started.elapsed() < duration() {
-        load.work(&mut random, PACE);
+    let load = Load::start(&server, Plan { vanishing: true, ..Plan::new(Confirm::Reply) });
+    break_under(load, |load, random| {
+        load.work(random, PACE);
         let mut client = server.client();
         match random.u8(0..8) {
-            0 => crash(&load, &mut server),
+            0 => crash(load, &mut server),
             1 => {
                 let mode = if facts().pauses_writes_only() { "WRITE" } else { "" };
                 client.ask(&format!("CLIENT PAUSE 150 {mode}"));
@@ -37,7 +31,7 @@ fn everything_happens_to_one_server() {
             3 => load.disturb(|| drop(client.ask("CLIENT KILL TYPE normal SKIPME yes"))),
             4 => load.disturb(|| drop(client.ask("DEBUG RELOAD"))),
             5 => {
-                client.ask(&format!("MQ.PAUSE {} FOR 100", plan.queue));
+                client.ask(&format!("MQ.PAUSE {} FOR 100", load.plan().queue));
             }
             6 => {
                 client.ask("BGREWRITEAOF");
@@ -46,6 +40,5 @@ fn everything_happens_to_one_server() {
             // It answers an error while another child writes a file.
             _ => drop(client.reply_to("BGSAVE")),
         }
-    }
-    drained(load);
+    });
 }

@@ -18,10 +18,30 @@ mod proxy;
 mod replicas;
 mod sentinel;
 
+use checks::{assert_none, violations};
+use load::Load;
 use std::{
     env,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
+
+/// Breaks things, again and again until the time is over; then what clients were told must fit
+/// together.
+fn break_under(load: Load, mut fault: impl FnMut(&Load, &mut fastrand::Rng)) {
+    let mut random = fastrand::Rng::with_seed(load.plan().seed);
+    let started = Instant::now();
+    while started.elapsed() < duration() {
+        fault(&load, &mut random);
+    }
+    drained(load);
+}
+
+/// Lets a load take all that is left, and looks at what its clients were told.
+fn drained(load: Load) {
+    let max_retries = load.plan().max_retries;
+    let journal = load.drain();
+    assert_none(&violations(&journal, max_retries), &journal);
+}
 
 /// How long a test breaks things.
 fn duration() -> Duration {

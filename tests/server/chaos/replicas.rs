@@ -2,13 +2,12 @@
 //! and those that come back link again while the load goes on. What both replicas have is kept.
 
 use super::{
-    crashes::drained,
-    duration,
+    break_under, drained, duration,
     load::{Confirm, Load, Plan},
     proxy::Proxy,
 };
 use crate::harness::*;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a load works between two faults, at most.
 const PACE: Duration = Duration::from_millis(900);
@@ -71,27 +70,23 @@ fn fail_over(load: &Load, servers: &mut [Server; 3]) {
 #[test]
 fn a_replica_takes_over() {
     let mut servers = three_servers();
-    let plan = plan();
-    let mut random = fastrand::Rng::with_seed(plan.seed);
-    let load = Load::start(&servers[0], plan);
-    let started = Instant::now();
-    while started.elapsed() < duration() {
-        load.work(&mut random, PACE);
+    let load = Load::start(&servers[0], plan());
+    break_under(load, |load, random| {
+        load.work(random, PACE);
         load.while_quiet(|| {
             let [master, replicas @ ..] = &servers;
             for replica in replicas {
                 same_data(&mut master.client(), &mut replica.client(), "a moment of quiet");
             }
         });
-        load.work(&mut random, PACE / 5);
+        load.work(random, PACE / 5);
         load.disturb(|| match random.u8(0..3) {
-            0 => promote_by_hand(&load, &mut servers, "yes"),
-            1 => promote_by_hand(&load, &mut servers, "no"),
-            _ if facts().fails_over_on_command() => fail_over(&load, &mut servers),
-            _ => promote_by_hand(&load, &mut servers, "yes"),
+            0 => promote_by_hand(load, &mut servers, "yes"),
+            1 => promote_by_hand(load, &mut servers, "no"),
+            _ if facts().fails_over_on_command() => fail_over(load, &mut servers),
+            _ => promote_by_hand(load, &mut servers, "yes"),
         });
-    }
-    drained(load);
+    });
 }
 
 #[test]
@@ -104,9 +99,8 @@ fn a_master_is_cut_off_and_comes_back() {
         replica.wait_until_in_sync();
     }
     let [heir, other] = replicas;
-    let plan = plan();
-    let mut random = fastrand::Rng::with_seed(plan.seed);
-    let load = Load::start(&master, plan);
+    let load = Load::start(&master, plan());
+    let mut random = fastrand::Rng::with_seed(load.plan().seed);
     load.work(&mut random, duration() / 2);
     load.disturb(|| {
         link.cut();

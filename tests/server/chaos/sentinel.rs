@@ -1,8 +1,7 @@
 //! Three sentinels decide who is the master; the clients ask them.
 
 use super::{
-    crashes::drained,
-    duration,
+    drained, duration,
     load::{Confirm, Load, Plan},
     replicas::SETTINGS,
 };
