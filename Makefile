@@ -8,7 +8,7 @@ SERVERS ?=
 BENCH_SERVERS := redis-7.0 redis-8.6
 BUILD := cargo build --release --locked
 SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh) .ci/run
-PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py)
+PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py tests/clients/*.py)
 
 .PHONY: help build run test test-matrix lint fmt bench docker-up docker-down mutants clean
 
