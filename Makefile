@@ -12,7 +12,7 @@ BENCH_SERVERS := redis-7.0 redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := cargo build --release --locked
 SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh) .ci/run
-PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py)
+PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py tests/clients/*.py)
 
 .PHONY: help build run test test-matrix chaos lint deny deny-advisories fmt bench docker-up docker-down mutants clean
 

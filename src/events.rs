@@ -13,7 +13,17 @@ pub struct Listener;
 impl Listen for Listener {
     fn event(context: Context<'_>, event: Event) {
         match event {
-            Event::RoleChanged | Event::Loaded => {
+            Event::RoleChanged => {
+                let is_active = context.is_active_master();
+                state::with(|state| state.is_active.set(is_active));
+                // A master that becomes a replica knows its queues. Right then it may take its new
+                // master for its own replica still, and Redis 8.4 and later never return from a
+                // walk over the keys, looking for the master's master, round and round.
+                if is_active {
+                    scan::begin(context);
+                }
+            }
+            Event::Loaded => {
                 state::with(|state| state.is_active.set(context.is_active_master()));
                 scan::begin(context);
             }

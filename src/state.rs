@@ -217,10 +217,12 @@ fn has_room_now(context: Context<'_>, entry: &Entry) -> bool {
     setting(&mut store, Setting::MaxInflight).is_ok_and(|max_inflight| max_inflight > 0)
 }
 
-/// True if a queue may be shown in the list: in cluster mode not while it only arrives.
+/// True if a queue may be shown in the list: in cluster mode not while it only arrives. A replica
+/// shows all: Redis 8.4 and later may look for the master's master there, round and round.
 pub fn may_show(context: Context<'_>, entry: &Entry) -> bool {
     with(|state| {
         !state.is_cluster.get()
+            || !state.is_active.get()
             || context.may_show(entry.names.name())
                 && (!state.shows_stable_slots_only.get() || entry.names.slot_is_stable(context))
     })

@@ -14,12 +14,12 @@
 #[path = "server/harness/mod.rs"]
 mod harness;
 
+#[path = "clients/libraries.rs"]
+mod libraries;
+
 use harness::Server;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use libraries::output_of;
+use std::process::Command;
 
 const OUTPUT: &str = "\
 pushed one
@@ -30,26 +30,6 @@ gave back two after: no stock
 done three
 done two
 ";
-
-/// A folder of ours below the target folder, kept from run to run.
-fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("examples").join(name);
-    fs::create_dir_all(&path).expect("a folder for the example");
-    path
-}
-
-fn example(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file)
-}
-
-/// Runs a command to its end and returns what it printed; it must succeed.
-fn output_of(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{text}{errors}", output.status);
-    text
-}
 
 /// The example's command, pointed at a new server, prints what it should and leaves nothing behind.
 fn works_through_its_orders(command: &mut Command) {
@@ -63,25 +43,11 @@ fn works_through_its_orders(command: &mut Command) {
 
 #[test]
 fn the_python_example_works() {
-    let environment = folder("python");
-    let python = environment.join("bin/python");
-    if !python.exists() {
-        output_of(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-    }
-    let requirements = example("python/requirements.txt");
-    output_of(
-        Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements),
-    );
-    works_through_its_orders(Command::new(&python).arg(example("python/orders.py")));
+    let requirements = "examples/python/requirements.txt";
+    works_through_its_orders(&mut libraries::python("examples/python/orders.py", requirements));
 }
 
 #[test]
 fn the_node_example_works() {
-    let project = folder("node");
-    for file in ["package.json", "orders.mjs"] {
-        fs::copy(example("node").join(file), project.join(file)).expect("the example copied");
-    }
-    let install = ["install", "--no-audit", "--no-fund", "--loglevel", "error"];
-    output_of(Command::new("npm").args(install).current_dir(&project));
-    works_through_its_orders(Command::new("node").arg("orders.mjs").current_dir(&project));
+    works_through_its_orders(&mut libraries::node("examples/node/orders.mjs"));
 }
