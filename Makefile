@@ -5,12 +5,14 @@ export MQ_MODULE := $(abspath $(TARGET)/release/libmq.so)
 export MQ_SERVERS ?= $(TARGET)/servers
 # The servers of `make test-matrix`; empty: all of them.
 SERVERS ?=
+# How long `make fuzz` runs each fuzzer.
+FUZZ_SECONDS ?= 600
 BENCH_SERVERS := redis-7.0 redis-8.6
 BUILD := cargo build --release --locked
 SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh) .ci/run
 PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py)
 
-.PHONY: help build run test test-matrix lint fmt bench docker-up docker-down mutants clean
+.PHONY: help build run test test-matrix lint fmt bench fuzz docker-up docker-down mutants clean
 
 help:
 	@awk -F': .*## |: ## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,18 +40,24 @@ test-matrix: ## the server tests on eleven servers (SERVERS="redis-6.0 valkey-9.
 lint: ## format, clippy, shell and Python scripts
 	@scripts/install-needs.sh build lint
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --locked -- -D warnings
 	shellcheck -x $(SHELL_SCRIPTS)
 	python3 -c 'import sys; [compile(open(path).read(), path, "exec") for path in sys.argv[1:]]' $(PYTHON_SCRIPTS)
 
 fmt: ## formats the Rust code
 	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 bench: ## the cost of a message beside lists and Streams
 	@scripts/install-needs.sh build fetch
 	$(BUILD)
 	scripts/servers.sh $(BENCH_SERVERS)
 	python3 bench/bench.py $(BENCH_SERVERS:%=--server $(MQ_SERVERS)/%/redis-server)
+
+fuzz: ## arbitrary bytes as arguments, records, ops and choices (FUZZ_SECONDS=600 for each)
+	@scripts/install-needs.sh build fuzz
+	@scripts/fuzz.sh run $(FUZZ_SECONDS)
 
 mutants: ## plants small faults, one at a time, and shows which test catches each
 	@scripts/install-needs.sh build server

@@ -144,6 +144,25 @@ fn the_encoding_of_records_is_in_one_file() {
     none_of(&elsewhere, "bincode", |line| has_word(&line.code, "bincode"));
 }
 
+/// The lines between `[dependencies]` and the next section, without those that are no dependency.
+fn dependencies_in(manifest: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest);
+    let text = fs::read_to_string(path).expect("a manifest");
+    let section = text.split("\n[dependencies]\n").nth(1).expect("dependencies");
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    lines.filter(|line| line.contains(" = ")).map(str::to_string).collect()
+}
+
+#[test]
+fn the_fuzzers_are_built_with_the_dependencies_of_the_module() {
+    let of_fuzzers = dependencies_in("fuzz/Cargo.toml");
+    let of_module = dependencies_in("Cargo.toml");
+    assert!(!of_module.is_empty());
+    for dependency in of_module {
+        assert!(of_fuzzers.contains(&dependency), "fuzz/Cargo.toml has no {dependency}");
+    }
+}
+
 #[test]
 fn these_tests_find_what_they_look_for() {
     assert!(has_word("    unsafe { f() }", "unsafe"));
