@@ -24,10 +24,11 @@ build() {
 }
 
 fuzz() { # TARGET SECONDS
-  local found=$work/found/$1 crashes=$work/crashes/$1 log=$work/$1.log
+  local found=$work/found/$1 crashes=$work/crashes/$1 log=$work/$1.log inputs=("fuzz/corpus/$1")
+  [ ! -d "fuzz/seeds/$1" ] || inputs+=("fuzz/seeds/$1")
   mkdir -p "$found" "$crashes"
   # An input that takes a minute is a loop without an end.
-  if "$programs/$1" "$found" "fuzz/corpus/$1" -max_total_time="$2" -timeout=60 -max_len=4096 \
+  if "$programs/$1" "$found" "${inputs[@]}" -max_total_time="$2" -timeout=60 -max_len=2048 \
     -artifact_prefix="$crashes/" -print_final_stats=1 > "$log" 2>&1; then
     awk -v target="$1" '
       / cov: / {for (i = 1; i < NF; i++) if ($i == "cov:") coverage = $(i + 1)}
@@ -67,7 +68,7 @@ case $command in
       small=$work/small/$target
       rm -rf "$small"
       mkdir -p "$small" "$work/found/$target"
-      "$programs/$target" -merge=1 "$small" "fuzz/corpus/$target" "$work/found/$target"
+      "$programs/$target" -merge=1 -use_counters=0 -max_len=700 "$small" "fuzz/corpus/$target" "$work/found/$target"
       rm -rf "fuzz/corpus/$target" "$work/found/$target"
       cp -r "$small" "fuzz/corpus/$target"
     done

@@ -164,6 +164,24 @@ fn the_fuzzers_are_built_with_the_dependencies_of_the_module() {
 }
 
 #[test]
+fn every_command_is_fuzzed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let names = |folder: &str| -> Vec<PathBuf> {
+        let entries = fs::read_dir(root.join(folder)).expect("a folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect()
+    };
+    let seeds = names("fuzz/seeds/arguments").into_iter();
+    let seeds: String = seeds.map(|path| fs::read_to_string(path).expect("a seed")).collect();
+    let pages = names("docs/commands");
+    assert!(pages.len() > 20, "{pages:?}");
+    for page in pages {
+        let name = page.file_stem().expect("a name").to_string_lossy().to_uppercase();
+        let is_there = seeds.lines().any(|line| line.split(' ').next() == Some(name.as_str()));
+        assert!(is_there, "fuzz/seeds/arguments has no line with {name}");
+    }
+}
+
+#[test]
 fn these_tests_find_what_they_look_for() {
     assert!(has_word("    unsafe { f() }", "unsafe"));
     assert!(!has_word("#![deny(unsafe_code)]", "unsafe"));
