@@ -60,12 +60,12 @@ impl World {
                     NextDue::AtMost(at_ms) => sweep.limit == 0 && at_ms <= *now_ms,
                     _ => false,
                 };
-                let goes_on = pulled.more_due && !effects.changed && !sweeps_next;
+                let goes_on = pulled.more_due && is_same && !sweeps_next;
                 assert!(!goes_on, "a pull that goes on for ever: {op:?}");
                 let is_corrupt = matches!(pulled.error, Some(QueueError::Corrupt(_)));
-                assert!(effects.changed || !is_corrupt, "the next pull meets it again: {op:?}");
+                assert!(!(is_corrupt && is_same), "the next pull meets it again: {op:?}");
             }
-            (Op::Sweep { now_ms, sweep }, _) if sweep.limit > 0 && !effects.changed => {
+            (Op::Sweep { now_ms, sweep }, _) if sweep.limit > 0 && is_same => {
                 let NextDue::Exactly(next) = effects.next_due else { panic!("{effects:?}") };
                 assert!(next.is_none_or(|next| next > *now_ms), "a sweep that goes on for ever");
             }
