@@ -8,13 +8,15 @@ SERVERS ?=
 # The same of `make chaos`, and how many seconds each of its tests breaks things.
 CHAOS_SERVERS := redis-7.0 redis-8.6 valkey-9.1
 CHAOS_SECONDS ?= 90
+# How long `make fuzz` runs each fuzzer.
+FUZZ_SECONDS ?= 600
 BENCH_SERVERS := redis-7.0 redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := cargo build --release --locked
 SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh) .ci/run
 PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py tests/clients/*.py)
 
-.PHONY: help build run test test-matrix chaos lint deny deny-advisories fmt bench docker-up docker-down mutants clean
+.PHONY: help build run test test-matrix chaos lint deny deny-advisories fmt bench fuzz docker-up docker-down mutants clean
 
 help:
 	@awk -F': .*## |: ## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +49,9 @@ chaos: ## servers that are broken under load, for an hour (CHAOS_SECONDS=5: for 
 lint: ## format, clippy, shell and Python scripts
 	@scripts/install-needs.sh build lint
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	cargo clippy --all-targets --locked -- -D warnings
+	RUSTFLAGS='--cfg fuzzing' cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET)/fuzz/lint -- -D warnings
 	shellcheck -x $(SHELL_SCRIPTS)
 	python3 -c 'import sys; [compile(open(path).read(), path, "exec") for path in sys.argv[1:]]' $(PYTHON_SCRIPTS)
 
@@ -61,12 +65,17 @@ deny-advisories: ## known faults of the dependencies; fetches the RustSec databa
 
 fmt: ## formats the Rust code
 	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 bench: ## the cost of a message beside lists and Streams
 	@scripts/install-needs.sh build fetch
 	$(BUILD)
 	scripts/servers.sh $(BENCH_SERVERS)
 	python3 bench/bench.py $(BENCH_SERVERS:%=--server $(MQ_SERVERS)/%/redis-server)
+
+fuzz: ## arbitrary bytes as arguments, records, ops and choices (FUZZ_SECONDS=600 for each)
+	@scripts/install-needs.sh build fuzz
+	@scripts/fuzz.sh run $(FUZZ_SECONDS)
 
 mutants: ## plants small faults, one at a time, and shows which test catches each
 	@scripts/install-needs.sh build server

@@ -2,7 +2,7 @@
 # Installs by apt what this machine lacks for the given tasks, and says so. Does nothing and asks nothing where
 # all is there. No service is started or enabled by it.
 #
-#   scripts/install-needs.sh build|server|docs|lint|fetch|git|docker...
+#   scripts/install-needs.sh build|server|docs|fuzz|lint|fetch|git|docker...
 set -euo pipefail
 
 say() { echo "install-needs: $*" >&2; }
@@ -32,6 +32,9 @@ for task in "$@"; do
       python3 -c 'import ensurepip' 2> /dev/null || missing+=(python3-venv)
       command_of node nodejs
       command_of npm npm
+      ;;
+    fuzz)
+      command_of c++ g++
       ;;
     lint)
       command_of python3 python3

@@ -5,7 +5,7 @@
 
 // Nothing that a client sends or that is stored may end the server.
 #![cfg_attr(
-    not(test),
+    not(any(test, fuzzing)),
     deny(
         clippy::unwrap_used,
         clippy::expect_used,
@@ -19,9 +19,11 @@ mod commands;
 mod disconnect;
 mod events;
 mod execute;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod index;
 mod queue;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod queue_tests;
 mod reply;
 mod scan;
@@ -37,9 +39,14 @@ use server::string::Argument;
 
 /// The server's allocator, so that INFO memory and maxmemory count what the module uses. It is
 /// there only inside of a server.
-#[cfg(not(test))]
+#[cfg(not(any(test, fuzzing)))]
 #[global_allocator]
 static ALLOCATOR: redis_module::alloc::RedisAlloc = redis_module::alloc::RedisAlloc;
+
+/// With few bytes as input nothing may need more memory than this.
+#[cfg(fuzzing)]
+#[global_allocator]
+static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, 64 << 20);
 
 /// The server loads the module. False refuses.
 fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {

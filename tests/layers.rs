@@ -144,6 +144,43 @@ fn the_encoding_of_records_is_in_one_file() {
     none_of(&elsewhere, "bincode", |line| has_word(&line.code, "bincode"));
 }
 
+/// The lines between `[dependencies]` and the next section, without those that are no dependency.
+fn dependencies_in(manifest: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest);
+    let text = fs::read_to_string(path).expect("a manifest");
+    let section = text.split("\n[dependencies]\n").nth(1).expect("dependencies");
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    lines.filter(|line| line.contains(" = ")).map(str::to_string).collect()
+}
+
+#[test]
+fn the_fuzzers_are_built_with_the_dependencies_of_the_module() {
+    let of_fuzzers = dependencies_in("fuzz/Cargo.toml");
+    let of_module = dependencies_in("Cargo.toml");
+    assert!(!of_module.is_empty());
+    for dependency in of_module {
+        assert!(of_fuzzers.contains(&dependency), "fuzz/Cargo.toml has no {dependency}");
+    }
+}
+
+#[test]
+fn every_command_is_fuzzed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let names = |folder: &str| -> Vec<PathBuf> {
+        let entries = fs::read_dir(root.join(folder)).expect("a folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect()
+    };
+    let seeds = names("fuzz/seeds/arguments").into_iter();
+    let seeds: String = seeds.map(|path| fs::read_to_string(path).expect("a seed")).collect();
+    let pages = names("docs/commands");
+    assert!(pages.len() > 20, "{pages:?}");
+    for page in pages {
+        let name = page.file_stem().expect("a name").to_string_lossy().to_uppercase();
+        let is_there = seeds.lines().any(|line| line.split(' ').next() == Some(name.as_str()));
+        assert!(is_there, "fuzz/seeds/arguments has no line with {name}");
+    }
+}
+
 #[test]
 fn these_tests_find_what_they_look_for() {
     assert!(has_word("    unsafe { f() }", "unsafe"));

@@ -11,7 +11,6 @@ use crate::queue::{Outcome, QueueError, Settled};
 use crate::reply::CommandError;
 use crate::server::command::Number;
 use crate::server::context::Context;
-use crate::server::string::Argument;
 
 const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as i64 };
 
@@ -23,11 +22,9 @@ pub struct Claims {
 }
 
 /// Reads the deliveries at the beginning of `arguments`; what follows them is left over.
-pub fn read<'a, 'b>(
-    arguments: &'a [Argument<'b>],
-) -> Result<(Claims, &'a [Argument<'b>]), CommandError> {
+pub fn read<A: AsRef<[u8]>>(arguments: &[A]) -> Result<(Claims, &[A]), CommandError> {
     let is_batch =
-        arguments.first().is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(b"IDS"));
+        arguments.first().is_some_and(|first| first.as_ref().eq_ignore_ascii_case(b"IDS"));
     if !is_batch {
         let [id, receipt, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
         return Ok((Claims { claims: smallvec![claim(id, receipt)], is_batch }, rest));

@@ -95,14 +95,24 @@ fn change(
 ) -> Result<(), CommandError> {
     let options = Options::read::<Config>(options)?;
     let entry = super::entry(context, queue)?;
+    let op = op(&options, entry.queue(), super::is_same_slot_only())?;
+    execute(context, &entry, &op)?;
+    context.reply_status(c"OK");
+    Ok(())
+}
+
+/// The changes that the options ask for.
+pub fn op<A: AsRef<[u8]>>(
+    options: &Options<'_, A>,
+    queue: &QueueName,
+    same_slot: bool,
+) -> Result<Op<'static>, CommandError> {
     let mut changes: Vec<(Setting, Option<Vec<u8>>)> = Vec::new();
     for (token, value) in options.values() {
         let setting = Setting::from_name(token.as_bytes()).ok_or(CommandError::Syntax)?;
-        changes.push((setting, stored_form(entry.queue(), setting, value)?));
+        changes.push((setting, stored_form(queue, setting, value, same_slot)?));
     }
-    execute(context, &entry, &Op::Configure { changes })?;
-    context.reply_status(c"OK");
-    Ok(())
+    Ok(Op::Configure { changes })
 }
 
 /// A value as it is stored; None for the default, which the empty string means too.
@@ -110,6 +120,7 @@ fn stored_form(
     queue: &QueueName,
     setting: Setting,
     value: &[u8],
+    same_slot: bool,
 ) -> Result<Option<Vec<u8>>, CommandError> {
     if value.is_empty() {
         return Ok(None);
@@ -119,7 +130,7 @@ fn stored_form(
         if name == *queue {
             return Err(CommandError::OwnDeadLetter);
         }
-        if super::is_same_slot_only() && !name.shares_slot_with(queue) {
+        if same_slot && !name.shares_slot_with(queue) {
             return Err(CommandError::CrossSlot);
         }
         queue.default_dead_letter() == Some(name)

@@ -35,9 +35,13 @@ impl Command for Del {
 
 fn del(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, ids @ ..] = arguments else { return Err(CommandError::Syntax) };
-    let ids = options::at_most(&IDS, ids)?;
+    let op = op(ids)?;
     let entry = super::entry(context, *queue)?;
-    let ids = ids.iter().map(|id| claims::read_id(id.as_bytes())).collect();
-    reply::number(context, &execute(context, &entry, &Op::Delete { ids })?);
+    reply::number(context, &execute(context, &entry, &op)?);
     Ok(())
+}
+
+pub fn op<A: AsRef<[u8]>>(ids: &[A]) -> Result<Op<'static>, CommandError> {
+    let ids = options::at_most(&IDS, ids)?.iter();
+    Ok(Op::Delete { ids: ids.map(|id| claims::read_id(id.as_ref())).collect() })
 }

@@ -4,8 +4,10 @@ use super::arguments::VISIBILITY;
 use super::claims;
 use super::options::Options;
 use crate::execute::{execute_on, open, setting};
+use crate::queue::QueueError;
 use crate::queue::op::Op;
 use crate::queue::settings::Setting;
+use crate::queue::store::Store;
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
@@ -39,12 +41,20 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let options = Options::read::<Extend>(rest)?;
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Write);
-    let visibility_ms = match options.number(&VISIBILITY) {
-        Some(visibility_ms) => visibility_ms,
-        None => setting(&mut store, Setting::Visibility)?,
-    };
+    let visibility_ms = visibility_ms(&options, &mut store)?;
     let deliveries = std::mem::take(&mut claims.claims);
     let op = Op::Extend { now_ms: context.now_ms(), deliveries, visibility_ms };
     let outcome = execute_on(context, &entry, &mut store, &op);
     claims.reply(context, outcome, |until_ms| until_ms)
+}
+
+/// That of the command, or else that of the queue.
+pub fn visibility_ms<A: AsRef<[u8]>>(
+    options: &Options<'_, A>,
+    store: &mut impl Store,
+) -> Result<u64, QueueError> {
+    match options.number(&VISIBILITY) {
+        Some(visibility_ms) => Ok(visibility_ms),
+        None => setting(store, Setting::Visibility),
+    }
 }

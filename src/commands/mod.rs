@@ -10,6 +10,8 @@ mod config;
 mod del;
 mod drop;
 mod extend;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod get;
 mod glob;
 mod headers;
@@ -35,7 +37,7 @@ use std::rc::Rc;
 
 use crate::index::Entry;
 use crate::reply::CommandError;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 use crate::server::command::Spec;
 use crate::server::command::{self, Command};
 use crate::server::context::Context;
@@ -44,14 +46,14 @@ use crate::state;
 
 /// A command as the server gets to know it.
 struct Known {
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     spec: &'static Spec,
     register: fn(Context<'_>) -> bool,
 }
 
 const fn known<C: Command>() -> Known {
     Known {
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         spec: const { &C::SPEC },
         register: command::register::<C>,
     }

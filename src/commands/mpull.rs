@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::arguments::{BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, VISIBILITY};
 use super::options::{self, Options};
-use super::pull::{Request, deliver_or_wait};
+use super::pull::{Request, connection, deliver_or_wait};
 use crate::index::Entry;
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
@@ -12,7 +12,7 @@ use crate::server::context::Context;
 use crate::server::string::Argument;
 use crate::waiting::Patience;
 
-const NUMKEYS: Number = Number { token: "numkeys", name: "numkeys", min: 1, max: 1_024 };
+pub const NUMKEYS: Number = Number { token: "numkeys", name: "numkeys", min: 1, max: 1_024 };
 
 /// `MQ.MPULL numkeys queue [queue ...]`, and options.
 pub struct Mpull;
@@ -47,7 +47,7 @@ fn mpull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let [_, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let (queues, options) = options::counted(&NUMKEYS, rest)?;
     let options = Options::read::<Mpull>(options)?;
-    let request = Request::read(context, &options)?;
+    let request = Request::read(&options, || connection(context))?;
     let patience = options.number(&BLOCK).map(Patience::Milliseconds);
     let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(queues.len());
     for queue in queues {

@@ -4,8 +4,9 @@ use super::arguments::DELAY;
 use super::claims;
 use super::options::Options;
 use crate::execute::execute;
+use crate::queue::few::Few;
 use crate::queue::message::MAX_ERROR_BYTES;
-use crate::queue::op::{Op, Return};
+use crate::queue::op::{Claim, Op, Return};
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, KeyUse, Name, Spec};
 use crate::server::context::Context;
@@ -44,6 +45,20 @@ fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
     let (mut claims, rest) = claims::read(rest)?;
     let options = Options::read::<Nack>(rest)?;
+    let entry = super::entry(context, *queue)?;
+    let deliveries = std::mem::take(&mut claims.claims);
+    let op = op(&options, deliveries, context.now_ms(), super::is_same_slot_only());
+    let outcome = execute(context, &entry, &op);
+    claims.reply(context, outcome, |_| 1)
+}
+
+/// What the options say becomes of the deliveries.
+pub fn op<'a, A: AsRef<[u8]>>(
+    options: &Options<'a, A>,
+    deliveries: Few<Claim>,
+    now_ms: u64,
+    same_slot: bool,
+) -> Op<'a> {
     let how = if options.has("NOCOUNT") {
         Return::Uncounted
     } else if options.has("DEAD") {
@@ -51,17 +66,9 @@ fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     } else {
         Return::Counted
     };
-    let entry = super::entry(context, *queue)?;
-    let op = Op::GiveBack {
-        now_ms: context.now_ms(),
-        deliveries: std::mem::take(&mut claims.claims),
-        delay_ms: options.number(&DELAY),
-        same_slot: super::is_same_slot_only(),
-        how,
-        reason: options.text(&REASON).map(|text| cut(text, MAX_ERROR_BYTES)),
-    };
-    let outcome = execute(context, &entry, &op);
-    claims.reply(context, outcome, |_| 1)
+    let delay_ms = options.number(&DELAY);
+    let reason = options.text(&REASON).map(|text| cut(text, MAX_ERROR_BYTES));
+    Op::GiveBack { now_ms, deliveries, delay_ms, same_slot, how, reason }
 }
 
 /// The first bytes of a text, at most `max`, so that no UTF-8 character is cut.

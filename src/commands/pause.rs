@@ -36,8 +36,11 @@ fn pause(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
     let options = Options::read::<Pause>(options)?;
     let entry = super::entry(context, *queue)?;
-    let until_ms = options.number(&FOR).map(|ms| context.now_ms().saturating_add(ms));
-    execute(context, &entry, &Op::Pause { until_ms })?;
+    execute(context, &entry, &op(&options, context.now_ms()))?;
     context.reply_status(c"OK");
     Ok(())
+}
+
+pub fn op<A: AsRef<[u8]>>(options: &Options<'_, A>, now_ms: u64) -> Op<'static> {
+    Op::Pause { until_ms: options.number(&FOR).map(|ms| now_ms.saturating_add(ms)) }
 }

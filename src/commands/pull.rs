@@ -11,7 +11,8 @@ use crate::queue::few::Few;
 use crate::queue::op::{Claim, Mode, Op, Sweep};
 use crate::queue::pull::Pulled;
 use crate::queue::settings::Setting;
-use crate::queue::{Outcome, Settled};
+use crate::queue::store::Store;
+use crate::queue::{Outcome, QueueError, Settled};
 use crate::reply::{self, CommandError};
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
@@ -78,27 +79,34 @@ enum Delivery {
 }
 
 impl Request {
-    /// Reads the options of a pull.
-    pub fn read(
-        context: Context<'_>,
-        options: &Options<'_, Argument<'_>>,
+    /// Reads the options of a pull. With `connection` ends a delivery whose client wants that.
+    pub fn read<A: AsRef<[u8]>>(
+        options: &Options<'_, A>,
+        connection: impl FnOnce() -> Result<u64, CommandError>,
     ) -> Result<Self, CommandError> {
         let delivery = if options.has("NOACK") {
             Delivery::Final
         } else {
-            let holder = match options.has("ONDISCONNECT") {
-                true if context.is_script() => return Err(CommandError::NoConnection),
-                true => Some(context.client_id()),
-                false => None,
-            };
             Delivery::Receipt {
                 visibility_ms: options.number(&VISIBILITY),
                 consumer: options.text(&CONSUMER).map(<[u8]>::to_vec),
-                holder,
+                holder: options.has("ONDISCONNECT").then(connection).transpose()?,
             }
         };
         let count = options.number(&COUNT).and_then(|count| u32::try_from(count).ok());
         Ok(Self { count, delivery, settled: None })
+    }
+
+    /// How the messages are delivered; what this does not say is as the queue's settings say.
+    pub fn mode(&self, store: &mut impl Store) -> Result<Mode<'_>, QueueError> {
+        let Delivery::Receipt { visibility_ms, consumer, .. } = &self.delivery else {
+            return Ok(Mode::Final);
+        };
+        let visibility_ms = match visibility_ms {
+            Some(visibility_ms) => *visibility_ms,
+            None => setting(store, Setting::Visibility)?,
+        };
+        Ok(Mode::Receipt { visibility_ms, consumer: consumer.as_deref() })
     }
 
     /// The most messages.
@@ -146,11 +154,16 @@ impl Request {
 fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
     let options = Options::read::<Pull>(options)?;
-    let request = Request::read(context, &options)?;
+    let request = Request::read(&options, || connection(context))?;
     let acknowledged = options.pairs(&ACK).map(claims::of_pairs);
     let patience = options.number(&BLOCK).map(Patience::Milliseconds);
     let entry = super::entry(context, *queue)?;
     deliver_or_wait(context, &[entry], request, patience, acknowledged)
+}
+
+/// The client with whose connection a delivery can end.
+pub fn connection(context: Context<'_>) -> Result<u64, CommandError> {
+    if context.is_script() { Err(CommandError::NoConnection) } else { Ok(context.client_id()) }
 }
 
 /// Delivers what the first of these queues has that has something, or lets the client wait. What was
@@ -246,16 +259,7 @@ fn take(
 ) -> Result<Pulled<Body>, CommandError> {
     let now_ms = context.now_ms();
     let mut store = open(context, entry, Access::Write);
-    let delivery = match &request.delivery {
-        Delivery::Final => Mode::Final,
-        Delivery::Receipt { visibility_ms, consumer, .. } => {
-            let visibility_ms = match visibility_ms {
-                Some(visibility_ms) => *visibility_ms,
-                None => setting(&mut store, Setting::Visibility)?,
-            };
-            Mode::Receipt { visibility_ms, consumer: consumer.as_deref() }
-        }
-    };
+    let delivery = request.mode(&mut store)?;
     let is_due = state::with(|state| state.may_be_due(entry, now_ms));
     let limit = if is_due { request.count().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {

@@ -38,10 +38,7 @@ impl Command for Redrive {
 
 fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
-    let options = Options::read::<Redrive>(options)?;
-    let count = options.number(&COUNT).and_then(|count| u32::try_from(count).ok());
-    let count = count.unwrap_or(DEFAULT_COUNT);
-    let to = options.value("TO").map(QueueName::new).transpose()?;
+    let (count, to) = read(options)?;
     let entry = super::entry(context, *queue)?;
     match &to {
         Some(to) if to == entry.queue() => return Err(CommandError::RedrivenToItself),
@@ -55,6 +52,14 @@ fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comma
     let op = Op::Redrive { now_ms: context.now_ms(), count, to, same_slot };
     reply::number(context, &execute(context, &entry, &op)?);
     Ok(())
+}
+
+/// How many are looked at, and where they go instead.
+pub fn read<A: AsRef<[u8]>>(options: &[A]) -> Result<(u32, Option<QueueName>), CommandError> {
+    let options = Options::read::<Redrive>(options)?;
+    let count = options.number(&COUNT).and_then(|count| u32::try_from(count).ok());
+    let to = options.value("TO").map(QueueName::new).transpose()?;
+    Ok((count.unwrap_or(DEFAULT_COUNT), to))
 }
 
 /// The queues to which dead letters go back are no arguments: the server has not looked whether the

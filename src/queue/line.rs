@@ -33,8 +33,8 @@ pub(super) enum Origin {
 pub(super) enum Next<B> {
     /// This message. It has no place any more.
     Message(Taken<B>),
-    /// One whose time to live is over: it waits for the sweep.
-    Expired,
+    /// One whose time to live is over, since when, unix ms: it waits for the sweep.
+    Expired(MessageId, u64),
     /// None.
     Nothing,
 }
@@ -73,8 +73,8 @@ fn take_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Next<S::Body>
         Some(Head::Ready(priority)) => take_ready(store, priority),
         Some(Head::Ranked(id)) => {
             let taken = read(store, id, order, Origin::Ranked)?;
-            if taken.is_expired(order) {
-                return Ok(Next::Expired);
+            if let Some(at_ms) = taken.expired_at(order) {
+                return Ok(Next::Expired(id, at_ms));
             }
             match &taken.note {
                 Some(note) => place::take_out(store, id, note),
@@ -99,8 +99,8 @@ fn take_grouped<S: Store>(
     order: Order,
 ) -> Result<Next<S::Body>, QueueError> {
     let taken = read(store, id, order, Origin::Group)?;
-    if taken.is_expired(order) {
-        return Ok(Next::Expired);
+    if let Some(at_ms) = taken.expired_at(order) {
+        return Ok(Next::Expired(id, at_ms));
     }
     store.remove_grouped(group, sequence, id);
     if taken.note.as_ref().is_some_and(|note| note.expires_at_ms.is_some()) {
@@ -110,8 +110,8 @@ fn take_grouped<S: Store>(
 }
 
 impl<B> Taken<B> {
-    fn is_expired(&self, order: Order) -> bool {
-        self.note.as_ref().is_some_and(|note| note.is_expired(order.now_ms))
+    fn expired_at(&self, order: Order) -> Option<u64> {
+        self.note.as_ref()?.expires_at_ms.filter(|at_ms| *at_ms <= order.now_ms)
     }
 }
 

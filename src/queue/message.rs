@@ -1,6 +1,6 @@
 //! What a message is: its id, its body (written once), its note (what changes), its receipts.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::name::QueueName;
 
@@ -138,13 +138,13 @@ pub struct Note {
     /// Its group.
     pub group: Option<Membership>,
     /// The deduplication key that is released when the message is gone.
-    #[serde(with = "serde_bytes")]
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own_if_any")]
     pub dedup: Option<Vec<u8>>,
     /// Who has it, while it is in flight, if that consumer gave a name.
-    #[serde(with = "serde_bytes")]
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own_if_any")]
     pub consumer: Option<Vec<u8>>,
     /// What the last consumer that gave it back said of it.
-    #[serde(with = "serde_bytes")]
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own_if_any")]
     pub last_error: Option<Vec<u8>>,
 }
 
@@ -180,7 +180,7 @@ impl Note {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// The group.
-    #[serde(with = "serde_bytes")]
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own")]
     pub name: Vec<u8>,
     /// Its number in the order of the group; None until it was ready for the first time.
     pub sequence: Option<u64>,
@@ -236,4 +236,15 @@ impl Rank {
     pub fn ready_since_ms(self) -> u64 {
         self.0 & (MAX_TIME_MS.saturating_sub(1))
     }
+}
+
+/// Reads bytes that are there, and copies them: read as a `Vec`, a length in a damaged record would
+/// make room for 129 MiB first.
+fn own<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    serde_bytes::deserialize::<&[u8], D>(from).map(<[u8]>::to_vec)
+}
+
+/// As [`own`].
+fn own_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
+    Ok(serde_bytes::deserialize::<Option<&[u8]>, D>(from)?.map(<[u8]>::to_vec))
 }

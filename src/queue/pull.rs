@@ -121,7 +121,13 @@ fn deliver<S: Store>(
         let taken = match line::take_next(store, effects, order) {
             Ok(Next::Message(taken)) => taken,
             Ok(Next::Nothing) => break,
-            Ok(Next::Expired) => {
+            Ok(Next::Expired(id, at_ms)) => {
+                // Somebody may have taken it from the sweep: nobody would ever discard it.
+                if store.expiring_at(id) != Some(at_ms) {
+                    store.add_expiring(id, at_ms);
+                    effects.changed = true;
+                }
+                effects.next_due.add(at_ms);
                 pulled.more_due = true;
                 break;
             }

@@ -269,6 +269,8 @@ pub trait Store: Sized {
     fn add_expiring(&mut self, id: MessageId, at_ms: u64);
     /// Forgets it.
     fn remove_expiring(&mut self, id: MessageId);
+    /// When it ends, unix ms, if it is noted.
+    fn expiring_at(&mut self, id: MessageId) -> Option<u64>;
     /// The message whose time to live ends first, and when, unix ms.
     fn first_expiring(&mut self) -> Option<(Result<MessageId, Unreadable>, u64)>;
 

@@ -1,8 +1,8 @@
 //! Keys of the wrong type and records that can't be read.
 
 use super::*;
-use crate::queue::Corruption;
 use crate::queue::message::MAX_TIME_MS;
+use crate::queue::{Corruption, NextDue};
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::Value;
@@ -213,5 +213,29 @@ fn an_end_of_a_life_that_the_message_does_not_tell_discards_nothing() {
         server.sweep(&orders, 100);
         assert_eq!(server.counts.ttl_expired, u64::from(is_discarded_later), "{asked:?}");
         assert_eq!(server.len(&orders, Part::Expiring), 0, "{asked:?}");
+    }
+}
+
+/// Where a client can't wait, a pull is repeated until no more is due.
+#[test]
+fn an_expired_message_that_the_sweep_lost_is_found_by_the_pull_that_meets_it() {
+    for asked in [Asked::to_live(5), Asked { group: Some("g"), ..Asked::to_live(5) }] {
+        for later_ms in [None, Some(START_MS + 1_000)] {
+            let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+            let id = server.add(&orders, &asked);
+            let behind = server.push(&orders, b"behind", 0);
+            server.store(&orders).remove_expiring(id);
+            if let Some(at_ms) = later_ms {
+                server.store(&orders).add_expiring(id, at_ms);
+            }
+            server.now_ms += 5;
+            let mut got = server.pull(&orders, 100);
+            assert!(got.is_none() && server.more_due);
+            assert_eq!(server.effects().next_due, NextDue::Exactly(Some(server.now_ms)));
+            got = server.pull(&orders, 100);
+            assert_eq!(got.unwrap().id, behind);
+            assert!(!server.more_due);
+            assert_eq!(server.counts.ttl_expired, 1);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of the rules without a server: over keys in memory, with the clock as an argument.
 
+#![cfg_attr(fuzzing, allow(dead_code, unused_imports, reason = "only `property` is used"))]
+
 mod consume;
 mod damage;
 mod dedup;
@@ -8,7 +10,7 @@ mod limits;
 mod manage;
 mod model;
 mod priorities;
-mod property;
+pub mod property;
 mod redrive;
 mod returns;
 mod rules;

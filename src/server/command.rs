@@ -167,7 +167,7 @@ impl Spec {
         self.counts_queues() || self.other_queue().is_some()
     }
 
-    fn fits_arity(&self, count: usize) -> bool {
+    pub fn fits_arity(&self, count: usize) -> bool {
         let wanted = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
         if self.arity < 0 { count >= wanted } else { count == wanted }
     }

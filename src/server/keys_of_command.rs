@@ -27,7 +27,11 @@ pub fn tell(context: Context<'_>, spec: &Spec, arguments: &[Argument<'_>]) {
 }
 
 /// Calls `tell` for every key, in their order.
-fn positions<A: AsRef<[u8]>>(spec: &Spec, arguments: &[A], mut tell: impl FnMut(usize, KeyUse)) {
+pub fn positions<A: AsRef<[u8]>>(
+    spec: &Spec,
+    arguments: &[A],
+    mut tell: impl FnMut(usize, KeyUse),
+) {
     let Some(key) = spec.key else { return };
     if spec.counts_queues() {
         let count = arguments.get(1).and_then(|count| number(count.as_ref())).unwrap_or(0);

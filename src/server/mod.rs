@@ -13,7 +13,7 @@ mod describe;
 pub mod event;
 pub mod info;
 pub mod key;
-mod keys_of_command;
+pub mod keys_of_command;
 pub mod load;
 pub mod reply;
 pub mod scan;

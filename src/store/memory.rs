@@ -1,5 +1,5 @@
-//! The keys of queues in memory, for tests of the rules: like the server's, wrong types and
-//! damaged bytes included.
+//! The keys of queues in memory, for tests and fuzzing of the rules: like the server's, wrong types
+//! and damaged bytes included.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};

@@ -8,8 +8,8 @@ pub mod body;
 mod check;
 pub mod keys;
 pub mod keyspace;
-mod members;
-#[cfg(test)]
+pub mod members;
+#[cfg(any(test, fuzzing))]
 pub mod memory;
 pub mod record;
 pub mod records;

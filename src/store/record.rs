@@ -297,6 +297,25 @@ mod tests {
         assert_eq!(decode_op(&push), Err(RecordError::Damaged));
     }
 
+    /// What is read from a stream can't be borrowed, and would get room as its length says.
+    #[test]
+    fn a_note_makes_room_only_for_bytes_that_are_there() {
+        let group = Some(Membership { name: b"g".to_vec(), sequence: None });
+        let bytes = || Some(b"x".to_vec());
+        for note in [
+            Note { group, ..Note::default() },
+            Note { dedup: bytes(), ..Note::default() },
+            Note { consumer: bytes(), ..Note::default() },
+            Note { last_error: bytes(), ..Note::default() },
+        ] {
+            let bytes = encode_note(&note);
+            let mut stream = &bytes[1..];
+            let read: Result<Note, _> = bincode::serde::decode_from_std_read(&mut stream, config());
+            assert!(read.is_err(), "{note:?}");
+            assert_eq!(decode_note(&bytes), Ok(note));
+        }
+    }
+
     #[test]
     fn an_op_that_claims_the_impossible_is_refused() {
         let visible = |visibility_ms| Mode::Receipt { visibility_ms, consumer: None };

@@ -311,6 +311,10 @@ impl<K: Keyspace> Store for Records<K> {
         self.0.remove(Part::Expiring, &id.0);
     }
 
+    fn expiring_at(&mut self, id: MessageId) -> Option<u64> {
+        self.0.score(Part::Expiring, &id.0).map(moment)
+    }
+
     fn first_expiring(&mut self) -> Option<(Result<MessageId, Unreadable>, u64)> {
         let (member, score) = self.0.first(Part::Expiring)?;
         Some((message_id(member.as_ref()), moment(score)))

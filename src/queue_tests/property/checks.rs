@@ -5,7 +5,7 @@ use super::*;
 use crate::queue::NextDue;
 use crate::queue::store::Memo;
 
-impl Run {
+impl Run<'_> {
     /// The queues that would deliver something.
     pub(super) fn deliverable(&self) -> BTreeSet<&'static str> {
         let now_ms = self.server.now_ms;

@@ -4,7 +4,7 @@ use super::*;
 use crate::queue::limits;
 use crate::queue::look::{self, Seen, State, Which};
 
-impl Run {
+impl Run<'_> {
     pub(super) fn look(&mut self, name: &'static str) {
         let before = self.server.database.borrow().clone();
         self.peek(name);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Run {
+impl Run<'_> {
     pub(super) fn configure(&mut self, name: &'static str) {
         let number = self.random.u64(..5);
         // None is the default; it comes more often where a limit would stop the run.

@@ -4,6 +4,7 @@
 //! MQ_SEED repeats one run and prints its ops; MQ_PROPERTY_SECONDS makes it longer.
 
 mod checks;
+mod choices;
 mod look;
 mod manage;
 mod pull;
@@ -11,8 +12,10 @@ mod push;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env::var_os;
 use std::time::{Duration, Instant};
 
+use choices::Choices;
 use pull::compare_fields;
 
 use super::model::{self, Model};
@@ -29,6 +32,13 @@ const ERRORS: [&str; 2] = ["no disk", "timeout"];
 /// The fewest runs of a test; if these don't meet all that is wanted, it goes on for some more.
 const LEAST_RUNS: u64 = 60;
 const MOST_RUNS: u64 = 10 * LEAST_RUNS;
+
+/// The ops of a run.
+const MOST_STEPS: usize = 300;
+
+/// More bytes than the choices of so many ops need.
+#[cfg(test)]
+const ROOM: usize = 64 * 1024;
 
 /// What every test must have met.
 const WANTED: [&str; 78] = [
@@ -124,8 +134,8 @@ struct Taste {
 }
 
 /// One run: the server, the model, and what clients know.
-struct Run {
-    random: fastrand::Rng,
+struct Run<'a> {
+    random: Choices<'a>,
     taste: Taste,
     server: Server,
     model: Model,
@@ -156,7 +166,9 @@ fn random_ops_do_what_the_model_says() {
     let mut seeds = 0;
     loop {
         let seed = first + seeds;
-        let result = std::panic::catch_unwind(|| one_run(seed));
+        let mut bytes = vec![0; ROOM];
+        fastrand::Rng::with_seed(seed).fill(&mut bytes);
+        let result = std::panic::catch_unwind(|| one_run(&bytes));
         let run = result.unwrap_or_else(|panic| {
             eprintln!("repeat with MQ_SEED={seed}");
             std::panic::resume_unwind(panic)
@@ -182,8 +194,9 @@ fn missing(hits: &BTreeMap<&'static str, u64>) -> Vec<&'static str> {
     WANTED.into_iter().filter(|what| !hits.contains_key(what)).collect()
 }
 
-fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
-    let mut random = fastrand::Rng::with_seed(seed);
+/// A run with these choices; it ends early where they do. Returns how often it met what.
+pub fn one_run(choices: &[u8]) -> BTreeMap<&'static str, u64> {
+    let mut random = Choices::new(choices);
     let names = random.usize(1..=GROUPS.len());
     let mut often = || [0, 1, 2, 4, 7][random.usize(..5)];
     let (ttl, groups, priorities, dedup) = (often(), often(), often(), often());
@@ -203,11 +216,14 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
         was_sent_away: false,
         hits: BTreeMap::new(),
     };
-    run.server.prints_ops = std::env::var("MQ_SEED").is_ok();
+    run.server.prints_ops = ["MQ_SEED", "MQ_PRINT_OPS"].iter().any(|name| var_os(name).is_some());
     for _ in 0..run.random.u8(..8) {
         run.configure("orders");
     }
-    for step in 0..300 {
+    for step in 0..MOST_STEPS {
+        if run.random.is_over() {
+            break;
+        }
         let name = if run.chance(4) { run.another_queue() } else { NAMES[0] };
         let before = run.deliverable();
         run.server.last_effects = None;
@@ -234,7 +250,7 @@ fn one_run(seed: u64) -> BTreeMap<&'static str, u64> {
     run.hits
 }
 
-impl Run {
+impl Run<'_> {
     fn step(&mut self, name: &'static str) {
         match self.random.u8(..112) {
             0..=24 => self.push(name),

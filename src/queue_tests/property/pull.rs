@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Run {
+impl Run<'_> {
     pub(super) fn pull(&mut self, name: &'static str) {
         let count = if self.random.bool() { 1 } else { self.random.u32(1..8) };
         let limit = if self.chance(4) { self.random.u32(..4) } else { 1_000_000 };

@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Run {
+impl Run<'_> {
     pub(super) fn push(&mut self, name: &'static str) {
         let mut asked = self.asked();
         if self.likes(self.taste.dedup) {

@@ -3,7 +3,7 @@
 use super::model::Back;
 use super::*;
 
-impl Run {
+impl Run<'_> {
     pub(super) fn settle(&mut self) {
         if self.seen.is_empty() {
             return;

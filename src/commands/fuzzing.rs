@@ -1,0 +1,162 @@
+//! For fuzzing: what each command makes of its arguments, by the functions that its handler calls, but
+//! without a server.
+
+use super::arguments::ACK;
+use super::check::Check;
+use super::config::{self, Config};
+use super::extend::{Extend, visibility_ms};
+use super::len::Len;
+use super::mpull::{Mpull, NUMKEYS};
+use super::mpush::Mpush;
+use super::nack::{self, Nack};
+use super::new_messages::Wishes;
+use super::options::{Options, counted};
+use super::pause::{self, Pause};
+use super::peek::Peek;
+use super::pull::{Pull, Request};
+use super::push::Push;
+use super::queues::Queues;
+use super::reschedule::{self, Reschedule};
+use super::{claims, del, glob, payloads, redrive};
+use crate::queue::message::{MessageId, Receipt};
+use crate::queue::name::QueueName;
+use crate::queue::op::{Numbered, Op, Sweep};
+use crate::queue::store::Store;
+use crate::reply::CommandError;
+use crate::server::keys_of_command::positions;
+
+/// What stands in for the server.
+pub trait Server {
+    type Store: Store;
+
+    fn open(&self, queue: &QueueName) -> Self::Store;
+    fn now_ms(&self) -> u64;
+    fn new_id(&mut self) -> MessageId;
+    fn base_receipt(&self) -> Receipt;
+    fn is_cluster(&self) -> bool;
+    /// Runs the op that a command decided.
+    fn run(&mut self, queue: &QueueName, op: &Op<'_>);
+}
+
+/// Runs a line: a command's name and its arguments.
+pub fn run(server: &mut impl Server, line: &[&[u8]]) -> Result<(), CommandError> {
+    let [name, arguments @ ..] = line else { return Ok(()) };
+    let known = super::ALL.iter().find(|known| known.spec.name.as_bytes() == *name);
+    let Some(spec) = known.map(|known| known.spec) else { return Ok(()) };
+    positions(spec, line, |position, _| assert!(position < line.len(), "a key is no argument"));
+    if !spec.fits_arity(line.len()) {
+        return Err(CommandError::Syntax);
+    }
+    match spec.name {
+        "MQ.MPULL" => {
+            let (names, options) = counted(&NUMKEYS, arguments)?;
+            let request = Request::read(&Options::read::<Mpull>(options)?, || Ok(1))?;
+            for name in names {
+                pull(server, &QueueName::new(name)?, &request, &[])?;
+            }
+        }
+        "MQ.QUEUES" => {
+            let options = Options::read::<Queues>(arguments)?;
+            options.value("MATCH").map(|pattern| glob::matches(pattern, b"{orders}:dead"));
+        }
+        command => {
+            let [queue, arguments @ ..] = arguments else { return Err(CommandError::Syntax) };
+            run_on(server, command, &QueueName::new(queue)?, arguments)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a command whose first argument is a queue.
+fn run_on(
+    server: &mut impl Server,
+    command: &str,
+    queue: &QueueName,
+    arguments: &[&[u8]],
+) -> Result<(), CommandError> {
+    let (now_ms, same_slot) = (server.now_ms(), server.is_cluster());
+    let op = match (command, arguments) {
+        ("MQ.PUSH", [payload, options @ ..]) => {
+            let options = Options::read::<Push>(options)?;
+            payloads::check(payload)?;
+            let wishes = Wishes::read(&options, &mut server.open(queue), now_ms)?;
+            let Wishes { due_at_ms, with } = wishes;
+            Op::Push { id: server.new_id(), due_at_ms, payload, with }
+        }
+        ("MQ.MPUSH", _) => {
+            let (payloads, options) = payloads::read(arguments)?;
+            let options = Options::read::<Mpush>(options)?;
+            let wishes = Wishes::read(&options, &mut server.open(queue), now_ms)?;
+            let Wishes { due_at_ms, with } = wishes;
+            let payloads = payloads.iter();
+            let messages = payloads.map(|payload| Numbered { id: server.new_id(), payload });
+            Op::PushMany { messages: messages.collect(), due_at_ms, with }
+        }
+        ("MQ.PULL", _) => {
+            let options = Options::read::<Pull>(arguments)?;
+            let request = Request::read(&options, || Ok(1))?;
+            return pull(server, queue, &request, options.pairs(&ACK).unwrap_or_default());
+        }
+        ("MQ.ACK", _) => {
+            let (claims, rest) = claims::read(arguments)?;
+            if !rest.is_empty() {
+                return Err(CommandError::Syntax);
+            }
+            Op::Acknowledge { now_ms: Some(now_ms), deliveries: claims.claims }
+        }
+        ("MQ.NACK", _) => {
+            let (claims, options) = claims::read(arguments)?;
+            nack::op(&Options::read::<Nack>(options)?, claims.claims, now_ms, same_slot)
+        }
+        ("MQ.EXTEND", _) => {
+            let (claims, options) = claims::read(arguments)?;
+            let options = Options::read::<Extend>(options)?;
+            let visibility_ms = visibility_ms(&options, &mut server.open(queue))?;
+            Op::Extend { now_ms, deliveries: claims.claims, visibility_ms }
+        }
+        ("MQ.DEL", ids) => del::op(ids)?,
+        ("MQ.RESCHEDULE", [id, options @ ..]) => {
+            reschedule::op(&Options::read::<Reschedule>(options)?, id, now_ms)
+        }
+        ("MQ.REDRIVE", options) => {
+            let (count, to) = redrive::read(options)?;
+            Op::Redrive { now_ms, count, to, same_slot }
+        }
+        ("MQ.PAUSE", options) => pause::op(&Options::read::<Pause>(options)?, now_ms),
+        ("MQ.CONFIG", options) => config::op(&Options::read::<Config>(options)?, queue, same_slot)?,
+        ("MQ.CHECK", options) => {
+            if !Options::read::<Check>(options)?.has("REPAIR") {
+                return Ok(());
+            }
+            Op::Repair
+        }
+        ("MQ.PURGE", _) => Op::Purge,
+        ("MQ.DROP", _) => Op::Drop,
+        ("MQ.RESUME", _) => Op::Resume,
+        // What follows only looks, or takes bytes that another fuzzer makes.
+        ("MQ.PEEK", options) => return Options::read::<Peek>(options).map(|_| ()),
+        ("MQ.LEN", options) => return Options::read::<Len>(options).map(|_| ()),
+        ("MQ.GET" | "MQ.INFO" | "MQ.APPLY", _) => return Ok(()),
+        (command, _) => unreachable!("{command} is not known here"),
+    };
+    server.run(queue, &op);
+    Ok(())
+}
+
+fn pull(
+    server: &mut impl Server,
+    queue: &QueueName,
+    request: &Request,
+    acknowledged: &[&[u8]],
+) -> Result<(), CommandError> {
+    let op = Op::Pull {
+        now_ms: server.now_ms(),
+        count: request.count(),
+        delivery: request.mode(&mut server.open(queue))?,
+        base_receipt: server.base_receipt(),
+        sweep: Sweep { limit: request.count(), same_slot: server.is_cluster() },
+        acknowledged: claims::of_pairs(acknowledged),
+    };
+    server.run(queue, &op);
+    Ok(())
+}

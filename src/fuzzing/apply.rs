@@ -1,0 +1,103 @@
+//! Ops as MQ.APPLY takes them, on queues that anybody may have harmed.
+
+use super::world::{START_MS, World};
+use crate::queue::name::QueueName;
+use crate::queue::op::Op;
+use crate::queue::store::Part;
+use crate::store::keyspace::Keyspace;
+use crate::store::record::decode_op;
+
+const NAMES: [&str; 3] = ["orders", "{orders}:dead", "other"];
+
+/// A moment after all that ops can have set by the clock of the tests, unix ms.
+const LATE_MS: u64 = START_MS + 1_000_000_000;
+
+/// The bytes are steps: an op for a queue, or some harm to its keys. Whatever they leave behind, the
+/// timer comes to its end, looking changes nothing, a repair leaves nothing to repair, and then all
+/// that can be delivered is.
+pub fn apply(bytes: &[u8]) {
+    let world = World::default();
+    let queues = NAMES.map(|name| QueueName::new(name.as_bytes()).expect("a name"));
+    let mut input = Input(bytes);
+    while let Some(kind) = input.byte() {
+        let queue = &queues[usize::from(kind) % queues.len()];
+        if kind < 192 {
+            if let Ok(op) = decode_op(input.bytes()) {
+                let _ = world.apply(queue, &op);
+            }
+        } else {
+            harm(&world, queue, &mut input);
+        }
+    }
+    for queue in &queues {
+        world.look(queue, START_MS);
+        world.sweep(queue, LATE_MS);
+    }
+    for queue in &queues {
+        let _ = world.apply(queue, &Op::Repair);
+        world.drain(queue, LATE_MS);
+    }
+}
+
+/// Changes a record, as any client can.
+fn harm(world: &World, queue: &QueueName, input: &mut Input<'_>) {
+    let [part, how, which] = [(); 3].map(|()| input.byte().unwrap_or_default());
+    let part = Part::ALL[usize::from(part) % Part::ALL.len()];
+    let bytes = input.bytes();
+    let mut keys = world.keys(queue);
+    if how == 255 {
+        return world.spoil(queue, part);
+    }
+    match part {
+        list if Part::READY.contains(&list) || list == Part::Damaged => match how % 3 {
+            0 => keys.push_back(list, bytes),
+            1 => keys.push_front(list, &bytes.to_vec()),
+            _ => drop(keys.pop_front(list)),
+        },
+        hash @ (Part::Messages | Part::Notes | Part::Groups | Part::Dedup | Part::Config) => {
+            let mut fields = Vec::new();
+            keys.each_field(hash, |field, value| fields.push((field.to_vec(), value.to_vec())));
+            let known = fields.get(usize::from(which) % fields.len().max(1)).cloned();
+            match (how % 4, known) {
+                (0, Some((field, _))) => keys.delete(hash, &field),
+                (1, Some((field, _))) => keys.put(hash, &field, bytes),
+                (2, Some((_, value))) => keys.put(hash, bytes, &value),
+                _ => keys.put(hash, bytes, input.bytes()),
+            }
+        }
+        set => {
+            let mut members = Vec::new();
+            keys.each_member(set, |member, score| members.push((member.to_vec(), score)));
+            let known = members.get(usize::from(which) % members.len().max(1)).cloned();
+            let score = match input.byte().unwrap_or_default() {
+                0 => 0.0,
+                1 => f64::INFINITY,
+                2 => f64::NEG_INFINITY,
+                3 => -(START_MS as f64),
+                4 => START_MS as f64,
+                number => f64::from(number) - 8.5,
+            };
+            match (how % 4, known) {
+                (0, Some((member, _))) => drop(keys.remove(set, &member)),
+                (1, Some((member, _))) => keys.add(set, &member, score),
+                (2, Some((_, score))) => keys.add(set, bytes, score),
+                _ => keys.add(set, bytes, score),
+            }
+        }
+    }
+}
+
+/// What is left of the fuzzer's bytes.
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn byte(&mut self) -> Option<u8> {
+        self.0.split_off_first().copied()
+    }
+
+    /// As many bytes as the next one says, or all that are left.
+    fn bytes(&mut self) -> &'a [u8] {
+        let len = usize::from(self.byte().unwrap_or_default());
+        self.0.split_off(..len.min(self.0.len())).unwrap_or_default()
+    }
+}

@@ -1,0 +1,84 @@
+//! Bytes that stand where a record, a member or a key should.
+
+use crate::queue::message::{Body, NewMessage};
+use crate::queue::name::QueueName;
+use crate::queue::settings::{Setting, Settings, parse_integer};
+use crate::queue::store::Part;
+use crate::store::body::{BodyRecord, StoredBody, decode_body, encode_body};
+use crate::store::{keys, members, record};
+
+/// Reads the bytes as everything that is stored. What can be read is the same after it is written
+/// and read again.
+pub fn records(bytes: &[u8]) {
+    macro_rules! again {
+        ($decode:path, $encode:path) => {
+            if let Ok(value) = $decode(bytes) {
+                let written = $encode(&value);
+                assert_eq!($decode(&written).as_ref(), Ok(&value));
+            }
+        };
+    }
+    again!(record::decode_op, record::encode_op);
+    again!(record::decode_note, record::encode_note);
+    again!(record::decode_group, record::encode_group);
+    again!(record::decode_duplicate, record::encode_duplicate);
+    body(bytes);
+    member(bytes);
+    names(bytes);
+    settings(bytes);
+}
+
+fn body(bytes: &[u8]) {
+    let Ok(body) = decode_body(bytes) else {
+        return assert!(StoredBody::read(bytes).is_err());
+    };
+    assert!(body.id.is_valid());
+    let note = body.terms.note();
+    let BodyRecord { id, terms, payload } = &body;
+    let message = NewMessage { id: *id, note: note.as_ref(), headers: &terms.headers, payload };
+    assert_eq!(decode_body(&encode_body(&message)).as_ref(), Ok(&body));
+    let stored = StoredBody::read(bytes).expect("a body");
+    assert_eq!((stored.id(), stored.payload()), (*id, *payload));
+    assert_eq!((stored.headers(), stored.note()), (terms.headers.clone(), note));
+}
+
+fn member(bytes: &[u8]) {
+    if let Some((group, sequence, id)) = members::grouped(bytes) {
+        assert_eq!(members::grouped_member(group, sequence, id), bytes);
+        assert!(bytes.starts_with(&members::group_prefix(group)));
+    }
+    if let Ok(delivery) = members::delivery(bytes) {
+        assert_eq!(members::inflight_member(delivery), bytes);
+    }
+    if let Ok(id) = members::message_id(bytes) {
+        assert_eq!(id.0, bytes);
+    }
+}
+
+/// A key leads to its queue and back, and a queue to its keys and back.
+fn names(bytes: &[u8]) {
+    if let Some(queue) = keys::queue_of(bytes) {
+        assert!(Part::ALL.iter().any(|part| keys::key(&queue, *part) == bytes));
+    }
+    let Ok(queue) = QueueName::new(bytes) else { return };
+    assert_eq!(keys::queue_of(&keys::key(&queue, Part::Ready)).as_ref(), Some(&queue));
+    if let Some(dead) = queue.default_dead_letter() {
+        assert!(dead.shares_slot_with(&queue));
+    }
+}
+
+/// What is read as a number is written like that, and no setting takes what its range does not.
+fn settings(bytes: &[u8]) {
+    let number = parse_integer(bytes);
+    assert!(number.is_none_or(|number| number.to_string().as_bytes() == bytes));
+    for setting in Setting::ALL {
+        let mut settings = Settings::default();
+        let is_taken = settings.set(setting, bytes);
+        if let Some((min, max)) = setting.range() {
+            assert_eq!(is_taken, number.is_some_and(|number| (min..=max).contains(&number)));
+        }
+        if !is_taken {
+            assert_eq!(settings, Settings::default(), "{setting:?}");
+        }
+    }
+}

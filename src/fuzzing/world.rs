@@ -1,0 +1,135 @@
+//! Queues in memory, and what must be so whenever an op is applied to them, whatever they hold.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::queue::look::{self, Which};
+use crate::queue::message::{Body, MessageId, Receipt};
+use crate::queue::name::QueueName;
+use crate::queue::op::{Mode, Op, Sweep};
+use crate::queue::store::{Part, Store};
+use crate::queue::{Effects, NextDue, Outcome, QueueError, apply, limits};
+use crate::store::keys;
+use crate::store::memory::{Database, MemoryKeyspace, Value};
+use crate::store::records::Records;
+
+/// A moment to begin with, unix ms.
+pub const START_MS: u64 = 1_800_000_000_000;
+
+/// See the top of this file.
+#[derive(Default)]
+pub struct World {
+    database: Rc<RefCell<Database>>,
+}
+
+impl World {
+    pub fn keys(&self, queue: &QueueName) -> MemoryKeyspace {
+        MemoryKeyspace::new(&self.database, queue)
+    }
+
+    pub fn open(&self, queue: &QueueName) -> Records<MemoryKeyspace> {
+        Records(self.keys(queue))
+    }
+
+    /// Puts a value of another type where a part of a queue should be.
+    pub fn spoil(&self, queue: &QueueName, part: Part) {
+        self.database.borrow_mut().insert(keys::key(queue, part), Value::Text);
+    }
+
+    /// Applies an op. An error changes nothing; what changes something says so; a repair leaves
+    /// nothing to repair; what is to be done again until it finds nothing has done something.
+    pub fn apply(&self, queue: &QueueName, op: &Op<'_>) -> Result<(), QueueError> {
+        let before = self.database.borrow().clone();
+        let mut effects = Effects::none();
+        let result = apply(&mut self.open(queue), &mut effects, op);
+        let is_same = *self.database.borrow() == before;
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                assert!(is_same, "an error changed something: {op:?}");
+                return Err(error);
+            }
+        };
+        // An op with an id that is there already may write what is there already.
+        assert!(effects.changed || is_same, "it does not say that it changed something: {op:?}");
+        match (op, outcome) {
+            (Op::Repair, _) => assert_eq!(self.open(queue).check(), [], "left by a repair"),
+            (Op::Pull { now_ms, sweep, .. }, Outcome::Pulled(pulled)) => {
+                // Where a client can't wait, the pull is repeated until no more is due.
+                let sweeps_next = match effects.next_due {
+                    NextDue::AtMost(at_ms) => sweep.limit == 0 && at_ms <= *now_ms,
+                    _ => false,
+                };
+                let goes_on = pulled.more_due && is_same && !sweeps_next;
+                assert!(!goes_on, "a pull that goes on for ever: {op:?}");
+                let is_corrupt = matches!(pulled.error, Some(QueueError::Corrupt(_)));
+                assert!(!(is_corrupt && is_same), "the next pull meets it again: {op:?}");
+            }
+            (Op::Sweep { now_ms, sweep }, _) if sweep.limit > 0 && is_same => {
+                let NextDue::Exactly(next) = effects.next_due else { panic!("{effects:?}") };
+                assert!(next.is_none_or(|next| next > *now_ms), "a sweep that goes on for ever");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Looks at all there is, which changes nothing.
+    pub fn look(&self, queue: &QueueName, now_ms: u64) {
+        let before = self.database.borrow().clone();
+        let mut store = self.open(queue);
+        for which in [Which::Ready(now_ms), Which::Inflight, Which::Delayed] {
+            let Ok(seen) = look::peek(&mut store, which, 0, 1_000) else { break };
+            for message in seen {
+                let _ = look::find(&mut store, message.body.id());
+            }
+        }
+        look::priorities(&mut store);
+        look::oldest(&mut store);
+        limits::deliverable(&mut store, now_ms);
+        limits::len(&mut store);
+        store.check();
+        assert_eq!(*self.database.borrow(), before, "looking changed something");
+    }
+
+    /// The timer's work until nothing is due. It ends.
+    pub fn sweep(&self, queue: &QueueName, now_ms: u64) {
+        let sweep = Sweep { limit: 100, same_slot: false };
+        for _ in 0..1_000 {
+            let before = self.database.borrow().clone();
+            let swept = self.apply(queue, &Op::Sweep { now_ms, sweep });
+            if swept.is_err() || *self.database.borrow() == before {
+                return;
+            }
+        }
+        panic!("the sweeps of {queue} go on for ever");
+    }
+
+    /// Pulls until nothing comes. It ends.
+    pub fn drain(&self, queue: &QueueName, now_ms: u64) {
+        let pull = Op::Pull {
+            now_ms,
+            count: 100,
+            delivery: Mode::Final,
+            base_receipt: Receipt::at(now_ms),
+            sweep: Sweep { limit: 100, same_slot: false },
+            acknowledged: Vec::new(),
+        };
+        for _ in 0..1_000 {
+            let before = self.database.borrow().clone();
+            let pulled = self.apply(queue, &pull);
+            if pulled.is_err() || *self.database.borrow() == before {
+                return;
+            }
+        }
+        panic!("the pulls of {queue} go on for ever");
+    }
+}
+
+/// An id of a message that was pushed at that moment, unix ms.
+pub fn id(pushed_ms: u64, number: u64) -> MessageId {
+    let mut id = (u128::from(pushed_ms) << 80 | u128::from(number)).to_be_bytes();
+    id[6] = 0x70;
+    id[8] = 0x80;
+    MessageId(id)
+}
