@@ -2,7 +2,7 @@
 # Installs by apt what this machine lacks for the given tasks, and says so. Does nothing and asks nothing where
 # all is there. No service is started or enabled by it.
 #
-#   scripts/install-needs.sh build|server|docs|lint|fetch|docker...
+#   scripts/install-needs.sh build|server|docs|lint|fetch|memory|docker...
 set -euo pipefail
 
 say() { echo "install-needs: $*" >&2; }
@@ -41,6 +41,11 @@ for task in "$@"; do
       command_of python3 python3
       python3 -m pip --version > /dev/null 2>&1 || missing+=(python3-pip)
       command_of ldd libc-bin
+      ;;
+    memory)
+      command_of nm binutils
+      command_of valgrind valgrind
+      command_of faketime faketime
       ;;
     docker)
       command_of docker docker.io
