@@ -44,6 +44,7 @@ for task in "$@"; do
       ;;
     memory)
       command_of nm binutils
+      command_of llvm-symbolizer llvm
       command_of valgrind valgrind
       command_of faketime faketime
       ;;
