@@ -62,8 +62,8 @@ END
   MQ_SERVER=$work/redis-server
   cargo test --locked --test server --no-run
   # valgrind makes a server many times slower. For the tests, which speak of milliseconds, the clocks of all processes
-  # go ten times slower too.
-  run faketime -f '+0 x0.1' cargo test --locked --test server -- --test-threads 6 "$@"
+  # go twenty times slower.
+  run faketime -f '+0 x0.05' cargo test --locked --test server -- --test-threads 4 "$@"
   say "$(find "$reports" -type f | wc -l) processes were watched"
 }
 
