@@ -16,7 +16,8 @@ BUILD := cargo build --release --locked
 SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh) .ci/run
 PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py tests/clients/*.py)
 
-.PHONY: help build run test test-matrix chaos lint deny deny-advisories fmt bench fuzz docker-up docker-down mutants clean
+.PHONY: help build run test test-matrix chaos fuzz asan memcheck soak mutants lint fmt deny deny-advisories bench \
+  docker-up docker-down clean
 
 help:
 	@awk -F': .*## |: ## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +81,20 @@ fuzz: ## arbitrary bytes as arguments, records, ops and choices (FUZZ_SECONDS=60
 mutants: ## plants small faults, one at a time, and shows which test catches each
 	@scripts/install-needs.sh build server
 	python3 scripts/mutants.py
+
+asan: ## the server tests with server and module under AddressSanitizer
+	@scripts/install-needs.sh build memory
+	@scripts/memory-check.sh asan
+
+memcheck: ## the server tests under valgrind's memcheck
+	@scripts/install-needs.sh build memory
+	@scripts/memory-check.sh memcheck
+
+soak: ## ten million messages through one server, whose memory must stay flat
+	@scripts/install-needs.sh build server
+	$(BUILD)
+	cargo test --release --locked --test server -- --ignored --nocapture soak:: | tee $(TARGET)/soak.log
+	@grep -q ' 1 passed; 0 failed' $(TARGET)/soak.log
 
 docker-up: ## builds the image and starts it by Compose on 127.0.0.1:6379
 	@docker compose version > /dev/null || { echo 'Docker Compose v2 is needed ("docker compose").' >&2; exit 1; }

@@ -2,7 +2,7 @@
 # Installs by apt what this machine lacks for the given tasks, and says so. Does nothing and asks nothing where
 # all is there. No service is started or enabled by it.
 #
-#   scripts/install-needs.sh build|server|docs|fuzz|lint|fetch|git|docker...
+#   scripts/install-needs.sh build|server|docs|fuzz|memory|lint|fetch|git|docker...
 set -euo pipefail
 
 say() { echo "install-needs: $*" >&2; }
@@ -47,6 +47,12 @@ for task in "$@"; do
       ;;
     git)
       command_of git git
+      ;;
+    memory)
+      command_of nm binutils
+      command_of llvm-symbolizer llvm
+      command_of valgrind valgrind
+      command_of faketime faketime
       ;;
     docker)
       command_of docker docker.io

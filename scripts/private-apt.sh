@@ -3,6 +3,7 @@
 # its packages stay as they are. To be sourced.
 #
 # private_apt FOLDER SUITE...   makes it in FOLDER (an empty one) and sets APT, the options for apt-get and apt-cache.
+#                               APT_TYPES=deb-src: for source packages.
 # apt_unpack DEST PACKAGE[=VERSION]...   downloads exactly these packages (nothing that they depend on) and unpacks
 #                                        them into DEST. Uses APT.
 
@@ -40,13 +41,14 @@ apt_archive() {
       print "Types: deb\nURIs: " $1 "\nSuites: " $2 "\nComponents: main"
       print "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
     }' || true
-  } | awk -v RS= -v suites="$1" -v archive="$archive" '!done && !/-security/ {
+  } | awk -v RS= -v suites="$1" -v types="${APT_TYPES:-deb}" -v archive="$archive" '!done && !/-security/ {
     lines = split($0, line, "\n")
     text = ""
     for (i = 1; i <= lines; i++) {
       if (line[i] ~ /^#/) continue
       if (line[i] ~ /^URIs:/ && line[i] ~ archive) done = 1
       sub(/^Suites:.*/, "Suites: " suites, line[i])
+      sub(/^Types:.*/, "Types: " types, line[i])
       text = text line[i] "\n"
     }
     if (done) printf "%s", text

@@ -80,6 +80,7 @@ mod replication_stream;
 mod scan;
 mod schedule;
 mod several_queues;
+mod soak;
 mod ttl;
 mod unload;
 mod waking;

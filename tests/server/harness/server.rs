@@ -5,14 +5,14 @@ use super::{
     wait::eventually,
 };
 use std::{
-    fs,
+    env, fs,
     io::Write,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -297,14 +297,15 @@ impl Server {
                 "the server was not ready in time:\n{}",
                 self.log()
             );
-            thread::sleep(std::time::Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
 impl Drop for Server {
-    /// Stops the server. A server that ended by itself fails the test, and so does a queue in which
-    /// MQ.CHECK finds something; a failing test shows the server's log.
+    /// Stops the server. A server that ended by itself fails the test, and so does one that finds
+    /// lost memory when it exits, or a queue in which MQ.CHECK finds something; a failing test
+    /// shows the server's log.
     fn drop(&mut self) {
         let ended_by_itself = self.process.is_some() && !self.is_running();
         let is_to_be_sound = self.process.is_some()
@@ -312,20 +313,37 @@ impl Drop for Server {
             && !thread::panicking()
             && !self.damaged.load(Ordering::Relaxed);
         let problems = if is_to_be_sound { soundness::problems(self) } else { Vec::new() };
-        if let Some(mut process) = self.process.take() {
-            // Both fail only when the process is gone already.
-            let _ = process.kill();
-            let _ = process.wait();
-        }
-        if ended_by_itself || !problems.is_empty() || thread::panicking() {
+        let end = self.process.take().map(stop);
+        let ended_badly = end.is_some_and(|end| looks_for_leaks() && !end.success());
+        if ended_by_itself || ended_badly || !problems.is_empty() || thread::panicking() {
             eprintln!("---- log of the server on port {} ----\n{}", self.port, self.log());
         }
         assert!(
             !ended_by_itself || thread::panicking(),
             "the server ended by itself; its log is above"
         );
+        assert!(!ended_badly || thread::panicking(), "the server's end: {end:?}");
         assert!(problems.is_empty(), "MQ.CHECK finds something: {problems:#?}");
     }
+}
+
+/// The server looks for lost memory when it exits (`make asan`, `make memcheck`), so it must exit.
+fn looks_for_leaks() -> bool {
+    env::var_os("MQ_LEAKS").is_some()
+}
+
+fn stop(mut process: Child) -> ExitStatus {
+    if looks_for_leaks() {
+        let pid = process.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().expect("SIGTERM sent");
+        let told = Instant::now();
+        while told.elapsed() < DEADLINE && matches!(process.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+    // Fails only when the process is gone already.
+    let _ = process.kill();
+    process.wait().expect("the server's end")
 }
 
 /// A free port below those that the system hands out by itself, with room for the cluster's port

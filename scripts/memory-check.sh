@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Runs the server tests once while a tool watches every access to memory, in a Redis 7.0 of our own build.
+#
+#   scripts/memory-check.sh asan [FILTER...]       server and module built with AddressSanitizer
+#   scripts/memory-check.sh memcheck [FILTER...]   the release build of the module, under valgrind's memcheck
+#
+# Both also look for memory that is lost when a server exits. Ends with status 1 if a test failed or the tool
+# reported anything; the reports are in target/memory/TOOL/reports.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/private-apt.sh
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+tool=${1-}
+shift || true
+work=$target/memory/$tool
+reports=$work/reports
+rust_libraries=$(rustc --print sysroot)/lib/rustlib/x86_64-unknown-linux-gnu/lib
+
+say() { echo "memory-check: $*"; }
+
+# The server, with the C library's allocator: so the tool sees each block of the server and of the module.
+server() { # MAKE-ARGUMENT...
+  export MQ_SERVER=$work/redis/src/redis-server
+  [ ! -x "$MQ_SERVER" ] || return 0
+  say "building a server from Debian's source package of redis"
+  rm -rf "$work"
+  mkdir -p "$work/source" "$work/redis"
+  APT_TYPES=deb-src private_apt "$work/apt" bookworm
+  (cd "$work/source" && apt-get "${APT[@]}" -qq source --download-only redis)
+  tar -xzf "$work"/source/redis_*.orig.tar.gz -C "$work/redis" --strip-components 1
+  make -C "$work/redis/src" -j "$(nproc)" MALLOC=libc OPTIMIZATION=-O1 "$@" redis-server > "$work/build.log" 2>&1 ||
+    { tail -n 20 "$work/build.log"; exit 1; }
+}
+
+asan() {
+  local triple=x86_64-unknown-linux-gnu
+  # One runtime for both, in the executable: that of the Rust toolchain.
+  server CFLAGS='-fsanitize=address -fno-omit-frame-pointer' \
+    LDFLAGS="-Wl,--whole-archive $rust_libraries/librustc-stable_rt.asan.a -Wl,--no-whole-archive"
+  # With all assertions; RUSTC_BOOTSTRAP allows -Z in a stable toolchain.
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_PROFILE_DEV_OPT_LEVEL=1 \
+    cargo build --locked --lib --target "$triple"
+  export MQ_MODULE=$target/$triple/debug/libmq.so
+  case $(nm -D --undefined-only "$MQ_MODULE") in
+    *__asan_report_load*) ;;
+    *) say "the module is not instrumented"; exit 1 ;;
+  esac
+  export ASAN_OPTIONS=detect_leaks=1:log_path=$reports/report
+  cargo test --locked --test server --no-run
+  run cargo test --locked --test server -- "$@"
+}
+
+memcheck() {
+  server
+  cargo build --release --locked
+  export MQ_MODULE=$target/release/libmq.so
+  # The tests compare the process id that the server tells with that of the process they started: hence exec.
+  cat > "$work/redis-server" <<END
+#!/bin/sh
+exec valgrind --quiet --error-exitcode=99 --keep-debuginfo=yes --num-callers=30 \\
+  --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \\
+  --suppressions='$PWD/scripts/memcheck.supp' --log-file='$reports/process-%p' '$MQ_SERVER' "\$@"
+END
+  chmod 755 "$work/redis-server"
+  MQ_SERVER=$work/redis-server
+  cargo test --locked --test server --no-run
+  # valgrind makes a server many times slower. For the tests, which speak of milliseconds, the clocks of all processes
+  # go twenty times slower.
+  run faketime -f '+0 x0.05' cargo test --locked --test server -- --test-threads 4 "$@"
+  say "$(find "$reports" -type f | wc -l) processes were watched"
+}
+
+run() { # COMMAND...
+  rm -rf "$reports"
+  mkdir "$reports"
+  local status=0 found
+  # The servers exit by themselves, which is when the tool looks for what they lost.
+  MQ_LEAKS=1 "$@" || status=1
+  mapfile -t found < <(find "$reports" -type f -size +0 | sort)
+  for report in "${found[@]}"; do
+    echo "---- $report"
+    head -n 60 "$report"
+  done
+  say "$tool: ${#found[@]} reports"
+  [ ${#found[@]} -eq 0 ] || status=1
+  [ $status = 0 ] || exit 1
+}
+
+case $tool in
+  asan | memcheck) "$tool" "$@" ;;
+  *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
