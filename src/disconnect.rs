@@ -50,6 +50,17 @@ pub struct State {
     looked_at: Cell<u64>,
 }
 
+impl State {
+    /// Forgets who holds what: the module goes.
+    pub fn forget(&self) {
+        self.clients.take();
+        self.crowded.take();
+        self.gone.take();
+        self.left.take();
+        self.stuck.take();
+    }
+}
+
 struct Client {
     held: VecDeque<Held>,
     /// With so many it is crowded.

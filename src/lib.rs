@@ -85,7 +85,12 @@ fn unload(context: Context<'_>) -> bool {
         context.warn(&format!("the module can't be unloaded, {reason}"));
         return false;
     }
-    // Older servers would still fire the timer, and crash.
-    state::with(|state| timer::disarm(context, state));
+    state::with(|state| {
+        // Older servers would still fire the timer, and crash.
+        timer::disarm(context, state);
+        state.forget();
+    });
+    reply::forget();
+    store::record::forget();
     true
 }

@@ -1,7 +1,8 @@
 //! The texts of errors and the shape of messages, as clients see them.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::queue::settings::Setting;
 use crate::queue::{Outcome, QueueError};
 use crate::server::command::{Name, Number};
 use crate::server::context::Context;
-use crate::server::reply::Word;
+use crate::server::reply::{Word, Words};
 use crate::store::record::OP_VERSION;
 
 /// What a command can answer instead of a result. Displayed it is the reply: code and sentence.
@@ -173,8 +174,15 @@ const FIELDS: [&str; 7] =
     ["id", "queue", "payload", "timestamp", "retry_count", "visibility_until", "receipt"];
 
 thread_local! {
-    /// Their names, prepared with the first message.
-    static NAMES: OnceCell<[Word; FIELDS.len()]> = const { OnceCell::new() };
+    /// Their names, prepared with the first message. Never dropped: the server may be gone when the
+    /// thread ends.
+    static NAMES: ManuallyDrop<RefCell<Option<Words<{ FIELDS.len() }>>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
+}
+
+/// Forgets what was prepared: the module goes.
+pub fn forget() {
+    NAMES.with(|names| names.take());
 }
 
 /// A delivered message: a map.
@@ -184,7 +192,8 @@ pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Deliv
     let own = if message.receipt.is_some() { FIELDS.len() } else { FIELDS.len().saturating_sub(2) };
     context.reply_map(own.saturating_add(extra_fields(note, &headers)));
     NAMES.with(|names| {
-        let names = names.get_or_init(|| FIELDS.map(|name| Word::new(context, name)));
+        let mut names = names.borrow_mut();
+        let names = &**names.get_or_insert_with(|| Words::new(FIELDS));
         let [.., visibility_until, receipt] = names;
         common(context, names, queue, &message.body, note);
         if let Some((Receipt(number), until_ms)) = message.receipt {
@@ -209,7 +218,8 @@ pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
     };
     context.reply_map(own.saturating_add(extra_fields(note, &headers)));
     NAMES.with(|names| {
-        let names = names.get_or_init(|| FIELDS.map(|name| Word::new(context, name)));
+        let mut names = names.borrow_mut();
+        let names = &**names.get_or_insert_with(|| Words::new(FIELDS));
         common(context, names, queue, &seen.body, note);
     });
     context.reply_bytes(b"state");

@@ -99,6 +99,15 @@ impl State {
         }
     }
 
+    /// Forgets all that needs memory: the module goes.
+    pub fn forget(&self) {
+        self.index.take();
+        self.waiting.take();
+        self.scan.take();
+        self.waiting_for_scan.take();
+        self.disconnect.forget();
+    }
+
     /// A new id; greater than all that this process gave before, whatever the clock does.
     pub fn new_id(&self, now_ms: u64) -> MessageId {
         let seconds = now_ms / 1000;

@@ -1,5 +1,8 @@
 //! Replies, in the words of the protocol.
 
+use std::ops::Deref;
+use std::ptr;
+
 use redis_module::raw;
 
 use super::context::Context;
@@ -13,12 +16,40 @@ pub struct Word {
     echo: *mut raw::RedisModuleCallReply,
 }
 
-impl Word {
-    /// Prepares a text, for as long as the process runs.
-    pub fn new(context: Context<'_>, text: &'static str) -> Self {
-        let (start, len) = (text.as_ptr(), text.len());
-        let echo = api!(RedisModule_Call(context.raw, c"ECHO".as_ptr(), c"b".as_ptr(), start, len));
-        Self { text, echo }
+/// Some of them, and the context that they belong to: the server uses that again when it frees a
+/// reply, so it can't be the one of a callback.
+pub struct Words<const N: usize> {
+    words: [Word; N],
+    context: *mut raw::RedisModuleCtx,
+}
+
+impl<const N: usize> Words<N> {
+    /// Prepares texts.
+    pub fn new(texts: [&'static str; N]) -> Self {
+        let context = api!(RedisModule_GetThreadSafeContext(ptr::null_mut()));
+        let words = texts.map(|text| {
+            let (start, len) = (text.as_ptr(), text.len());
+            let echo = api!(RedisModule_Call(context, c"ECHO".as_ptr(), c"b".as_ptr(), start, len));
+            Word { text, echo }
+        });
+        Self { words, context }
+    }
+}
+
+impl<const N: usize> Deref for Words<N> {
+    type Target = [Word; N];
+
+    fn deref(&self) -> &[Word; N] {
+        &self.words
+    }
+}
+
+impl<const N: usize> Drop for Words<N> {
+    fn drop(&mut self) {
+        for word in self.words.iter().filter(|word| !word.echo.is_null()) {
+            api!(RedisModule_FreeCallReply(word.echo));
+        }
+        api!(RedisModule_FreeThreadSafeContext(self.context));
     }
 }
 

@@ -50,6 +50,11 @@ thread_local! {
     static ROOM: ManuallyDrop<Cell<Vec<u8>>> = const { ManuallyDrop::new(Cell::new(Vec::new())) };
 }
 
+/// Forgets that room: the module goes.
+pub fn forget() {
+    ROOM.with(|kept| drop(kept.take()));
+}
+
 /// Room that a large record needed is not kept.
 const KEPT: usize = 64 * 1024;
 
