@@ -170,6 +170,8 @@ impl Found {
 
     fn read_notes<K: Keyspace>(&mut self, keyspace: &mut K, plan: &mut Plan) {
         let notes = Part::Notes;
+        // Set aside in an order that is the same on every server, which that of a hash is not.
+        let mut damaged = BTreeMap::new();
         keyspace.each_field(notes, |field, bytes| {
             let note = record::decode_note(bytes).ok().filter(is_possible);
             let message = message_id(field).and_then(|id| self.messages.get_mut(&id));
@@ -181,17 +183,19 @@ impl Found {
                 }
                 (Some(message), None) => {
                     message.lost_note = true;
-                    plan.count(Finding::DamagedNote);
-                    plan.change(Change::SetAside([field, bytes].concat()));
+                    damaged.insert(field.to_vec(), bytes.to_vec());
                 }
                 (None, Some(_)) => plan.count(Finding::NoteWithoutMessage),
                 (None, None) => {
-                    plan.count(Finding::DamagedNote);
-                    plan.change(Change::SetAside([field, bytes].concat()));
+                    damaged.insert(field.to_vec(), bytes.to_vec());
                 }
             }
             plan.change(Change::Delete(notes, field.to_vec()));
         });
+        for (field, bytes) in damaged {
+            plan.count(Finding::DamagedNote);
+            plan.change(Change::SetAside([field, bytes].concat()));
+        }
     }
 
     /// Reads the records of groups, and the places in their heads.
@@ -263,16 +267,21 @@ pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<Note>)> {
 /// The readable bodies of `Messages`.
 fn bodies<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
     let mut messages = BTreeMap::new();
+    // In the same order on every server, as with notes.
+    let mut damaged = BTreeSet::new();
     keyspace.each_field(Part::Messages, |field, bytes| match decode_body(bytes) {
         Ok(body) if body.id.0 == field => {
             let said = body.terms.note().map(Box::new);
             messages.insert(body.id, Message { said, ..Message::default() });
         }
         _ => {
-            plan.count(Finding::DamagedBody);
-            plan.change(Change::SetBodyAside(field.to_vec()));
+            damaged.insert(field.to_vec());
         }
     });
+    for field in damaged {
+        plan.count(Finding::DamagedBody);
+        plan.change(Change::SetBodyAside(field));
+    }
     messages
 }
 
