@@ -77,7 +77,7 @@ fn refuse_first<S: Store>(
     id: MessageId,
 ) -> Result<Settled, QueueError> {
     if !effects.changed {
-        store.require(&[Part::Ranked, Part::Delayed, Part::Grouped])?;
+        store.require(&[Part::Ranked, Part::Delayed, Part::Groups, Part::Grouped])?;
     }
     Ok(refuse(store, effects, id))
 }

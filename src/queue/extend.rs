@@ -15,7 +15,7 @@ pub(super) fn extend<S: Store>(
     visibility_ms: u64,
 ) -> Result<Few<Settled>, QueueError> {
     store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
-    store.require(&[Part::Ranked, Part::Delayed, Part::Grouped])?;
+    store.require(&[Part::Ranked, Part::Delayed, Part::Groups, Part::Grouped])?;
     let until_ms = now_ms.saturating_add(visibility_ms);
     let mut settled = Few::with_capacity(claims.len());
     for &Claim { id, receipt } in claims {

@@ -1,17 +1,21 @@
 //! Groups: their messages are delivered in order, so many at a time, and groups take turns.
 //!
 //! A group can be served while it has waiting messages and fewer than GROUPINFLIGHT in flight or
-//! held for a retry. Those that can be served stand in a line, [`Part::Turns`]. All messages without
-//! a group together are one more group, the one without a name. It enters the line only when a pull
-//! finds that groups stand there, so that queues without groups have no line.
+//! held for a retry. Those that can be served stand in a line, in [`Part::Turns`]; behind it are those
+//! that have waiting messages and no free slot: they are blocked. All messages without a group
+//! together are one more group, the one without a name. It enters the line only when a pull finds that
+//! groups stand there, so that queues without groups have no line.
+//!
+//! The first messages that wait in a group are named in its record, so that a tenant with few of them
+//! needs nothing else; the others are in [`Part::Grouped`], behind these.
 
 use super::Effects;
 use super::message::{Membership, MessageId};
 use super::settings::Setting;
-use super::store::{GroupCounts, Part, Store};
+use super::store::{Group, GroupCounts, Part, Store};
 
 /// The keys of groups.
-pub(super) const PARTS: [Part; 4] = [Part::Grouped, Part::Groups, Part::Turns, Part::Lanes];
+pub(super) const PARTS: [Part; 4] = [Part::Groups, Part::Grouped, Part::Turns, Part::Lanes];
 
 /// The name of the group of all messages without a group.
 const UNGROUPED: &[u8] = b"";
@@ -32,8 +36,19 @@ pub(super) enum Slot {
 pub(super) enum Turn {
     /// The messages without a group.
     Ungrouped,
-    /// A group, whose first waiting message is this one with this number.
-    Group(Vec<u8>, u64, MessageId),
+    /// A group: its name, what is known of it, and the first of its head.
+    Group(Vec<u8>, Group, MessageId),
+}
+
+/// Where a group stands in [`Part::Turns`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Not there: no message of it waits.
+    Nowhere,
+    /// In the line.
+    InLine,
+    /// Behind the line: it has no free slot.
+    Blocked,
 }
 
 /// Lets a message wait in its group; its number is given now if it has none.
@@ -44,44 +59,100 @@ pub(super) fn enter<S: Store>(
     id: MessageId,
     from: Option<Slot>,
 ) {
-    let mut counts = store.group(&member.name);
-    let sequence = *member.sequence.get_or_insert(counts.next_sequence);
-    counts.next_sequence = counts.next_sequence.max(sequence.saturating_add(1));
-    store.add_grouped(&member.name, sequence, id);
-    let stands = can_be_served(&counts, limit(store));
-    change(store, effects, &member.name, counts, (from, Some(Slot::Waiting)), stands);
+    let mut group = store.group(&member.name);
+    let sequence = *member.sequence.get_or_insert(group.counts.next_sequence);
+    group.counts.next_sequence = group.counts.next_sequence.max(sequence.saturating_add(1));
+    let standing = Some(standing(&group.counts, limit(store)));
+    insert(store, &member.name, &mut group, sequence, id);
+    change(store, effects, &member.name, group, (from, Some(Slot::Waiting)), standing);
+}
+
+/// Puts a message where it belongs among those of its group that wait.
+fn insert<S: Store>(store: &mut S, name: &[u8], group: &mut Group, sequence: u64, id: MessageId) {
+    let index = group.head.partition_point(|other| *other < (sequence, id));
+    let is_last = index == group.head.len();
+    let has_more = group.counts.waiting > group.head.len() as u64;
+    if is_last && (has_more || index == Group::HEAD) {
+        return store.add_grouped(name, sequence, id);
+    }
+    group.head.insert(index, (sequence, id));
+    if group.head.len() > Group::HEAD
+        && let Some((sequence, id)) = group.head.pop()
+    {
+        store.add_grouped(name, sequence, id);
+    }
+}
+
+/// Takes a waiting message out of the order of its group, which still counts it. True if it was there.
+pub(super) fn remove<S: Store>(store: &mut S, name: &[u8], sequence: u64, id: MessageId) -> bool {
+    let mut group = store.group(name);
+    let Some(index) = group.head.iter().position(|first| *first == (sequence, id)) else {
+        return store.remove_grouped(name, sequence, id);
+    };
+    group.head.remove(index);
+    store.put_group(name, &group);
+    true
+}
+
+/// True if a message waits in its group.
+pub(super) fn waits<S: Store>(store: &mut S, name: &[u8], sequence: u64, id: MessageId) -> bool {
+    store.group(name).head.contains(&(sequence, id)) || store.is_grouped(name, sequence, id)
+}
+
+/// Up to `count` waiting messages of a group without the first `skip`, in their order.
+pub(super) fn waiting<S: Store>(
+    store: &mut S,
+    name: &[u8],
+    group: &Group,
+    skip: u64,
+    count: u64,
+) -> Vec<MessageId> {
+    if skip >= group.counts.waiting {
+        return Vec::new();
+    }
+    let in_head = group.head.len() as u64;
+    let head = group.head.iter().skip(skip.try_into().unwrap_or(usize::MAX));
+    let mut ids: Vec<MessageId> =
+        head.take(count.try_into().unwrap_or(usize::MAX)).map(|(_, id)| *id).collect();
+    let missing = count.saturating_sub(ids.len() as u64);
+    if missing > 0 && group.counts.waiting > in_head {
+        let others = store.grouped(name, skip.saturating_sub(in_head), missing);
+        ids.extend(others.into_iter().map(|(_, id)| id));
+    }
+    ids
 }
 
 /// Counts a message of a group elsewhere, or not at all any more.
 pub(super) fn count<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    group: &[u8],
+    name: &[u8],
     from: Option<Slot>,
     to: Option<Slot>,
 ) {
     if from != to {
-        let counts = store.group(group);
-        let stands = can_be_served(&counts, limit(store));
-        change(store, effects, group, counts, (from, to), stands);
+        let group = store.group(name);
+        let standing = Some(standing(&group.counts, limit(store)));
+        change(store, effects, name, group, (from, to), standing);
     }
 }
 
-/// Counts a message of the group whose turn it was as delivered: it is the next group's turn.
+/// Counts the first message of the group whose turn it was as delivered: it is the next group's turn.
 pub(super) fn serve<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    group: &[u8],
+    name: &[u8],
+    mut group: Group,
     to: Option<Slot>,
 ) {
-    store.remove_turn(group);
-    let counts = store.group(group);
-    change(store, effects, group, counts, (Some(Slot::Waiting), to), false);
+    group.head.drain(..1);
+    change(store, effects, name, group, (Some(Slot::Waiting), to), None);
 }
 
 /// Says whose turn it is, and takes those out of the line that have nothing.
 pub(super) fn whose_turn<S: Store>(store: &mut S, effects: &mut Effects) -> Turn {
-    if store.len(Part::Turns) == 0 {
+    let mut first = store.first_turn();
+    if first.is_none() {
         return Turn::Ungrouped;
     }
     let ungrouped_waits = store.top_lane().is_some() || store.len(Part::Ranked) > 0;
@@ -89,26 +160,43 @@ pub(super) fn whose_turn<S: Store>(store: &mut S, effects: &mut Effects) -> Turn
         stand_last(store, UNGROUPED);
         effects.changed = true;
     }
-    while let Some(group) = store.first_turn() {
-        if group == UNGROUPED && ungrouped_waits {
+    while let Some(name) = first {
+        if name == UNGROUPED && ungrouped_waits {
             return Turn::Ungrouped;
         }
-        if group != UNGROUPED
-            && let Some((sequence, id)) = store.first_grouped(&group)
-        {
-            return Turn::Group(group, sequence, id);
+        if name != UNGROUPED {
+            let mut group = store.group(&name);
+            if group.head.is_empty() {
+                fill_head(store, effects, &name, &mut group);
+            }
+            if let Some((_, id)) = group.head.first().copied() {
+                return Turn::Group(name, group, id);
+            }
         }
-        store.remove_turn(&group);
+        store.remove_turn(&name);
         effects.changed = true;
+        first = store.first_turn();
     }
     Turn::Ungrouped
+}
+
+/// Names the next messages of a group in its record, none of which it names.
+fn fill_head<S: Store>(store: &mut S, effects: &mut Effects, name: &[u8], group: &mut Group) {
+    group.head = store.grouped(name, 0, Group::HEAD as u64);
+    for (sequence, id) in &group.head {
+        store.remove_grouped(name, *sequence, *id);
+    }
+    if !group.head.is_empty() {
+        store.put_group(name, group);
+        effects.changed = true;
+    }
 }
 
 /// A message without a group was delivered: if there are groups, it is their turn.
 pub(super) fn pass_turn<S: Store>(store: &mut S) {
     if store.len(Part::Lanes) > 0 && store.len(Part::Turns) > 0 {
         store.remove_turn(UNGROUPED);
-        if store.len(Part::Turns) > 0 {
+        if store.first_turn().is_some() {
             stand_last(store, UNGROUPED);
         }
     }
@@ -118,41 +206,43 @@ pub(super) fn pass_turn<S: Store>(store: &mut S) {
 pub(super) fn servable<S: Store>(store: &mut S) -> u64 {
     match store.len(Part::Turns) {
         0 => 0,
-        turns => turns.saturating_sub(store.turn(UNGROUPED).is_some().into()),
+        _ => store.line_len().saturating_sub(store.turn(UNGROUPED).is_some().into()),
     }
 }
 
 /// Looks at each group with waiting messages anew: their limit is another one.
 pub(super) fn settle_all<S: Store>(store: &mut S, effects: &mut Effects) {
-    let mut group = store.next_group(None);
-    while let Some(name) = group {
-        let counts = store.group(&name);
-        let stands = store.turn(&name).is_some();
-        settle(store, effects, &name, &counts, stands);
-        group = store.next_group(Some(&name));
+    let limit = limit(store);
+    for (name, ticket) in store.groups(0, u64::MAX) {
+        if name != UNGROUPED {
+            let standing = if ticket.is_some() { Standing::InLine } else { Standing::Blocked };
+            let counts = store.group(&name).counts;
+            settle(store, effects, &name, &counts, Some(standing), limit);
+        }
     }
 }
 
-/// Changes what is known of a group that stands in the line or not.
+/// Changes what is known of a group that stands there; None: its turn is over.
 fn change<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    group: &[u8],
-    mut counts: GroupCounts,
+    name: &[u8],
+    mut group: Group,
     (from, to): (Option<Slot>, Option<Slot>),
-    stands: bool,
+    standing: Option<Standing>,
 ) {
     if let Some(from) = from {
-        let number = number(&mut counts, from);
+        let number = number(&mut group.counts, from);
         *number = number.saturating_sub(1);
     }
     if let Some(to) = to {
-        let number = number(&mut counts, to);
+        let number = number(&mut group.counts, to);
         *number = number.saturating_add(1);
     }
-    store.put_group(group, &counts);
+    store.put_group(name, &group);
     effects.changed = true;
-    settle(store, effects, group, &counts, stands);
+    let limit = limit(store);
+    settle(store, effects, name, &group.counts, standing, limit);
 }
 
 fn number(counts: &mut GroupCounts, slot: Slot) -> &mut u64 {
@@ -168,32 +258,46 @@ fn limit<S: Store>(store: &mut S) -> u64 {
     store.number(Setting::GroupInflight)
 }
 
-/// True if a group can be served, and so stands in the line.
-fn can_be_served(counts: &GroupCounts, limit: u64) -> bool {
-    counts.waiting > 0 && counts.inflight.saturating_add(counts.held) < limit
+/// Where a group should stand.
+fn standing(counts: &GroupCounts, limit: u64) -> Standing {
+    if counts.waiting == 0 {
+        Standing::Nowhere
+    } else if counts.inflight.saturating_add(counts.held) < limit {
+        Standing::InLine
+    } else {
+        Standing::Blocked
+    }
 }
 
-/// Lets a group stand in the line exactly if it can be served.
+/// Lets a group that stands there stand where it should; None: its turn is over.
 fn settle<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    group: &[u8],
+    name: &[u8],
     counts: &GroupCounts,
-    stands: bool,
+    before: Option<Standing>,
+    limit: u64,
 ) {
-    let is_servable = can_be_served(counts, limit(store));
-    match (is_servable, stands) {
-        (true, false) => stand_last(store, group),
-        // Somebody removed the line, or that there is one.
-        (true, true) if store.len(Part::Turns) == 0 || store.len(Part::Lanes) == 0 => {
-            stand_last(store, group);
+    let after = standing(counts, limit);
+    if before != Some(after) {
+        match after {
+            Standing::InLine => stand_last(store, name),
+            Standing::Blocked => store.block(name),
+            Standing::Nowhere => store.remove_turn(name),
         }
-        (false, true) => store.remove_turn(group),
-        _ => {}
+    } else if after == Standing::InLine
+        && (store.len(Part::Turns) == 0 || store.len(Part::Lanes) == 0)
+    {
+        // Somebody removed the line, or that there is one.
+        stand_last(store, name);
     }
+    let is_servable = after == Standing::InLine;
     effects.became_ready |= is_servable;
     // The messages without a group stand in the line only because of groups.
-    if !is_servable && store.len(Part::Turns) == 1 {
+    if !is_servable
+        && store.first_turn().is_some_and(|first| first == UNGROUPED)
+        && store.turn(UNGROUPED) == Some(store.last_ticket())
+    {
         store.remove_turn(UNGROUPED);
     }
 }

@@ -7,7 +7,8 @@ use super::{Effects, QueueError, group};
 
 /// Requires the parts in which messages wait.
 pub fn require_waiting<S: Store>(store: &mut S) -> Result<(), QueueError> {
-    store.require(&[Part::Ready, Part::Lanes, Part::Ranked, Part::Grouped])?;
+    store.require(&[Part::Ready, Part::Lanes, Part::Ranked, Part::Groups])?;
+    store.require(&[Part::Messages, Part::Inflight, Part::Delayed])?;
     for priority in store.lanes() {
         store.require(&[Part::ready(priority)])?;
     }
@@ -16,7 +17,6 @@ pub fn require_waiting<S: Store>(store: &mut S) -> Result<(), QueueError> {
 
 /// Requires the parts in which messages are.
 pub fn require_messages<S: Store>(store: &mut S) -> Result<(), QueueError> {
-    store.require(&[Part::Inflight, Part::Delayed])?;
     require_waiting(store)
 }
 
@@ -27,9 +27,19 @@ pub(super) fn ungrouped<S: Store>(store: &mut S) -> u64 {
     lists.fold(plain, |sum, list| sum.saturating_add(store.len(list)))
 }
 
+/// How many messages of groups wait to be delivered: all bodies in `Messages` that have no other
+/// place.
+fn grouped<S: Store>(store: &mut S) -> u64 {
+    if store.len(Part::Groups) == 0 {
+        return 0;
+    }
+    let elsewhere = [Part::Ranked, Part::Inflight, Part::Delayed].map(|part| store.len(part));
+    elsewhere.into_iter().fold(store.len(Part::Messages), u64::saturating_sub)
+}
+
 /// How many messages wait to be delivered.
 pub fn waiting<S: Store>(store: &mut S) -> u64 {
-    ungrouped(store).saturating_add(store.len(Part::Grouped))
+    ungrouped(store).saturating_add(grouped(store))
 }
 
 /// How many messages the queue has, in all states.

@@ -3,7 +3,7 @@
 
 use super::group::{self, Turn};
 use super::message::{Body, MAX_PRIORITY, MessageId, Note, Rank};
-use super::store::{Part, Store, Unreadable};
+use super::store::{Group, Part, Store, Unreadable};
 use super::{Corruption, Effects, QueueError, place};
 
 /// A waiting message that was taken out of its place.
@@ -19,19 +19,19 @@ pub(super) struct Taken<B> {
 }
 
 /// Where a message waited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
     /// In the list of its priority: its body is nowhere else.
     Ready,
     /// In `Ranked`.
     Ranked,
-    /// In its group, which still counts it as waiting.
-    Group,
+    /// First in the group of that name, of which this is known: it still has the message.
+    Group(Vec<u8>, Group),
 }
 
 /// What is first in line.
 pub(super) enum Next<B> {
-    /// This message. It has no place any more.
+    /// This message. It has no place any more, but in its group.
     Message(Taken<B>),
     /// One whose time to live is over, since when, unix ms: it waits for the sweep.
     Expired(MessageId, u64),
@@ -63,7 +63,16 @@ pub(super) fn take_next<S: Store>(
     }
     match group::whose_turn(store, effects) {
         Turn::Ungrouped => take_ungrouped(store, order),
-        Turn::Group(name, sequence, id) => take_grouped(store, (&name, sequence, id), order),
+        Turn::Group(name, group, id) => {
+            let taken = read(store, id, order, Origin::Group(name, group))?;
+            if let Some(at_ms) = taken.expired_at(order) {
+                return Ok(Next::Expired(id, at_ms));
+            }
+            if taken.note.as_ref().is_some_and(|note| note.expires_at_ms.is_some()) {
+                store.remove_expiring(id);
+            }
+            Ok(Next::Message(taken))
+        }
     }
 }
 
@@ -91,22 +100,6 @@ fn take_ready<S: Store>(store: &mut S, priority: u8) -> Result<Next<S::Body>, Qu
         let note = body.note().map(Box::new);
         Next::Message(Taken { body, note, is_noted: false, from: Origin::Ready })
     }))
-}
-
-fn take_grouped<S: Store>(
-    store: &mut S,
-    (group, sequence, id): (&[u8], u64, MessageId),
-    order: Order,
-) -> Result<Next<S::Body>, QueueError> {
-    let taken = read(store, id, order, Origin::Group)?;
-    if let Some(at_ms) = taken.expired_at(order) {
-        return Ok(Next::Expired(id, at_ms));
-    }
-    store.remove_grouped(group, sequence, id);
-    if taken.note.as_ref().is_some_and(|note| note.expires_at_ms.is_some()) {
-        store.remove_expiring(id);
-    }
-    Ok(Next::Message(taken))
 }
 
 impl<B> Taken<B> {
@@ -208,11 +201,10 @@ pub(super) fn set_first_aside<S: Store>(
         }
         Corruption::Message(id) | Corruption::NoBody(id) => {
             if !store.remove_ranked(id)
-                && let Turn::Group(group, sequence, first) = group::whose_turn(store, effects)
+                && let Turn::Group(name, group, first) = group::whose_turn(store, effects)
                 && first == id
             {
-                store.remove_grouped(&group, sequence, id);
-                group::count(store, effects, &group, Some(group::Slot::Waiting), None);
+                group::serve(store, effects, &name, group, None);
             }
             store.set_message_aside(id);
         }

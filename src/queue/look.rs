@@ -6,7 +6,7 @@ use super::message::{Body, MAX_PRIORITY, MessageId, Note, Rank};
 use super::remove::{find_deliveries, find_ready};
 use super::settings::Setting;
 use super::store::{Part, Store};
-use super::{QueueError, limits, place};
+use super::{QueueError, group, limits, place};
 
 /// A message that was looked at.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// Those that wait, in the order of delivery at that moment, unix ms; those of groups last, group
-    /// by group.
+    /// by group, in the order of their turns.
     Ready(u64),
     /// Those in flight, in the order in which they come back.
     Inflight,
@@ -123,10 +123,10 @@ pub fn oldest<S: Store>(store: &mut S) -> Oldest {
         let listed = store.first_ready(priority).ok().flatten();
         ungrouped_ms.extend(listed.map(MessageId::timestamp_ms));
     }
-    let grouped_ms = store
-        .first_turn()
-        .and_then(|group| store.first_grouped(&group))
-        .map(|(_, id)| id.timestamp_ms());
+    let grouped_ms = store.first_turn().and_then(|name| {
+        let group = store.group(&name);
+        group::waiting(store, &name, &group, 0, 1).pop().map(MessageId::timestamp_ms)
+    });
     let delivery = store.first_inflight().and_then(|(delivery, _)| delivery.ok());
     let delayed = store.first_delayed().and_then(|(id, _)| id.ok());
     Oldest {
@@ -155,10 +155,32 @@ fn peek_ready<S: Store>(store: &mut S, now_ms: u64, skip: u64, count: u64) -> Ve
     }
     let missing = count.saturating_sub(seen.len() as u64);
     if missing > 0 {
-        let ids = store.grouped(skip.saturating_sub(ungrouped), missing);
+        let ids = waiting_in_groups(store, skip.saturating_sub(ungrouped), missing);
         seen.extend(ids.into_iter().filter_map(|id| read(store, id, State::Ready)));
     }
     seen
+}
+
+/// Up to `count` waiting messages of groups without the first `skip`: those of the groups in the line of
+/// turns, then those of the blocked ones.
+fn waiting_in_groups<S: Store>(store: &mut S, mut skip: u64, count: u64) -> Vec<MessageId> {
+    let mut ids: Vec<MessageId> = Vec::new();
+    let mut passed = 0u64;
+    while passed < store.len(Part::Turns) {
+        // To read from there on takes as long as to read all before: the more are passed, the more at once.
+        let chunk = passed.max(CHUNK);
+        for (name, _) in store.groups(passed, chunk) {
+            let missing = count.saturating_sub(ids.len() as u64);
+            if missing == 0 {
+                return ids;
+            }
+            let group = store.group(&name);
+            ids.extend(group::waiting(store, &name, &group, skip, missing));
+            skip = skip.saturating_sub(group.counts.waiting);
+        }
+        passed = passed.saturating_add(chunk);
+    }
+    ids
 }
 
 /// The most messages of a lane that are read at once.

@@ -92,7 +92,7 @@ pub(super) fn take_out<S: Store>(
     note: &Note,
 ) -> Option<Option<Slot>> {
     let slot = if let Some((name, sequence)) = number_in_group(note)
-        && store.remove_grouped(name, sequence, id)
+        && group::remove(store, name, sequence, id)
     {
         Some(Slot::Waiting)
     } else if store.remove_ranked(id) {
@@ -116,7 +116,7 @@ pub(super) fn is_waiting<S: Store>(store: &mut S, id: MessageId, note: Option<&N
     let in_group = note.and_then(number_in_group);
     store.is_ranked(id)
         || store.is_delayed(id)
-        || in_group.is_some_and(|(name, sequence)| store.is_grouped(name, sequence, id))
+        || in_group.is_some_and(|(name, sequence)| group::waits(store, name, sequence, id))
 }
 
 /// Ends what is known of a message that has no place any more.

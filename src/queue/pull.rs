@@ -77,6 +77,9 @@ pub(super) fn pull<S: Store>(
     store.require(&[Part::Ready, Part::Lanes, Part::Messages, Part::Inflight, Part::Config])?;
     if store.len(Part::Lanes) > 0 {
         store.require(&[Part::Ranked, Part::Turns])?;
+        if store.len(Part::Turns) > 0 {
+            store.require(&group::PARTS)?;
+        }
         // A batch ends before the list of a lower priority that can't be used.
         store.top_lane().map_or(Ok(()), |priority| store.require(&[Part::ready(priority)]))?;
     }
@@ -180,7 +183,7 @@ fn hand_out<S: Store>(
         store.put_message(&body);
     }
     store.put_inflight(Delivery { id, receipt }, with.until_ms);
-    pass_turn(store, effects, note.as_deref(), Some(Slot::Inflight));
+    pass_turn(store, effects, note.as_deref(), from, Some(Slot::Inflight));
     if let Some(consumer) = with.consumer {
         note.get_or_insert_default().consumer = Some(consumer.to_vec());
     }
@@ -199,10 +202,11 @@ fn hand_out_for_good<S: Store>(
     taken: Taken<S::Body>,
 ) -> Delivered<S::Body> {
     let Taken { body, note, from, .. } = taken;
-    pass_turn(store, effects, note.as_deref(), None);
-    match (&note, from) {
-        (None, Origin::Ready) => {}
-        (Some(note), Origin::Ready) => dedup::release(store, body.id(), note),
+    let is_listed = from == Origin::Ready;
+    pass_turn(store, effects, note.as_deref(), from, None);
+    match &note {
+        None if is_listed => {}
+        Some(note) if is_listed => dedup::release(store, body.id(), note),
         _ => place::forget(store, effects, body.id(), note.as_deref(), None),
     }
     Delivered { body, note, receipt: None }
@@ -213,12 +217,13 @@ fn pass_turn<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     note: Option<&Note>,
+    from: Origin,
     to: Option<Slot>,
 ) {
-    match note.and_then(Note::active_group) {
-        Some(member) => group::serve(store, effects, &member.name, to),
-        None => group::pass_turn(store),
-    }
+    let Origin::Group(name, group) = from else { return group::pass_turn(store) };
+    // What ends the delivery looks for the group in the note: it must not count elsewhere.
+    let is_member = note.and_then(Note::active_group).is_some_and(|member| member.name == name);
+    group::serve(store, effects, &name, group, to.filter(|_| is_member));
 }
 
 /// Takes what can't be read out of the way, and says what it was.

@@ -55,11 +55,13 @@ pub enum Part {
     Retried,
     /// Sorted set: messages that wait or are delayed and have a time to live, by its end.
     Expiring,
-    /// Sorted set: the waiting messages of groups, group by group, each in its order.
-    Grouped,
-    /// Hash: how many messages a group has where, of the groups that have some.
+    /// Hash: how many messages a group has where, and which of those that wait are the first; of the
+    /// groups that have some.
     Groups,
-    /// Sorted set: the groups that can be served, by whose turn it is.
+    /// Sorted set: the other waiting messages of groups, group by group, each in its order.
+    Grouped,
+    /// Sorted set: the groups that have waiting messages: in line those that can be served, by whose
+    /// turn it is, then those without a free slot.
     Turns,
     /// Hash: the deduplication keys that hold, and the ids that were given for them.
     Dedup,
@@ -94,8 +96,8 @@ impl Part {
         Self::Delayed,
         Self::Retried,
         Self::Expiring,
-        Self::Grouped,
         Self::Groups,
+        Self::Grouped,
         Self::Turns,
         Self::Dedup,
         Self::Deduped,
@@ -140,6 +142,21 @@ pub struct GroupCounts {
     pub held: u64,
     /// The number of the next message that joins.
     pub next_sequence: u64,
+}
+
+/// What is known of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Group {
+    /// How many of its messages are where.
+    pub counts: GroupCounts,
+    /// The first of those that wait, in their order: their numbers and ids. The others are in
+    /// `Grouped`; while it is empty, all of them.
+    pub head: Vec<(u64, MessageId)>,
+}
+
+impl Group {
+    /// The most messages in `head`.
+    pub const HEAD: usize = 8;
 }
 
 /// What is known of a deduplication key.
@@ -274,33 +291,37 @@ pub trait Store: Sized {
     /// The message whose time to live ends first, and when, unix ms.
     fn first_expiring(&mut self) -> Option<(Result<MessageId, Unreadable>, u64)>;
 
-    /// Puts a message into the order of its group.
+    /// What is known of a group; nothing if it has no messages or its record is unreadable.
+    fn group(&mut self, name: &[u8]) -> Group;
+    /// Notes what is known of a group, or removes it if it has no messages.
+    fn put_group(&mut self, name: &[u8], group: &Group);
+    /// Puts a message of a group into `Grouped`.
     fn add_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId);
-    /// Takes it out of that order. True if it was there.
+    /// Takes a message of a group out of `Grouped`. True if it was there.
     fn remove_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId) -> bool;
-    /// True if it is there.
+    /// True if a message of a group is in `Grouped`.
     fn is_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId) -> bool;
-    /// The first waiting message of a group, and its number.
-    fn first_grouped(&mut self, group: &[u8]) -> Option<(u64, MessageId)>;
-    /// Up to `count` waiting messages of groups, without the first `skip`, in the stored order.
-    fn grouped(&mut self, skip: u64, count: u64) -> Vec<MessageId>;
-    /// The group with waiting messages that follows a group in the stored order; None: the first.
-    fn next_group(&mut self, after: Option<&[u8]>) -> Option<Vec<u8>>;
-    /// How many messages of a group are where; none if it has none or its record is unreadable.
-    fn group(&mut self, group: &[u8]) -> GroupCounts;
-    /// Notes how many messages of a group are where, or removes it if it has none.
-    fn put_group(&mut self, group: &[u8], counts: &GroupCounts);
+    /// Up to `count` messages of a group that are in `Grouped`, without the first `skip`, in their
+    /// order.
+    fn grouped(&mut self, group: &[u8], skip: u64, count: u64) -> Vec<(u64, MessageId)>;
 
     /// A group's ticket in the line of turns; the ungrouped messages are the group without a name.
     fn turn(&mut self, group: &[u8]) -> Option<u64>;
     /// Puts a group into that line.
     fn put_turn(&mut self, group: &[u8], ticket: u64);
-    /// Takes a group out of that line.
+    /// Puts a group behind that line: it has no free slot.
+    fn block(&mut self, group: &[u8]);
+    /// Takes a group out of `Turns`.
     fn remove_turn(&mut self, group: &[u8]);
     /// The group whose turn it is.
     fn first_turn(&mut self) -> Option<Vec<u8>>;
     /// The highest ticket; 0 if the line is empty.
     fn last_ticket(&mut self) -> u64;
+    /// How many groups stand in the line.
+    fn line_len(&mut self) -> u64;
+    /// Up to `count` groups that have waiting messages, without the first `skip`: those in the line,
+    /// with their tickets, then the blocked ones.
+    fn groups(&mut self, skip: u64, count: u64) -> Vec<(Vec<u8>, Option<u64>)>;
 
     /// What is known of a deduplication key; None if it is free or its record is unreadable.
     fn duplicate(&mut self, key: &[u8]) -> Option<Duplicate>;

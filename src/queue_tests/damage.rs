@@ -173,6 +173,65 @@ fn a_group_whose_line_was_removed_stands_there_again_with_its_next_message() {
 }
 
 #[test]
+fn a_ticket_that_nobody_reaches_holds_up_no_group() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let first = server.add(&orders, &Asked::group("a"));
+    server.store(&orders).0.add(Part::Turns, b"a", ((1u64 << 52) - 1) as f64);
+    let second = server.add(&orders, &Asked::group("b"));
+    assert_eq!(server.pull_all(&orders, 10), [first, second]);
+}
+
+#[test]
+fn a_group_goes_on_after_messages_that_are_not_there() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let pushed: Vec<_> = (0..20).map(|_| server.add(&orders, &Asked::group("a"))).collect();
+    for lost in [0, 1, 9, 10, 18] {
+        server.store(&orders).remove_message(pushed[lost]);
+    }
+    let mut delivered = Vec::new();
+    for _ in 0..40 {
+        if let Ok((_, messages)) = server.pull_as(&orders, 1, Mode::Final, ALL, Vec::new()) {
+            delivered.extend(ids(&messages));
+        }
+    }
+    let there: Vec<_> = pushed
+        .iter()
+        .filter(|id| ![0, 1, 9, 10, 18].map(|lost| pushed[lost]).contains(id))
+        .copied()
+        .collect();
+    assert_eq!(delivered, there);
+    assert_eq!(server.counts.damaged, 5);
+}
+
+#[test]
+fn a_group_whose_record_was_lost_goes_on_with_new_messages_and_is_repaired() {
+    for damage in [None, Some(b"garbage")] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let pushed: Vec<_> = (0..20).map(|_| server.add(&orders, &Asked::group("a"))).collect();
+        let mut store = server.store(&orders);
+        match damage {
+            None => store.0.unlink(Part::Groups),
+            Some(bytes) => store.0.put(Part::Groups, b"a", bytes),
+        }
+        let new = server.add(&orders, &Asked::group("a"));
+        for _ in 0..3 {
+            server.pull(&orders, 10_000);
+        }
+        server.repair(&orders);
+        assert_eq!(server.store(&orders).check(), []);
+        server.now_ms += 20_000;
+        server.sweep(&orders, 100);
+        let mut delivered = Vec::new();
+        while let Some(got) = server.pull(&orders, 1_000) {
+            server.acknowledge(&orders, vec![got.claim()]);
+            delivered.push(got.id);
+        }
+        delivered.sort();
+        assert_eq!(delivered, [pushed, vec![new]].concat());
+    }
+}
+
+#[test]
 fn lanes_that_were_removed_are_entered_again_with_the_next_message_there() {
     for asked in [Asked::priority(3), Asked::to_live(1_000), Asked::group("a")] {
         let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));

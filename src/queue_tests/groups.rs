@@ -1,6 +1,9 @@
 //! Groups: their order, their slots and their turns.
 
 use super::*;
+use crate::queue::limits;
+use crate::queue::look::{self, Which};
+use crate::queue::store::Group;
 
 /// Pushes messages to these groups; "" is none.
 fn push_to(server: &mut Server, orders: &QueueName, groups: &[&str]) -> Vec<MessageId> {
@@ -185,8 +188,8 @@ fn more_slots_serve_groups_at_once_and_fewer_take_nothing_back() {
     assert_eq!(server.pull_all(&orders, 1_000), [pushed[0], pushed[3]]);
     server.configure(&orders, Setting::GroupInflight, Some("2"));
     assert!(server.effects().became_ready);
-    // In the stored order: short names first.
-    assert_eq!(server.pull_all(&orders, 1_000), [pushed[4], pushed[1]]);
+    // In the order of their names.
+    assert_eq!(server.pull_all(&orders, 1_000), [pushed[1], pushed[4]]);
     server.configure(&orders, Setting::GroupInflight, None);
     assert_eq!(server.pull(&orders, 1_000), None);
     assert_eq!(server.len(&orders, Part::Inflight), 4);
@@ -225,4 +228,69 @@ fn deliveries_for_good_take_turns_and_no_slots() {
     let (_, got) = server.pull_as(&orders, 9, Mode::Final, ALL, Vec::new()).unwrap();
     assert_eq!(ids(&got), [0, 2, 3, 1].map(|index: usize| pushed[index]));
     assert!(server.database.borrow().is_empty());
+}
+
+/// So many messages of a group that its record does not name them all.
+const LONG: usize = 3 * Group::HEAD;
+
+#[test]
+fn a_long_group_is_delivered_in_the_order_of_its_pushes() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let pushed = push_to(&mut server, &orders, &["a"; LONG]);
+    assert_eq!(server.len(&orders, Part::Grouped), (LONG - Group::HEAD) as u64);
+    let mut delivered = Vec::new();
+    for round in 0..LONG {
+        let got = server.pull(&orders, 1_000).unwrap();
+        server.acknowledge(&orders, vec![got.claim()]);
+        delivered.push(got.id);
+        assert_eq!(limits::len(&mut server.store(&orders)), (LONG - 1 - round) as u64);
+        assert_eq!(server.store(&orders).check(), []);
+    }
+    assert_eq!(delivered, pushed);
+    assert!(server.database.borrow().is_empty());
+}
+
+#[test]
+fn in_a_long_group_the_order_survives_returns_deletions_and_pushes() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::GroupInflight, Some("99"));
+    let mut expected = push_to(&mut server, &orders, &["a"; LONG]);
+    let got = server.pull_with(&orders, Group::HEAD as u32 + 3, 1_000, ALL).unwrap();
+    expected.extend(push_to(&mut server, &orders, &["a", "a"]));
+    // The last first: each comes before all that wait.
+    for got in got.iter().rev() {
+        server.give_back(&orders, vec![got.claim()], Some(0));
+        assert_eq!(server.store(&orders).check(), []);
+    }
+    for index in [LONG + 1, LONG - 2, Group::HEAD, 2, 0] {
+        assert_eq!(server.delete(&orders, &[expected.remove(index)]), 1);
+        assert_eq!(server.store(&orders).check(), []);
+    }
+    let peeked = look::peek(&mut server.store(&orders), Which::Ready(0), 4, 2 * LONG as u64);
+    let peeked: Vec<_> = peeked.unwrap().iter().map(|seen| seen.body.id()).collect();
+    assert_eq!(peeked, expected[4..]);
+    assert_eq!(server.pull_all(&orders, 1_000), expected);
+}
+
+#[test]
+fn a_peek_shows_groups_in_the_order_of_their_turns_then_those_without_a_free_slot() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let groups = [&["x"; LONG][..], &["c", "b", "", "b", "a", "c", "a", "b"]].concat();
+    let pushed = push_to(&mut server, &orders, &groups);
+    let of = |group| {
+        let mine = groups.iter().zip(&pushed).filter(move |(name, _)| **name == group);
+        mine.map(|(_, id)| *id).collect::<Vec<_>>()
+    };
+    // One of x and c is in flight.
+    assert_eq!(server.pull_with(&orders, 2, 1_000, ALL).unwrap().len(), 2);
+    let all = [of(""), of("b"), of("a"), of("c")[1..].to_vec(), of("x")[1..].to_vec()].concat();
+    for skip in 0..=all.len() {
+        for count in [1, 5, 99] {
+            let which = Which::Ready(0);
+            let seen = look::peek(&mut server.store(&orders), which, skip as u64, count).unwrap();
+            let ids: Vec<_> = seen.iter().map(|seen| seen.body.id()).collect();
+            let expected: Vec<_> = all.iter().skip(skip).take(count as usize).copied().collect();
+            assert_eq!(ids, expected, "{skip} {count}");
+        }
+    }
 }

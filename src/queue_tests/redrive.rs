@@ -62,7 +62,7 @@ fn a_message_of_a_group_goes_to_the_end_of_its_group() {
     let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
     let died = kill(&mut server, &orders, &Asked::group("a"));
     let waiting = server.add(&orders, &Asked::group("a"));
-    assert_eq!(server.len(&dead, Part::Grouped), 0, "a dead letter is in no group");
+    assert_eq!(server.len(&dead, Part::Groups), 0, "a dead letter is in no group");
     assert_eq!(server.redrive(&dead, 1, None), 1);
     server.configure(&orders, Setting::GroupInflight, Some("5"));
     assert_eq!(server.pull_all(&orders, 100), [waiting, died]);

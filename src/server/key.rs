@@ -277,18 +277,12 @@ impl Key {
         self.current()
     }
 
-    /// Sorted set: the member with the highest score.
-    pub fn last(&mut self) -> Option<(ServerString, f64)> {
+    /// Sorted set: the member with the highest score in the range; both ends belong to it.
+    pub fn last_within(&mut self, [low, high]: [f64; 2]) -> Option<(ServerString, f64)> {
         if self.key_type() != KeyType::SortedSet {
             return None;
         }
-        api!(RedisModule_ZsetLastInScoreRange(
-            self.0.as_ptr(),
-            f64::NEG_INFINITY,
-            f64::INFINITY,
-            0,
-            0
-        ));
+        api!(RedisModule_ZsetLastInScoreRange(self.0.as_ptr(), low, high, 0, 0));
         self.current()
     }
 
@@ -346,16 +340,18 @@ impl Key {
         self.walk(skip, count, |key| api!(RedisModule_ZsetRangePrev(key)))
     }
 
-    /// Sorted set whose scores are all equal: the first member that is not before `from`.
-    pub fn first_from(&mut self, from: &[u8]) -> Option<ServerString> {
+    /// Sorted set whose scores are all equal: up to `count` members from the first one on that is not
+    /// before `from`, without the first `skip` of them.
+    pub fn range_from(&mut self, from: &[u8], skip: u64, count: u64) -> Vec<ServerString> {
         if self.key_type() != KeyType::SortedSet {
-            return None;
+            return Vec::new();
         }
         let mut bound = vec![b'['];
         bound.extend_from_slice(from);
         let (low, high) = (ServerString::new(&bound), ServerString::new(b"+"));
         api!(RedisModule_ZsetFirstInLexRange(self.0.as_ptr(), low.as_ptr(), high.as_ptr()));
-        self.current().map(|(member, _)| member)
+        let members = self.walk(skip, count, |key| api!(RedisModule_ZsetRangeNext(key)));
+        members.into_iter().map(|(member, _)| member).collect()
     }
 
     /// Goes on from where a range stands that was just begun, by `step`; ends the range.

@@ -62,6 +62,8 @@ pub trait Keyspace: Sized {
     fn first(&mut self, set: Part) -> Option<(Self::Bytes, f64)>;
     /// Sorted set: the member with the highest score.
     fn last(&mut self, set: Part) -> Option<(Self::Bytes, f64)>;
+    /// Sorted set: the member with the highest score in the range; both ends belong to it.
+    fn last_within(&mut self, set: Part, scores: [f64; 2]) -> Option<(Self::Bytes, f64)>;
     /// Sorted set: up to `count` members with a score in the range (both ends belong to it), from low
     /// to high, without the first `skip`.
     fn range(
@@ -75,8 +77,9 @@ pub trait Keyspace: Sized {
     fn count(&mut self, set: Part, scores: [f64; 2]) -> u64;
     /// Sorted set: up to `count` members from the highest score down, without the first `skip`.
     fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(Self::Bytes, f64)>;
-    /// Sorted set whose scores are all equal: the first member that is not before `from`.
-    fn first_from(&mut self, set: Part, from: &[u8]) -> Option<Self::Bytes>;
+    /// Sorted set whose scores are all equal: up to `count` members from the first one on that is not
+    /// before `from`, without the first `skip` of them.
+    fn range_from(&mut self, set: Part, from: &[u8], skip: u64, count: u64) -> Vec<Self::Bytes>;
     /// Sorted set: shows every member and its score, from low to high.
     fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64));
 }

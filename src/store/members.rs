@@ -1,6 +1,6 @@
-//! The members of a queue's sorted sets: their bytes, and what they stand for.
+//! The members of a queue's sorted sets: their bytes and scores, and what they stand for.
 
-use crate::queue::message::{MAX_TIME_MS, MessageId, Receipt};
+use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId, Rank, Receipt};
 use crate::queue::store::{Delivery, Unreadable};
 
 /// What a member stands for, and what its score means; without the members that are none of ours.
@@ -63,4 +63,31 @@ pub fn message_id(member: &[u8]) -> Result<MessageId, Unreadable> {
 /// A moment from a score, unix ms; one that no op can have made counts as long ago or far ahead.
 pub fn moment(score: f64) -> u64 {
     (score as u64).min(MAX_TIME_MS)
+}
+
+/// The one byte of a member of `Lanes`: a priority from 1 on, or one of the marks below.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark(pub u8);
+
+impl Mark {
+    pub const RANKED: Self = Self(0);
+    pub const TURNS: Self = Self(0xff);
+
+    /// That of a priority is the priority: the highest one is the last member.
+    pub fn score(self) -> f64 {
+        if (1..=MAX_PRIORITY).contains(&self.0) { self.0.into() } else { 0.0 }
+    }
+}
+
+/// The score in `Turns` of a group without a free slot: behind all tickets.
+pub const BLOCKED: f64 = (1u64 << 52) as f64;
+
+/// The scores of the line: tickets.
+pub const LINE: [f64; 2] = [f64::NEG_INFINITY, BLOCKED - 1.0];
+
+pub const ALL_SCORES: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
+
+/// The scores of a priority's messages in `Ranked`.
+pub fn lane(priority: u8) -> [f64; 2] {
+    [Rank::new(priority, 0).0 as f64, Rank::new(priority, u64::MAX).0 as f64]
 }

@@ -237,6 +237,12 @@ impl Keyspace for MemoryKeyspace {
         self.by_score(set).pop().map(|(score, member)| (member, score))
     }
 
+    fn last_within(&mut self, set: Part, [low, high]: [f64; 2]) -> Option<(Vec<u8>, f64)> {
+        let members = self.by_score(set).into_iter().rev();
+        let mut members = members.filter(|(score, _)| (low..=high).contains(score));
+        members.next().map(|(score, member)| (member, score))
+    }
+
     fn range(
         &mut self,
         set: Part,
@@ -262,8 +268,11 @@ impl Keyspace for MemoryKeyspace {
         members.skip(skip as usize).take(count as usize).collect()
     }
 
-    fn first_from(&mut self, set: Part, from: &[u8]) -> Option<Vec<u8>> {
-        self.sorted(set, |set| set.range(from.to_vec()..).next().map(|(m, _)| m.clone()))
+    fn range_from(&mut self, set: Part, from: &[u8], skip: u64, count: u64) -> Vec<Vec<u8>> {
+        self.sorted(set, |set| {
+            let members = set.range(from.to_vec()..).map(|(member, _)| member.clone());
+            members.skip(skip as usize).take(count as usize).collect()
+        })
     }
 
     fn each_member(&mut self, set: Part, mut visit: impl FnMut(&[u8], f64)) {

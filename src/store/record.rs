@@ -10,9 +10,9 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
-use crate::queue::message::Note;
+use crate::queue::message::{MessageId, Note};
 use crate::queue::op::Op;
-use crate::queue::store::{Duplicate, GroupCounts};
+use crate::queue::store::{Duplicate, Group, GroupCounts};
 
 const NOTE_VERSION: u8 = 1;
 pub const OP_VERSION: u8 = 1;
@@ -128,14 +128,38 @@ pub fn decode_note(bytes: &[u8]) -> Result<Note, RecordError> {
     decode(NOTE_VERSION, bytes)
 }
 
-/// The stored form of a group's counts.
-pub fn encode_group(counts: &GroupCounts) -> Encoded {
-    encode(GROUP_VERSION, counts, 16)
+/// The bytes of a message in the record of its group: its number, big endian, and its id.
+const IN_GROUP: usize = 24;
+
+/// The stored form of what is known of a group: the counts, then the messages of its head.
+pub fn encode_group(group: &Group) -> Encoded {
+    let head = IN_GROUP.saturating_mul(group.head.len());
+    let mut bytes = encode(GROUP_VERSION, &group.counts, head.saturating_add(16));
+    for (sequence, id) in &group.head {
+        bytes.extend(&sequence.to_be_bytes());
+        bytes.extend(&id.0);
+    }
+    bytes
 }
 
-/// Reads a group's counts.
-pub fn decode_group(bytes: &[u8]) -> Result<GroupCounts, RecordError> {
-    decode(GROUP_VERSION, bytes)
+/// Reads what is known of a group.
+pub fn decode_group(bytes: &[u8]) -> Result<Group, RecordError> {
+    let (&version, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
+    if version != GROUP_VERSION {
+        return Err(RecordError::Version(version));
+    }
+    let (counts, read) = read_first::<GroupCounts>(rest)?;
+    let (messages, []) = rest.get(read..).unwrap_or_default().as_chunks::<IN_GROUP>() else {
+        return Err(RecordError::Damaged);
+    };
+    let head: Vec<_> = messages.iter().filter_map(in_group).collect();
+    let is_head = head.len() <= Group::HEAD && head.is_sorted();
+    if is_head { Ok(Group { counts, head }) } else { Err(RecordError::Damaged) }
+}
+
+fn in_group(bytes: &[u8; IN_GROUP]) -> Option<(u64, MessageId)> {
+    let (sequence, id) = bytes.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*sequence), MessageId(id.try_into().ok()?)))
 }
 
 /// The stored form of what is known of a deduplication key.
@@ -265,6 +289,28 @@ mod tests {
             last_error: Some(b"why".to_vec()),
         };
         assert_eq!(decode_note(&encode_note(&note)), Ok(note));
+    }
+
+    #[test]
+    fn what_was_encoded_of_a_group_is_decoded_and_nothing_else() {
+        let counts = GroupCounts { waiting: 300, inflight: 1, held: 0, next_sequence: 1 << 40 };
+        let head: Vec<_> = (0..8).map(|number| (number, ID)).collect();
+        let group = Group { counts, head };
+        let mut bytes = encode_group(&group).to_vec();
+        assert_eq!(bytes[1..7], [251, 44, 1, 1, 0, 253]);
+        assert_eq!(bytes.len(), 1 + 3 + 1 + 1 + 9 + 8 * 24);
+        let whole_messages: Vec<_> = (0..8).map(|number| 15 + 24 * number).collect();
+        for end in 0..bytes.len() {
+            let decoded = decode_group(&bytes[..end]);
+            assert_eq!(decoded.is_ok(), whole_messages.contains(&end), "cut at {end}");
+        }
+        assert_eq!(decode_group(&bytes), Ok(group.clone()));
+        bytes[0] = 2;
+        assert_eq!(decode_group(&bytes), Err(RecordError::Version(2)));
+        for head in [vec![(1, ID), (0, ID)], (0..9).map(|number| (number, ID)).collect()] {
+            let bytes = encode_group(&Group { counts, head });
+            assert_eq!(decode_group(&bytes), Err(RecordError::Damaged), "{:?}", &bytes[15..]);
+        }
     }
 
     #[test]

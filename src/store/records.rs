@@ -7,29 +7,16 @@ use crate::queue::message::{Body, MAX_PRIORITY, MessageId, NewMessage, Note, Ran
 use crate::queue::name::QueueName;
 use crate::queue::op::Dedup;
 use crate::queue::settings::{Setting, Settings, parse_integer};
-use crate::queue::store::{Delivery, Duplicate, GroupCounts, Memo, Part, Store, Unreadable};
+use crate::queue::store::{Delivery, Duplicate, Group, Memo, Part, Store, Unreadable};
 use crate::queue::{Corruption, QueueError};
 
 use super::body::{StoredBody, decode_body, encode_body};
 use super::keyspace::Keyspace;
 use super::members::{
-    delivery, group_prefix, grouped, grouped_member, inflight_member, message_id, moment, readable,
+    ALL_SCORES, BLOCKED, LINE, Mark, delivery, group_prefix, grouped, grouped_member,
+    inflight_member, lane, message_id, moment, readable,
 };
 use super::{check, record};
-
-/// The one byte of a member of `Lanes`: a priority from 1 on, or one of the marks below.
-#[derive(Debug, Clone, Copy)]
-struct Mark(u8);
-
-impl Mark {
-    const RANKED: Self = Self(0);
-    const TURNS: Self = Self(0xff);
-
-    /// That of a priority is the priority: the highest one is the last member.
-    fn score(self) -> f64 {
-        if (1..=MAX_PRIORITY).contains(&self.0) { self.0.into() } else { 0.0 }
-    }
-}
 
 /// The records of one queue.
 pub struct Records<K>(pub K);
@@ -48,6 +35,12 @@ impl<K: Keyspace> Records<K> {
         if self.0.len(part) == 0 {
             self.0.remove(Part::Lanes, &[mark.0]);
         }
+    }
+
+    /// A group gets its score in `Turns`.
+    fn stand(&mut self, group: &[u8], score: f64) {
+        self.0.add(Part::Turns, group, score);
+        self.open_lane(Part::Turns, Mark::TURNS);
     }
 
     /// A record was taken out of the list of a priority.
@@ -320,6 +313,21 @@ impl<K: Keyspace> Store for Records<K> {
         Some((message_id(member.as_ref()), moment(score)))
     }
 
+    fn group(&mut self, name: &[u8]) -> Group {
+        let bytes = self.0.get(Part::Groups, name);
+        bytes.and_then(|bytes| record::decode_group(bytes.as_ref()).ok()).unwrap_or_default()
+    }
+
+    fn put_group(&mut self, name: &[u8], group: &Group) {
+        let counts = &group.counts;
+        let is_empty = (counts.waiting, counts.inflight, counts.held) == (0, 0, 0);
+        if is_empty && group.head.is_empty() {
+            self.0.delete(Part::Groups, name);
+        } else {
+            self.0.put(Part::Groups, name, &record::encode_group(group));
+        }
+    }
+
     fn add_grouped(&mut self, group: &[u8], sequence: u64, id: MessageId) {
         self.0.add(Part::Grouped, &grouped_member(group, sequence, id), 0.0);
     }
@@ -332,48 +340,25 @@ impl<K: Keyspace> Store for Records<K> {
         self.0.score(Part::Grouped, &grouped_member(group, sequence, id)).is_some()
     }
 
-    fn first_grouped(&mut self, group: &[u8]) -> Option<(u64, MessageId)> {
-        let member = self.0.first_from(Part::Grouped, &group_prefix(group))?;
-        let (name, sequence, id) = grouped(member.as_ref())?;
-        (name == group).then_some((sequence, id))
-    }
-
-    fn grouped(&mut self, skip: u64, count: u64) -> Vec<MessageId> {
-        let members = self.0.range(Part::Grouped, ALL_SCORES, skip, count);
-        let ids = members.iter().filter_map(|(member, _)| grouped(member.as_ref()));
-        ids.map(|(_, _, id)| id).collect()
-    }
-
-    fn next_group(&mut self, after: Option<&[u8]>) -> Option<Vec<u8>> {
-        // Sequences are far below 2^56: no member of the group comes after this.
-        let mut from = after.map_or(Vec::new(), group_prefix);
-        if after.is_some() {
-            from.push(0xff);
-        }
-        let member = self.0.first_from(Part::Grouped, &from)?;
-        grouped(member.as_ref()).map(|(name, _, _)| name.to_vec())
-    }
-
-    fn group(&mut self, group: &[u8]) -> GroupCounts {
-        let bytes = self.0.get(Part::Groups, group);
-        bytes.and_then(|bytes| record::decode_group(bytes.as_ref()).ok()).unwrap_or_default()
-    }
-
-    fn put_group(&mut self, group: &[u8], counts: &GroupCounts) {
-        if (counts.waiting, counts.inflight, counts.held) == (0, 0, 0) {
-            self.0.delete(Part::Groups, group);
-        } else {
-            self.0.put(Part::Groups, group, &record::encode_group(counts));
-        }
+    fn grouped(&mut self, group: &[u8], skip: u64, count: u64) -> Vec<(u64, MessageId)> {
+        let members = self.0.range_from(Part::Grouped, &group_prefix(group), skip, count);
+        let of_group = members.iter().map_while(|member| {
+            let (name, sequence, id) = grouped(member.as_ref())?;
+            (name == group).then_some((sequence, id))
+        });
+        of_group.collect()
     }
 
     fn turn(&mut self, group: &[u8]) -> Option<u64> {
-        self.0.score(Part::Turns, group).map(|ticket| ticket as u64)
+        self.0.score(Part::Turns, group).filter(|score| *score < BLOCKED).map(|score| score as u64)
     }
 
     fn put_turn(&mut self, group: &[u8], ticket: u64) {
-        self.0.add(Part::Turns, group, ticket as f64);
-        self.open_lane(Part::Turns, Mark::TURNS);
+        self.stand(group, (ticket as f64).min(LINE[1]));
+    }
+
+    fn block(&mut self, group: &[u8]) {
+        self.stand(group, BLOCKED);
     }
 
     fn remove_turn(&mut self, group: &[u8]) {
@@ -382,11 +367,22 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn first_turn(&mut self) -> Option<Vec<u8>> {
-        self.0.first(Part::Turns).map(|(group, _)| group.as_ref().to_vec())
+        let (group, score) = self.0.first(Part::Turns)?;
+        (score < BLOCKED).then(|| group.as_ref().to_vec())
     }
 
     fn last_ticket(&mut self) -> u64 {
-        self.0.last(Part::Turns).map_or(0, |(_, ticket)| ticket as u64)
+        self.0.last_within(Part::Turns, LINE).map_or(0, |(_, ticket)| ticket as u64)
+    }
+
+    fn line_len(&mut self) -> u64 {
+        self.0.count(Part::Turns, LINE)
+    }
+
+    fn groups(&mut self, skip: u64, count: u64) -> Vec<(Vec<u8>, Option<u64>)> {
+        let members = self.0.range(Part::Turns, ALL_SCORES, skip, count);
+        let ticket = |score: f64| (score < BLOCKED).then_some(score as u64);
+        members.iter().map(|(name, score)| (name.as_ref().to_vec(), ticket(*score))).collect()
     }
 
     fn duplicate(&mut self, key: &[u8]) -> Option<Duplicate> {
@@ -512,11 +508,4 @@ pub fn memo_field(memo: Memo) -> &'static [u8] {
         Memo::RateWindowStart => b"rate_window_start",
         Memo::RateWindowCount => b"rate_window_count",
     }
-}
-
-const ALL_SCORES: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
-
-/// The scores of a priority's messages in `Ranked`.
-fn lane(priority: u8) -> [f64; 2] {
-    [Rank::new(priority, 0).0 as f64, Rank::new(priority, u64::MAX).0 as f64]
 }

@@ -321,7 +321,11 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn last(&mut self, set: Part) -> Option<(ServerString, f64)> {
-        self.key(set)?.last()
+        self.last_within(set, [f64::NEG_INFINITY, f64::INFINITY])
+    }
+
+    fn last_within(&mut self, set: Part, scores: [f64; 2]) -> Option<(ServerString, f64)> {
+        self.key(set)?.last_within(scores)
     }
 
     fn range(
@@ -343,8 +347,8 @@ impl Keyspace for ServerKeyspace<'_> {
         self.key(set).map_or(Vec::new(), |key| key.range_down(skip, count))
     }
 
-    fn first_from(&mut self, set: Part, from: &[u8]) -> Option<ServerString> {
-        self.key(set)?.first_from(from)
+    fn range_from(&mut self, set: Part, from: &[u8], skip: u64, count: u64) -> Vec<ServerString> {
+        self.key(set).map_or(Vec::new(), |key| key.range_from(from, skip, count))
     }
 
     fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64)) {

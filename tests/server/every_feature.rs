@@ -50,7 +50,7 @@ fn fill(client: &mut Client) -> Filled {
 fn check(client: &mut Client, filled: &Filled) {
     assert_eq!(client.lengths("orders"), [7, 3, 2]);
     assert_eq!(client.ask("MQ.CHECK orders"), Value::Array(Vec::new()));
-    assert_eq!(client.peek_texts("orders"), ["p1", "keyed", "plain", "plain", "a2", "b2", "c1"]);
+    assert_eq!(client.peek_texts("orders"), ["p1", "keyed", "plain", "plain", "c1", "a2", "b2"]);
     let info = client.map("MQ.INFO orders");
     for (name, value) in [("paused", "1"), ("groups", "3"), ("rate_window_count", "6")] {
         assert_eq!(info[name], value, "{name}");

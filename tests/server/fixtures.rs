@@ -178,7 +178,7 @@ fn deliveries_go_on() {
         // The first of `a` is done; `c` is held by its retry, `d` is delayed.
         let mut texts = client.pull_texts("groups COUNT 100");
         texts.sort();
-        assert_eq!(texts, ["a2", "b1"]);
+        assert_eq!(texts, ["a2", "b1", "e1"]);
     }
 }
 
@@ -364,6 +364,8 @@ fn fill_with_what_waits(client: &mut Client) -> Vec<Message> {
     nack(client, &c1, "DELAY 3600000 REASON later");
     client.ask("MQ.MPUSH groups 2 b1 b2 GROUP b");
     client.ask("MQ.PUSH groups d1 GROUP d DELAY 3600000");
+    // More than the record of a group names.
+    client.ask("MQ.MPUSH groups 12 e1 e2 e3 e4 e5 e6 e7 e8 e9 e10 e11 e12 GROUP e");
 
     client.ask("MQ.PUSH dedup window DEDUP w WINDOW 3600000");
     client.ask("MQ.PUSH dedup until-done DEDUP u UNTILDONE");

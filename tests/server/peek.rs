@@ -30,7 +30,7 @@ fn every_state_is_shown_in_its_order() {
     let server = Server::start();
     let mut client = server.client();
     fill(&mut client);
-    let ready = ["high", "low", "plain", "c1", "b1", "b2"];
+    let ready = ["high", "low", "plain", "b1", "b2", "c1"];
     for state in ["", "READY", "ready"] {
         assert_eq!(client.peek_texts(&format!("orders {state}")), ready, "{state}");
     }

@@ -37,7 +37,10 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
         ("MQ.PUSH orders x PRIORITY 1", &["ready1", "lanes"]),
         ("MQ.PUSH orders x TTL 1000", &["expiring", "messages", "ranked"]),
         ("MQ.PUSH orders x DEDUP k", &["dedup", "deduped"]),
-        ("MQ.PEEK orders", &["ready", "ready1", "lanes", "ranked", "grouped", "messages", "notes"]),
+        (
+            "MQ.PEEK orders",
+            &["ready", "ready1", "lanes", "ranked", "groups", "grouped", "messages", "notes"],
+        ),
         ("MQ.GET orders x", &["ready", "ready1", "lanes", "messages", "notes"]),
         ("MQ.DEL orders x", all),
         ("MQ.RESCHEDULE orders x DELAY 0", all),
@@ -56,7 +59,10 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
         ("MQ.NACK", &["messages", "notes", "inflight", "ranked"]),
         ("MQ.EXTEND", &["inflight"]),
         ("MQ.CONFIG orders DELAY 5", &["config"]),
-        ("MQ.LEN orders", &["ready", "ready1", "lanes", "ranked", "inflight", "delayed"]),
+        (
+            "MQ.LEN orders",
+            &["ready", "ready1", "lanes", "ranked", "groups", "messages", "inflight", "delayed"],
+        ),
     ];
     for (command, parts) in needs {
         for part in parts {

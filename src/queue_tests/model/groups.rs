@@ -23,9 +23,29 @@ impl Queue {
     pub fn groups(&self) -> Vec<&'static str> {
         let counted = self.messages.values().filter(|message| message.sequence.is_some());
         let mut names: Vec<_> = counted.filter_map(Message::active_group).collect();
-        names.sort_by_key(|name| (name.len(), *name));
+        names.sort();
         names.dedup();
         names
+    }
+
+    /// The groups that have messages waiting and no free slot.
+    pub fn blocked(&self) -> Vec<&'static str> {
+        let mut names = self.groups();
+        names.retain(|group| {
+            self.of_group(group, Message::is_waiting) > 0 && !self.can_be_served(group)
+        });
+        names
+    }
+
+    /// The messages that wait in a group, in their order.
+    pub fn waiting_in(&self, group: &str) -> Vec<Id> {
+        let of_group = self
+            .messages
+            .iter()
+            .filter(|(_, message)| message.is_waiting() && message.active_group() == Some(group));
+        let mut waiting: Vec<_> = of_group.map(|(id, message)| (message.sequence, *id)).collect();
+        waiting.sort();
+        waiting.into_iter().map(|(_, id)| id).collect()
     }
 }
 
@@ -45,7 +65,7 @@ impl Model {
         }
     }
 
-    /// Another GROUPINFLIGHT: every group that waits is looked at, short names first.
+    /// Another GROUPINFLIGHT: every group that waits is looked at, in the order of the names.
     pub(super) fn settle_all(&mut self, name: &'static str) {
         let before = self.queue(name).turns.len();
         for group in self.queue(name).groups() {
@@ -80,11 +100,7 @@ impl Model {
                 self.hit("those without a group left the line");
                 continue;
             }
-            let waiting = queue.messages.iter().filter(|(_, message)| {
-                message.is_waiting() && message.active_group() == Some(group)
-            });
-            let first = waiting.min_by_key(|(_, message)| message.sequence);
-            return Some(*first.unwrap().0);
+            return Some(queue.waiting_in(group)[0]);
         }
     }
 

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 use super::{Id, Message, Model, Place, Queue};
 
 impl Model {
-    /// Those that wait, in the order of delivery; those of groups last, group by group.
+    /// Those that wait, in the order of delivery; those of groups last, group by group: first
+    /// in the order of their turns, then those without a free slot.
     pub fn peek_ready(&self, name: &'static str, now: u64) -> Vec<Id> {
         let mut model = self.clone();
         let mut ids = Vec::new();
@@ -14,14 +15,8 @@ impl Model {
             ids.push(id);
         }
         let queue = model.queue(name);
-        for group in queue.groups() {
-            let of_group = queue.messages.iter().filter(|(_, message)| {
-                message.is_waiting() && message.active_group() == Some(group)
-            });
-            let mut waiting: Vec<_> =
-                of_group.map(|(id, message)| (message.sequence, *id)).collect();
-            waiting.sort();
-            ids.extend(waiting.into_iter().map(|(_, id)| id));
+        for group in queue.turns.iter().copied().chain(queue.blocked()) {
+            ids.extend(queue.waiting_in(group));
         }
         ids
     }

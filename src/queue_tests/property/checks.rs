@@ -82,14 +82,13 @@ impl Run<'_> {
             let dead = |m: &Message| m.is_waiting() && m.death.is_some();
             let expiring = |m: &Message| !m.is_inflight() && m.expires_ms.is_some();
             for (part, expected) in [
-                (Part::Grouped, grouped),
                 (Part::Inflight, count(Message::is_inflight)),
                 (Part::Delayed, count(Message::is_delayed)),
                 (Part::Expiring, count(expiring)),
                 (Part::Dead, count(dead)),
                 (Part::Messages, count(|_| true) - ready),
                 (Part::Groups, queue.groups().len() as u64),
-                (Part::Turns, queue.turns.len() as u64),
+                (Part::Turns, (queue.turns.len() + queue.blocked().len()) as u64),
                 (Part::Dedup, queue.keys.len() as u64),
                 (
                     Part::Deduped,
@@ -99,7 +98,11 @@ impl Run<'_> {
             ] {
                 assert_eq!(len(part), expected, "step {step}: {part:?} of {name}");
             }
+            let is_long = len(Part::Grouped) > 0;
             self.check_details(name, queue, step);
+            if is_long {
+                self.hit("a group has more than its record names");
+            }
         }
         self.check_counts(present, step);
     }
@@ -109,7 +112,12 @@ impl Run<'_> {
         let highest = queue.messages.values().map(|message| message.retries).max();
         assert_eq!(store.highest_retry_count(), highest.unwrap_or_default(), "step {step}");
         for group in queue.groups() {
-            let counts = store.group(group.as_bytes());
+            let record = store.group(group.as_bytes());
+            let mut waiting = record.head;
+            waiting.extend(store.grouped(group.as_bytes(), 0, u64::MAX));
+            let ids: Vec<_> = waiting.iter().map(|(_, id)| id.0).collect();
+            assert_eq!(ids, queue.waiting_in(group), "step {step}: those of {group}");
+            let counts = record.counts;
             let expected = (
                 queue.of_group(group, Message::is_waiting),
                 queue.of_group(group, Message::is_inflight),

@@ -3,18 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::messages::{group_of, join};
-use super::read::{DEADLINES, Found, Place, is_name, whole};
+use super::read::{DEADLINES, Found, Place, grouped_member, is_name, whole};
 use super::{Change, Plan};
 use crate::queue::finding::Finding;
 use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId};
 use crate::queue::name::QueueName;
 use crate::queue::settings::{MAX_COUNT, Setting, Settings, parse_integer};
-use crate::queue::store::{Duplicate, GroupCounts, Part};
+use crate::queue::store::{Duplicate, Group, GroupCounts, Part};
 use crate::store::body::MAX_SEQUENCE;
 use crate::store::keyspace::Keyspace;
 use crate::store::record;
 
-/// Tickets stay below this, far from where numbers are not exact any more.
+/// Tickets stay below this, far from where numbers are not exact any more; it is the score of the groups
+/// behind the line.
 const TICKETS: u64 = 1 << 52;
 
 /// The settings that hold.
@@ -78,24 +79,32 @@ fn compare<K: Keyspace>(
     plan: &mut Plan,
     part: Part,
     finding: Finding,
-    mut expected: BTreeMap<Vec<u8>, f64>,
+    expected: BTreeMap<Vec<u8>, f64>,
 ) {
-    keyspace.each_member(part, |member, score| {
-        let change = match expected.remove(member) {
-            Some(right) if right == score => return,
-            Some(right) => Change::Add(part, member.to_vec(), right),
-            None => Change::Remove(part, member.to_vec()),
-        };
+    for change in differences(keyspace, part, expected) {
         plan.count(finding);
         plan.change(change);
-    });
-    for (member, score) in expected {
-        plan.count(finding);
-        plan.change(Change::Add(part, member, score));
     }
 }
 
-/// `Groups` and `Turns`. Those that join a group get their numbers there.
+/// What makes a sorted set what is expected of it.
+fn differences<K: Keyspace>(
+    keyspace: &mut K,
+    part: Part,
+    mut expected: BTreeMap<Vec<u8>, f64>,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    keyspace.each_member(part, |member, score| match expected.remove(member) {
+        Some(right) if right == score => {}
+        Some(right) => changes.push(Change::Add(part, member.to_vec(), right)),
+        None => changes.push(Change::Remove(part, member.to_vec())),
+    });
+    let missing = expected.into_iter();
+    changes.extend(missing.map(|(member, score)| Change::Add(part, member, score)));
+    changes
+}
+
+/// `Groups`, `Grouped` and `Turns`. Those that join a group get their numbers there.
 pub fn groups<K: Keyspace>(
     keyspace: &mut K,
     plan: &mut Plan,
@@ -103,54 +112,84 @@ pub fn groups<K: Keyspace>(
     joining: Vec<MessageId>,
     group_inflight: u64,
 ) {
-    let mut stored = BTreeMap::new();
-    keyspace.each_field(Part::Groups, |name, bytes| {
-        let counts = record::decode_group(bytes).ok();
-        stored.insert(name.to_vec(), counts.filter(|counts| counts.next_sequence < MAX_SEQUENCE));
-    });
+    let mut stored = std::mem::take(&mut found.groups);
     let mut groups = tallies(found);
-    for (name, counts) in &mut groups {
-        let next = stored.get(name).copied().flatten().map_or(0, |counts| counts.next_sequence);
-        counts.next_sequence = counts.next_sequence.max(next);
+    for (name, tally) in &mut groups {
+        let record = stored.get(name).and_then(Option::as_ref);
+        let next = record.map(|record| record.counts.next_sequence);
+        let next = next.filter(|next| *next < MAX_SEQUENCE).unwrap_or_default();
+        tally.counts.next_sequence = tally.counts.next_sequence.max(next);
     }
     for id in joining {
         let Some(message) = found.messages.get_mut(&id) else { continue };
         let name = message.note.as_deref().and_then(group_of).map(|group| group.name.clone());
-        let Some(counts) = name.and_then(|name| groups.get_mut(&name)) else { continue };
-        join(id, message, counts.next_sequence, plan);
-        counts.next_sequence = counts.next_sequence.saturating_add(1);
+        let Some(tally) = name.and_then(|name| groups.get_mut(&name)) else { continue };
+        let sequence = tally.counts.next_sequence;
+        join(message, sequence, plan);
+        if matches!(message.place, Some(Place::Grouped { .. })) {
+            tally.waiting.insert((sequence, id));
+        }
+        tally.counts.next_sequence = sequence.saturating_add(1);
     }
-    for (name, counts) in &groups {
-        if stored.remove(name) != Some(Some(*counts)) {
+    let mut behind = BTreeMap::new();
+    let [mut eligible, mut blocked] = [BTreeSet::new(), BTreeSet::new()];
+    for (name, Tally { counts, waiting }) in groups {
+        let record = stored.remove(&name).flatten();
+        let is_first = |head: &[(u64, MessageId)]| waiting.iter().take(head.len()).eq(head);
+        let record = record.filter(|record| record.counts == counts && is_first(&record.head));
+        let head = record.map(|record| record.head).unwrap_or_else(|| {
+            let head = waiting.iter().take(Group::HEAD).copied().collect::<Vec<_>>();
+            let record = Group { counts, head };
             plan.count(Finding::WrongGroup);
-            let bytes = record::encode_group(counts).to_vec();
+            let bytes = record::encode_group(&record).to_vec();
             plan.change(Change::Put(Part::Groups, name.clone(), bytes));
+            record.head
+        });
+        behind
+            .extend(waiting.iter().skip(head.len()).map(|one| (grouped_member(&name, *one), 0.0)));
+        if counts.waiting > 0 && counts.inflight.saturating_add(counts.held) < group_inflight {
+            eligible.insert(name);
+        } else if counts.waiting > 0 {
+            blocked.insert(name);
         }
     }
     for (name, _) in stored {
         plan.count(Finding::WrongGroup);
         plan.change(Change::Delete(Part::Groups, name));
     }
-    let eligible = groups.into_iter().filter(|(_, counts)| {
-        counts.waiting > 0 && counts.inflight.saturating_add(counts.held) < group_inflight
-    });
-    turns(keyspace, plan, eligible.map(|(name, _)| name).collect());
+    // What is wrong there was found with the messages.
+    for change in differences(keyspace, Part::Grouped, behind) {
+        plan.change(change);
+    }
+    turns(keyspace, plan, eligible, blocked);
 }
 
-/// How many messages of each group are where, and the number after the highest in use.
-fn tallies(found: &Found) -> BTreeMap<Vec<u8>, GroupCounts> {
-    let mut groups: BTreeMap<Vec<u8>, GroupCounts> = BTreeMap::new();
-    for message in found.messages.values() {
+/// The messages of a group.
+#[derive(Default)]
+struct Tally {
+    /// How many are where, and the number after the highest in use.
+    counts: GroupCounts,
+    /// Those that wait.
+    waiting: BTreeSet<(u64, MessageId)>,
+}
+
+/// Those of each group.
+fn tallies(found: &Found) -> BTreeMap<Vec<u8>, Tally> {
+    let mut groups: BTreeMap<Vec<u8>, Tally> = BTreeMap::new();
+    for (id, message) in &found.messages {
         let Some(group) = message.note.as_deref().and_then(group_of) else { continue };
         let is_delayed = matches!(message.place, Some(Place::Delayed { .. }));
         if is_delayed && group.sequence.is_none() {
             continue;
         }
-        let counts = groups.entry(group.name.clone()).or_default();
+        let Tally { counts, waiting } = groups.entry(group.name.clone()).or_default();
         let count = match message.place {
             Some(Place::Inflight { .. }) => &mut counts.inflight,
             _ if is_delayed => &mut counts.held,
-            _ => &mut counts.waiting,
+            _ => {
+                waiting.extend(group.sequence.map(|sequence| (sequence, *id)));
+                &mut counts.waiting
+            }
         };
         *count = count.saturating_add(1);
         let next = group.sequence.map_or(0, |sequence| sequence.saturating_add(1));
@@ -160,10 +199,18 @@ fn tallies(found: &Found) -> BTreeMap<Vec<u8>, GroupCounts> {
 }
 
 /// The line of turns has these groups and no other, except for the ungrouped messages. Groups that
-/// lack come to its end, in the order of `Grouped`.
-fn turns<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, mut lacking: BTreeSet<Vec<u8>>) {
+/// lack come to its end, in the order of their names. Behind it are the blocked ones.
+fn turns<K: Keyspace>(
+    keyspace: &mut K,
+    plan: &mut Plan,
+    mut lacking: BTreeSet<Vec<u8>>,
+    mut blocked: BTreeSet<Vec<u8>>,
+) {
     let mut last = 0;
     keyspace.each_member(Part::Turns, |name, score| match whole(score, TICKETS) {
+        None if score == TICKETS as f64 && blocked.remove(name) => {}
+        // It gets the right score.
+        _ if blocked.contains(name) => {}
         Some(ticket) if lacking.remove(name) || name.is_empty() => last = last.max(ticket),
         // It gets another ticket.
         None if lacking.contains(name) => {}
@@ -172,8 +219,10 @@ fn turns<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, mut lacking: BTreeSet<V
             plan.change(Change::Remove(Part::Turns, name.to_vec()));
         }
     });
-    let mut lacking: Vec<Vec<u8>> = lacking.into_iter().collect();
-    lacking.sort_by_key(Vec::len);
+    for name in blocked {
+        plan.count(Finding::WrongTurn);
+        plan.change(Change::Add(Part::Turns, name, TICKETS as f64));
+    }
     for name in lacking {
         last = last.saturating_add(1);
         plan.count(Finding::WrongTurn);

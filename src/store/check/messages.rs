@@ -18,8 +18,9 @@ pub fn settle(found: &mut Found, plan: &mut Plan) -> Vec<MessageId> {
         let best = (0..places.len()).rev().max_by_key(|&index| preference(places.get(index), note));
         let place = best.map(|index| places.remove(index));
         for other in places {
-            let (part, member, _) = other.stored(*id);
-            plan.change(Change::Remove(part, member));
+            if let Some((part, member, _)) = other.stored(*id) {
+                plan.change(Change::Remove(part, member));
+            }
         }
         settle_one(*id, message, place, found.ended.get(id).copied(), plan);
         if belongs_without_number(message) {
@@ -84,13 +85,10 @@ fn settle_one(
         }
     };
     if place.as_ref() != Some(&settled) {
-        if let Some(place) = place {
-            let (part, member, _) = place.stored(id);
+        if let Some((part, member, _)) = place.and_then(|place| place.stored(id)) {
             plan.change(Change::Remove(part, member));
         }
-        // One that has no number in its group yet is put there with its number.
-        if !matches!(settled, Place::Grouped { sequence: NO_NUMBER, .. }) {
-            let (part, member, score) = settled.stored(id);
+        if let Some((part, member, score)) = settled.stored(id) {
             plan.change(Change::Add(part, member, score));
         }
     }
@@ -187,22 +185,15 @@ fn belongs_without_number(message: &Message) -> bool {
         && !matches!(message.place, Some(Place::Delayed { .. }))
 }
 
-/// Gives a message its number in its group, and its place if it waits there.
-pub fn join(id: MessageId, message: &mut Message, sequence: u64, plan: &mut Plan) {
+/// Gives a message its number in its group.
+pub fn join(message: &mut Message, sequence: u64, plan: &mut Plan) {
     let Some(group) = message.note.as_mut().and_then(|note| note.group.as_mut()) else { return };
     group.sequence = Some(sequence);
     message.new_note = true;
     match &mut message.place {
         Some(Place::Grouped { sequence: number, .. }) => *number = sequence,
         // One in flight was delivered out of its group: only its note is wrong.
-        _ => {
-            plan.count(Finding::WrongNote);
-            return;
-        }
-    }
-    if let Some(place) = &message.place {
-        let (part, member, score) = place.stored(id);
-        plan.change(Change::Add(part, member, score));
+        _ => plan.count(Finding::WrongNote),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::queue::message::{
     MAX_ERROR_BYTES, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, MessageId, Note, Receipt,
 };
 use crate::queue::settings::MAX_DURATION_MS;
-use crate::queue::store::Part;
+use crate::queue::store::{Group, Part};
 use crate::store::body::{MAX_SEQUENCE, decode_body};
 use crate::store::keyspace::Keyspace;
 use crate::store::record;
@@ -23,16 +23,16 @@ pub enum Place {
     Inflight { receipt: u64, until_ms: u64 },
     /// In `Ranked`.
     Ranked { priority: u8, since_ms: u64 },
-    /// In `Grouped`.
+    /// In its group: in the head of the record, or in `Grouped`.
     Grouped { group: Box<[u8]>, sequence: u64 },
     /// In `Delayed`.
     Delayed { due_at_ms: u64 },
 }
 
 impl Place {
-    /// The part, the member and the score.
-    pub fn stored(&self, id: MessageId) -> (Part, Vec<u8>, f64) {
-        match self {
+    /// The part, the member and the score; None for a place in a group, whose record tells which it is.
+    pub fn stored(&self, id: MessageId) -> Option<(Part, Vec<u8>, f64)> {
+        Some(match self {
             Self::Inflight { receipt, until_ms } => {
                 let member = [(!receipt).to_be_bytes().as_slice(), &id.0].concat();
                 (Part::Inflight, member, -(*until_ms as f64))
@@ -42,14 +42,16 @@ impl Place {
                 let rank = MAX_TIME_MS.saturating_mul(lane).saturating_add(*since_ms);
                 (Part::Ranked, id.0.to_vec(), rank as f64)
             }
-            Self::Grouped { group, sequence } => {
-                let length = u8::try_from(group.len().saturating_sub(1)).unwrap_or(u8::MAX);
-                let member = [&[length], &**group, &sequence.to_be_bytes(), &id.0].concat();
-                (Part::Grouped, member, 0.0)
-            }
+            Self::Grouped { .. } => return None,
             Self::Delayed { due_at_ms } => (Part::Delayed, id.0.to_vec(), *due_at_ms as f64),
-        }
+        })
     }
+}
+
+/// The member of `Grouped` for a message with that number in its group.
+pub fn grouped_member(group: &[u8], (sequence, id): (u64, MessageId)) -> Vec<u8> {
+    let length = u8::try_from(group.len().saturating_sub(1)).unwrap_or(u8::MAX);
+    [&[length], group, &sequence.to_be_bytes(), &id.0].concat()
 }
 
 /// A message with a readable body in `Messages`.
@@ -76,6 +78,8 @@ pub struct Found {
     /// The deduplication keys that some of them name.
     pub keys_of_ready: BTreeMap<MessageId, Vec<u8>>,
     pub messages: BTreeMap<MessageId, Message>,
+    /// The records of groups; None for one that can't be.
+    pub groups: BTreeMap<Vec<u8>, Option<Group>>,
     /// Further places of some of them.
     pub surplus: BTreeMap<MessageId, Vec<Place>>,
     /// Deliveries of some of them whose end can't be read: the last receipt.
@@ -99,6 +103,7 @@ impl Found {
                 message.note.clone_from(&message.said);
             }
         }
+        found.read_groups(keyspace, plan);
         for part in [Part::Inflight, Part::Ranked, Part::Grouped, Part::Delayed] {
             keyspace.each_member(part, |member, score| {
                 found.add_place(plan, part, member, score);
@@ -165,6 +170,8 @@ impl Found {
 
     fn read_notes<K: Keyspace>(&mut self, keyspace: &mut K, plan: &mut Plan) {
         let notes = Part::Notes;
+        // Set aside in an order that is the same on every server, which that of a hash is not.
+        let mut damaged = BTreeMap::new();
         keyspace.each_field(notes, |field, bytes| {
             let note = record::decode_note(bytes).ok().filter(is_possible);
             let message = message_id(field).and_then(|id| self.messages.get_mut(&id));
@@ -176,17 +183,39 @@ impl Found {
                 }
                 (Some(message), None) => {
                     message.lost_note = true;
-                    plan.count(Finding::DamagedNote);
-                    plan.change(Change::SetAside([field, bytes].concat()));
+                    damaged.insert(field.to_vec(), bytes.to_vec());
                 }
                 (None, Some(_)) => plan.count(Finding::NoteWithoutMessage),
                 (None, None) => {
-                    plan.count(Finding::DamagedNote);
-                    plan.change(Change::SetAside([field, bytes].concat()));
+                    damaged.insert(field.to_vec(), bytes.to_vec());
                 }
             }
             plan.change(Change::Delete(notes, field.to_vec()));
         });
+        for (field, bytes) in damaged {
+            plan.count(Finding::DamagedNote);
+            plan.change(Change::SetAside([field, bytes].concat()));
+        }
+    }
+
+    /// Reads the records of groups, and the places in their heads.
+    fn read_groups<K: Keyspace>(&mut self, keyspace: &mut K, plan: &mut Plan) {
+        keyspace.each_field(Part::Groups, |name, bytes| {
+            let group = record::decode_group(bytes).ok();
+            self.groups.insert(name.to_vec(), group.filter(|_| is_name(name)));
+        });
+        let groups = std::mem::take(&mut self.groups);
+        for (name, group) in &groups {
+            for &(sequence, id) in group.iter().flat_map(|group| &group.head) {
+                if id.is_valid() && sequence < MAX_SEQUENCE {
+                    let group = name.as_slice().into();
+                    self.put(plan, id, Ok(Place::Grouped { group, sequence }));
+                } else {
+                    plan.count(Finding::DamagedPlace);
+                }
+            }
+        }
+        self.groups = groups;
     }
 
     fn add_place(&mut self, plan: &mut Plan, part: Part, member: &[u8], score: f64) {
@@ -196,11 +225,17 @@ impl Found {
             plan.change(Change::Remove(part, member.to_vec()));
             return;
         };
+        if !self.put(plan, id, place) {
+            plan.change(Change::Remove(part, member.to_vec()));
+        }
+    }
+
+    /// Notes where a message is; false if it can't be there.
+    fn put(&mut self, plan: &mut Plan, id: MessageId, place: Result<Place, Option<u64>>) -> bool {
         let Some(message) = self.messages.get_mut(&id) else {
             let is_ready = self.ready.binary_search(&id).is_ok();
             plan.count(if is_ready { Finding::TwoPlaces } else { Finding::PlaceWithoutBody });
-            plan.change(Change::Remove(part, member.to_vec()));
-            return;
+            return false;
         };
         match place {
             Ok(place) if message.place.is_none() => message.place = Some(place),
@@ -210,13 +245,14 @@ impl Found {
             }
             Err(receipt) => {
                 plan.count(Finding::DamagedPlace);
-                plan.change(Change::Remove(part, member.to_vec()));
                 if let Some(receipt) = receipt {
                     let last = self.ended.entry(id).or_default();
                     *last = receipt.max(*last);
                 }
+                return false;
             }
         }
+        true
     }
 }
 
@@ -231,16 +267,21 @@ pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<Note>)> {
 /// The readable bodies of `Messages`.
 fn bodies<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
     let mut messages = BTreeMap::new();
+    // In the same order on every server, as with notes.
+    let mut damaged = BTreeSet::new();
     keyspace.each_field(Part::Messages, |field, bytes| match decode_body(bytes) {
         Ok(body) if body.id.0 == field => {
             let said = body.terms.note().map(Box::new);
             messages.insert(body.id, Message { said, ..Message::default() });
         }
         _ => {
-            plan.count(Finding::DamagedBody);
-            plan.change(Change::SetBodyAside(field.to_vec()));
+            damaged.insert(field.to_vec());
         }
     });
+    for field in damaged {
+        plan.count(Finding::DamagedBody);
+        plan.change(Change::SetBodyAside(field));
+    }
     messages
 }
 

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn damaged_indexes_are_found_and_repaired() {
-    let rows: [Row; 26] = [
+    let rows: [Row; 27] = [
         (
             "a retry count too many, a wrong one",
             |k| {
@@ -46,12 +46,16 @@ fn damaged_indexes_are_found_and_repaired() {
         ),
         ("all lanes lost", |k| k.unlink(Part::Lanes), &[(WrongLane, 11)]),
         ("all deaths lost", |k| k.unlink(Part::Dead), &[(WrongDead, 2)]),
-        ("wrong counts", |k| put_group(k, b"g", [1, 0, 0, 9]), &[(WrongGroup, 1)]),
-        ("a number in use", |k| put_group(k, b"g", [2, 1, 0, 2]), &[(WrongGroup, 1)]),
-        ("a number too high", |k| put_group(k, b"g", [2, 1, 0, 1 << 56]), &[(WrongGroup, 1)]),
+        ("wrong counts", |k| put_group(k, b"g", [1, 0, 0, 19]), &[(WrongGroup, 1)]),
+        ("a number in use", |k| put_group(k, b"g", [10, 1, 0, 2]), &[(WrongGroup, 1)]),
+        ("a number too high", |k| put_group(k, b"g", [10, 1, 0, 1 << 56]), &[(WrongGroup, 1)]),
         ("a group too many", |k| put_group(k, b"z", [1, 0, 0, 1]), &[(WrongGroup, 1)]),
-        ("garbage for counts", |k| k.put(Part::Groups, b"g", b"x"), &[(WrongGroup, 1)]),
-        ("all counts lost", |k| k.unlink(Part::Groups), &[(WrongGroup, 3)]),
+        (
+            "garbage for a group",
+            |k| k.put(Part::Groups, b"g", b"x"),
+            &[(BodyWithoutPlace, 8), (WrongGroup, 1)],
+        ),
+        ("all groups lost", |k| k.unlink(Part::Groups), &[(BodyWithoutPlace, 10), (WrongGroup, 3)]),
         (
             "turns of groups that have none",
             |k| {
@@ -68,7 +72,15 @@ fn damaged_indexes_are_found_and_repaired() {
             },
             &[(WrongTurn, 2)],
         ),
-        ("all turns lost", |k| k.unlink(Part::Turns), &[(WrongLane, 1), (WrongTurn, 1)]),
+        (
+            "a group without a free slot that is lost, one in the line",
+            |k| {
+                k.remove(Part::Turns, b"g");
+                k.add(Part::Turns, b"k", 3.0);
+            },
+            &[(WrongTurn, 2)],
+        ),
+        ("all turns lost", |k| k.unlink(Part::Turns), &[(WrongLane, 1), (WrongTurn, 3)]),
         ("garbage for a key", |k| k.put(Part::Dedup, b"window", b"x"), &[(WrongDedup, 2)]),
         ("a key that can't be", |k| put_duplicate(k, b"", PLAIN, None), &[(WrongDedup, 1)]),
         (

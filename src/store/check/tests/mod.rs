@@ -18,12 +18,14 @@ use crate::queue::name::QueueName;
 use crate::queue::op::{Claim, Dedup, Line, Mode, Op, Return, Sweep, With};
 use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
-use crate::queue::store::{Duplicate, GroupCounts, Part};
+use crate::queue::store::{Duplicate, Group, GroupCounts, Part};
 use crate::queue::{Effects, Outcome};
 use crate::store::body::{decode_body, encode_body};
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::{Database, MemoryKeyspace};
-use crate::store::record::{decode_note, encode_duplicate, encode_group, encode_note};
+use crate::store::record::{
+    decode_group, decode_note, encode_duplicate, encode_group, encode_note,
+};
 use crate::store::records::Records;
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -37,6 +39,9 @@ const DELAYED: u64 = 10;
 const PRIORITY: u64 = 11;
 const WAITS_IN_G: u64 = 21;
 const ALONE_IN_H: u64 = 23;
+/// Of group g, too; the number there.
+const LAST_OF_HEAD: (u64, u64) = (205, 8);
+const BEHIND_HEAD: (u64, u64) = (206, 9);
 const EXPIRES: u64 = 30;
 const KEY_HELD: u64 = 41;
 /// One in the list of each priority from 1 on: this and the priority.
@@ -192,6 +197,10 @@ fn sound() -> Queue {
     queue.pull_one("orders");
     queue.push(WAITS_IN_G, None, in_group(b"g"));
     queue.push(22, None, in_group(b"g"));
+    // With these, more than the record of a group names.
+    for number in 200..208 {
+        queue.push(number, None, in_group(b"g"));
+    }
     // Group k holds its slot for a retry, and has one that joins later.
     queue.push(25, None, in_group(b"k"));
     let claim = queue.pull_one("orders");
@@ -274,8 +283,16 @@ fn put_note(keys: &mut MemoryKeyspace, number: u64, change: impl FnOnce(&mut Not
 
 fn put_group(keys: &mut MemoryKeyspace, name: &[u8], counts: [u64; 4]) {
     let [waiting, inflight, held, next_sequence] = counts;
-    let counts = GroupCounts { waiting, inflight, held, next_sequence };
-    keys.put(Part::Groups, name, &encode_group(&counts));
+    change_group(keys, name, |group| {
+        group.counts = GroupCounts { waiting, inflight, held, next_sequence };
+    });
+}
+
+fn change_group(keys: &mut MemoryKeyspace, name: &[u8], change: impl FnOnce(&mut Group)) {
+    let stored = keys.get(Part::Groups, name);
+    let mut group = stored.and_then(|bytes| decode_group(&bytes).ok()).unwrap_or_default();
+    change(&mut group);
+    keys.put(Part::Groups, name, &encode_group(&group));
 }
 
 fn put_duplicate(keys: &mut MemoryKeyspace, key: &[u8], number: u64, until_ms: Option<u64>) {

@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn damaged_places_are_found_and_repaired() {
-    let rows: [Row; 25] = [
+    let rows: [Row; 32] = [
         (
             "members that are none of ours",
             |k| {
@@ -51,7 +51,7 @@ fn damaged_places_are_found_and_repaired() {
         ),
         (
             "a score in a group",
-            |k| k.add(Part::Grouped, &grouped(b"g", 1, WAITS_IN_G), 1.0),
+            |k| k.add(Part::Grouped, &grouped(b"g", BEHIND_HEAD.1, BEHIND_HEAD.0), 1.0),
             &[(DamagedPlace, 1), (BodyWithoutPlace, 1)],
         ),
         (
@@ -91,9 +91,50 @@ fn damaged_places_are_found_and_repaired() {
         (
             "a lost place in a group",
             |k| {
-                k.remove(Part::Grouped, &grouped(b"g", 1, WAITS_IN_G));
+                k.remove(Part::Grouped, &grouped(b"g", BEHIND_HEAD.1, BEHIND_HEAD.0));
             },
             &[(BodyWithoutPlace, 1)],
+        ),
+        (
+            "a lost place at the end of a head",
+            |k| change_group(k, b"g", |group| group.head.truncate(7)),
+            &[(BodyWithoutPlace, 1)],
+        ),
+        (
+            "the first place of a head lost",
+            |k| change_group(k, b"g", |group| group.head.drain(..1).for_each(drop)),
+            &[(BodyWithoutPlace, 1), (WrongGroup, 1)],
+        ),
+        (
+            "a head that names one that is not there",
+            |k| change_group(k, b"g", |group| group.head[7] = (LAST_OF_HEAD.1, id(72))),
+            &[(BodyWithoutPlace, 1), (PlaceWithoutBody, 1), (WrongGroup, 1)],
+        ),
+        (
+            "a head with an id that is none, one with a number that no group reaches",
+            |k| {
+                change_group(k, b"h", |group| group.head.push((9, MessageId([0xff; 16]))));
+                change_group(k, b"k", |group| group.head.push((1 << 56, id(72))));
+            },
+            &[(DamagedPlace, 2), (WrongGroup, 2)],
+        ),
+        (
+            "a head that names one in flight",
+            |k| change_group(k, b"h", |group| group.head.push((3, id(IN_FLIGHT)))),
+            &[(TwoPlaces, 1), (WrongGroup, 1)],
+        ),
+        (
+            "one in a head and behind it",
+            |k| k.add(Part::Grouped, &grouped(b"g", 1, WAITS_IN_G), 0.0),
+            &[(TwoPlaces, 1)],
+        ),
+        (
+            "one behind a head that belongs before it",
+            |k| {
+                change_group(k, b"g", |group| group.head.drain(..1).for_each(drop));
+                k.add(Part::Grouped, &grouped(b"g", 1, WAITS_IN_G), 0.0);
+            },
+            &[(WrongGroup, 1)],
         ),
         (
             "places of messages that are not there",

@@ -61,9 +61,18 @@ fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
                 }
             }
         },
-        Part::Groups => match random.u8(0..3) {
+        Part::Groups => match random.u8(0..5) {
             0 => keys.delete(part, name),
             1 => keys.put(part, name, b"garbage"),
+            2 => change_group(keys, name, |group| group.head.push((random.u64(0..9), id(one)))),
+            3 => change_group(keys, b"g", |group| {
+                let kept = random.u8(..);
+                let mut index = 0;
+                group.head.retain(|_| {
+                    index += 1;
+                    kept & 1 << (index % 8) != 0
+                });
+            }),
             _ => put_group(keys, name, [random.u64(0..3), random.u64(0..3), random.u64(0..2), 1]),
         },
         Part::Dedup => match random.u8(0..4) {
