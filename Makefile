@@ -47,7 +47,7 @@ chaos: ## servers that are broken under load, for an hour (CHAOS_SECONDS=5: for 
 	$(BUILD)
 	@MQ_CHAOS_SECONDS=$(CHAOS_SECONDS) MQ_TESTS='--show-output chaos::' scripts/test-matrix.sh $(or $(SERVERS),$(CHAOS_SERVERS))
 
-lint: ## format, clippy, shell and Python scripts
+lint: ## format, clippy, shell and Python scripts, the texts of the planted faults
 	@scripts/install-needs.sh build lint
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
@@ -55,6 +55,7 @@ lint: ## format, clippy, shell and Python scripts
 	RUSTFLAGS='--cfg fuzzing' cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET)/fuzz/lint -- -D warnings
 	shellcheck -x $(SHELL_SCRIPTS)
 	python3 -c 'import sys; [compile(open(path).read(), path, "exec") for path in sys.argv[1:]]' $(PYTHON_SCRIPTS)
+	python3 scripts/mutants.py --stale
 
 deny: ## licences, bans and sources of the dependencies
 	@scripts/install-needs.sh build

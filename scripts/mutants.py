@@ -2,6 +2,7 @@
 """Plants small faults into a copy of the source, one at a time, and shows which test catches each.
 
     scripts/mutants.py [WORD ...]      only the faults whose names contain one of the words
+    scripts/mutants.py --stale         runs nothing, only looks whether the texts are there
 
 A fault names a file, a text that must be in it exactly once, what takes its place, and the tests that
 must fail: "lib" (rules and property test, no server) or a filter for the server tests. Exit status: 0
@@ -84,7 +85,11 @@ FAULTS = [
      "let Some(queue) = keys::queue_of(key).filter(|_| false) else { return };",
      "databases scan expiry"),
     ("queues are not looked for after a load", "src/events.rs",
-     "                scan::begin(context);\n", "", "persistence scan"),
+     "is_active.set(context.is_active_master()));\n                scan::begin(context);\n",
+     "is_active.set(context.is_active_master()));\n", "persistence scan"),
+    ("queues are not looked for after a promotion", "src/events.rs",
+     "                if is_active {\n                    scan::begin(context);\n                }\n", "",
+     "promotion"),
     ("half a queue is used while its slot moves", "src/commands/mod.rs",
      "state.is_cluster.get() && !entry.names.slot_is_stable(context)", "false", "cluster"),
     ("a full server takes pushes", "src/commands/push.rs",
@@ -495,7 +500,7 @@ FAULTS = [
      "let is_elsewhere = request.same_slot && ", "let is_elsewhere = false && ", "lib"),
 
     ("dead letters go where the user may not write", "src/commands/redrive.rs",
-     "Some(false) => return Err(CommandError::NoPermission),", "Some(false) => {}", "redrive_access"),
+     "Some(_) => return Err(CommandError::NoPermission),", "Some(_) => {}", "redrive_access"),
 
     # PAUSE, MAXINFLIGHT, RATE
     ("a paused queue delivers", "src/queue/limits.rs",
@@ -656,7 +661,21 @@ def run_tests(tests):
     return failed_tests(result.stdout)
 
 
+def stale(faults, tree):
+    """Those whose text is not in its file exactly once."""
+    found = []
+    for name, file, text, *_ in faults:
+        count = (tree / file).read_text().count(text)
+        if count != 1:
+            found.append(f"STALE     {name}: its text is {count} times in {file}")
+    return found
+
+
 def main(words):
+    if words == ["--stale"]:
+        found = stale(FAULTS, ROOT)
+        print("\n".join(found) or f"the texts of all {len(FAULTS)} faults are there")
+        return 1 if found else 0
     faults = [fault for fault in FAULTS if not words or any(word in fault[0] for word in words)]
     copy_source()
     for tests in sorted({fault[4] for fault in faults}):
@@ -665,12 +684,13 @@ def main(words):
             sys.exit(f"without any fault these tests fail ({tests}): {failed}")
     survivors = 0
     for name, file, text, replacement, tests in faults:
-        path = TREE / file
-        source = path.read_text()
-        if source.count(text) != 1:
-            print(f"STALE     {name}: its text is {source.count(text)} times in {file}", flush=True)
+        is_stale = stale([(name, file, text)], TREE)
+        if is_stale:
+            print(*is_stale, flush=True)
             survivors += 1
             continue
+        path = TREE / file
+        source = path.read_text()
         path.write_text(source.replace(text, replacement))
         failed = run_tests(tests)
         path.write_text(source)
