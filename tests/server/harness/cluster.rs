@@ -72,25 +72,34 @@ impl Cluster {
     /// Waits until all nodes agree that all are well, and whose the slots are.
     pub fn wait_until_well(&self) {
         eventually("all nodes are well", || {
-            let owners = masters(&self.seen());
-            self.nodes.iter().all(|node| {
-                let mut client = node.client();
-                let seen = nodes_seen_by(&mut client);
-                let info = client.info("replication");
-                client.text("CLUSTER INFO").contains("cluster_state:ok")
-                    && seen.len() == self.nodes.len()
-                    && seen.iter().all(|node| node.is_well)
-                    && owners.len() == 3
-                    && masters(&seen) == owners
-                    && (info["role"] == "master" && info["connected_slaves"] == "1"
-                        || info.get("master_link_status").is_some_and(|link| link == "up"))
-            })
+            let seen: Option<Vec<_>> =
+                self.nodes.iter().map(|node| self.seen_when_well(node)).collect();
+            seen.is_some_and(|seen| seen.iter().all(|owners| *owners == seen[0]))
         });
+    }
+
+    /// Whose the slots are, as a node sees it that is well and sees nothing but nodes that are.
+    fn seen_when_well(&self, node: &Server) -> Option<BTreeMap<String, Vec<(u16, u16)>>> {
+        let mut client = node.client();
+        // While it loads, a node may answer nothing else.
+        let mut text = |line| client.reply_to(line).ok().map(|reply| text_of(&reply));
+        let (nodes, state) = (text("CLUSTER NODES")?, text("CLUSTER INFO")?);
+        let nodes: Vec<Node> = nodes.lines().map(Node::parse).collect();
+        let info = client.info("replication");
+        let is_linked = info["role"] == "master" && info["connected_slaves"] == "1"
+            || info.get("master_link_status").is_some_and(|link| link == "up");
+        let owners = masters(&nodes);
+        let is_well = state.contains("cluster_state:ok")
+            && nodes.len() == self.nodes.len()
+            && nodes.iter().all(|node| node.is_well)
+            && owners.len() == 3
+            && is_linked;
+        is_well.then_some(owners)
     }
 
     /// What the first node knows.
     pub fn seen(&self) -> Vec<Node> {
-        nodes_seen_by(&mut self.nodes[0].client())
+        self.nodes[0].client().text("CLUSTER NODES").lines().map(Node::parse).collect()
     }
 
     /// The index of the server with this port.
@@ -159,10 +168,6 @@ impl Cluster {
 fn masters(nodes: &[Node]) -> BTreeMap<String, Vec<(u16, u16)>> {
     let masters = nodes.iter().filter(|node| node.is_master);
     masters.map(|node| (node.id.clone(), node.slots.clone())).collect()
-}
-
-fn nodes_seen_by(client: &mut Client) -> Vec<Node> {
-    client.text("CLUSTER NODES").lines().map(Node::parse).collect()
 }
 
 /// Whether a migration ended; it must end well.
