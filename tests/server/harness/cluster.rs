@@ -2,11 +2,11 @@
 
 use super::{
     Client, Server,
-    facts::{facts, server_binary},
+    facts::{facts, tool},
     message::{entries, items, text_of},
     wait::eventually,
 };
-use std::{collections::BTreeMap, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, process::Command};
 
 pub struct Cluster {
     pub nodes: Vec<Server>,
@@ -153,10 +153,7 @@ impl Cluster {
 
     /// `redis-cli --cluster` with these arguments, which must succeed.
     fn redis_cli<A: AsRef<std::ffi::OsStr> + std::fmt::Debug>(&self, arguments: &[A]) {
-        let server = server_binary();
-        let beside = server.with_file_name("redis-cli");
-        let program = if beside.is_file() { beside } else { PathBuf::from("redis-cli") };
-        let mut command = Command::new(program);
+        let mut command = Command::new(tool("redis-cli"));
         command.arg("--cluster").args(arguments).arg("--cluster-yes");
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let text = String::from_utf8_lossy(&output.stdout);

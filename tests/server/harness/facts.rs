@@ -30,6 +30,12 @@ pub fn server_binary() -> PathBuf {
     PathBuf::from(env::var_os("MQ_SERVER").unwrap_or_else(|| "redis-server".into()))
 }
 
+/// A program of the server's: the one beside the server, if there is one, else that from the path.
+pub fn tool(name: &str) -> PathBuf {
+    let beside = server_binary().with_file_name(name);
+    if beside.is_file() { beside } else { PathBuf::from(name) }
+}
+
 pub fn module_path() -> PathBuf {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/libmq.so");
     let path = PathBuf::from(env::var_os("MQ_MODULE").unwrap_or_else(|| default.into()));

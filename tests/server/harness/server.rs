@@ -1,7 +1,12 @@
 //! One server process with the module loaded, on a port and in a folder of its own.
 
 use super::{
-    DEADLINE, client::Client, facts, facts::module_path, facts::server_binary, soundness,
+    DEADLINE,
+    client::Client,
+    facts,
+    facts::module_path,
+    facts::{server_binary, tool},
+    soundness,
     wait::eventually,
 };
 use std::{
@@ -88,6 +93,20 @@ impl Server {
         };
         let numbered = files.filter(|path| number(path).is_some());
         numbered.max_by_key(number).expect("an append-only file")
+    }
+
+    /// What an operator does before the start when the end of the file is missing: without it, 6.x
+    /// leaves the beginning of a transaction in the file, and carries it out at the next load.
+    pub fn repair_append_only_file(&self) {
+        let mut repair = Command::new(tool("redis-check-aof"));
+        repair.arg("--fix").arg(self.append_only_file());
+        repair.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut process = repair.spawn().unwrap_or_else(|error| panic!("{repair:?}: {error}"));
+        let mut answers = process.stdin.take().expect("its standard input");
+        // It asks only if there is something to repair.
+        let _ = answers.write_all(b"y\n");
+        drop(answers);
+        assert!(process.wait().expect("its end").success(), "{repair:?}");
     }
 
     /// Adds to the append-only file of a server that does not run.
