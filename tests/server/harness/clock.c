@@ -30,9 +30,14 @@ __attribute__((constructor)) static void open_clock(void) {
   shared = map;
 }
 
+/* Other threads keep the machine's clock: that of jemalloc waits for moments of it, and would wait in vain, again and
+ * again, for one that it took from ours. */
+static int is_main_thread(void) { return syscall(SYS_gettid) == getpid(); }
+
 int clock_gettime(clockid_t id, struct timespec *now) {
   int result = (int)syscall(SYS_clock_gettime, id, now);
-  if (result == 0 && shared && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
+  int is_wall_clock = id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE;
+  if (result == 0 && shared && is_wall_clock && is_main_thread()) {
     __atomic_add_fetch(&shared->reads, 1, __ATOMIC_RELAXED);
     now->tv_sec += __atomic_load_n(&shared->offset_s, __ATOMIC_RELAXED);
   }
