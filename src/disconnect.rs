@@ -199,8 +199,8 @@ fn running(
 ) -> Result<Vec<Claim>, QueueError> {
     store.require(&[Part::Inflight])?;
     claims.retain(|&Claim { id, receipt }| {
-        let until_ms = store.inflight_until(Delivery { id, receipt });
-        until_ms.is_some_and(|until_ms| until_ms > now_ms)
+        let running = store.running(Delivery { id, receipt });
+        running.is_some_and(|running| running.until_ms > now_ms)
     });
     Ok(claims)
 }

@@ -31,10 +31,15 @@ fn acknowledge_one<S: Store>(
 ) -> Result<Settled, QueueError> {
     let Claim { id, receipt } = claim;
     let delivery = Delivery { id, receipt };
-    let note = match store.len(Part::Notes) {
-        0 => None,
-        _ => store.written_note(id).unwrap_or(None),
+    let running = store.running(delivery);
+    let note = if running.is_some_and(|running| running.binds) {
+        store.note(id)
+    } else if store.len(Part::Notes) > 0 {
+        store.written_note(id)
+    } else {
+        Ok(None)
     };
+    let note = note.unwrap_or(None);
     if let Some(note) = &note
         && !effects.changed
     {
@@ -44,9 +49,8 @@ fn acknowledge_one<S: Store>(
             store.require(&[Part::Delayed])?;
         }
     }
-    let mut is_late = now_ms.is_some_and(|now_ms| {
-        store.inflight_until(delivery).is_some_and(|until_ms| until_ms <= now_ms)
-    });
+    let mut is_late =
+        now_ms.is_some_and(|now_ms| running.is_some_and(|running| running.until_ms <= now_ms));
     let slot = if store.remove_inflight(delivery) {
         Some(Slot::Inflight)
     } else {

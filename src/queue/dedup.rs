@@ -2,25 +2,53 @@
 
 use super::message::{MessageId, Note};
 use super::op::Dedup;
-use super::store::{Part, Store};
+use super::store::{Duplicate, Part, Store};
 use super::{Effects, QueueError};
 
-/// The message that was pushed with this key, if the key still holds.
-pub(super) fn first<S: Store>(
+/// What is known of this key, and what must be had to hold it is required.
+pub(super) fn known<S: Store>(
     store: &mut S,
     dedup: &Dedup<'_>,
-) -> Result<Option<MessageId>, QueueError> {
-    store.require(&[Part::Dedup, Part::Deduped])?;
+) -> Result<Option<Duplicate>, QueueError> {
+    store.require(&[Part::Dedup])?;
     let known = store.duplicate(dedup.key);
-    let holds = known.filter(|known| known.until_ms.is_none_or(|until_ms| until_ms > dedup.now_ms));
-    Ok(holds.map(|known| known.id))
+    if dedup.until_ms.is_some() || has_window(known) {
+        store.require(&[Part::Deduped])?;
+    }
+    Ok(known)
+}
+
+fn has_window(known: Option<Duplicate>) -> bool {
+    known.is_some_and(|known| known.until_ms.is_some())
+}
+
+/// True if a key of which this is known still holds.
+pub(super) fn holds(known: Duplicate, dedup: &Dedup<'_>) -> bool {
+    known.until_ms.is_none_or(|until_ms| until_ms > dedup.now_ms)
+}
+
+/// Lets a message hold the key, of which that was known.
+pub(super) fn hold<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    id: MessageId,
+    dedup: &Dedup<'_>,
+    known: Option<Duplicate>,
+) {
+    store.put_duplicate(dedup.key, &Duplicate { id, until_ms: dedup.until_ms });
+    if let Some(until_ms) = dedup.until_ms {
+        store.add_deduped(dedup.key, until_ms);
+        effects.next_due.add(until_ms);
+    } else if has_window(known) {
+        store.remove_deduped(dedup.key);
+    }
 }
 
 /// Releases the key that held until this message was gone.
 pub(super) fn release<S: Store>(store: &mut S, id: MessageId, note: &Note) {
     let Some(key) = &note.dedup else { return };
     if store.duplicate(key).is_some_and(|known| known.id == id && known.until_ms.is_none()) {
-        store.remove_dedup(key);
+        store.remove_duplicate(key);
     }
 }
 
@@ -32,7 +60,10 @@ pub(super) fn sweep<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u
             return;
         }
         *left = left.saturating_sub(1);
-        store.remove_dedup(&key);
+        store.remove_deduped(&key);
+        if has_window(store.duplicate(&key)) {
+            store.remove_duplicate(&key);
+        }
         effects.changed = true;
     }
 }

@@ -3,7 +3,7 @@
 use super::acknowledge::refuse;
 use super::few::Few;
 use super::op::Claim;
-use super::store::{Delivery, Part, Store};
+use super::store::{Delivery, Part, Running, Store};
 use super::{Effects, QueueError, Settled};
 
 /// Lets the visibility of each claimed delivery end `visibility_ms` from `now_ms`, later or sooner.
@@ -20,10 +20,10 @@ pub(super) fn extend<S: Store>(
     let mut settled = Few::with_capacity(claims.len());
     for &Claim { id, receipt } in claims {
         let delivery = Delivery { id, receipt };
-        settled.push(match store.inflight_until(delivery) {
-            Some(old) if old > now_ms => {
-                if old != until_ms {
-                    store.put_inflight(delivery, until_ms);
+        settled.push(match store.running(delivery) {
+            Some(old) if old.until_ms > now_ms => {
+                if old.until_ms != until_ms {
+                    store.put_inflight(delivery, Running { until_ms, ..old });
                     effects.next_due.add(until_ms);
                     effects.changed = true;
                 }

@@ -12,8 +12,6 @@ pub(super) struct Taken<B> {
     pub body: B,
     /// What is known of it.
     pub note: Option<Box<Note>>,
-    /// The note was written down.
-    pub is_noted: bool,
     /// From where.
     pub from: Origin,
 }
@@ -59,7 +57,7 @@ pub(super) fn take_next<S: Store>(
     order: Order,
 ) -> Result<Next<S::Body>, QueueError> {
     if order.is_plain {
-        return take_ready(store, 0);
+        return take_ready(store, order, 0);
     }
     match group::whose_turn(store, effects) {
         Turn::Ungrouped => take_ungrouped(store, order),
@@ -79,7 +77,7 @@ pub(super) fn take_next<S: Store>(
 fn take_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Next<S::Body>, QueueError> {
     match first_ungrouped(store, order)? {
         None => Ok(Next::Nothing),
-        Some(Head::Ready(priority)) => take_ready(store, priority),
+        Some(Head::Ready(priority)) => take_ready(store, order, priority),
         Some(Head::Ranked(id)) => {
             let taken = read(store, id, order, Origin::Ranked)?;
             if let Some(at_ms) = taken.expired_at(order) {
@@ -94,11 +92,16 @@ fn take_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Next<S::Body>
     }
 }
 
-fn take_ready<S: Store>(store: &mut S, priority: u8) -> Result<Next<S::Body>, QueueError> {
-    let taken = store.take_ready(priority, &[Part::Notes, Part::Dedup, Part::Deduped])?;
+fn take_ready<S: Store>(
+    store: &mut S,
+    order: Order,
+    priority: u8,
+) -> Result<Next<S::Body>, QueueError> {
+    let parts: &[Part] = if order.is_final { &[Part::Dedup] } else { &[] };
+    let taken = store.take_ready(priority, parts)?;
     Ok(taken.map_or(Next::Nothing, |body| {
         let note = body.note().map(Box::new);
-        Next::Message(Taken { body, note, is_noted: false, from: Origin::Ready })
+        Next::Message(Taken { body, note, from: Origin::Ready })
     }))
 }
 
@@ -117,16 +120,14 @@ fn read<S: Store>(
 ) -> Result<Taken<S::Body>, QueueError> {
     let body = store.message(id)?.ok_or(Corruption::NoBody(id))?;
     store.require(&[Part::Notes])?;
-    let written = store.written_note(id)?;
-    let is_noted = written.is_some();
-    let note = written.or_else(|| body.note()).map(Box::new);
+    let note = store.written_note(id)?.or_else(|| body.note()).map(Box::new);
     if let Some(note) = &note {
         place::require(store, note)?;
         if order.is_final {
             place::require_to_forget(store, note)?;
         }
     }
-    Ok(Taken { body, note, is_noted, from })
+    Ok(Taken { body, note, from })
 }
 
 /// A message that may be the next of those without a group.

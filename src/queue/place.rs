@@ -35,7 +35,7 @@ pub(super) fn require_to_forget<S: Store>(store: &mut S, note: &Note) -> Result<
         store.require(&[Part::Retried])?;
     }
     if note.dedup.is_some() {
-        store.require(&[Part::Dedup, Part::Deduped])?;
+        store.require(&[Part::Dedup])?;
     }
     if note.active_group().is_some() {
         store.require(&[Part::Groups, Part::Turns, Part::Lanes, Part::Config])?;

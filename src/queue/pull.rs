@@ -7,7 +7,7 @@ use super::line::{self, Next, Order, Origin, Taken};
 use super::message::{Body, Note, Receipt};
 use super::op::{Claim, Mode, Sweep};
 use super::settings::Setting;
-use super::store::{Delivery, Part, Store};
+use super::store::{Delivery, Part, Running, Store};
 use super::{Effects, QueueError, Settled, acknowledge, dedup, limits, place, sweep};
 
 /// A batch ends after the message that brings its payloads over this many bytes.
@@ -173,7 +173,7 @@ fn hand_out<S: Store>(
     taken: Taken<S::Body>,
     with: With<'_>,
 ) -> Delivered<S::Body> {
-    let Taken { body, mut note, is_noted, from } = taken;
+    let Taken { body, mut note, from } = taken;
     let id = body.id();
     let floor = note.as_ref().map_or(0, |note| note.last_receipt.saturating_add(1));
     let receipt = (*with.next_receipt).max(Receipt(floor));
@@ -182,15 +182,12 @@ fn hand_out<S: Store>(
     if from == Origin::Ready {
         store.put_message(&body);
     }
-    store.put_inflight(Delivery { id, receipt }, with.until_ms);
+    let binds = note.as_ref().is_some_and(|note| note.binds());
+    store.put_inflight(Delivery { id, receipt }, Running { until_ms: with.until_ms, binds });
     pass_turn(store, effects, note.as_deref(), from, Some(Slot::Inflight));
     if let Some(consumer) = with.consumer {
-        note.get_or_insert_default().consumer = Some(consumer.to_vec());
-    }
-    // What ends with the message is to be found without its body.
-    if let Some(note) = &note
-        && (with.consumer.is_some() || (note.binds() && !is_noted))
-    {
+        let note = note.get_or_insert_default();
+        note.consumer = Some(consumer.to_vec());
         store.put_note(id, note);
     }
     Delivered { body, note, receipt: Some((receipt, with.until_ms)) }

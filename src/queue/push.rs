@@ -25,11 +25,12 @@ pub(super) fn push<S: Store>(
     with: Option<&With<'_>>,
 ) -> Result<Pushed, QueueError> {
     let key = with.and_then(|with| with.dedup.as_ref());
-    if let Some(key) = key
-        && let Some(first) = dedup::first(store, key)?
+    let known = key.map_or(Ok(None), |key| dedup::known(store, key))?;
+    if let (Some(key), Some(known)) = (key, known)
+        && dedup::holds(known, key)
     {
         effects.counts.deduplicated = 1;
-        return Ok(Pushed::Duplicate(first));
+        return Ok(Pushed::Duplicate(known.id));
     }
     if limits::is_full(store, messages.len())? {
         effects.counts.refused_full = messages.len() as u64;
@@ -56,10 +57,7 @@ pub(super) fn push<S: Store>(
             }
         }
         if let Some(key) = key {
-            store.put_dedup(*id, key);
-            if let Some(until_ms) = key.until_ms {
-                effects.next_due.add(until_ms);
-            }
+            dedup::hold(store, effects, *id, key, known);
         }
     }
     effects.counts.pushed = messages.len() as u64;

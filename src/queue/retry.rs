@@ -39,8 +39,8 @@ pub(super) fn give_back<S: Store>(
 ) -> Result<Few<Settled>, QueueError> {
     store.require(Part::BEHIND_READY)?;
     let is_running = |store: &mut S, Claim { id, receipt }: Claim| {
-        let until_ms = store.inflight_until(Delivery { id, receipt });
-        until_ms.is_some_and(|until_ms| until_ms > rule.now_ms)
+        let running = store.running(Delivery { id, receipt });
+        running.is_some_and(|running| running.until_ms > rule.now_ms)
     };
     if rule.how == Return::Rejected {
         for claim in claims {

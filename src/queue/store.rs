@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::finding::Finding;
 use super::message::{Body, MessageId, NewMessage, Note, Rank, Receipt};
 use super::name::QueueName;
-use super::op::Dedup;
 use super::settings::{Setting, Settings};
 use super::{Corruption, QueueError};
 
@@ -129,6 +128,15 @@ pub struct Delivery {
     pub id: MessageId,
     /// Its receipt.
     pub receipt: Receipt,
+}
+
+/// What is known of a running delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// When its visibility ends, unix ms.
+    pub until_ms: u64,
+    /// True if the message's body says what ends with it; see [`Note::binds`].
+    pub binds: bool,
 }
 
 /// How many messages of a group are where.
@@ -272,11 +280,11 @@ pub trait Store: Sized {
     fn delayed(&mut self, skip: u64, count: u64) -> Vec<(MessageId, u64)>;
 
     /// Notes a running delivery, or changes its end.
-    fn put_inflight(&mut self, delivery: Delivery, until_ms: u64);
+    fn put_inflight(&mut self, delivery: Delivery, running: Running);
     /// Ends a delivery. True if it was running or waited for its end to be noticed.
     fn remove_inflight(&mut self, delivery: Delivery) -> bool;
-    /// When a delivery ends, unix ms.
-    fn inflight_until(&mut self, delivery: Delivery) -> Option<u64>;
+    /// What is known of a delivery that is running, or waits for its end to be noticed.
+    fn running(&mut self, delivery: Delivery) -> Option<Running>;
     /// The delivery that ends first, and when, unix ms.
     fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)>;
     /// Up to `count` readable deliveries without the first `skip`, in the order in which they end.
@@ -325,10 +333,14 @@ pub trait Store: Sized {
 
     /// What is known of a deduplication key; None if it is free or its record is unreadable.
     fn duplicate(&mut self, key: &[u8]) -> Option<Duplicate>;
-    /// Notes a deduplication key.
-    fn put_dedup(&mut self, id: MessageId, dedup: &Dedup<'_>);
-    /// Releases a deduplication key.
-    fn remove_dedup(&mut self, key: &[u8]);
+    /// Writes what is known of a deduplication key.
+    fn put_duplicate(&mut self, key: &[u8], duplicate: &Duplicate);
+    /// Frees a deduplication key.
+    fn remove_duplicate(&mut self, key: &[u8]);
+    /// Notes a deduplication key that holds until that moment, unix ms.
+    fn add_deduped(&mut self, key: &[u8], until_ms: u64);
+    /// Forgets that moment.
+    fn remove_deduped(&mut self, key: &[u8]);
     /// The deduplication key whose time ends first, and when, unix ms.
     fn first_deduped(&mut self) -> Option<(Vec<u8>, u64)>;
 

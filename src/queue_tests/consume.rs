@@ -1,6 +1,7 @@
 //! Headers, acknowledgments with a pull, deliveries for good.
 
 use super::*;
+use crate::queue::store::{Delivery, Running};
 
 #[test]
 fn headers_come_back_as_they_were_pushed() {
@@ -38,6 +39,31 @@ fn what_is_not_given_is_not_there() {
     let got = server.pull(&orders, 100).unwrap();
     assert_eq!((got.headers.len(), got.priority, got.group), (0, 0, None));
     assert_eq!((got.expires_at_ms, got.last_error, got.death), (None, None, None));
+}
+
+#[test]
+fn a_running_delivery_tells_whether_something_ends_with_the_message() {
+    let cases = [
+        (Asked::default(), false),
+        (Asked::priority(3), false),
+        (Asked::window("k", 100), false),
+        (Asked::group("a"), true),
+        (Asked::until_done("k"), true),
+    ];
+    for (asked, binds) in cases {
+        let (mut server, orders) = (Server::new(), queue("orders"));
+        server.add(&orders, &asked);
+        for _ in 0..3 {
+            let Claim { id, receipt } = server.pull(&orders, 100).unwrap().claim();
+            let running = |server: &Server| server.store(&orders).running(Delivery { id, receipt });
+            let until_ms = server.now_ms + 100;
+            assert_eq!(running(&server), Some(Running { until_ms, binds }), "{asked:?}");
+            server.extend(&orders, vec![Claim { id, receipt }], 200);
+            let until_ms = server.now_ms + 200;
+            assert_eq!(running(&server), Some(Running { until_ms, binds }), "{asked:?}");
+            server.give_back(&orders, vec![Claim { id, receipt }], Some(0));
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The members of a queue's sorted sets: their bytes and scores, and what they stand for.
 
 use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId, Rank, Receipt};
-use crate::queue::store::{Delivery, Unreadable};
+use crate::queue::store::{Delivery, Running, Unreadable};
 
 /// What a member stands for, and what its score means; without the members that are none of ours.
 pub fn readable<B: AsRef<[u8]>, M, S>(
@@ -46,6 +46,18 @@ pub fn inflight_member(delivery: Delivery) -> [u8; 24] {
     receipt.copy_from_slice(&(!delivery.receipt.0).to_be_bytes());
     id.copy_from_slice(&delivery.id.0);
     member
+}
+
+/// The score of a running delivery: its negated end, unix ms; half a millisecond more if something ends
+/// with its message.
+pub fn inflight_score(running: Running) -> f64 {
+    let mark = if running.binds { 0.5 } else { 0.0 };
+    -(running.until_ms as f64 + mark)
+}
+
+/// What the score of a running delivery says.
+pub fn running(score: f64) -> Running {
+    Running { until_ms: moment(-score), binds: score.fract() != 0.0 }
 }
 
 pub fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {

@@ -5,16 +5,15 @@
 use crate::queue::finding::Finding;
 use crate::queue::message::{Body, MAX_PRIORITY, MessageId, NewMessage, Note, Rank};
 use crate::queue::name::QueueName;
-use crate::queue::op::Dedup;
 use crate::queue::settings::{Setting, Settings, parse_integer};
-use crate::queue::store::{Delivery, Duplicate, Group, Memo, Part, Store, Unreadable};
+use crate::queue::store::{Delivery, Duplicate, Group, Memo, Part, Running, Store, Unreadable};
 use crate::queue::{Corruption, QueueError};
 
 use super::body::{StoredBody, decode_body, encode_body};
 use super::keyspace::Keyspace;
 use super::members::{
     ALL_SCORES, BLOCKED, LINE, Mark, delivery, group_prefix, grouped, grouped_member,
-    inflight_member, lane, message_id, moment, readable,
+    inflight_member, inflight_score, lane, message_id, moment, readable, running,
 };
 use super::{check, record};
 
@@ -274,16 +273,16 @@ impl<K: Keyspace> Store for Records<K> {
         readable(members, |member| message_id(member).ok(), moment)
     }
 
-    fn put_inflight(&mut self, delivery: Delivery, until_ms: u64) {
-        self.0.add(Part::Inflight, &inflight_member(delivery), -(until_ms as f64));
+    fn put_inflight(&mut self, delivery: Delivery, running: Running) {
+        self.0.add(Part::Inflight, &inflight_member(delivery), inflight_score(running));
     }
 
     fn remove_inflight(&mut self, delivery: Delivery) -> bool {
         self.0.remove(Part::Inflight, &inflight_member(delivery))
     }
 
-    fn inflight_until(&mut self, delivery: Delivery) -> Option<u64> {
-        self.0.score(Part::Inflight, &inflight_member(delivery)).map(|score| moment(-score))
+    fn running(&mut self, delivery: Delivery) -> Option<Running> {
+        self.0.score(Part::Inflight, &inflight_member(delivery)).map(running)
     }
 
     fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)> {
@@ -390,19 +389,19 @@ impl<K: Keyspace> Store for Records<K> {
         record::decode_duplicate(bytes.as_ref()).ok()
     }
 
-    fn put_dedup(&mut self, id: MessageId, dedup: &Dedup<'_>) {
-        let duplicate = Duplicate { id, until_ms: dedup.until_ms };
-        self.0.put(Part::Dedup, dedup.key, &record::encode_duplicate(&duplicate));
-        match dedup.until_ms {
-            Some(until_ms) => self.0.add(Part::Deduped, dedup.key, until_ms as f64),
-            None => {
-                self.0.remove(Part::Deduped, dedup.key);
-            }
-        }
+    fn put_duplicate(&mut self, key: &[u8], duplicate: &Duplicate) {
+        self.0.put(Part::Dedup, key, &record::encode_duplicate(duplicate));
     }
 
-    fn remove_dedup(&mut self, key: &[u8]) {
+    fn remove_duplicate(&mut self, key: &[u8]) {
         self.0.delete(Part::Dedup, key);
+    }
+
+    fn add_deduped(&mut self, key: &[u8], until_ms: u64) {
+        self.0.add(Part::Deduped, key, until_ms as f64);
+    }
+
+    fn remove_deduped(&mut self, key: &[u8]) {
         self.0.remove(Part::Deduped, key);
     }
 

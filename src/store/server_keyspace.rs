@@ -76,6 +76,8 @@ pub struct ServerKeyspace<'a> {
     open: [ManuallyDrop<Opened>; Part::ALL.len()],
     /// A bit for each key that is open: most of them are not, and need not be looked at in the end.
     is_open: u32,
+    /// The field or member that was asked for last: the next op often has the same.
+    asked: Option<ServerString>,
 }
 
 enum Opened {
@@ -89,7 +91,7 @@ impl<'a> ServerKeyspace<'a> {
     /// Opens nothing yet.
     pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
         let open = [const { ManuallyDrop::new(Opened::NotYet) }; Part::ALL.len()];
-        Self { context, names, access, open, is_open: 0 }
+        Self { context, names, access, open, is_open: 0, asked: None }
     }
 
     /// The key of a part, open; None if it is absent and can't or need not be made.
@@ -130,6 +132,28 @@ impl<'a> ServerKeyspace<'a> {
             self.set(part, key.map_or(Opened::Absent, Opened::Open));
         }
         self.key(part)
+    }
+
+    /// Does something to the field or member of that name in the key of a part, if it is there.
+    fn with<T>(
+        &mut self,
+        part: Part,
+        name: &[u8],
+        act: impl FnOnce(&mut Key, &ServerString) -> T,
+    ) -> Option<T> {
+        self.key(part)?;
+        let asked = self.asked.take().filter(|asked| asked.as_ref() == name);
+        let asked = asked.unwrap_or_else(|| ServerString::new(name));
+        let result = self.key(part).map(|key| act(key, &asked));
+        self.asked = Some(asked);
+        result
+    }
+
+    /// The same, to add something.
+    fn with_new(&mut self, part: Part, name: &[u8], act: impl FnOnce(&mut Key, &ServerString)) {
+        if self.key_to_add(part).is_some() {
+            self.with(part, name, act);
+        }
     }
 
     /// Keeps what was found of a part, and closes what was open of it.
@@ -271,29 +295,23 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<ServerString> {
-        self.key(hash)?.get(&ServerString::new(field))
+        self.with(hash, field, |key, field| key.get(field))?
     }
 
     fn has(&mut self, hash: Part, field: &[u8]) -> bool {
-        self.key(hash).is_some_and(|key| key.has(&ServerString::new(field)))
+        self.with(hash, field, |key, field| key.has(field)).unwrap_or(false)
     }
 
     fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
-        if let Some(key) = self.key_to_add(hash) {
-            key.put(&ServerString::new(field), &ServerString::new(value));
-        }
+        self.with_new(hash, field, |key, field| key.put(field, &ServerString::new(value)));
     }
 
     fn put_read(&mut self, hash: Part, field: &[u8], value: &ServerString) {
-        if let Some(key) = self.key_to_add(hash) {
-            key.put(&ServerString::new(field), value);
-        }
+        self.with_new(hash, field, |key, field| key.put(field, value));
     }
 
     fn delete(&mut self, hash: Part, field: &[u8]) {
-        if let Some(key) = self.key(hash) {
-            key.delete(&ServerString::new(field));
-        }
+        self.with(hash, field, Key::delete);
     }
 
     fn each_field(&mut self, hash: Part, visit: impl FnMut(&[u8], &[u8])) {
@@ -303,17 +321,15 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn add(&mut self, set: Part, member: &[u8], score: f64) {
-        if let Some(key) = self.key_to_add(set) {
-            key.add(&ServerString::new(member), score);
-        }
+        self.with_new(set, member, |key, member| key.add(member, score));
     }
 
     fn remove(&mut self, set: Part, member: &[u8]) -> bool {
-        self.key(set).is_some_and(|key| key.remove(&ServerString::new(member)))
+        self.with(set, member, Key::remove).unwrap_or(false)
     }
 
     fn score(&mut self, set: Part, member: &[u8]) -> Option<f64> {
-        self.key(set)?.score(&ServerString::new(member))
+        self.with(set, member, |key, member| key.score(member))?
     }
 
     fn first(&mut self, set: Part) -> Option<(ServerString, f64)> {

@@ -282,7 +282,7 @@ fn every_record_of_a_large_queue_is_looked_at() {
         let options = ["", "PRIORITY 7", "GROUP g", "DELAY 3600000", "TTL 3600000"][number % 5];
         client.ask(&format!("MQ.MPUSH orders 100 {payloads} {options}"));
     }
-    client.ask("MQ.PULL orders COUNT 500 VISIBILITY 3600000");
+    client.ask("MQ.PULL orders COUNT 500 VISIBILITY 3600000 CONSUMER ann");
     for group in 0..300 {
         client.ask(&format!("MQ.PUSH orders x GROUP {group} DEDUP {group}"));
     }

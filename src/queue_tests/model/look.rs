@@ -23,11 +23,14 @@ impl Model {
 }
 
 impl Queue {
-    /// Those in flight, the one first that ends first, then the one that was delivered first. Only
-    /// after a clock was set back two can have the same receipt.
+    /// Those in flight, the one first that ends first, then those without group and key, then the one
+    /// that was delivered first. Only after a clock was set back two can have the same receipt.
     pub fn peek_inflight(&self) -> Vec<Id> {
         self.by(|id, message| match message.place {
-            Place::Inflight { receipt, until_ms } => Some((until_ms, receipt, Reverse(id))),
+            Place::Inflight { receipt, until_ms } => {
+                let binds = message.group.is_some() || message.key.is_some();
+                Some((until_ms, binds, receipt, Reverse(id)))
+            }
             _ => None,
         })
     }

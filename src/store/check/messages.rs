@@ -92,9 +92,8 @@ fn settle_one(
             plan.change(Change::Add(part, member, score));
         }
     }
-    let is_inflight = matches!(settled, Place::Inflight { .. });
     message.place = Some(settled);
-    if let (Some(receipt), false) = (ended, is_inflight) {
+    if let (Some(receipt), false) = (ended, is_inflight(message)) {
         let note = message.note.get_or_insert_default();
         if note.last_receipt < receipt {
             note.last_receipt = receipt;
@@ -102,7 +101,11 @@ fn settle_one(
             message.new_note = true;
         }
     }
-    check_note(message, is_inflight, plan);
+    check_note(message, plan);
+}
+
+fn is_inflight(message: &Message) -> bool {
+    matches!(message.place, Some(Place::Inflight { .. }))
 }
 
 /// Stands for the number in a group of a message that has none yet.
@@ -153,12 +156,12 @@ fn moved(id: MessageId, message: &mut Message, place: &Place) -> Place {
     home(id, Some(note))
 }
 
-/// A note that says what can't be with what the message does, or that is missing: an acknowledgment
-/// looks for group and deduplication key only there.
-fn check_note(message: &mut Message, is_inflight: bool, plan: &mut Plan) {
+/// A note that says what can't be with what the message does, or that is missing.
+fn check_note(message: &mut Message, plan: &mut Plan) {
+    let is_idle = !is_inflight(message);
+    let is_missing = needs_note(message) && !message.is_noted;
     let Some(note) = &mut message.note else { return };
-    let is_missing = is_inflight && binds(note) && !message.is_noted;
-    let is_idle_with_consumer = note.consumer.is_some() && !is_inflight;
+    let is_idle_with_consumer = note.consumer.is_some() && is_idle;
     let is_dead_with_more =
         note.death.is_some() && (note.expires_at_ms.is_some() || note.dedup.is_some());
     if is_idle_with_consumer {
@@ -174,8 +177,12 @@ fn check_note(message: &mut Message, is_inflight: bool, plan: &mut Plan) {
     }
 }
 
-fn binds(note: &Note) -> bool {
-    note.group.is_some() || note.dedup.is_some()
+/// True if an acknowledgment would look for group and deduplication key in a note only: the delivery
+/// has no mark that there is one in the body.
+fn needs_note(message: &Message) -> bool {
+    let Some(Place::Inflight { is_marked: false, .. }) = message.place else { return false };
+    let binds = |note: &Note| note.group.is_some() || note.dedup.is_some();
+    message.note.as_deref().is_some_and(binds)
 }
 
 /// True for a message of a group that has no number there, but should: it is not delayed.
@@ -206,9 +213,8 @@ pub fn write_notes(found: &Found, plan: &mut Plan) {
         }
         let note = message.note.as_deref().cloned().unwrap_or_default();
         let is_said = note == message.said.as_deref().cloned().unwrap_or_default();
-        let is_inflight = matches!(message.place, Some(Place::Inflight { .. }));
         let field = id.0.to_vec();
-        plan.change(if is_said && !(is_inflight && binds(&note)) {
+        plan.change(if is_said && !needs_note(message) {
             Change::Delete(Part::Notes, field)
         } else {
             Change::Put(Part::Notes, field, record::encode_note(&note).to_vec())

@@ -19,8 +19,8 @@ pub const DEADLINES: u64 = MAX_TIME_MS + MAX_DURATION_MS;
 /// Where a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In `Inflight`.
-    Inflight { receipt: u64, until_ms: u64 },
+    /// In `Inflight`; with or without the mark that its body says what ends with it.
+    Inflight { receipt: u64, until_ms: u64, is_marked: bool },
     /// In `Ranked`.
     Ranked { priority: u8, since_ms: u64 },
     /// In its group: in the head of the record, or in `Grouped`.
@@ -33,9 +33,10 @@ impl Place {
     /// The part, the member and the score; None for a place in a group, whose record tells which it is.
     pub fn stored(&self, id: MessageId) -> Option<(Part, Vec<u8>, f64)> {
         Some(match self {
-            Self::Inflight { receipt, until_ms } => {
+            Self::Inflight { receipt, until_ms, is_marked } => {
                 let member = [(!receipt).to_be_bytes().as_slice(), &id.0].concat();
-                (Part::Inflight, member, -(*until_ms as f64))
+                let mark = if *is_marked { 0.5 } else { 0.0 };
+                (Part::Inflight, member, -(*until_ms as f64) - mark)
             }
             Self::Ranked { priority, since_ms } => {
                 let lane = u64::from(MAX_PRIORITY.saturating_sub(*priority));
@@ -296,8 +297,9 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
             if !is_receipt(receipt) {
                 return Some((id, Err(None)));
             }
-            let until_ms = whole(-score, DEADLINES);
-            let place = until_ms.map(|until_ms| Place::Inflight { receipt, until_ms });
+            let is_marked = score.fract() == -0.5;
+            let until_ms = whole(if is_marked { -score - 0.5 } else { -score }, DEADLINES);
+            let place = until_ms.map(|until_ms| Place::Inflight { receipt, until_ms, is_marked });
             Some((id, place.ok_or(Some(receipt))))
         }
         Part::Grouped => {
