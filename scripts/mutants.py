@@ -409,6 +409,7 @@ FAULTS = [
     ("an acknowledgment believes the body where there is a note", "src/queue/acknowledge.rs",
      "running.binds) {\n        store.note(id)\n",
      "running.binds) {\n"
+     "        use super::message::Body;\n"
      "        store.message(id).map(|body| body.and_then(|body| body.note()))\n", "lib"),
     ("a consumer's name stays when the message comes back", "src/queue/retry.rs",
      "    note.consumer = None;\n", "", "lib"),

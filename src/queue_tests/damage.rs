@@ -298,3 +298,14 @@ fn an_expired_message_that_the_sweep_lost_is_found_by_the_pull_that_meets_it() {
         }
     }
 }
+
+#[test]
+fn an_end_of_a_window_that_others_wrote_does_not_free_a_key_that_is_held() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let first = server.add(&orders, &Asked::until_done("k"));
+    server.store(&orders).0.add(Part::Deduped, b"k", server.now_ms as f64);
+    server.sweep(&orders, 100);
+    assert_eq!(server.len(&orders, Part::Deduped), 0);
+    let again = server.push_with(&orders, b"x", &Asked::until_done("k"));
+    assert_eq!(again, Pushed::Duplicate(first));
+}
