@@ -56,10 +56,13 @@ pub fn assert_none(violations: &[String], journal: &Entries) {
         journal.settlements.iter().filter(|one| told(&one.told)).count(),
         journal.disturbances.len(),
     );
-    // In a few seconds there may by chance be no dead letter.
-    let is_long = super::duration().as_secs() >= 10;
-    let is_rich = again > 10 && dead > 0;
-    assert!(pushed > 100 && again > 0 && (is_rich || !is_long), "the load did not work");
+    // In a few seconds there may by chance be no dead letter, and on a busy machine little else.
+    let has_worked = if super::duration().as_secs() < 10 {
+        pushed > 10 && again > 0
+    } else {
+        pushed > 100 && again > 10 && dead > 0
+    };
+    assert!(has_worked, "the load did not work");
     let shown = violations.iter().take(5).map(|one| format!("\n- {one}")).collect::<String>();
     assert!(violations.is_empty(), "{} violations:{shown}", violations.len());
 }
