@@ -36,6 +36,19 @@ fn a_dead_letter_goes_back_as_new_to_where_it_died() {
 }
 
 #[test]
+fn a_dead_letter_of_a_group_holds_no_slot_of_that_group_in_its_dead_letter_queue() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    kill(&mut server, &orders, &Asked::group("a"));
+    let letter = server.pull(&dead, 1_000).unwrap();
+    for _ in 0..2 {
+        server.add(&dead, &Asked::group("a"));
+    }
+    assert!(server.pull(&dead, 1_000).is_some());
+    assert_eq!(server.acknowledge(&dead, vec![letter.claim()]), [DONE]);
+    assert_eq!(server.pull(&dead, 1_000), None, "the one of group a is still in flight");
+}
+
+#[test]
 fn before_it_is_delivered_again_its_old_receipts_are_not_found() {
     let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
     kill(&mut server, &orders, &Asked::default());

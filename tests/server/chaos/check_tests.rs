@@ -114,6 +114,13 @@ fn what_a_fault_may_undo_is_no_violation() {
     journal.settlements[1].kept = Kept::Perhaps;
     assert!(violations(&journal, MAX_RETRIES).iter().all(|one| !one.contains("acknowledgment")));
     let mut journal = sound();
+    let undone = Delivery { kept: Kept::Perhaps, ..delivery(1, 1035, 2) };
+    journal.deliveries.push(undone.clone());
+    assert!(violations(&journal, MAX_RETRIES).iter().all(|one| !one.contains("acknowledgment")));
+    journal.deliveries.pop();
+    journal.deliveries.push(Delivery { when: during(1130), ..undone });
+    assert!(violations(&journal, MAX_RETRIES).iter().any(|one| one.contains("acknowledgment")));
+    let mut journal = sound();
     journal.pushes[2].kept = Kept::Perhaps;
     journal.deliveries.retain(|one| one.tag != 3);
     journal.settlements.retain(|one| one.tag != 3);

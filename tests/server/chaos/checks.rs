@@ -124,7 +124,11 @@ fn stays_acknowledged(story: &Story<'_>, say: &mut dyn FnMut(String)) {
     };
     let Some(acknowledged) = story.settlements.iter().find(is_sure) else { return };
     let later = story.deliveries.iter().find(|delivery| {
-        delivery.receipt > acknowledged.receipt || acknowledged.when.is_before(&delivery.when)
+        // A later delivery that a fault undid leaves the one before it to be acknowledged.
+        let was_undone =
+            delivery.kept == Kept::Perhaps && delivery.when.is_before(&acknowledged.when);
+        delivery.receipt > acknowledged.receipt && !was_undone
+            || acknowledged.when.is_before(&delivery.when)
     });
     if let Some(later) = later {
         say(format!("delivered after its acknowledgment: {acknowledged:?}, then {later:?}"));
