@@ -149,13 +149,20 @@ pub(super) fn serve<S: Store>(
     change(store, effects, name, group, (Some(Slot::Waiting), to), None);
 }
 
+/// True if all that waits is in groups, or in the list of those without a priority: the only mark in
+/// `Lanes` is that of the line, which is there whenever there is a line.
+pub(super) fn are_only_lane<S: Store>(store: &mut S) -> bool {
+    store.len(Part::Lanes) == 1 && store.len(Part::Turns) > 0
+}
+
 /// Says whose turn it is, and takes those out of the line that have nothing.
 pub(super) fn whose_turn<S: Store>(store: &mut S, effects: &mut Effects) -> Turn {
     let mut first = store.first_turn();
     if first.is_none() {
         return Turn::Ungrouped;
     }
-    let ungrouped_waits = store.top_lane().is_some() || store.len(Part::Ranked) > 0;
+    let ungrouped_waits = store.len(Part::Ready) > 0
+        || !are_only_lane(store) && (store.top_lane().is_some() || store.len(Part::Ranked) > 0);
     if ungrouped_waits && store.turn(UNGROUPED).is_none() {
         stand_last(store, UNGROUPED);
         effects.changed = true;
@@ -295,8 +302,9 @@ fn settle<S: Store>(
     effects.became_ready |= is_servable;
     // The messages without a group stand in the line only because of groups.
     if !is_servable
+        && let Some(ticket) = store.turn(UNGROUPED)
         && store.first_turn().is_some_and(|first| first == UNGROUPED)
-        && store.turn(UNGROUPED) == Some(store.last_ticket())
+        && ticket == store.last_ticket()
     {
         store.remove_turn(UNGROUPED);
     }

@@ -99,8 +99,8 @@ fn take_ready<S: Store>(
 ) -> Result<Next<S::Body>, QueueError> {
     let parts: &[Part] = if order.is_final { &[Part::Dedup] } else { &[] };
     let taken = store.take_ready(priority, parts)?;
-    Ok(taken.map_or(Next::Nothing, |body| {
-        let note = body.note().map(Box::new);
+    Ok(taken.map_or(Next::Nothing, |mut body| {
+        let note = body.take_note();
         Next::Message(Taken { body, note, from: Origin::Ready })
     }))
 }
@@ -118,9 +118,9 @@ fn read<S: Store>(
     order: Order,
     from: Origin,
 ) -> Result<Taken<S::Body>, QueueError> {
-    let body = store.message(id)?.ok_or(Corruption::NoBody(id))?;
+    let mut body = store.message(id)?.ok_or(Corruption::NoBody(id))?;
     store.require(&[Part::Notes])?;
-    let note = store.written_note(id)?.or_else(|| body.note()).map(Box::new);
+    let note = store.written_note(id)?.map(Box::new).or_else(|| body.take_note());
     if let Some(note) = &note {
         place::require(store, note)?;
         if order.is_final {

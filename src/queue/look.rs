@@ -143,8 +143,8 @@ fn read<S: Store>(store: &mut S, id: MessageId, state: State) -> Option<Seen<S::
 }
 
 /// A message of a list of ready ones.
-fn seen_ready<B: Body>(body: B) -> Seen<B> {
-    Seen { note: body.note(), body, state: State::Ready }
+fn seen_ready<B: Body>(mut body: B) -> Seen<B> {
+    Seen { note: body.take_note().map(|note| *note), body, state: State::Ready }
 }
 
 fn peek_ready<S: Store>(store: &mut S, now_ms: u64, skip: u64, count: u64) -> Vec<Seen<S::Body>> {

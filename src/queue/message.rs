@@ -100,8 +100,8 @@ pub trait Body {
     fn id(&self) -> MessageId;
     /// The message's headers.
     fn headers(&self) -> Vec<Header<'_>>;
-    /// What its push said of it; None if nothing.
-    fn note(&self) -> Option<Note>;
+    /// Takes out what its push said of it; None if nothing.
+    fn take_note(&mut self) -> Option<Box<Note>>;
     /// The message's payload.
     fn payload(&self) -> &[u8];
 }

@@ -76,12 +76,15 @@ pub(super) fn pull<S: Store>(
 ) -> Result<Pulled<S::Body>, QueueError> {
     store.require(&[Part::Ready, Part::Lanes, Part::Messages, Part::Inflight, Part::Config])?;
     if store.len(Part::Lanes) > 0 {
-        store.require(&[Part::Ranked, Part::Turns])?;
+        store.require(&[Part::Turns])?;
         if store.len(Part::Turns) > 0 {
             store.require(&group::PARTS)?;
         }
-        // A batch ends before the list of a lower priority that can't be used.
-        store.top_lane().map_or(Ok(()), |priority| store.require(&[Part::ready(priority)]))?;
+        if !group::are_only_lane(store) {
+            store.require(&[Part::Ranked])?;
+            // A batch ends before the list of a lower priority that can't be used.
+            store.top_lane().map_or(Ok(()), |priority| store.require(&[Part::ready(priority)]))?;
+        }
     }
     if pull.sweep.limit > 0 {
         store.require(Part::BEHIND_READY)?;

@@ -36,9 +36,9 @@ pub(super) fn delete<S: Store>(
         place::forget(store, effects, delivery.id, note.as_ref(), Some(Slot::Inflight));
         count_deleted(effects, 1);
     }
-    for (priority, body) in find_ready(store, &plain) {
+    for (priority, mut body) in find_ready(store, &plain) {
         store.remove_ready(priority, &body);
-        if let Some(note) = body.note() {
+        if let Some(note) = body.take_note() {
             dedup::release(store, body.id(), &note);
         }
         effects.changed = true;

@@ -244,6 +244,19 @@ fn lanes_that_were_removed_are_entered_again_with_the_next_message_there() {
 }
 
 #[test]
+fn groups_whose_lane_was_removed_wait_beside_whatever_comes_next() {
+    for asked in [Asked::priority(3), Asked::to_live(1_000)] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let first = server.add(&orders, &Asked::group("a"));
+        server.store(&orders).clear(Part::Lanes);
+        let second = server.add(&orders, &asked);
+        let mut delivered = server.pull_all(&orders, 10);
+        delivered.sort();
+        assert_eq!(delivered, [first, second], "{asked:?}");
+    }
+}
+
+#[test]
 fn moments_out_of_range_do_no_harm() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let mut store = server.store(&orders);

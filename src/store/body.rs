@@ -137,6 +137,7 @@ pub struct StoredBody<B> {
     /// As they are stored.
     pub bytes: B,
     id: MessageId,
+    note: Option<Box<Note>>,
     payload_start: usize,
 }
 
@@ -147,8 +148,8 @@ impl<B: AsRef<[u8]>> StoredBody<B> {
         match decode_body(whole) {
             Ok(body) => {
                 let payload_start = whole.len().saturating_sub(body.payload.len());
-                let id = body.id;
-                Ok(Self { bytes, id, payload_start })
+                let (id, note) = (body.id, body.terms.note().map(Box::new));
+                Ok(Self { bytes, id, note, payload_start })
             }
             Err(_) => Err(bytes),
         }
@@ -172,11 +173,8 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
         decode_body(self.bytes.as_ref()).map(|body| body.terms.headers).unwrap_or_default()
     }
 
-    fn note(&self) -> Option<Note> {
-        if self.says_only_payload() {
-            return None;
-        }
-        decode_body(self.bytes.as_ref()).ok()?.terms.note()
+    fn take_note(&mut self) -> Option<Box<Note>> {
+        self.note.take()
     }
 
     fn payload(&self) -> &[u8] {

@@ -23,9 +23,13 @@ pub struct Records<K>(pub K);
 impl<K: Keyspace> Records<K> {
     /// Something was added to a part that has this mark in `Lanes`.
     fn open_lane(&mut self, part: Part, mark: Mark) {
-        // Somebody may have removed the marks.
-        if self.0.len(part) == 1 || self.0.len(Part::Lanes) == 0 {
+        let is_first = self.0.len(Part::Lanes) == 0;
+        if self.0.len(part) == 1 || is_first {
             self.0.add(Part::Lanes, &[mark.0], mark.score());
+        }
+        // Somebody may have removed the marks.
+        if is_first && part != Part::Turns && self.0.len(Part::Turns) > 0 {
+            self.0.add(Part::Lanes, &[Mark::TURNS.0], Mark::TURNS.score());
         }
     }
 
@@ -178,7 +182,7 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption> {
         match self.written_note(id)? {
-            None => Ok(self.message(id)?.and_then(|body| body.note())),
+            None => Ok(self.message(id)?.and_then(|mut body| body.take_note()).map(|note| *note)),
             written => Ok(written),
         }
     }
