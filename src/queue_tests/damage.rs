@@ -244,15 +244,17 @@ fn lanes_that_were_removed_are_entered_again_with_the_next_message_there() {
 }
 
 #[test]
-fn groups_whose_lane_was_removed_wait_beside_whatever_comes_next() {
+fn groups_whose_lane_was_removed_take_turns_with_whatever_comes_next() {
     for asked in [Asked::priority(3), Asked::to_live(1_000)] {
         let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
-        let first = server.add(&orders, &Asked::group("a"));
+        let [first, second, last] =
+            ["a", "b", "a"].map(|group| server.add(&orders, &Asked::group(group)));
         server.store(&orders).clear(Part::Lanes);
-        let second = server.add(&orders, &asked);
-        let mut delivered = server.pull_all(&orders, 10);
-        delivered.sort();
-        assert_eq!(delivered, [first, second], "{asked:?}");
+        let ungrouped = server.add(&orders, &asked);
+        let got = server.pull(&orders, 10).unwrap();
+        server.acknowledge(&orders, vec![got.claim()]);
+        let others = server.pull_all(&orders, 10);
+        assert_eq!((got.id, others), (first, vec![second, ungrouped, last]), "{asked:?}");
     }
 }
 
