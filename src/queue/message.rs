@@ -100,7 +100,7 @@ pub trait Body {
     fn id(&self) -> MessageId;
     /// The message's headers.
     fn headers(&self) -> Vec<Header<'_>>;
-    /// Takes out what its push said of it; None if nothing.
+    /// Takes out what its push said of it; None if nothing, or if it was taken out before.
     fn take_note(&mut self) -> Option<Box<Note>>;
     /// The message's payload.
     fn payload(&self) -> &[u8];

@@ -23,11 +23,11 @@ pub struct Records<K>(pub K);
 impl<K: Keyspace> Records<K> {
     /// Something was added to a part that has this mark in `Lanes`.
     fn open_lane(&mut self, part: Part, mark: Mark) {
+        // Somebody may have removed the marks, also that of the line of groups.
         let is_first = self.0.len(Part::Lanes) == 0;
         if self.0.len(part) == 1 || is_first {
             self.0.add(Part::Lanes, &[mark.0], mark.score());
         }
-        // Somebody may have removed the marks.
         if is_first && part != Part::Turns && self.0.len(Part::Turns) > 0 {
             self.0.add(Part::Lanes, &[Mark::TURNS.0], Mark::TURNS.score());
         }
