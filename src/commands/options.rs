@@ -2,6 +2,8 @@
 //! order, each at most once, nothing left over. Nothing is copied, and nothing here knows what an
 //! option means.
 
+use std::iter;
+
 use crate::queue::settings::parse_integer;
 use crate::reply::CommandError;
 use crate::server::command::{Arg, Command, Name, Number};
@@ -67,9 +69,10 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
     fn read_all(&mut self) -> Result<(), CommandError> {
         let mut rest = self.arguments;
         while let [token, more @ ..] = rest {
+            let token = token.as_ref();
             let mut places = self.table.places().zip(&mut self.values);
             let (place, value) = places
-                .find(|(place, _)| token.as_ref().eq_ignore_ascii_case(place.token.as_bytes()))
+                .find(|(place, _)| token.eq_ignore_ascii_case(place.token.as_bytes()))
                 .ok_or(CommandError::Syntax)?;
             if self.given & (place.bit | place.excludes) != 0 {
                 return Err(CommandError::Syntax);
@@ -102,7 +105,7 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
     fn check(&self) -> Result<(), CommandError> {
         let required = self.table.required;
         let has_required = required == 0 || self.given & required != 0;
-        let fit = self.places_given().all(|place| {
+        let fit = self.given().all(|(place, _)| {
             let excluded = match place.option {
                 Arg::FlagWithout(_, tokens) => tokens.iter().any(|token| self.has(token)),
                 _ => false,
@@ -153,24 +156,22 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
     /// The tokens of the options that were given and have one value, with it, in the order of the
     /// command's facts. Not for numbers, which have been read.
     pub fn values(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> {
-        self.places_given().filter_map(|place| Some((place.token, self.value(place.token)?)))
+        self.given().filter_map(|(place, value)| Some((place.token, self.bytes_at(value)?)))
     }
 
-    fn places_given(&self) -> impl Iterator<Item = &'static Place> {
-        let given = self.given;
-        self.table.places().filter(move |place| given & place.bit != 0)
+    /// The options that were given, and their numbers or where their values begin.
+    fn given(&self) -> impl Iterator<Item = (&'static Place, u64)> {
+        let mut left = self.given;
+        iter::from_fn(move || {
+            let index = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            Some((self.table.places.get(index)?, *self.values.get(index)?))
+        })
     }
 
     #[inline]
     fn find(&self, token: &str) -> Option<u64> {
-        if self.given == 0 { None } else { self.look_up(token) }
-    }
-
-    fn look_up(&self, token: &str) -> Option<u64> {
-        let mut places = self.table.places().zip(&self.values);
-        places
-            .find(|(place, _)| self.given & place.bit != 0 && place.token == token)
-            .map(|(_, value)| *value)
+        self.given().find(|(place, _)| place.token == token).map(|(_, value)| value)
     }
 
     fn bytes_at(&self, position: u64) -> Option<&'a [u8]> {

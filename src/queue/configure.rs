@@ -13,7 +13,7 @@ pub(super) fn configure<S: Store>(
     store.require(&[Part::Config])?;
     let is_about_groups = changes.iter().any(|(setting, _)| *setting == Setting::GroupInflight);
     if is_about_groups {
-        store.require(&group::PARTS)?;
+        group::require(store)?;
     }
     for (setting, text) in changes {
         let stored = store.setting(*setting);

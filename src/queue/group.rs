@@ -9,13 +9,10 @@
 //! The first messages that wait in a group are named in its record, so that a tenant with few of them
 //! needs nothing else; the others are in [`Part::Grouped`], behind these.
 
-use super::Effects;
 use super::message::{Membership, MessageId};
 use super::settings::Setting;
 use super::store::{Group, GroupCounts, Part, Store};
-
-/// The keys of groups.
-pub(super) const PARTS: [Part; 4] = [Part::Groups, Part::Grouped, Part::Turns, Part::Lanes];
+use super::{Effects, QueueError};
 
 /// The name of the group of all messages without a group.
 const UNGROUPED: &[u8] = b"";
@@ -51,6 +48,31 @@ enum Standing {
     Blocked,
 }
 
+/// Requires the parts that change when a group counts a message elsewhere.
+pub(super) fn require<S: Store>(store: &mut S) -> Result<(), QueueError> {
+    store.require(&[Part::Groups, Part::Turns, Part::Config])?;
+    // The line's mark comes and goes with two who stand there at most: a group and those without one.
+    if store.len(Part::Turns) > 2 { Ok(()) } else { store.require(&[Part::Lanes]) }
+}
+
+/// Requires the parts that change when so many new messages [`join`] a group. What is known of it.
+pub(super) fn require_to_join<S: Store>(
+    store: &mut S,
+    name: &[u8],
+    count: usize,
+) -> Result<Group, QueueError> {
+    store.require(&[Part::Groups, Part::Config])?;
+    let group = store.group(name);
+    if standing(&group.counts, limit(store)) == Standing::Nowhere {
+        require(store)?;
+    }
+    let room = Group::HEAD.saturating_sub(group.head.len());
+    if group.has_more() || count > room {
+        store.require(&[Part::Grouped])?;
+    }
+    Ok(group)
+}
+
 /// Lets a message wait in its group; its number is given now if it has none.
 pub(super) fn enter<S: Store>(
     store: &mut S,
@@ -59,7 +81,19 @@ pub(super) fn enter<S: Store>(
     id: MessageId,
     from: Option<Slot>,
 ) {
-    let mut group = store.group(&member.name);
+    let group = store.group(&member.name);
+    join(store, effects, member, id, from, group);
+}
+
+/// The same, of a group of which that is known.
+pub(super) fn join<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    member: &mut Membership,
+    id: MessageId,
+    from: Option<Slot>,
+    mut group: Group,
+) {
     let sequence = *member.sequence.get_or_insert(group.counts.next_sequence);
     group.counts.next_sequence = group.counts.next_sequence.max(sequence.saturating_add(1));
     let standing = Some(standing(&group.counts, limit(store)));
@@ -71,8 +105,7 @@ pub(super) fn enter<S: Store>(
 fn insert<S: Store>(store: &mut S, name: &[u8], group: &mut Group, sequence: u64, id: MessageId) {
     let index = group.head.partition_point(|other| *other < (sequence, id));
     let is_last = index == group.head.len();
-    let has_more = group.counts.waiting > group.head.len() as u64;
-    if is_last && (has_more || index == Group::HEAD) {
+    if is_last && (group.has_more() || index == Group::HEAD) {
         return store.add_grouped(name, sequence, id);
     }
     group.head.insert(index, (sequence, id));
@@ -115,7 +148,7 @@ pub(super) fn waiting<S: Store>(
     let mut ids: Vec<MessageId> =
         head.take(count.try_into().unwrap_or(usize::MAX)).map(|(_, id)| *id).collect();
     let missing = count.saturating_sub(ids.len() as u64);
-    if missing > 0 && group.counts.waiting > in_head {
+    if missing > 0 && group.has_more() {
         let others = store.grouped(name, skip.saturating_sub(in_head), missing);
         ids.extend(others.into_iter().map(|(_, id)| id));
     }
@@ -149,17 +182,27 @@ pub(super) fn serve<S: Store>(
     change(store, effects, name, group, (Some(Slot::Waiting), to), None);
 }
 
+/// True if nothing waits but in the list of those without a priority. Where that is empty the line is
+/// looked for even without its mark in `Lanes`: somebody may have removed it.
+pub(super) fn is_plain<S: Store>(store: &mut S) -> bool {
+    store.len(Part::Lanes) == 0 && (store.len(Part::Ready) > 0 || store.len(Part::Turns) == 0)
+}
+
 /// True if all that waits is in groups, or in the list of those without a priority: the only mark in
 /// `Lanes` is that of the line, which is there whenever there is a line.
 pub(super) fn are_only_lane<S: Store>(store: &mut S) -> bool {
     store.len(Part::Lanes) == 1 && store.len(Part::Turns) > 0
 }
 
-/// Says whose turn it is, and takes those out of the line that have nothing.
-pub(super) fn whose_turn<S: Store>(store: &mut S, effects: &mut Effects) -> Turn {
+/// Says whose turn it is, and takes those out of the line that have nothing. Error:
+/// [`QueueError::WrongType`] when what stands behind the head of a group can't be had.
+pub(super) fn whose_turn<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+) -> Result<Turn, QueueError> {
     let mut first = store.first_turn();
     if first.is_none() {
-        return Turn::Ungrouped;
+        return Ok(Turn::Ungrouped);
     }
     let ungrouped_waits = store.len(Part::Ready) > 0
         || !are_only_lane(store) && (store.top_lane().is_some() || store.len(Part::Ranked) > 0);
@@ -169,22 +212,23 @@ pub(super) fn whose_turn<S: Store>(store: &mut S, effects: &mut Effects) -> Turn
     }
     while let Some(name) = first {
         if name == UNGROUPED && ungrouped_waits {
-            return Turn::Ungrouped;
+            return Ok(Turn::Ungrouped);
         }
         if name != UNGROUPED {
             let mut group = store.group(&name);
             if group.head.is_empty() {
+                store.require(&[Part::Grouped])?;
                 fill_head(store, effects, &name, &mut group);
             }
             if let Some((_, id)) = group.head.first().copied() {
-                return Turn::Group(name, group, id);
+                return Ok(Turn::Group(name, group, id));
             }
         }
         store.remove_turn(&name);
         effects.changed = true;
         first = store.first_turn();
     }
-    Turn::Ungrouped
+    Ok(Turn::Ungrouped)
 }
 
 /// Names the next messages of a group in its record, none of which it names.
@@ -286,26 +330,18 @@ fn settle<S: Store>(
     limit: u64,
 ) {
     let after = standing(counts, limit);
-    if before != Some(after) {
-        match after {
-            Standing::InLine => stand_last(store, name),
-            Standing::Blocked => store.block(name),
-            Standing::Nowhere => store.remove_turn(name),
-        }
-    } else if after == Standing::InLine
-        && (store.len(Part::Turns) == 0 || store.len(Part::Lanes) == 0)
-    {
-        // Somebody removed the line, or that there is one.
-        stand_last(store, name);
-    }
     let is_servable = after == Standing::InLine;
     effects.became_ready |= is_servable;
+    if before == Some(after) {
+        return;
+    }
+    match after {
+        Standing::InLine => stand_last(store, name),
+        Standing::Blocked => store.block(name),
+        Standing::Nowhere => store.remove_turn(name),
+    }
     // The messages without a group stand in the line only because of groups.
-    if !is_servable
-        && let Some(ticket) = store.turn(UNGROUPED)
-        && store.first_turn().is_some_and(|first| first == UNGROUPED)
-        && ticket == store.last_ticket()
-    {
+    if store.len(Part::Turns) == 1 && store.turn(UNGROUPED).is_some() {
         store.remove_turn(UNGROUPED);
     }
 }

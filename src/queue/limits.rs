@@ -94,9 +94,10 @@ const ANY: Mode<'_> = Mode::Receipt { visibility_ms: 1, consumer: None };
 
 /// How many messages a pull would get at that moment, at least; 0 only if it would get none.
 pub fn deliverable<S: Store>(store: &mut S, now_ms: u64) -> u64 {
-    let waiting = match store.len(Part::Lanes) {
-        0 => store.len(Part::Ready),
-        _ => ungrouped(store).saturating_add(group::servable(store)),
+    let waiting = if group::is_plain(store) {
+        store.len(Part::Ready)
+    } else {
+        ungrouped(store).saturating_add(group::servable(store))
     };
     if waiting == 0 { 0 } else { waiting.min(allowed(store, now_ms, ANY)) }
 }

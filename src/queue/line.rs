@@ -46,7 +46,7 @@ pub(super) struct Order {
     pub aging_ms: u64,
     /// The message is handed out for good.
     pub is_final: bool,
-    /// There is nothing in `Lanes`.
+    /// See [`group::is_plain`].
     pub is_plain: bool,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn take_next<S: Store>(
     if order.is_plain {
         return take_ready(store, order, 0);
     }
-    match group::whose_turn(store, effects) {
+    match group::whose_turn(store, effects)? {
         Turn::Ungrouped => take_ungrouped(store, order),
         Turn::Group(name, group, id) => {
             let taken = read(store, id, order, Origin::Group(name, group))?;
@@ -122,7 +122,13 @@ fn read<S: Store>(
     store.require(&[Part::Notes])?;
     let note = store.written_note(id)?.map(Box::new).or_else(|| body.take_note());
     if let Some(note) = &note {
-        place::require(store, note)?;
+        match from {
+            Origin::Group(..) => {
+                group::require(store)?;
+                place::require_beside(store, note)?;
+            }
+            Origin::Ready | Origin::Ranked => place::require(store, note)?,
+        }
         if order.is_final {
             place::require_to_forget(store, note)?;
         }
@@ -202,7 +208,7 @@ pub(super) fn set_first_aside<S: Store>(
         }
         Corruption::Message(id) | Corruption::NoBody(id) => {
             if !store.remove_ranked(id)
-                && let Turn::Group(name, group, first) = group::whose_turn(store, effects)
+                && let Ok(Turn::Group(name, group, first)) = group::whose_turn(store, effects)
                 && first == id
             {
                 group::serve(store, effects, &name, group, None);

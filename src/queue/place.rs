@@ -12,11 +12,16 @@ use super::{Effects, QueueError, dedup};
 /// that change for every message.
 pub(super) fn require<S: Store>(store: &mut S, note: &Note) -> Result<(), QueueError> {
     if note.active_group().is_some() {
-        store.require(&group::PARTS)?;
-        store.require(&[Part::Config])?;
+        group::require(store)?;
+        store.require(&[Part::Grouped])?;
     } else {
         store.require(&[Part::Ranked, Part::Lanes])?;
     }
+    require_beside(store, note)
+}
+
+/// Those of them that are not its place.
+pub(super) fn require_beside<S: Store>(store: &mut S, note: &Note) -> Result<(), QueueError> {
     if note.retry_count > 0 {
         store.require(&[Part::Retried])?;
     }
@@ -38,7 +43,7 @@ pub(super) fn require_to_forget<S: Store>(store: &mut S, note: &Note) -> Result<
         store.require(&[Part::Dedup])?;
     }
     if note.active_group().is_some() {
-        store.require(&[Part::Groups, Part::Turns, Part::Lanes, Part::Config])?;
+        group::require(store)?;
     }
     Ok(())
 }
@@ -159,7 +164,13 @@ fn number_in_group(note: &Note) -> Option<(&[u8], u64)> {
     Some((name, (*sequence)?))
 }
 
-fn let_expire<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId, note: &Note) {
+/// Notes the end of the message's time to live, if it has one.
+pub(super) fn let_expire<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    id: MessageId,
+    note: &Note,
+) {
     if let Some(at_ms) = note.expires_at_ms {
         store.add_expiring(id, at_ms);
         effects.next_due.add(at_ms);

@@ -75,10 +75,10 @@ pub(super) fn pull<S: Store>(
     pull: &Pull<'_>,
 ) -> Result<Pulled<S::Body>, QueueError> {
     store.require(&[Part::Ready, Part::Lanes, Part::Messages, Part::Inflight, Part::Config])?;
-    if store.len(Part::Lanes) > 0 {
+    if !group::is_plain(store) {
         store.require(&[Part::Turns])?;
         if store.len(Part::Turns) > 0 {
-            store.require(&group::PARTS)?;
+            store.require(&[Part::Groups])?;
         }
         if !group::are_only_lane(store) {
             store.require(&[Part::Ranked])?;
@@ -117,7 +117,7 @@ fn deliver<S: Store>(
         effects.next_due.add(opening_ms);
     }
     let count = allowed.min(pull.count.into());
-    let is_plain = store.len(Part::Lanes) == 0;
+    let is_plain = group::is_plain(store);
     let aging_ms = if is_plain { 0 } else { store.number(Setting::Aging) };
     let is_final = matches!(pull.delivery, Mode::Final);
     let order = Order { now_ms: pull.now_ms, aging_ms, is_final, is_plain };

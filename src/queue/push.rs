@@ -2,8 +2,8 @@
 
 use super::message::{Membership, MessageId, NewMessage, Note};
 use super::op::{Line, Numbered, With};
-use super::store::{Part, Store};
-use super::{Effects, QueueError, dedup, limits, place};
+use super::store::{Group, Part, Store};
+use super::{Effects, QueueError, dedup, group, limits, place};
 
 /// What became of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,23 +36,26 @@ pub(super) fn push<S: Store>(
         effects.counts.refused_full = messages.len() as u64;
         return Ok(Pushed::Full);
     }
-    let note = with.and_then(note);
-    let note = note.as_ref();
-    require(store, note, due_at_ms)?;
+    let mut note = with.and_then(note);
+    let mut group = require(store, note.as_ref(), due_at_ms, messages.len())?;
     let headers = with.map_or([].as_slice(), |with| with.headers.as_slice());
     for Numbered { id, payload } in messages {
-        let message = NewMessage { id: *id, note, headers, payload };
+        let message = |note| NewMessage { id: *id, note, headers, payload };
         match due_at_ms {
-            None if needs_only_line(note) => {
-                store.push_ready(&message);
+            None if needs_only_line(note.as_ref()) => {
+                store.push_ready(&message(note.as_ref()));
                 effects.changed = true;
                 effects.became_ready = true;
             }
-            None => add_ready(store, effects, &message),
+            None => {
+                let note = note.get_or_insert_default();
+                make_ready(store, effects, *id, note, group.take());
+                store.add_message(&message(Some(note)));
+            }
             Some(due_at_ms) => {
-                store.add_message(&message);
+                store.add_message(&message(note.as_ref()));
                 let nothing = Note::default();
-                let note = note.unwrap_or(&nothing);
+                let note = note.as_ref().unwrap_or(&nothing);
                 place::make_delayed(store, effects, *id, note, due_at_ms, None);
             }
         }
@@ -64,22 +67,32 @@ pub(super) fn push<S: Store>(
     Ok(Pushed::Added)
 }
 
+/// Requires the parts that change when so many messages with this note are pushed. What is known of
+/// the group that they join at once, if they have one.
 fn require<S: Store>(
     store: &mut S,
     note: Option<&Note>,
     due_at_ms: Option<u64>,
-) -> Result<(), QueueError> {
+    count: usize,
+) -> Result<Option<Group>, QueueError> {
     if due_at_ms.is_some() {
         store.require(&[Part::Delayed])?;
     } else if needs_only_line(note) {
         let priority = note.map_or(0, |note| note.priority);
-        return match priority {
-            0 => store.require(&[Part::Ready]),
-            _ => store.require(&[Part::ready(priority), Part::Lanes]),
-        };
+        match priority {
+            0 => store.require(&[Part::Ready])?,
+            _ => store.require(&[Part::ready(priority), Part::Lanes])?,
+        }
+        return Ok(None);
     }
     store.require(&[Part::Messages])?;
-    note.map_or(Ok(()), |note| place::require(store, note))
+    let Some(note) = note else { return Ok(None) };
+    if let (None, Some(member)) = (due_at_ms, &note.group) {
+        place::require_beside(store, note)?;
+        return group::require_to_join(store, &member.name, count).map(Some);
+    }
+    place::require(store, note)?;
+    Ok(None)
 }
 
 /// True if a message that is ready needs nothing but its place in the line of its priority.
@@ -87,12 +100,23 @@ fn needs_only_line(note: Option<&Note>) -> bool {
     note.is_none_or(|note| note.group.is_none() && note.expires_at_ms.is_none())
 }
 
-/// Adds a message that is ready and has a group or an end. In its group it gets its number, which is
-/// said in its body.
-fn add_ready<S: Store>(store: &mut S, effects: &mut Effects, message: &NewMessage<'_>) {
-    let mut note = message.note.cloned().unwrap_or_default();
-    place::make_ready(store, effects, message.id, &mut note, message.id.timestamp_ms(), None);
-    store.add_message(&NewMessage { note: Some(&note), ..*message });
+/// Lets a message wait that has a group or an end. In its group, of which that may be known, it gets
+/// its number, which is to be said in its body.
+fn make_ready<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    id: MessageId,
+    note: &mut Note,
+    group: Option<Group>,
+) {
+    if let Some(member) = &mut note.group {
+        member.sequence = None;
+        if let Some(group) = group {
+            group::join(store, effects, member, id, None, group);
+            return place::let_expire(store, effects, id, note);
+        }
+    }
+    place::make_ready(store, effects, id, note, id.timestamp_ms(), None);
 }
 
 /// What a push says of its messages; None if nothing.

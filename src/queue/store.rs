@@ -165,6 +165,11 @@ pub struct Group {
 impl Group {
     /// The most messages in `head`.
     pub const HEAD: usize = 8;
+
+    /// True if messages wait that `head` does not name.
+    pub fn has_more(&self) -> bool {
+        self.counts.waiting > self.head.len() as u64
+    }
 }
 
 /// What is known of a deduplication key.

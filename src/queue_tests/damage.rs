@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::queue::message::MAX_TIME_MS;
-use crate::queue::{Corruption, NextDue};
+use crate::queue::{Corruption, NextDue, limits};
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::Value;
@@ -163,13 +163,66 @@ fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
 }
 
 #[test]
-fn a_group_whose_line_was_removed_stands_there_again_with_its_next_message() {
+fn groups_whose_line_was_removed_stand_there_again_with_a_free_slot_or_a_repair() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
-    let first = server.add(&orders, &Asked::group("a"));
+    let [_, second, third] = ["a", "a", "b"].map(|group| server.add(&orders, &Asked::group(group)));
+    let got = server.pull(&orders, 10).unwrap();
     server.store(&orders).clear(Part::Turns);
     assert_eq!(server.pull(&orders, 10), None);
-    server.add(&orders, &Asked::group("a"));
-    assert_eq!(server.pull(&orders, 10).unwrap().id, first);
+    server.acknowledge(&orders, vec![got.claim()]);
+    assert_eq!(server.pull_all(&orders, 10), [second]);
+    server.repair(&orders);
+    assert_eq!(server.pull_all(&orders, 10), [third]);
+}
+
+const NO_SWEEP: Sweep = Sweep { limit: 0, same_slot: false };
+
+#[test]
+fn of_the_keys_of_groups_those_are_required_that_change() {
+    let wrong = Err(QueueError::WrongType);
+    for (part, joins, is_new, are_many) in [
+        (Part::Groups, wrong, wrong, wrong),
+        (Part::Turns, Ok(()), wrong, Ok(())),
+        (Part::Lanes, Ok(()), wrong, Ok(())),
+        (Part::Grouped, Ok(()), Ok(()), wrong),
+    ] {
+        for (group, count, expected) in [("a", 1, joins), ("b", 1, is_new), ("a", 8, are_many)] {
+            let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+            server.add(&orders, &Asked::group("a"));
+            server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
+            let messages = (0..count).map(|_| Numbered { id: server.new_id(), payload: b"" });
+            let with = With {
+                expires_at_ms: None,
+                line: Line::Group(group.as_bytes()),
+                dedup: None,
+                headers: Vec::new(),
+            };
+            let messages = messages.collect();
+            let op = Op::PushMany { messages, due_at_ms: None, with: Some(with) };
+            let pushed = server.run(&orders, &op).map(|_| ());
+            assert_eq!(pushed, expected, "{count} into {group} with a wrong {part:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pull_needs_what_stands_behind_the_head_of_a_group_only_when_nothing_is_in_it() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let pushed: Vec<_> = (0..9).map(|_| server.add(&orders, &Asked::group("a"))).collect();
+    let grouped = server.store(&orders).0.range(Part::Grouped, [0.0, 0.0], 0, 9);
+    server.database.borrow_mut().insert(keys::key(&orders, Part::Grouped), Value::Text);
+    let mut pull = || {
+        let pulled = server.pull_as(&orders, 1, Mode::Final, NO_SWEEP, Vec::new());
+        pulled.map(|(_, messages)| ids(&messages))
+    };
+    for id in &pushed[..8] {
+        assert_eq!(pull(), Ok(vec![*id]));
+    }
+    assert_eq!(pull(), Err(QueueError::WrongType));
+    let mut store = server.store(&orders);
+    store.clear(Part::Grouped);
+    store.0.add(Part::Grouped, &grouped[0].0, 0.0);
+    assert_eq!(server.pull_all(&orders, 10), pushed[8..]);
 }
 
 #[test]
@@ -233,7 +286,7 @@ fn a_group_whose_record_was_lost_goes_on_with_new_messages_and_is_repaired() {
 
 #[test]
 fn lanes_that_were_removed_are_entered_again_with_the_next_message_there() {
-    for asked in [Asked::priority(3), Asked::to_live(1_000), Asked::group("a")] {
+    for asked in [Asked::priority(3), Asked::to_live(1_000)] {
         let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
         let first = server.add(&orders, &asked);
         server.store(&orders).clear(Part::Lanes);
@@ -241,6 +294,19 @@ fn lanes_that_were_removed_are_entered_again_with_the_next_message_there() {
         server.add(&orders, &asked);
         assert_eq!(server.pull(&orders, 10).unwrap().id, first, "{asked:?}");
     }
+}
+
+#[test]
+fn groups_whose_lane_was_removed_are_served_when_the_plain_list_is_empty() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let grouped = server.add(&orders, &Asked::group("a"));
+    let plain = server.push(&orders, b"x", 0);
+    server.store(&orders).clear(Part::Lanes);
+    for next in [plain, grouped] {
+        assert_eq!(limits::deliverable(&mut server.store(&orders), server.now_ms), 1);
+        assert_eq!(server.pull(&orders, 10).unwrap().id, next);
+    }
+    assert_eq!(limits::deliverable(&mut server.store(&orders), server.now_ms), 0);
 }
 
 #[test]

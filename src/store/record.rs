@@ -152,7 +152,9 @@ pub fn decode_group(bytes: &[u8]) -> Result<Group, RecordError> {
     let (messages, []) = rest.get(read..).unwrap_or_default().as_chunks::<IN_GROUP>() else {
         return Err(RecordError::Damaged);
     };
-    let head: Vec<_> = messages.iter().filter_map(in_group).collect();
+    // The group is often read to add a message.
+    let mut head = Vec::with_capacity(Group::HEAD.saturating_add(1));
+    head.extend(messages.iter().filter_map(in_group));
     let is_head = head.len() <= Group::HEAD && head.is_sorted();
     if is_head { Ok(Group { counts, head }) } else { Err(RecordError::Damaged) }
 }

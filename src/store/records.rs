@@ -43,7 +43,9 @@ impl<K: Keyspace> Records<K> {
     /// A group gets its score in `Turns`.
     fn stand(&mut self, group: &[u8], score: f64) {
         self.0.add(Part::Turns, group, score);
-        self.open_lane(Part::Turns, Mark::TURNS);
+        if self.0.len(Part::Turns) == 1 {
+            self.open_lane(Part::Turns, Mark::TURNS);
+        }
     }
 
     /// A record was taken out of the list of a priority.

@@ -76,8 +76,8 @@ pub struct ServerKeyspace<'a> {
     open: [ManuallyDrop<Opened>; Part::ALL.len()],
     /// A bit for each key that is open: most of them are not, and need not be looked at in the end.
     is_open: u32,
-    /// The field or member that was asked for last: the next op often has the same.
-    asked: Option<ServerString>,
+    /// The field or member of each kind that was asked for last: the next op often has the same.
+    asked: [Option<ServerString>; NAME_KINDS],
 }
 
 enum Opened {
@@ -91,7 +91,7 @@ impl<'a> ServerKeyspace<'a> {
     /// Opens nothing yet.
     pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
         let open = [const { ManuallyDrop::new(Opened::NotYet) }; Part::ALL.len()];
-        Self { context, names, access, open, is_open: 0, asked: None }
+        Self { context, names, access, open, is_open: 0, asked: [const { None }; NAME_KINDS] }
     }
 
     /// The key of a part, open; None if it is absent and can't or need not be made.
@@ -135,6 +135,7 @@ impl<'a> ServerKeyspace<'a> {
     }
 
     /// Does something to the field or member of that name in the key of a part, if it is there.
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per kind")]
     fn with<T>(
         &mut self,
         part: Part,
@@ -142,10 +143,11 @@ impl<'a> ServerKeyspace<'a> {
         act: impl FnOnce(&mut Key, &ServerString) -> T,
     ) -> Option<T> {
         self.key(part)?;
-        let asked = self.asked.take().filter(|asked| asked.as_ref() == name);
+        let kind = name_kind(part);
+        let asked = self.asked[kind].take().filter(|asked| asked.as_ref() == name);
         let asked = asked.unwrap_or_else(|| ServerString::new(name));
         let result = self.key(part).map(|key| act(key, &asked));
-        self.asked = Some(asked);
+        self.asked[kind] = Some(asked);
         result
     }
 
@@ -178,6 +180,17 @@ impl Drop for ServerKeyspace<'_> {
             drop(ManuallyDrop::into_inner(before));
             self.is_open &= self.is_open.wrapping_sub(1);
         }
+    }
+}
+
+const NAME_KINDS: usize = 3;
+
+/// What the names in a part are: deliveries, those that clients choose, or ids.
+fn name_kind(part: Part) -> usize {
+    match part {
+        Part::Inflight => 0,
+        Part::Groups | Part::Turns | Part::Dedup | Part::Deduped => 1,
+        _ => 2,
     }
 }
 

@@ -31,9 +31,11 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
     server.damaged_on_purpose();
     let mut client = server.client();
     let all: &[&str] = &PARTS;
-    let needs: [(&str, &[&str]); 19] = [
+    let needs: [(&str, &[&str]); 21] = [
         ("MQ.MPUSH orders 2 x y", &["ready", "config"]),
-        ("MQ.PUSH orders x GROUP a", &["grouped", "groups", "turns", "messages"]),
+        ("MQ.PUSH orders x GROUP a", &["groups", "messages"]),
+        ("MQ.PUSH orders x GROUP b", &["groups", "turns", "lanes", "messages"]),
+        ("MQ.MPUSH orders 8 1 2 3 4 5 6 7 8 GROUP a", &["grouped"]),
         ("MQ.PUSH orders x PRIORITY 1", &["ready1", "lanes"]),
         ("MQ.PUSH orders x TTL 1000", &["expiring", "messages", "ranked"]),
         ("MQ.PUSH orders x DEDUP k", &["dedup", "deduped"]),

@@ -60,7 +60,7 @@ impl Model {
             false if stands => queue.turns.retain(|name| *name != group),
             _ => {}
         }
-        if !queue.can_be_served(group) && queue.turns == [""] {
+        if queue.turns == [""] && queue.blocked().is_empty() {
             queue.turns.clear();
         }
     }
