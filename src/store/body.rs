@@ -148,7 +148,9 @@ impl<B: AsRef<[u8]>> StoredBody<B> {
         match decode_body(whole) {
             Ok(body) => {
                 let payload_start = whole.len().saturating_sub(body.payload.len());
-                let (id, note) = (body.id, body.terms.note().map(Box::new));
+                let id = body.id;
+                let says_more = payload_start != HEAD;
+                let note = if says_more { body.terms.note().map(Box::new) } else { None };
                 Ok(Self { bytes, id, note, payload_start })
             }
             Err(_) => Err(bytes),
