@@ -294,3 +294,11 @@ fn a_peek_shows_groups_in_the_order_of_their_turns_then_those_without_a_free_slo
         }
     }
 }
+
+#[test]
+fn messages_that_are_pushed_together_have_a_number_each() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.push_many(&orders, &[b"x".to_vec(), b"y".to_vec(), b"z".to_vec()], &Asked::group("a"));
+    let numbered = [0, 1, 2].into_iter().zip(server.last_ids.clone()).collect::<Vec<_>>();
+    assert_eq!(server.store(&orders).group(b"a").head, numbered);
+}
