@@ -432,7 +432,8 @@ FAULTS = [
      "running.binds) {\n        store.note(id)\n",
      "running.binds) {\n"
      "        use super::message::Body;\n"
-     "        store.message(id).map(|body| body.and_then(|body| body.note()))\n", "lib"),
+     "        let said = store.message(id);\n"
+     "        said.map(|body| body.and_then(|mut body| body.take_note()).map(|note| *note))\n", "lib"),
     ("a consumer's name stays when the message comes back", "src/queue/retry.rs",
      "    note.consumer = None;\n", "", "lib"),
     ("what became of acknowledgments is not replied", "src/commands/pull.rs",
