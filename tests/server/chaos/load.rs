@@ -128,10 +128,10 @@ impl Load {
     pub fn start(server: &Server, plan: Plan) -> Load {
         let mut client = server.client();
         let retries = plan.max_retries;
-        client.ask(&format!(
-            "MQ.CONFIG {} MAXRETRIES {retries} BACKOFF 10 BACKOFFMAX 100",
-            plan.queue
-        ));
+        let settings =
+            format!("MQ.CONFIG {} MAXRETRIES {retries} BACKOFF 10 BACKOFFMAX 100", plan.queue);
+        // A master may not know yet that its replicas are in sync, and takes no writes without.
+        eventually("the queue is set up", || client.reply_to(&settings).is_ok());
         let address = Arc::new(Address::default());
         address.is_at(server.port());
         let shared = Arc::new(Shared {
