@@ -38,7 +38,7 @@ pub enum Part {
     Ready9,
     /// Sorted set: where messages wait besides `Ready`. The priorities whose list is not empty, and a
     /// mark each if there is something in `Ranked` and in `Turns`. While it is empty, a pull looks
-    /// nowhere else.
+    /// nowhere else, but for `Turns` if `Ready` is empty, too.
     Lanes,
     /// Sorted set: every other waiting message, by rank.
     Ranked,

@@ -28,9 +28,14 @@ impl<K: Keyspace> Records<K> {
         if self.0.len(part) == 1 || is_first {
             self.0.add(Part::Lanes, &[mark.0], mark.score());
         }
-        if is_first && part != Part::Turns && self.0.len(Part::Turns) > 0 {
-            self.0.add(Part::Lanes, &[Mark::TURNS.0], Mark::TURNS.score());
+        if is_first && self.0.len(Part::Turns) > 0 {
+            self.mark_line();
         }
+    }
+
+    /// The line of groups is there.
+    fn mark_line(&mut self) {
+        self.0.add(Part::Lanes, &[Mark::TURNS.0], Mark::TURNS.score());
     }
 
     /// Something was taken out of a part that has this mark in `Lanes`.
@@ -44,7 +49,7 @@ impl<K: Keyspace> Records<K> {
     fn stand(&mut self, group: &[u8], score: f64) {
         self.0.add(Part::Turns, group, score);
         if self.0.len(Part::Turns) == 1 {
-            self.open_lane(Part::Turns, Mark::TURNS);
+            self.mark_line();
         }
     }
 
