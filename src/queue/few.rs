@@ -1,10 +1,13 @@
-//! Lists that have one entry most of the time, which then needs no memory of its own.
+//! Lists and names that are short most of the time, and then need no memory of their own.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
-/// See the top of this file.
+/// A list that has one entry most of the time.
 pub type Few<T> = SmallVec<[T; 1]>;
+
+/// The name of a group or of a consumer, or a deduplication key.
+pub type Name = SmallVec<[u8; 24]>;
 
 /// Writes one as any other list.
 pub fn serialize<T: Serialize, S: Serializer>(few: &Few<T>, to: S) -> Result<S::Ok, S::Error> {

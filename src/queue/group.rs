@@ -9,7 +9,8 @@
 //! The first messages that wait in a group are named in its record, so that a tenant with few of them
 //! needs nothing else; the others are in [`Part::Grouped`], behind these.
 
-use super::message::{Membership, MessageId};
+use super::few::Name;
+use super::message::{Membership, MessageId, Note};
 use super::settings::Setting;
 use super::store::{Group, GroupCounts, Part, Store};
 use super::{Effects, QueueError};
@@ -33,8 +34,15 @@ pub(super) enum Slot {
 pub(super) enum Turn {
     /// The messages without a group.
     Ungrouped,
-    /// A group: its name, what is known of it, and the first of its head.
-    Group(Vec<u8>, Group, MessageId),
+    /// A group, and the first of its head.
+    Group(Box<First>, MessageId),
+}
+
+/// The first group in the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct First {
+    name: Name,
+    group: Group,
 }
 
 /// Where a group stands in [`Part::Turns`].
@@ -81,8 +89,8 @@ pub(super) fn enter<S: Store>(
     id: MessageId,
     from: Option<Slot>,
 ) {
-    let group = store.group(&member.name);
-    join(store, effects, member, id, from, group);
+    let mut group = store.group(&member.name);
+    join(store, effects, member, id, from, &mut group);
 }
 
 /// The same, of a group of which that is known.
@@ -92,12 +100,12 @@ pub(super) fn join<S: Store>(
     member: &mut Membership,
     id: MessageId,
     from: Option<Slot>,
-    mut group: Group,
+    group: &mut Group,
 ) {
     let sequence = *member.sequence.get_or_insert(group.counts.next_sequence);
     group.counts.next_sequence = group.counts.next_sequence.max(sequence.saturating_add(1));
     let standing = Some(standing(&group.counts, limit(store)));
-    insert(store, &member.name, &mut group, sequence, id);
+    insert(store, &member.name, group, sequence, id);
     change(store, effects, &member.name, group, (from, Some(Slot::Waiting)), standing);
 }
 
@@ -164,21 +172,26 @@ pub(super) fn count<S: Store>(
     to: Option<Slot>,
 ) {
     if from != to {
-        let group = store.group(name);
+        let mut group = store.group(name);
         let standing = Some(standing(&group.counts, limit(store)));
-        change(store, effects, name, group, (from, to), standing);
+        change(store, effects, name, &mut group, (from, to), standing);
     }
 }
 
 /// Counts the first message of the group whose turn it was as delivered: it is the next group's turn.
+/// `note` is the message's: what ends the delivery looks for the group there, so it must not count
+/// elsewhere.
 pub(super) fn serve<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    name: &[u8],
-    mut group: Group,
+    first: &mut First,
+    note: Option<&Note>,
     to: Option<Slot>,
 ) {
-    group.head.drain(..1);
+    let First { name, group } = first;
+    let is_member = note.and_then(Note::active_group).is_some_and(|member| member.name == *name);
+    group.head.remove(0);
+    let to = to.filter(|_| is_member);
     change(store, effects, name, group, (Some(Slot::Waiting), to), None);
 }
 
@@ -211,17 +224,18 @@ pub(super) fn whose_turn<S: Store>(
         effects.changed = true;
     }
     while let Some(name) = first {
-        if name == UNGROUPED && ungrouped_waits {
+        let is_ungrouped = name.as_slice() == UNGROUPED;
+        if is_ungrouped && ungrouped_waits {
             return Ok(Turn::Ungrouped);
         }
-        if name != UNGROUPED {
+        if !is_ungrouped {
             let mut group = store.group(&name);
             if group.head.is_empty() {
                 store.require(&[Part::Grouped])?;
                 fill_head(store, effects, &name, &mut group);
             }
             if let Some((_, id)) = group.head.first().copied() {
-                return Ok(Turn::Group(name, group, id));
+                return Ok(Turn::Group(Box::new(First { name, group }), id));
             }
         }
         store.remove_turn(&name);
@@ -233,7 +247,7 @@ pub(super) fn whose_turn<S: Store>(
 
 /// Names the next messages of a group in its record, none of which it names.
 fn fill_head<S: Store>(store: &mut S, effects: &mut Effects, name: &[u8], group: &mut Group) {
-    group.head = store.grouped(name, 0, Group::HEAD as u64);
+    group.head.extend(store.grouped(name, 0, Group::HEAD as u64));
     for (sequence, id) in &group.head {
         store.remove_grouped(name, *sequence, *id);
     }
@@ -278,7 +292,7 @@ fn change<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     name: &[u8],
-    mut group: Group,
+    group: &mut Group,
     (from, to): (Option<Slot>, Option<Slot>),
     standing: Option<Standing>,
 ) {
@@ -290,7 +304,7 @@ fn change<S: Store>(
         let number = number(&mut group.counts, to);
         *number = number.saturating_add(1);
     }
-    store.put_group(name, &group);
+    store.put_group(name, group);
     effects.changed = true;
     let limit = limit(store);
     settle(store, effects, name, &group.counts, standing, limit);

@@ -1,9 +1,9 @@
 //! Which waiting message is the next: by turn of the groups, and among those without a group by
 //! priority and by how long they wait.
 
-use super::group::{self, Turn};
+use super::group::{self, First, Turn};
 use super::message::{Body, MAX_PRIORITY, MessageId, Note, Rank};
-use super::store::{Group, Part, Store, Unreadable};
+use super::store::{Part, Store, Unreadable};
 use super::{Corruption, Effects, QueueError, place};
 
 /// A waiting message that was taken out of its place.
@@ -23,8 +23,8 @@ pub(super) enum Origin {
     Ready,
     /// In `Ranked`.
     Ranked,
-    /// First in the group of that name, of which this is known: it still has the message.
-    Group(Vec<u8>, Group),
+    /// First in this group, which still has the message.
+    Group(Box<First>),
 }
 
 /// What is first in line.
@@ -61,8 +61,8 @@ pub(super) fn take_next<S: Store>(
     }
     match group::whose_turn(store, effects)? {
         Turn::Ungrouped => take_ungrouped(store, order),
-        Turn::Group(name, group, id) => {
-            let taken = read(store, id, order, Origin::Group(name, group))?;
+        Turn::Group(first, id) => {
+            let taken = read(store, id, order, Origin::Group(first))?;
             if let Some(at_ms) = taken.expired_at(order) {
                 return Ok(Next::Expired(id, at_ms));
             }
@@ -208,10 +208,10 @@ pub(super) fn set_first_aside<S: Store>(
         }
         Corruption::Message(id) | Corruption::NoBody(id) => {
             if !store.remove_ranked(id)
-                && let Ok(Turn::Group(name, group, first)) = group::whose_turn(store, effects)
+                && let Ok(Turn::Group(mut group, first)) = group::whose_turn(store, effects)
                 && first == id
             {
-                group::serve(store, effects, &name, group, None);
+                group::serve(store, effects, &mut group, None, None);
             }
             store.set_message_aside(id);
         }

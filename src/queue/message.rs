@@ -1,7 +1,9 @@
 //! What a message is: its id, its body (written once), its note (what changes), its receipts.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_bytes::Bytes;
 
+use super::few::Name;
 use super::name::QueueName;
 
 /// The longest payload, in bytes.
@@ -138,11 +140,11 @@ pub struct Note {
     /// Its group.
     pub group: Option<Membership>,
     /// The deduplication key that is released when the message is gone.
-    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own_if_any")]
-    pub dedup: Option<Vec<u8>>,
+    #[serde(serialize_with = "name_if_any", deserialize_with = "own_if_any")]
+    pub dedup: Option<Name>,
     /// Who has it, while it is in flight, if that consumer gave a name.
-    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own_if_any")]
-    pub consumer: Option<Vec<u8>>,
+    #[serde(serialize_with = "name_if_any", deserialize_with = "own_if_any")]
+    pub consumer: Option<Name>,
     /// What the last consumer that gave it back said of it.
     #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own_if_any")]
     pub last_error: Option<Vec<u8>>,
@@ -180,8 +182,8 @@ impl Note {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
     /// The group.
-    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own")]
-    pub name: Vec<u8>,
+    #[serde(serialize_with = "name", deserialize_with = "own")]
+    pub name: Name,
     /// Its number in the order of the group; None until it was ready for the first time.
     pub sequence: Option<u64>,
 }
@@ -238,13 +240,23 @@ impl Rank {
     }
 }
 
+fn name<S: Serializer>(name: &Name, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_bytes(name)
+}
+
+fn name_if_any<S: Serializer>(name: &Option<Name>, to: S) -> Result<S::Ok, S::Error> {
+    name.as_deref().map(Bytes::new).serialize(to)
+}
+
 /// Reads bytes that are there, and copies them: read as a `Vec`, a length in a damaged record would
 /// make room for 129 MiB first.
-fn own<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-    serde_bytes::deserialize::<&[u8], D>(from).map(<[u8]>::to_vec)
+fn own<'de, T: From<&'de [u8]>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    serde_bytes::deserialize::<&[u8], D>(from).map(T::from)
 }
 
 /// As [`own`].
-fn own_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<u8>>, D::Error> {
-    Ok(serde_bytes::deserialize::<Option<&[u8]>, D>(from)?.map(<[u8]>::to_vec))
+fn own_if_any<'de, T: From<&'de [u8]>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(serde_bytes::deserialize::<Option<&[u8]>, D>(from)?.map(T::from))
 }

@@ -190,7 +190,7 @@ fn hand_out<S: Store>(
     pass_turn(store, effects, note.as_deref(), from, Some(Slot::Inflight));
     if let Some(consumer) = with.consumer {
         let note = note.get_or_insert_default();
-        note.consumer = Some(consumer.to_vec());
+        note.consumer = Some(consumer.into());
         store.put_note(id, note);
     }
     Delivered { body, note, receipt: Some((receipt, with.until_ms)) }
@@ -220,10 +220,10 @@ fn pass_turn<S: Store>(
     from: Origin,
     to: Option<Slot>,
 ) {
-    let Origin::Group(name, group) = from else { return group::pass_turn(store) };
-    // What ends the delivery looks for the group in the note: it must not count elsewhere.
-    let is_member = note.and_then(Note::active_group).is_some_and(|member| member.name == name);
-    group::serve(store, effects, &name, group, to.filter(|_| is_member));
+    match from {
+        Origin::Group(mut first) => group::serve(store, effects, &mut first, note, to),
+        Origin::Ready | Origin::Ranked => group::pass_turn(store),
+    }
 }
 
 /// Takes what can't be read out of the way, and says what it was.

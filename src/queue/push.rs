@@ -49,7 +49,7 @@ pub(super) fn push<S: Store>(
             }
             None => {
                 let note = note.get_or_insert_default();
-                make_ready(store, effects, *id, note, group.take());
+                make_ready(store, effects, *id, note, group.as_mut());
                 store.add_message(&message(Some(note)));
             }
             Some(due_at_ms) => {
@@ -107,7 +107,7 @@ fn make_ready<S: Store>(
     effects: &mut Effects,
     id: MessageId,
     note: &mut Note,
-    group: Option<Group>,
+    group: Option<&mut Group>,
 ) {
     if let Some(member) = &mut note.group {
         member.sequence = None;
@@ -123,14 +123,14 @@ fn make_ready<S: Store>(
 fn note(with: &With<'_>) -> Option<Note> {
     let (priority, group) = match with.line {
         Line::Priority(priority) => (priority, None),
-        Line::Group(name) => (0, Some(Membership { name: name.to_vec(), sequence: None })),
+        Line::Group(name) => (0, Some(Membership { name: name.into(), sequence: None })),
     };
     let dedup = with.dedup.filter(|dedup| dedup.until_ms.is_none());
     let note = Note {
         expires_at_ms: with.expires_at_ms,
         priority,
         group,
-        dedup: dedup.map(|dedup| dedup.key.to_vec()),
+        dedup: dedup.map(|dedup| dedup.key.into()),
         ..Note::default()
     };
     (note != Note::default()).then_some(note)

@@ -4,7 +4,9 @@
 //! yes for a part, reading and writing it can't fail for its type.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
+use super::few::Name;
 use super::finding::Finding;
 use super::message::{Body, MessageId, NewMessage, Note, Rank, Receipt};
 use super::name::QueueName;
@@ -159,8 +161,11 @@ pub struct Group {
     pub counts: GroupCounts,
     /// The first of those that wait, in their order: their numbers and ids. The others are in
     /// `Grouped`; while it is empty, all of them.
-    pub head: Vec<(u64, MessageId)>,
+    pub head: Head,
 }
+
+/// Numbers and ids, with room for one more than are to stay.
+pub type Head = SmallVec<[(u64, MessageId); Group::HEAD + 1]>;
 
 impl Group {
     /// The most messages in `head`.
@@ -173,7 +178,7 @@ impl Group {
 }
 
 /// What is known of a deduplication key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Duplicate {
     /// The message that was pushed with it.
     pub id: MessageId,
@@ -327,7 +332,7 @@ pub trait Store: Sized {
     /// Takes a group out of `Turns`.
     fn remove_turn(&mut self, group: &[u8]);
     /// The group whose turn it is.
-    fn first_turn(&mut self) -> Option<Vec<u8>>;
+    fn first_turn(&mut self) -> Option<Name>;
     /// The highest ticket; 0 if the line is empty.
     fn last_ticket(&mut self) -> u64;
     /// How many groups stand in the line.

@@ -257,6 +257,20 @@ fn a_group_goes_on_after_messages_that_are_not_there() {
 }
 
 #[test]
+fn an_acknowledgment_does_not_believe_the_body_of_another_message() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let one = server.add(&orders, &Asked::group("a"));
+    let other = server.add(&orders, &Asked::group("b"));
+    server.add(&orders, &Asked::group("b"));
+    let got = server.pull_with(&orders, 2, 10, ALL).unwrap();
+    let mut store = server.store(&orders);
+    let body = store.0.get(Part::Messages, &other.0).unwrap();
+    store.0.put(Part::Messages, &one.0, &body);
+    assert_eq!(server.acknowledge(&orders, vec![got[0].claim()]), [Settled::Done(0)]);
+    assert_eq!(server.store(&orders).group(b"b").counts.inflight, 1);
+}
+
+#[test]
 fn a_group_whose_record_was_lost_goes_on_with_new_messages_and_is_repaired() {
     for damage in [None, Some(b"garbage")] {
         let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));

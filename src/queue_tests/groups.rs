@@ -3,7 +3,7 @@
 use super::*;
 use crate::queue::limits;
 use crate::queue::look::{self, Which};
-use crate::queue::store::Group;
+use crate::queue::store::{Group, Head};
 
 /// Pushes messages to these groups; "" is none.
 fn push_to(server: &mut Server, orders: &QueueName, groups: &[&str]) -> Vec<MessageId> {
@@ -299,6 +299,6 @@ fn a_peek_shows_groups_in_the_order_of_their_turns_then_those_without_a_free_slo
 fn messages_that_are_pushed_together_have_a_number_each() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.push_many(&orders, &[b"x".to_vec(), b"y".to_vec(), b"z".to_vec()], &Asked::group("a"));
-    let numbered = [0, 1, 2].into_iter().zip(server.last_ids.clone()).collect::<Vec<_>>();
+    let numbered: Head = [0, 1, 2].into_iter().zip(server.last_ids.clone()).collect();
     assert_eq!(server.store(&orders).group(b"a").head, numbered);
 }

@@ -505,7 +505,7 @@ fn got(body: &impl Body, note: Note, (receipt, visibility_until_ms): (Receipt, u
         death: note.death,
         headers: headers.collect(),
         priority: note.priority,
-        group: note.group.map(|group| group.name),
+        group: note.group.map(|group| group.name.to_vec()),
         expires_at_ms: note.expires_at_ms,
         last_error: note.last_error,
     }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::queue::few::Name;
 use crate::queue::message::{
     Body, Header, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, Membership, MessageId, NewMessage,
     Note,
@@ -71,8 +72,10 @@ impl<'a> Terms<'a> {
         let note = Note {
             priority: self.priority,
             expires_at_ms: self.expires_at_ms,
-            group: self.group.map(|(name, sequence)| Membership { name: name.to_vec(), sequence }),
-            dedup: self.dedup.map(|key| key.to_vec()),
+            group: self
+                .group
+                .map(|(name, sequence)| Membership { name: Name::from_slice(name), sequence }),
+            dedup: self.dedup.map(|key| Name::from_slice(key)),
             ..Note::default()
         };
         (note != Note::default()).then_some(note)
@@ -209,8 +212,8 @@ mod tests {
         let note = Note {
             priority: 7,
             expires_at_ms: Some(1),
-            group: Some(Membership { name: b"g".to_vec(), sequence: Some(2) }),
-            dedup: Some(b"key".to_vec()),
+            group: Some(Membership { name: Name::from_slice(b"g"), sequence: Some(2) }),
+            dedup: Some(Name::from_slice(b"key")),
             ..Note::default()
         };
         let said = NewMessage { id: ID, note: Some(&note), headers: &[], payload: b"payload" };
@@ -220,11 +223,11 @@ mod tests {
         for impossible in [
             Note { priority: 10, ..note.clone() },
             Note { expires_at_ms: Some(1 << 43), ..note.clone() },
-            Note { dedup: Some(Vec::new()), ..note.clone() },
-            Note { dedup: Some(vec![0; 257]), ..note.clone() },
-            Note { group: Some(Membership { name: Vec::new(), sequence: None }), ..note.clone() },
+            Note { dedup: Some(Name::new()), ..note.clone() },
+            Note { dedup: Some(Name::from_elem(0, 257)), ..note.clone() },
+            Note { group: Some(Membership { name: Name::new(), sequence: None }), ..note.clone() },
             Note {
-                group: Some(Membership { name: b"g".to_vec(), sequence: Some(1 << 56) }),
+                group: Some(Membership { name: Name::from_slice(b"g"), sequence: Some(1 << 56) }),
                 ..note.clone()
             },
         ] {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::queue::message::{MessageId, Note};
 use crate::queue::op::Op;
-use crate::queue::store::{Duplicate, Group, GroupCounts};
+use crate::queue::store::{Duplicate, Group, GroupCounts, Head};
 
 const NOTE_VERSION: u8 = 1;
 pub const OP_VERSION: u8 = 1;
@@ -107,15 +107,24 @@ pub fn read_first<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, usize),
     bincode::serde::borrow_decode_from_slice(bytes, config()).map_err(|_| RecordError::Damaged)
 }
 
-fn decode<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Result<T, RecordError> {
-    let (&first, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
-    if first != version {
-        return Err(RecordError::Version(first));
+/// What follows the version byte.
+fn of_version(version: u8, bytes: &[u8]) -> Result<&[u8], RecordError> {
+    match bytes.split_first().ok_or(RecordError::Damaged)? {
+        (&first, rest) if first == version => Ok(rest),
+        (&first, _) => Err(RecordError::Version(first)),
     }
-    match read_first(rest)? {
-        (value, read) if read == rest.len() => Ok(value),
+}
+
+/// The value in bincode that the bytes are.
+fn read_whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
+    match read_first(bytes)? {
+        (value, read) if read == bytes.len() => Ok(value),
         _ => Err(RecordError::Damaged),
     }
+}
+
+fn decode<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Result<T, RecordError> {
+    read_whole(of_version(version, bytes)?)
 }
 
 /// The stored form of a note.
@@ -144,17 +153,12 @@ pub fn encode_group(group: &Group) -> Encoded {
 
 /// Reads what is known of a group.
 pub fn decode_group(bytes: &[u8]) -> Result<Group, RecordError> {
-    let (&version, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
-    if version != GROUP_VERSION {
-        return Err(RecordError::Version(version));
-    }
+    let rest = of_version(GROUP_VERSION, bytes)?;
     let (counts, read) = read_first::<GroupCounts>(rest)?;
     let (messages, []) = rest.get(read..).unwrap_or_default().as_chunks::<IN_GROUP>() else {
         return Err(RecordError::Damaged);
     };
-    // The group is often read to add a message.
-    let mut head = Vec::with_capacity(Group::HEAD.saturating_add(1));
-    head.extend(messages.iter().filter_map(in_group));
+    let head: Head = messages.iter().filter_map(in_group).collect();
     let is_head = head.len() <= Group::HEAD && head.is_sorted();
     if is_head { Ok(Group { counts, head }) } else { Err(RecordError::Damaged) }
 }
@@ -166,12 +170,18 @@ fn in_group(bytes: &[u8; IN_GROUP]) -> Option<(u64, MessageId)> {
 
 /// The stored form of what is known of a deduplication key.
 pub fn encode_duplicate(duplicate: &Duplicate) -> Encoded {
-    encode(DEDUP_VERSION, duplicate, 32)
+    let mut bytes = Encoded::new(32);
+    bytes.extend(&[DEDUP_VERSION]);
+    bytes.extend(&duplicate.id.0);
+    append(duplicate.until_ms, &mut bytes);
+    bytes
 }
 
 /// Reads what is known of a deduplication key.
 pub fn decode_duplicate(bytes: &[u8]) -> Result<Duplicate, RecordError> {
-    decode(DEDUP_VERSION, bytes)
+    let rest = of_version(DEDUP_VERSION, bytes)?;
+    let (id, until) = rest.split_first_chunk().ok_or(RecordError::Damaged)?;
+    Ok(Duplicate { id: MessageId(*id), until_ms: read_whole(until)? })
 }
 
 /// The form of an op in the replication stream and in the append-only file.
@@ -194,7 +204,7 @@ mod tests {
     use smallvec::smallvec;
 
     use super::*;
-    use crate::queue::few::Few;
+    use crate::queue::few::{Few, Name};
     use crate::queue::message::{
         Death, DeathReason, Ended, Header, Membership, MessageId, Receipt,
     };
@@ -285,9 +295,9 @@ mod tests {
             death: Some(death),
             priority: 9,
             expires_at_ms: Some(1),
-            group: Some(Membership { name: b"g".to_vec(), sequence: Some(u64::MAX) }),
-            dedup: Some(b"key".to_vec()),
-            consumer: Some(b"me".to_vec()),
+            group: Some(Membership { name: Name::from_slice(b"g"), sequence: Some(u64::MAX) }),
+            dedup: Some(Name::from_slice(b"key")),
+            consumer: Some(Name::from_slice(b"me")),
             last_error: Some(b"why".to_vec()),
         };
         assert_eq!(decode_note(&encode_note(&note)), Ok(note));
@@ -296,7 +306,7 @@ mod tests {
     #[test]
     fn what_was_encoded_of_a_group_is_decoded_and_nothing_else() {
         let counts = GroupCounts { waiting: 300, inflight: 1, held: 0, next_sequence: 1 << 40 };
-        let head: Vec<_> = (0..8).map(|number| (number, ID)).collect();
+        let head: Head = (0..8).map(|number| (number, ID)).collect();
         let group = Group { counts, head };
         let mut bytes = encode_group(&group).to_vec();
         assert_eq!(bytes[1..7], [251, 44, 1, 1, 0, 253]);
@@ -309,7 +319,7 @@ mod tests {
         assert_eq!(decode_group(&bytes), Ok(group.clone()));
         bytes[0] = 2;
         assert_eq!(decode_group(&bytes), Err(RecordError::Version(2)));
-        for head in [vec![(1, ID), (0, ID)], (0..9).map(|number| (number, ID)).collect()] {
+        for head in [smallvec![(1, ID), (0, ID)], (0..9).map(|number| (number, ID)).collect()] {
             let bytes = encode_group(&Group { counts, head });
             assert_eq!(decode_group(&bytes), Err(RecordError::Damaged), "{:?}", &bytes[15..]);
         }
@@ -353,13 +363,13 @@ mod tests {
     /// What is read from a stream can't be borrowed, and would get room as its length says.
     #[test]
     fn a_note_makes_room_only_for_bytes_that_are_there() {
-        let group = Some(Membership { name: b"g".to_vec(), sequence: None });
-        let bytes = || Some(b"x".to_vec());
+        let group = Some(Membership { name: Name::from_slice(b"g"), sequence: None });
+        let name = || Some(Name::from_slice(b"x"));
         for note in [
             Note { group, ..Note::default() },
-            Note { dedup: bytes(), ..Note::default() },
-            Note { consumer: bytes(), ..Note::default() },
-            Note { last_error: bytes(), ..Note::default() },
+            Note { dedup: name(), ..Note::default() },
+            Note { consumer: name(), ..Note::default() },
+            Note { last_error: Some(b"x".to_vec()), ..Note::default() },
         ] {
             let bytes = encode_note(&note);
             let mut stream = &bytes[1..];

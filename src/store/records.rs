@@ -2,6 +2,7 @@
 //!
 //! The layout is described in docs/storage.md. No rules here, no clock, no server.
 
+use crate::queue::few::Name;
 use crate::queue::finding::Finding;
 use crate::queue::message::{Body, MAX_PRIORITY, MessageId, NewMessage, Note, Rank};
 use crate::queue::name::QueueName;
@@ -188,9 +189,13 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption> {
-        match self.written_note(id)? {
-            None => Ok(self.message(id)?.and_then(|mut body| body.take_note()).map(|note| *note)),
-            written => Ok(written),
+        if let Some(written) = self.written_note(id)? {
+            return Ok(Some(written));
+        }
+        let Some(bytes) = self.0.get(Part::Messages, &id.0) else { return Ok(None) };
+        match decode_body(bytes.as_ref()) {
+            Ok(body) if body.id == id => Ok(body.terms.note()),
+            _ => Err(Corruption::Message(id)),
         }
     }
 
@@ -376,9 +381,9 @@ impl<K: Keyspace> Store for Records<K> {
         self.close_lane(Part::Turns, Mark::TURNS);
     }
 
-    fn first_turn(&mut self) -> Option<Vec<u8>> {
+    fn first_turn(&mut self) -> Option<Name> {
         let (group, score) = self.0.first(Part::Turns)?;
-        (score < BLOCKED).then(|| group.as_ref().to_vec())
+        (score < BLOCKED).then(|| group.as_ref().into())
     }
 
     fn last_ticket(&mut self) -> u64 {

@@ -59,7 +59,7 @@ impl Run<'_> {
         };
         assert_eq!(seen.state, state);
         let note = seen.note.clone().unwrap_or_default();
-        assert_eq!(note.consumer, expected.consumer.map(|name| name.as_bytes().to_vec()));
+        assert_eq!(note.consumer, expected.consumer.map(|name| name.as_bytes().into()));
         compare_fields(&got(&seen.body, note, (Receipt::NONE, 0)), &expected);
     }
 

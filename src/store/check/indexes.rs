@@ -9,7 +9,7 @@ use crate::queue::finding::Finding;
 use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId};
 use crate::queue::name::QueueName;
 use crate::queue::settings::{MAX_COUNT, Setting, Settings, parse_integer};
-use crate::queue::store::{Duplicate, Group, GroupCounts, Part};
+use crate::queue::store::{Duplicate, Group, GroupCounts, Head, Part};
 use crate::store::body::MAX_SEQUENCE;
 use crate::store::keyspace::Keyspace;
 use crate::store::record;
@@ -123,7 +123,7 @@ pub fn groups<K: Keyspace>(
     for id in joining {
         let Some(message) = found.messages.get_mut(&id) else { continue };
         let name = message.note.as_deref().and_then(group_of).map(|group| group.name.clone());
-        let Some(tally) = name.and_then(|name| groups.get_mut(&name)) else { continue };
+        let Some(tally) = name.and_then(|name| groups.get_mut(name.as_slice())) else { continue };
         let sequence = tally.counts.next_sequence;
         join(message, sequence, plan);
         if matches!(message.place, Some(Place::Grouped { .. })) {
@@ -138,7 +138,7 @@ pub fn groups<K: Keyspace>(
         let is_first = |head: &[(u64, MessageId)]| waiting.iter().take(head.len()).eq(head);
         let record = record.filter(|record| record.counts == counts && is_first(&record.head));
         let head = record.map(|record| record.head).unwrap_or_else(|| {
-            let head = waiting.iter().take(Group::HEAD).copied().collect::<Vec<_>>();
+            let head = waiting.iter().take(Group::HEAD).copied().collect::<Head>();
             let record = Group { counts, head };
             plan.count(Finding::WrongGroup);
             let bytes = record::encode_group(&record).to_vec();
@@ -182,7 +182,7 @@ fn tallies(found: &Found) -> BTreeMap<Vec<u8>, Tally> {
         if is_delayed && group.sequence.is_none() {
             continue;
         }
-        let Tally { counts, waiting } = groups.entry(group.name.clone()).or_default();
+        let Tally { counts, waiting } = groups.entry(group.name.to_vec()).or_default();
         let count = match message.place {
             Some(Place::Inflight { .. }) => &mut counts.inflight,
             _ if is_delayed => &mut counts.held,
@@ -252,20 +252,20 @@ pub fn dedup<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, found: &mut Found) 
     for (id, message) in &mut found.messages {
         let Some(note) = &mut message.note else { continue };
         let Some(key) = &note.dedup else { continue };
-        if held.get(key) == Some(id) {
+        if held.get(key.as_slice()) == Some(id) {
             continue;
         }
         plan.count(Finding::WrongDedup);
-        if held.contains_key(key) || windows.contains_key(key) {
+        if held.contains_key(key.as_slice()) || windows.contains_key(key.as_slice()) {
             note.dedup = None;
             message.new_note = true;
         } else {
             hold(plan, *id, key);
-            held.insert(key.clone(), *id);
+            held.insert(key.to_vec(), *id);
         }
     }
     for (id, key) in &found.keys_of_ready {
-        if !held.contains_key(key) && !windows.contains_key(key) {
+        if !held.contains_key(key.as_slice()) && !windows.contains_key(key.as_slice()) {
             plan.count(Finding::WrongDedup);
             hold(plan, *id, key);
         }
@@ -306,7 +306,7 @@ fn marks<K: Keyspace>(keyspace: &mut K) -> BTreeMap<Vec<u8>, f64> {
 
 /// True if a message is there that names this key.
 fn names(found: &Found, id: MessageId, key: &[u8]) -> bool {
-    if found.keys_of_ready.get(&id).is_some_and(|named| named == key) {
+    if found.keys_of_ready.get(&id).is_some_and(|named| named.as_slice() == key) {
         return true;
     }
     let note = found.messages.get(&id).and_then(|message| message.note.as_ref());

@@ -129,7 +129,8 @@ fn moved(id: MessageId, message: &mut Message, place: &Place) -> Place {
         let mut note = Note::default();
         match place {
             Place::Grouped { group, sequence } => {
-                note.group = Some(Membership { name: group.to_vec(), sequence: Some(*sequence) });
+                note.group =
+                    Some(Membership { name: group.as_ref().into(), sequence: Some(*sequence) });
             }
             Place::Ranked { priority, .. } => note.priority = *priority,
             Place::Inflight { .. } | Place::Delayed { .. } => {}

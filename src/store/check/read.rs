@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Change, Plan};
+use crate::queue::few::Name;
 use crate::queue::finding::Finding;
 use crate::queue::message::{
     MAX_ERROR_BYTES, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, MessageId, Note, Receipt,
@@ -77,7 +78,7 @@ pub struct Found {
     /// The ids in the lists of ready messages, sorted.
     pub ready: Vec<MessageId>,
     /// The deduplication keys that some of them name.
-    pub keys_of_ready: BTreeMap<MessageId, Vec<u8>>,
+    pub keys_of_ready: BTreeMap<MessageId, Name>,
     pub messages: BTreeMap<MessageId, Message>,
     /// The records of groups; None for one that can't be.
     pub groups: BTreeMap<Vec<u8>, Option<Group>>,
@@ -207,7 +208,7 @@ impl Found {
         });
         let groups = std::mem::take(&mut self.groups);
         for (name, group) in &groups {
-            for &(sequence, id) in group.iter().flat_map(|group| &group.head) {
+            for &(sequence, id) in group.iter().flat_map(|group| group.head.iter()) {
                 if id.is_valid() && sequence < MAX_SEQUENCE {
                     let group = name.as_slice().into();
                     self.put(plan, id, Ok(Place::Grouped { group, sequence }));

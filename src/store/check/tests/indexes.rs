@@ -106,8 +106,8 @@ fn damaged_indexes_are_found_and_repaired() {
         (
             "a key that another message has, one that holds for a time",
             |k| {
-                put_note(k, PRIORITY, |note| note.dedup = Some(b"until done".to_vec()));
-                put_note(k, RETURNED, |note| note.dedup = Some(b"window".to_vec()));
+                put_note(k, PRIORITY, |note| note.dedup = Some(Name::from_slice(b"until done")));
+                put_note(k, RETURNED, |note| note.dedup = Some(Name::from_slice(b"window")));
             },
             &[(WrongDedup, 2)],
         ),

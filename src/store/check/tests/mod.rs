@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use super::check;
 use crate::queue::apply;
+use crate::queue::few::Name;
 use crate::queue::finding::Finding;
 use crate::queue::message::{Body, Header, Membership, MessageId, NewMessage, Note, Receipt};
 use crate::queue::name::QueueName;

@@ -189,7 +189,7 @@ fn damaged_places_are_found_and_repaired() {
                 let change =
                     |number| move |note: &mut Note| note.group.as_mut().unwrap().sequence = number;
                 put_note(k, WAITS_IN_G, change(Some(7)));
-                put_note(k, 22, |note| note.group.as_mut().unwrap().name = b"z".to_vec());
+                put_note(k, 22, |note| note.group.as_mut().unwrap().name = Name::from_slice(b"z"));
                 put_note(k, ALONE_IN_H, change(None));
             },
             &[(WrongPlace, 3), (WrongGroup, 2), (WrongTurn, 1)],
@@ -203,7 +203,7 @@ fn damaged_places_are_found_and_repaired() {
             "a note that names a group of a message with a rank, and one in flight",
             |k| {
                 for number in [PRIORITY, IN_FLIGHT] {
-                    let group = Membership { name: b"g".to_vec(), sequence: None };
+                    let group = Membership { name: Name::from_slice(b"g"), sequence: None };
                     put_note(k, number, |note| note.group = Some(group));
                 }
             },

@@ -42,7 +42,7 @@ fn damaged_bodies_are_found_and_repaired() {
         (
             "bodies in ready that say a group and a time to live",
             |k| {
-                let group = Membership { name: b"g".to_vec(), sequence: Some(7) };
+                let group = Membership { name: Name::from_slice(b"g"), sequence: Some(7) };
                 let says = Note { group: Some(group), ..Note::default() };
                 k.push_back(Part::Ready, &body_that_says(70, Some(&says)));
                 let says = Note { expires_at_ms: Some(NOW_MS), ..Note::default() };
@@ -139,7 +139,7 @@ fn damaged_notes_are_found_and_repaired() {
         ),
         (
             "a consumer without a delivery",
-            |k| put_note(k, RETURNED, |note| note.consumer = Some(b"worker".to_vec())),
+            |k| put_note(k, RETURNED, |note| note.consumer = Some(Name::from_slice(b"worker"))),
             &[(WrongNote, 1)],
         ),
         (
@@ -147,7 +147,7 @@ fn damaged_notes_are_found_and_repaired() {
             |k| {
                 put_note(k, DEAD, |note| {
                     note.expires_at_ms = Some(NOW_MS);
-                    note.dedup = Some(b"a key".to_vec());
+                    note.dedup = Some(Name::from_slice(b"a key"));
                 });
             },
             &[(WrongNote, 1)],
@@ -171,7 +171,7 @@ fn what_a_place_tells_is_kept_where_nothing_else_tells_it() {
     );
     let mut keys = queue.keys();
     assert_eq!(note(&mut keys, PRIORITY).priority, 7);
-    let group = Membership { name: b"g".to_vec(), sequence: Some(1) };
+    let group = Membership { name: Name::from_slice(b"g"), sequence: Some(1) };
     assert_eq!(note(&mut keys, WAITS_IN_G).group, Some(group));
 }
 
