@@ -8,6 +8,8 @@ use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
 use crate::queue::message::{MessageId, Note};
@@ -98,8 +100,15 @@ fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Encoded {
 
 /// Adds a value in bincode.
 pub fn append<T: Serialize>(value: T, bytes: &mut Encoded) {
-    let written = bincode::serde::encode_into_std_write(value, &mut bytes.0, config());
+    let written = bincode::serde::encode_into_writer(value, bytes, config());
     debug_assert!(written.is_ok(), "a Vec takes everything that these types can be");
+}
+
+impl Writer for &mut Encoded {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.extend(bytes);
+        Ok(())
+    }
 }
 
 /// The value in bincode that bytes begin with, and how many bytes it has.
