@@ -135,19 +135,23 @@ fn sentinels_promote_a_replica() {
     let mut random = fastrand::Rng::with_seed(plan.seed);
     let load = Load::start(&servers[0], plan);
     let guide = Guide::of(&load, &sentinels);
-    // On a busy machine sentinels may also promote one while the master is well.
+    // On a busy machine sentinels may also promote one while the master is well: those that they know
+    // follow it then.
+    let sentinels_know_all = |servers: &mut Vec<Server>| {
+        eventually("the sentinels know all", || {
+            let port = load.address().port();
+            servers.sort_by_key(|server| server.port() != port);
+            // One that they don't know yet follows who was the master when it came.
+            for server in servers[1..].iter().filter(|server| !follows(server, port)) {
+                server.client().ask(&format!("REPLICAOF 127.0.0.1 {port}"));
+            }
+            sentinels.iter().all(|sentinel| sentinel.knows(2, &servers[1..]))
+        });
+    };
     load.disturb(|| {
         let started = Instant::now();
         while started.elapsed() < duration() {
-            eventually("the sentinels know all", || {
-                let port = load.address().port();
-                servers.sort_by_key(|server| server.port() != port);
-                // One that they don't know yet follows who was the master when it came.
-                for server in servers[1..].iter().filter(|server| !follows(server, port)) {
-                    server.client().ask(&format!("REPLICAOF 127.0.0.1 {port}"));
-                }
-                sentinels.iter().all(|sentinel| sentinel.knows(2, &servers[1..]))
-            });
+            sentinels_know_all(&mut servers);
             load.work(&mut random, PACE);
             let mut old = servers.remove(0);
             let old_port = old.port();
@@ -157,6 +161,7 @@ fn sentinels_promote_a_replica() {
             old.client().ask(&format!("REPLICAOF 127.0.0.1 {}", load.address().port()));
             servers.push(old);
         }
+        sentinels_know_all(&mut servers);
         eventually("all follow the master", || {
             let port = load.address().port();
             let well =
