@@ -318,7 +318,7 @@ FAULTS = [
      "        member.sequence = None;\n", "", "lib"),
     ("the end of a life in a group is not noted", "src/queue/push.rs",
      "return place::let_expire(store, effects, id, note);", "return;", "lib"),
-    ("a group that is pushed to again and again is read once", "src/queue/push.rs",
+    ("of messages pushed together each finds the group as it was before all", "src/queue/push.rs",
      "note, group.as_mut());", "note, group.clone().as_mut());", "lib"),
     ("messages in the lists of priorities get no turn", "src/queue/group.rs",
      "store.top_lane().is_some() ||", "store.len(Part::Ready) > 0 ||", "lib"),

@@ -180,7 +180,8 @@ fn in_group(bytes: &[u8; IN_GROUP]) -> Option<(u64, MessageId)> {
 /// The stored form of what is known of a deduplication key.
 pub fn encode_duplicate(duplicate: &Duplicate) -> Encoded {
     let mut bytes = Encoded::new(32);
-    bytes.extend(&[DEDUP_VERSION]);
+    bytes.0.push(DEDUP_VERSION);
+    // As bincode writes it, which would go byte by byte.
     bytes.extend(&duplicate.id.0);
     append(duplicate.until_ms, &mut bytes);
     bytes
