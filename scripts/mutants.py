@@ -535,7 +535,7 @@ FAULTS = [
     ("TO is not looked at", "src/queue/redrive.rs",
      "request.to.unwrap_or(&death.from).clone()", "death.from.clone()", "lib"),
     ("a message that went back wakes nobody", "src/queue/redrive.rs",
-     "            effects.note_arrival(target.queue());\n", "", "lib"),
+     "            effects.others.insert(target.queue().clone());\n", "", "lib"),
     ("dead letters go back to another slot", "src/queue/redrive.rs",
      "let is_elsewhere = request.same_slot && ", "let is_elsewhere = false && ", "lib"),
 

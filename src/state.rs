@@ -171,13 +171,13 @@ impl State {
         {
             self.mark(context, entry);
         }
-        for queue in &effects.arrivals {
-            self.note_arrival(context, entry.db, queue);
+        for queue in &effects.others {
+            self.note_other(context, entry.db, queue);
         }
     }
 
-    /// Something became ready in another queue than the one that an op was for.
-    fn note_arrival(&self, context: Context<'_>, db: i32, queue: &QueueName) {
+    /// Something changed in another queue than the one that an op was for.
+    fn note_other(&self, context: Context<'_>, db: i32, queue: &QueueName) {
         let Ok(entry) = self.index.borrow().look_up(db, queue.as_bytes()) else { return };
         self.adopt(context, &entry);
         if entry.has_waiting() {

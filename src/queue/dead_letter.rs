@@ -53,7 +53,7 @@ pub(super) fn bury<S: Store>(
     let mut there = Effects::none();
     place::make_ready(&mut grave, &mut there, id, &mut epitaph, moment.now_ms, None);
     grave.put_note(id, &epitaph);
-    effects.note_arrival(grave.queue());
+    effects.others.insert(grave.queue().clone());
     place::forget(store, effects, id, Some(note), Some(Slot::Inflight));
     effects.counts.dead = effects.counts.dead.saturating_add(1);
     true

@@ -31,6 +31,7 @@ pub mod settings;
 pub mod store;
 mod sweep;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use few::Few;
@@ -192,8 +193,8 @@ pub struct Effects {
     pub became_ready: bool,
     /// A delivery ended: where there is a limit of messages in flight, another one may begin.
     pub delivery_ended: bool,
-    /// The other queues in which messages became ready.
-    pub arrivals: Vec<QueueName>,
+    /// The other queues in which something changed: messages may have become ready there.
+    pub others: BTreeSet<QueueName>,
     /// The queue's deadlines.
     pub next_due: NextDue,
     /// The greatest receipt that was given.
@@ -209,16 +210,10 @@ impl Effects {
             changed: false,
             became_ready: false,
             delivery_ended: false,
-            arrivals: Vec::new(),
+            others: BTreeSet::new(),
             next_due: NextDue::NotEarlier,
             last_receipt: None,
             counts: Counts::default(),
-        }
-    }
-
-    fn note_arrival(&mut self, queue: &QueueName) {
-        if !self.arrivals.contains(queue) {
-            self.arrivals.push(queue.clone());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Dead letters go back to where they died, as messages that never failed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::message::{Ended, MessageId, Note};
 use super::name::QueueName;
@@ -41,7 +41,7 @@ pub(super) fn redrive<S: Store>(
         let Some(target) = target else { continue };
         if move_one(store, effects, target, (id, note), request.now_ms) {
             moved = moved.saturating_add(1);
-            effects.note_arrival(target.queue());
+            effects.others.insert(target.queue().clone());
         }
     }
     effects.counts.redriven = moved;
@@ -49,14 +49,12 @@ pub(super) fn redrive<S: Store>(
 }
 
 /// The queues to which dead letters that wait would go back, of the first `count`.
-pub fn targets<S: Store>(store: &mut S, count: u32) -> Result<Vec<QueueName>, QueueError> {
+pub fn targets<S: Store>(store: &mut S, count: u32) -> Result<BTreeSet<QueueName>, QueueError> {
     store.require(&[Part::Dead, Part::Notes])?;
-    let mut targets = Vec::new();
+    let mut targets = BTreeSet::new();
     for id in store.dead(count.into()) {
-        if let Ok(Some(Note { death: Some(death), .. })) = store.note(id)
-            && !targets.contains(&death.from)
-        {
-            targets.push(death.from);
+        if let Ok(Some(Note { death: Some(death), .. })) = store.note(id) {
+            targets.insert(death.from);
         }
     }
     Ok(targets)

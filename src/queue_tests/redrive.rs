@@ -22,7 +22,7 @@ fn a_dead_letter_goes_back_as_new_to_where_it_died() {
     server.now_ms += 10;
     server.sweep(&dead, 10);
     assert_eq!(server.redrive(&dead, 1_000, None), 1);
-    assert_eq!(server.effects().arrivals, std::slice::from_ref(&orders));
+    assert_eq!(server.effects().others, [orders.clone()].into());
     assert_eq!(server.counts.redriven, 1);
     let got = server.pull(&orders, 1_000).unwrap();
     assert_eq!((got.id, got.retry_count, got.death.is_none()), (id, 0, true));

@@ -22,7 +22,7 @@ impl Run<'_> {
                 let max_inflight = self.model.queues[name].number("maxinflight");
                 effects.became_ready || (effects.delivery_ended && max_inflight > 0)
             } else {
-                effects.arrivals.contains(&queue(name))
+                effects.others.contains(&queue(name))
             };
             assert!(is_told, "{name} became ready: {effects:?}");
         }
