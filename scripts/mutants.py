@@ -61,7 +61,9 @@ FAULTS = [
      "            self.0.push_back(Part::Damaged, bytes.as_ref());\n            self.close_list(",
      "            drop(bytes);\n            self.close_list(", "lib"),
     ("a dead message gets no place in its grave", "src/queue/dead_letter.rs",
-     "    place::make_ready(&mut grave, &mut there, id, &mut epitaph, moment.now_ms, None);\n", "", "lib"),
+     "        place::make_ready(grave, &mut there, id, &mut epitaph, moment.now_ms, None);\n", "", "lib"),
+    ("the dead-letter queue is opened for each dead message", "src/queue/dead_letter.rs",
+     "        self.0.get_or_init(", "        self.0.take();\n        self.0.get_or_init(", "lib"),
     ("an op of another version is read", "src/store/record.rs",
      "(&first, rest) if first == version => Ok(rest),", "(&first, rest) if first < 200 => Ok(rest),",
      "lib"),
@@ -141,10 +143,10 @@ FAULTS = [
      "    if id.0[15] == 7 && id.0[14] < 64 {\n        return Ok(Settled::Done(0));\n    }\n"
      "    let slot = if store.remove_inflight(delivery) {", "chaos::crashes"),
     ("one message in a hundred is forgotten when its visibility ends", "src/queue/sweep.rs",
-     "            Ok(delivery) => {\n                let settings = settings.get_or",
+     "            Ok(delivery) => {\n                let returns = returns.get_or",
      "            Ok(delivery) if delivery.id.0[15] < 3 => {\n                store.remove_inflight(delivery);\n"
      "                place::forget(store, effects, delivery.id, None, None);\n            }\n"
-     "            Ok(delivery) => {\n                let settings = settings.get_or", "chaos::crashes"),
+     "            Ok(delivery) => {\n                let returns = returns.get_or", "chaos::crashes"),
     ("a sweep is not replicated", "src/execute.rs",
      "    if effects.changed {\n        context.signal_modified(entry.names.name());\n"
      "        context.replicate(",

@@ -2,16 +2,17 @@
 //! again, dies, or is discarded because its time to live is over.
 
 use super::acknowledge::refuse;
+use super::dead_letter::Grave;
 use super::few::Few;
 use super::group::Slot;
 use super::message::{DeathReason, Ended, MessageId};
 use super::op::{Claim, Return};
 use super::settings::{Setting, Settings};
 use super::store::{Delivery, Part, Store};
-use super::{Effects, QueueError, Settled, dead_letter, place};
+use super::{Effects, QueueError, Settled, place};
 
 /// The settings that returns depend on.
-pub(super) const SETTINGS: [Setting; 4] =
+const SETTINGS: [Setting; 4] =
     [Setting::MaxRetries, Setting::DeadLetter, Setting::Backoff, Setting::BackoffMax];
 
 /// How deliveries are given back; see [`Op::GiveBack`](super::op::Op::GiveBack).
@@ -52,7 +53,7 @@ pub(super) fn give_back<S: Store>(
             }
         }
     }
-    let settings = store.settings(&SETTINGS);
+    let mut returns = Returns::begin(store);
     let why = match rule.how {
         Return::Counted => Why::GivenBack,
         Return::Uncounted => Why::Released,
@@ -65,7 +66,8 @@ pub(super) fn give_back<S: Store>(
             let delivery = Delivery { id: claim.id, receipt: claim.receipt };
             let GiveBack { now_ms, delay_ms, same_slot, reason, .. } = rule;
             let end = End { why, at_ms: now_ms, delay_ms, reason };
-            end_delivery(store, effects, &settings, delivery, end, Moment { now_ms, same_slot });
+            let moment = Moment { now_ms, same_slot };
+            end_delivery(store, effects, &mut returns, delivery, end, moment);
             let counter = match why {
                 Why::RanOut => &mut effects.counts.expired,
                 _ => &mut effects.counts.nacked,
@@ -114,12 +116,25 @@ pub(super) struct Moment {
     pub same_slot: bool,
 }
 
+/// What the returns of one op share.
+pub(super) struct Returns<S> {
+    settings: Settings,
+    grave: Grave<S>,
+}
+
+impl<S: Store> Returns<S> {
+    /// Reads the settings.
+    pub(super) fn begin(store: &mut S) -> Self {
+        Self { settings: store.settings(&SETTINGS), grave: Grave::default() }
+    }
+}
+
 /// Ends a delivery that is in `Inflight`: the message is counted, and waits again, dies or is
 /// discarded. All parts were required.
 pub(super) fn end_delivery<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    settings: &Settings,
+    Returns { settings, grave }: &mut Returns<S>,
     delivery: Delivery,
     end: End<'_>,
     moment: Moment,
@@ -138,7 +153,7 @@ pub(super) fn end_delivery<S: Store>(
         note.last_error = Some(reason.to_vec());
     }
     if end.why == Why::Rejected
-        && dead_letter::bury(store, effects, settings, id, &note, (DeathReason::Rejected, moment))
+        && grave.bury(store, effects, settings, id, &note, (DeathReason::Rejected, moment))
     {
         return;
     }
@@ -153,14 +168,7 @@ pub(super) fn end_delivery<S: Store>(
         if settings.max_retries.is_some_and(|max| retry_count > max)
             && note.death.is_none()
             && end.why != Why::Rejected
-            && dead_letter::bury(
-                store,
-                effects,
-                settings,
-                id,
-                &note,
-                (DeathReason::Retries, moment),
-            )
+            && grave.bury(store, effects, settings, id, &note, (DeathReason::Retries, moment))
         {
             return;
         }

@@ -3,7 +3,7 @@
 
 use super::message::{MessageId, Note};
 use super::op::Sweep;
-use super::retry::{self, End, Moment, Why, end_delivery};
+use super::retry::{self, End, Moment, Returns, Why, end_delivery};
 use super::store::{Part, Store, Unreadable};
 use super::{Effects, NextDue, QueueError, dedup, limits, pause, place};
 
@@ -98,7 +98,7 @@ fn discard_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId
 }
 
 fn return_overdue<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, moment: Moment) {
-    let mut settings = None;
+    let mut returns = None;
     while *left > 0 {
         let Some((delivery, until_ms)) = store.first_inflight() else { return };
         if until_ms > moment.now_ms {
@@ -107,9 +107,9 @@ fn return_overdue<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32
         *left = left.saturating_sub(1);
         match delivery {
             Ok(delivery) => {
-                let settings = settings.get_or_insert_with(|| store.settings(&retry::SETTINGS));
+                let returns = returns.get_or_insert_with(|| Returns::begin(store));
                 let end = End { why: Why::RanOut, at_ms: until_ms, delay_ms: None, reason: None };
-                end_delivery(store, effects, settings, delivery, end, moment);
+                end_delivery(store, effects, returns, delivery, end, moment);
                 effects.counts.expired = effects.counts.expired.saturating_add(1);
             }
             Err(member) => set_aside(store, effects, Part::Inflight, &member),

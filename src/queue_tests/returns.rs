@@ -1,6 +1,7 @@
 //! The ways in which a delivery comes back.
 
 use super::*;
+use crate::store::memory::OPENED;
 use smallvec::smallvec;
 
 #[test]
@@ -36,6 +37,26 @@ fn an_uncounted_return_stands_behind_all_that_wait_or_is_delayed() {
     assert_eq!(server.pull(&orders, 100), None);
     server.now_ms += 1;
     assert_eq!(server.pull(&orders, 100).unwrap().id, first);
+}
+
+#[test]
+fn the_dead_letter_queue_is_opened_once_for_all_that_die_in_an_op() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::MaxRetries, Some("0"));
+    for _ in 0..20 {
+        server.push(&orders, b"x", 0);
+    }
+    let got = server.pull_with(&orders, 20, 100, ALL).unwrap();
+    let (rejected, expired) = got.split_at(10);
+    let claims = rejected.iter().map(Got::claim).collect();
+    let before = OPENED.get();
+    server.give_back_as(&orders, claims, None, Return::Rejected, None).unwrap();
+    assert_eq!(OPENED.get() - before, 1);
+    server.now_ms += 100;
+    server.sweep(&orders, 20);
+    assert_eq!(OPENED.get() - before, 2);
+    let dead = server.len(&queue("{orders}:dead"), Part::Dead);
+    assert_eq!(dead, (rejected.len() + expired.len()) as u64);
 }
 
 #[test]

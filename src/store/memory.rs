@@ -1,7 +1,7 @@
 //! The keys of queues in memory, for tests and fuzzing of the rules: like the server's, wrong types
 //! and damaged bytes included.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
@@ -22,6 +22,11 @@ pub enum Value {
 
 /// All keys of a database.
 pub type Database = BTreeMap<Vec<u8>, Value>;
+
+thread_local! {
+    /// How often [`Keyspace::other`] was called.
+    pub static OPENED: Cell<u64> = const { Cell::new(0) };
+}
 
 /// The keys of one queue in a shared database.
 pub struct MemoryKeyspace {
@@ -131,6 +136,7 @@ impl Keyspace for MemoryKeyspace {
     }
 
     fn other(&self, queue: &QueueName) -> Self {
+        OPENED.set(OPENED.get().saturating_add(1));
         Self::new(&self.database, queue)
     }
 
