@@ -49,7 +49,7 @@ pub fn execute_on(
 
 /// Applies the bytes of an op that another server decided, or this one before it was restarted.
 pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(), CommandError> {
-    let mut op = decode_op(bytes).map_err(|error| match error {
+    let (mut op, rules) = decode_op(bytes).map_err(|error| match error {
         RecordError::Version(version) => CommandError::OpVersion(version),
         RecordError::Damaged => CommandError::NoOp,
     })?;
@@ -58,7 +58,8 @@ pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(
         op.keep_to_slot();
     }
     let mut effects = Effects::none();
-    apply(&mut open(context, entry, Access::Write), &mut effects, &op)?;
+    let keyspace = ServerKeyspace::new(context, entry.names.clone(), Access::Write);
+    apply(&mut Records::with_rules(keyspace, rules), &mut effects, &op)?;
     if effects.changed {
         context.signal_modified(entry.names.name());
         context.replicate_verbatim();
@@ -77,7 +78,7 @@ pub fn open<'a>(
     entry: &Entry,
     access: Access,
 ) -> Records<ServerKeyspace<'a>> {
-    Records(ServerKeyspace::new(context, entry.names.clone(), access))
+    Records::new(ServerKeyspace::new(context, entry.names.clone(), access))
 }
 
 /// A setting of the queue that is a number and never negative.

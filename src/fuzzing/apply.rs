@@ -2,7 +2,7 @@
 
 use super::world::{START_MS, World};
 use crate::queue::name::QueueName;
-use crate::queue::op::Op;
+use crate::queue::op::{Op, Rules};
 use crate::queue::store::Part;
 use crate::store::keyspace::Keyspace;
 use crate::store::record::decode_op;
@@ -22,8 +22,8 @@ pub fn apply(bytes: &[u8]) {
     while let Some(kind) = input.byte() {
         let queue = &queues[usize::from(kind) % queues.len()];
         if kind < 192 {
-            if let Ok(op) = decode_op(input.bytes()) {
-                let _ = world.apply(queue, &op);
+            if let Ok((op, rules)) = decode_op(input.bytes()) {
+                let _ = world.apply(queue, &op, rules);
             }
         } else {
             harm(&world, queue, &mut input);
@@ -34,7 +34,7 @@ pub fn apply(bytes: &[u8]) {
         world.sweep(queue, LATE_MS);
     }
     for queue in &queues {
-        let _ = world.apply(queue, &Op::Repair);
+        let _ = world.apply(queue, &Op::Repair, Rules::V2);
         world.drain(queue, LATE_MS);
     }
 }

@@ -5,7 +5,7 @@ use crate::commands::fuzzing::{Server, run};
 use crate::queue::QueueError;
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::Op;
+use crate::queue::op::{Op, Rules};
 use crate::queue::store::Store;
 use crate::store::memory::MemoryKeyspace;
 use crate::store::record::{decode_op, encode_op};
@@ -63,9 +63,10 @@ impl Server for Memory {
     }
 
     fn run(&mut self, queue: &QueueName, op: &Op<'_>) {
-        assert_eq!(decode_op(&encode_op(op)).as_ref(), Ok(op), "a replica refuses it");
+        let bytes = encode_op(op);
+        assert_eq!(decode_op(&bytes), Ok((op.clone(), Rules::V2)), "a replica refuses it");
         // A queue that nobody harmed refuses to kill a dead letter, nothing else.
-        if let Err(error) = self.world.apply(queue, op) {
+        if let Err(error) = self.world.apply(queue, op, Rules::V2) {
             assert_eq!(error, QueueError::AlreadyDead);
         }
         self.world.look(queue, self.now_ms);

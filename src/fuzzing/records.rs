@@ -2,6 +2,7 @@
 
 use crate::queue::message::{Body, NewMessage};
 use crate::queue::name::QueueName;
+use crate::queue::op::Rules;
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::Part;
 use crate::store::body::{BodyRecord, StoredBody, decode_body, encode_body};
@@ -18,7 +19,12 @@ pub fn records(bytes: &[u8]) {
             }
         };
     }
-    again!(record::decode_op, record::encode_op);
+    if let Ok((op, rules)) = record::decode_op(bytes) {
+        let mut written = record::encode_op(&op).to_vec();
+        assert_eq!(record::decode_op(&written), Ok((op.clone(), Rules::V2)));
+        written[0] = bytes[0];
+        assert_eq!(record::decode_op(&written), Ok((op, rules)));
+    }
     again!(record::decode_note, record::encode_note);
     again!(record::decode_group, record::encode_group);
     again!(record::decode_duplicate, record::encode_duplicate);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::queue::look::{self, Which};
 use crate::queue::message::{Body, MessageId, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Mode, Op, Sweep};
+use crate::queue::op::{Mode, Op, Rules, Sweep};
 use crate::queue::store::{Part, Store};
 use crate::queue::{Effects, NextDue, Outcome, QueueError, apply, limits};
 use crate::store::keys;
@@ -28,7 +28,7 @@ impl World {
     }
 
     pub fn open(&self, queue: &QueueName) -> Records<MemoryKeyspace> {
-        Records(self.keys(queue))
+        Records::new(self.keys(queue))
     }
 
     /// Puts a value of another type where a part of a queue should be.
@@ -38,10 +38,11 @@ impl World {
 
     /// Applies an op. An error changes nothing; what changes something says so; a repair leaves
     /// nothing to repair; what is to be done again until it finds nothing has done something.
-    pub fn apply(&self, queue: &QueueName, op: &Op<'_>) -> Result<(), QueueError> {
+    pub fn apply(&self, queue: &QueueName, op: &Op<'_>, rules: Rules) -> Result<(), QueueError> {
         let before = self.database.borrow().clone();
         let mut effects = Effects::none();
-        let result = apply(&mut self.open(queue), &mut effects, op);
+        let mut store = Records::with_rules(self.keys(queue), rules);
+        let result = apply(&mut store, &mut effects, op);
         let is_same = *self.database.borrow() == before;
         let outcome = match result {
             Ok(outcome) => outcome,
@@ -97,7 +98,7 @@ impl World {
         let sweep = Sweep { limit: 100, same_slot: false };
         for _ in 0..1_000 {
             let before = self.database.borrow().clone();
-            let swept = self.apply(queue, &Op::Sweep { now_ms, sweep });
+            let swept = self.apply(queue, &Op::Sweep { now_ms, sweep }, Rules::V2);
             if swept.is_err() || *self.database.borrow() == before {
                 return;
             }
@@ -117,7 +118,7 @@ impl World {
         };
         for _ in 0..1_000 {
             let before = self.database.borrow().clone();
-            let pulled = self.apply(queue, &pull);
+            let pulled = self.apply(queue, &pull, Rules::V2);
             if pulled.is_err() || *self.database.borrow() == before {
                 return;
             }

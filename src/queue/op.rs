@@ -19,7 +19,17 @@ pub const MAX_BATCH: u32 = 10_000;
 /// The most dead letters that one redrive looks at.
 pub const MAX_REDRIVE: u32 = 100_000;
 
-/// A change of one queue.
+/// The rules that an op is applied by: those of the version of ops in which it was sent. A replica
+/// follows an older master, and an older append-only file is loaded, as that release would have done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// Ops of version 1: release 0.1.0.
+    V1,
+    /// Ops of version 2: all that this module decides.
+    V2,
+}
+
+/// A change of one queue. New variants are added at the end: their numbers are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op<'a> {
     /// A new message.

@@ -6,7 +6,7 @@ use super::dead_letter::Grave;
 use super::few::Few;
 use super::group::Slot;
 use super::message::{DeathReason, Ended, MessageId};
-use super::op::{Claim, Return};
+use super::op::{Claim, Return, Rules};
 use super::settings::{Setting, Settings};
 use super::store::{Delivery, Part, Store};
 use super::{Effects, QueueError, Settled, place};
@@ -58,7 +58,7 @@ pub(super) fn give_back<S: Store>(
         Return::Counted => Why::GivenBack,
         Return::Uncounted => Why::Released,
         Return::Rejected => Why::Rejected,
-        Return::Disconnected => Why::RanOut,
+        Return::Disconnected => Why::Disconnected,
     };
     let mut settled = Few::with_capacity(claims.len());
     for claim in claims {
@@ -69,7 +69,7 @@ pub(super) fn give_back<S: Store>(
             let moment = Moment { now_ms, same_slot };
             end_delivery(store, effects, &mut returns, delivery, end, moment);
             let counter = match why {
-                Why::RanOut => &mut effects.counts.expired,
+                Why::Disconnected => &mut effects.counts.expired,
                 _ => &mut effects.counts.nacked,
             };
             *counter = counter.saturating_add(1);
@@ -84,14 +84,23 @@ pub(super) fn give_back<S: Store>(
 /// Why a delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// Its visibility did, or its consumer was gone.
+    /// Its visibility did.
     RanOut,
+    /// Its consumer was gone.
+    Disconnected,
     /// It was given back.
     GivenBack,
     /// It was given back by a consumer that did not work on it.
     Released,
     /// It was given back as one that can't be worked off.
     Rejected,
+}
+
+impl Why {
+    /// True if nobody gave it back: an acknowledgment may still come.
+    fn is_by_itself(self) -> bool {
+        matches!(self, Self::RanOut | Self::Disconnected)
+    }
 }
 
 /// How and when a delivery ended.
@@ -148,7 +157,7 @@ pub(super) fn end_delivery<S: Store>(
     };
     note.consumer = None;
     note.last_receipt = note.last_receipt.max(receipt.0);
-    note.ended = if end.why == Why::RanOut { Ended::ByTime } else { Ended::GivenBack };
+    note.ended = if end.why.is_by_itself() { Ended::ByTime } else { Ended::GivenBack };
     if let Some(reason) = end.reason {
         note.last_error = Some(reason.to_vec());
     }
@@ -173,16 +182,19 @@ pub(super) fn end_delivery<S: Store>(
             return;
         }
         note.retry_count = retry_count;
-        delay_ms = settings.backoff_after(retry_count);
+        // The visibility was the delay of one that ran out; 0.1.0 added the backoff.
+        if end.why != Why::RanOut || store.rules() == Rules::V1 {
+            delay_ms = settings.backoff_after(retry_count);
+        }
     }
     let delay_ms = end.delay_ms.unwrap_or(delay_ms);
     if delay_ms > 0 {
         let due_at_ms = end.at_ms.saturating_add(delay_ms);
         place::make_delayed(store, effects, id, &note, due_at_ms, Some(Slot::Inflight));
     } else {
-        // One that ran out goes back to its old place; one that was given back stands behind all
+        // One that nobody gave back goes to its old place; one that was given back stands behind all
         // that wait, so that one bad message does not hold up the others.
-        let since_ms = if end.why == Why::RanOut { note.old_place_ms(id) } else { end.at_ms };
+        let since_ms = if end.why.is_by_itself() { note.old_place_ms(id) } else { end.at_ms };
         place::make_ready(store, effects, id, &mut note, since_ms, Some(Slot::Inflight));
     }
     store.put_note(id, &note);

@@ -10,6 +10,7 @@ use super::few::Name;
 use super::finding::Finding;
 use super::message::{Body, MessageId, NewMessage, Note, Rank, Receipt};
 use super::name::QueueName;
+use super::op::Rules;
 use super::settings::{Setting, Settings};
 use super::{Corruption, QueueError};
 
@@ -204,7 +205,9 @@ pub trait Store: Sized {
 
     /// The queue.
     fn queue(&self) -> &QueueName;
-    /// The store of another queue in the same database.
+    /// The rules by which it is changed.
+    fn rules(&self) -> Rules;
+    /// The store of another queue in the same database, with the same rules.
     fn other(&self, queue: &QueueName) -> Self;
     /// Removes a part, whatever is in it; its memory is freed in the background.
     fn clear(&mut self, part: Part);

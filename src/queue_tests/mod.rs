@@ -15,6 +15,7 @@ mod redrive;
 mod returns;
 mod rules;
 mod ttl;
+mod versions;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -23,7 +24,7 @@ use std::rc::Rc;
 use crate::queue::finding::Finding;
 use crate::queue::message::{Body, Death, DeathReason, Header, MessageId, Note, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Op, Return, Sweep, With};
+use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Op, Return, Rules, Sweep, With};
 use crate::queue::push::Pushed as Answer;
 use crate::queue::settings::Setting;
 use crate::queue::store::{Part, Store};
@@ -119,6 +120,8 @@ impl Pushed {
 struct Server {
     database: Rc<RefCell<Database>>,
     now_ms: u64,
+    /// Its release, by the version of its ops.
+    rules: Rules,
     last_receipt: u64,
     last_id: u64,
     last_id_ms: u64,
@@ -168,7 +171,7 @@ fn queue(name: &str) -> QueueName {
 /// The store of a queue that has these settings and no messages.
 pub fn store_with(settings: &[(Setting, &str)]) -> impl Store + use<> {
     let database: Rc<RefCell<Database>> = Rc::default();
-    let mut store = Records(MemoryKeyspace::new(&database, &queue("orders")));
+    let mut store = Records::new(MemoryKeyspace::new(&database, &queue("orders")));
     for (setting, text) in settings {
         store.put_setting(*setting, text.as_bytes());
     }
@@ -180,6 +183,7 @@ impl Server {
         Self {
             database: Rc::default(),
             now_ms: START_MS,
+            rules: Rules::V2,
             last_receipt: 0,
             last_id: 0,
             last_id_ms: 0,
@@ -201,7 +205,7 @@ impl Server {
     }
 
     fn store(&self, queue: &QueueName) -> Records<MemoryKeyspace> {
-        Records(MemoryKeyspace::new(&self.database, queue))
+        Records::with_rules(MemoryKeyspace::new(&self.database, queue), self.rules)
     }
 
     fn len(&self, queue: &QueueName, part: Part) -> u64 {
@@ -228,7 +232,11 @@ impl Server {
         };
         assert_eq!(effects.changed, !is_same, "changed or not: {op:?}");
         if effects.changed {
-            self.log.push((queue.clone(), record::encode_op(op).to_vec()));
+            let mut bytes = record::encode_op(op).to_vec();
+            if self.rules == Rules::V1 {
+                bytes[0] = 1;
+            }
+            self.log.push((queue.clone(), bytes));
         }
         if let Some(Receipt(receipt)) = effects.last_receipt {
             self.last_receipt = self.last_receipt.max(receipt);
@@ -242,8 +250,8 @@ impl Server {
     fn replayed(&self) -> Rc<RefCell<Database>> {
         let database = Rc::default();
         for (queue, bytes) in &self.log {
-            let op = record::decode_op(bytes).unwrap();
-            let mut store = Records(MemoryKeyspace::new(&database, queue));
+            let (op, rules) = record::decode_op(bytes).unwrap();
+            let mut store = Records::with_rules(MemoryKeyspace::new(&database, queue), rules);
             apply(&mut store, &mut Effects::none(), &op).unwrap();
         }
         database

@@ -97,11 +97,11 @@ fn what_a_claim_is_told() {
             Settled::BadReceipt,
         ),
         (
-            "over, waits for its delay",
-            |s, q, _| {
+            "disconnected, waits for its delay",
+            |s, q, got| {
                 s.configure(q, Setting::Backoff, Some("500"));
-                s.now_ms += 100;
-                s.sweep(q, 10);
+                let claims = vec![got.claim()];
+                s.give_back_as(q, claims, None, Return::Disconnected, None).unwrap();
                 assert_eq!(s.len(q, Part::Delayed), 1);
             },
             DONE,
@@ -300,24 +300,35 @@ fn in_cluster_mode_a_grave_in_another_slot_is_refused() {
 
 #[test]
 fn backoff_counts_from_the_end_of_the_delivery() {
-    for (is_given_back, ends_ms) in [(true, 4), (false, 10)] {
+    for how in [Return::Counted, Return::Disconnected] {
         let (mut server, orders) = (Server::new(), queue("orders"));
         server.configure(&orders, Setting::Backoff, Some("100"));
         server.configure(&orders, Setting::BackoffMax, Some("250"));
         server.push(&orders, b"x", 0);
         for delay_ms in [100, 200, 250, 250] {
             let got = server.pull(&orders, 10).unwrap();
-            let end_ms = server.now_ms + ends_ms;
-            if is_given_back {
-                server.now_ms += ends_ms;
-                server.give_back(&orders, vec![got.claim()], None);
-            }
-            server.now_ms = end_ms + delay_ms - 1;
-            assert_eq!(server.pull(&orders, 10), None, "{delay_ms}");
+            server.now_ms += 4;
+            server.give_back_as(&orders, vec![got.claim()], None, how, None).unwrap();
+            server.now_ms += delay_ms - 1;
+            assert_eq!(server.pull(&orders, 10), None, "{how:?} {delay_ms}");
             server.now_ms += 1;
         }
         assert_eq!(server.pull(&orders, 10).unwrap().retry_count, 4);
     }
+}
+
+#[test]
+fn a_message_whose_visibility_ended_is_ready_at_once_whatever_the_backoff() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::Backoff, Some("100"));
+    let first = server.push(&orders, b"x", 0);
+    let second = server.push(&orders, b"y", 0);
+    for retry_count in 0..4 {
+        let got = server.pull(&orders, 10).unwrap();
+        assert_eq!((got.id, got.retry_count), (first, retry_count), "its old place");
+        server.now_ms += 10;
+    }
+    assert_eq!(server.pull_all(&orders, 10), [first, second]);
 }
 
 #[test]

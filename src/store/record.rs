@@ -13,11 +13,16 @@ use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
 use crate::queue::message::{MessageId, Note};
-use crate::queue::op::Op;
+use crate::queue::op::{Op, Rules};
 use crate::queue::store::{Duplicate, Group, GroupCounts, Head};
 
 const NOTE_VERSION: u8 = 1;
-pub const OP_VERSION: u8 = 1;
+/// That of the ops which this module decides.
+pub const OP_VERSION: u8 = 2;
+/// That of 0.1.0, whose ops have the numbers below [`FIRST_OF_2`].
+const OLD_OP_VERSION: u8 = 1;
+/// The number of the first op that version 1 doesn't have.
+const FIRST_OF_2: u8 = 16;
 const GROUP_VERSION: u8 = 1;
 const DEDUP_VERSION: u8 = 1;
 
@@ -203,10 +208,17 @@ pub fn encode_op(op: &Op<'_>) -> Encoded {
     encode(OP_VERSION, op, room)
 }
 
-/// Reads an op and checks what it claims.
-pub fn decode_op(bytes: &[u8]) -> Result<Op<'_>, RecordError> {
-    let op: Op<'_> = decode(OP_VERSION, bytes)?;
-    if op.is_valid() { Ok(op) } else { Err(RecordError::Damaged) }
+/// Reads an op and checks what it claims; and the rules of its version.
+pub fn decode_op(bytes: &[u8]) -> Result<(Op<'_>, Rules), RecordError> {
+    let (version, op) = bytes.split_first().ok_or(RecordError::Damaged)?;
+    let rules = match *version {
+        OP_VERSION => Rules::V2,
+        OLD_OP_VERSION if op.first().is_none_or(|number| *number < FIRST_OF_2) => Rules::V1,
+        OLD_OP_VERSION => return Err(RecordError::Damaged),
+        other => return Err(RecordError::Version(other)),
+    };
+    let op: Op<'_> = read_whole(op)?;
+    if op.is_valid() { Ok((op, rules)) } else { Err(RecordError::Damaged) }
 }
 
 #[cfg(test)]
@@ -290,7 +302,7 @@ mod tests {
     #[test]
     fn what_was_encoded_is_decoded() {
         for op in ops() {
-            assert_eq!(decode_op(&encode_op(&op)), Ok(op));
+            assert_eq!(decode_op(&encode_op(&op)), Ok((op, Rules::V2)));
         }
         let death = Death {
             from: orders(),
@@ -350,19 +362,31 @@ mod tests {
     #[test]
     fn an_unknown_version_is_told_apart() {
         let mut bytes = encode_op(&ops()[0]).to_vec();
-        bytes[0] = 2;
-        assert_eq!(decode_op(&bytes), Err(RecordError::Version(2)));
+        bytes[0] = 3;
+        assert_eq!(decode_op(&bytes), Err(RecordError::Version(3)));
         assert_eq!(decode_note(&[9, 0]), Err(RecordError::Version(9)));
         assert_eq!(decode_note(&[]), Err(RecordError::Damaged));
     }
 
     #[test]
+    fn an_op_of_version_1_is_read_and_has_the_rules_of_0_1_0() {
+        for op in ops() {
+            let mut bytes = encode_op(&op).to_vec();
+            assert_eq!(bytes[0], 2);
+            bytes[0] = 1;
+            let is_old = bytes[1] < 16;
+            let expected = if is_old { Ok((op, Rules::V1)) } else { Err(RecordError::Damaged) };
+            assert_eq!(decode_op(&bytes), expected);
+        }
+    }
+
+    #[test]
     fn a_length_in_the_bytes_can_not_make_the_server_allocate() {
         // An acknowledgment that claims 2^60 deliveries, a push that claims 2^60 bytes.
-        let mut acknowledge = vec![1, 3, 0, 253];
+        let mut acknowledge = vec![2, 3, 0, 253];
         acknowledge.extend_from_slice(&(1u64 << 60).to_le_bytes());
         assert_eq!(decode_op(&acknowledge), Err(RecordError::Damaged));
-        let mut push = vec![1, 0];
+        let mut push = vec![2, 0];
         push.extend_from_slice(&ID.0);
         push.push(0);
         push.push(253);

@@ -6,6 +6,7 @@ use crate::queue::few::Name;
 use crate::queue::finding::Finding;
 use crate::queue::message::{Body, MAX_PRIORITY, MessageId, NewMessage, Note, Rank};
 use crate::queue::name::QueueName;
+use crate::queue::op::Rules;
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::{Delivery, Duplicate, Group, Memo, Part, Running, Store, Unreadable};
 use crate::queue::{Corruption, QueueError};
@@ -18,10 +19,20 @@ use super::members::{
 };
 use super::{check, record};
 
-/// The records of one queue.
-pub struct Records<K>(pub K);
+/// The records of one queue, and the rules by which they are changed.
+pub struct Records<K>(pub K, Rules);
 
 impl<K: Keyspace> Records<K> {
+    /// To be changed by what this module decides.
+    pub fn new(keyspace: K) -> Self {
+        Self(keyspace, Rules::V2)
+    }
+
+    /// To be changed by an op with these rules.
+    pub fn with_rules(keyspace: K, rules: Rules) -> Self {
+        Self(keyspace, rules)
+    }
+
     /// Something was added to a part that has this mark in `Lanes`.
     fn open_lane(&mut self, part: Part, mark: Mark) {
         // Somebody may have removed the marks, also that of the line of groups.
@@ -69,8 +80,12 @@ impl<K: Keyspace> Store for Records<K> {
         self.0.queue()
     }
 
+    fn rules(&self) -> Rules {
+        self.1
+    }
+
     fn other(&self, queue: &QueueName) -> Self {
-        Self(self.0.other(queue))
+        Self(self.0.other(queue), self.1)
     }
 
     fn clear(&mut self, part: Part) {

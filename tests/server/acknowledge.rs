@@ -154,7 +154,9 @@ fn a_late_acknowledgment_is_accepted_while_the_message_is_backing_off() {
     let mut client = server.client();
     client.ask("MQ.CONFIG orders BACKOFF 60000");
     client.push("orders", "one");
-    let message = client.pull("orders VISIBILITY 1");
+    let mut holder = server.client();
+    let message = holder.pull("orders ONDISCONNECT");
+    drop(holder);
     eventually("the message is delayed", || client.number("MQ.LEN orders DELAYED") == 1);
     client.acknowledge(&message);
     assert_eq!(client.number("MQ.LEN orders"), 0);

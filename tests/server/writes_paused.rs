@@ -89,7 +89,7 @@ fn a_slot_and_a_group_that_become_free_serve_their_clients_afterwards() {
     let server = Server::start_with_append_only_file();
     let replica = server.start_replica();
     let mut client = server.client();
-    client.ask("MQ.CONFIG orders MAXINFLIGHT 1 BACKOFF 3600000");
+    client.ask("MQ.CONFIG orders MAXINFLIGHT 1 MAXRETRIES 0");
     client.ask("MQ.CONFIG mails MAXRETRIES 0");
     client.ask("MQ.MPUSH orders 2 one two");
     client.ask("MQ.MPUSH mails 2 one two GROUP ann");

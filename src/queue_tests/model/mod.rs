@@ -216,6 +216,8 @@ impl Queue {
 /// All queues by name, what was counted, and which rules were met.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
+    /// It is to be as in release 0.1.0.
+    pub is_old: bool,
     pub queues: BTreeMap<&'static str, Queue>,
     pub counts: BTreeMap<&'static str, u64>,
     pub hits: BTreeMap<&'static str, u64>,

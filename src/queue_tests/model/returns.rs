@@ -117,6 +117,7 @@ impl Model {
             let queue = self.queue(name);
             (queue.max_retries(), queue.number("backoff"), queue.number("backoffmax"))
         };
+        let is_old = self.is_old;
         let grave = self.grave(name);
         let has_grave = Self::can_go(name, grave, back.same_slot);
         self.count(
@@ -161,7 +162,7 @@ impl Model {
         let mut delay = 0;
         if back.how != Back::Uncounted {
             message.retries += 1;
-            delay = backoff;
+            delay = if back.how == Back::Expired && !is_old { 0 } else { backoff };
             for _ in 1..message.retries {
                 delay = delay.saturating_mul(2);
             }

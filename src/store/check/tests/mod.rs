@@ -93,7 +93,7 @@ impl Queue {
 
     fn apply(&self, queue: &str, op: &Op<'_>) -> (Outcome<impl Body + use<>>, Effects) {
         let mut effects = Effects::none();
-        let outcome = apply(&mut Records(self.keys_of(queue)), &mut effects, op).unwrap();
+        let outcome = apply(&mut Records::new(self.keys_of(queue)), &mut effects, op).unwrap();
         (outcome, effects)
     }
 

@@ -1,0 +1,63 @@
+//! Ops of version 1, as release 0.1.0 sent them: they do what that release did, and ops of this
+//! release go on from there.
+
+use super::*;
+
+/// One that sends what 0.1.0 sent.
+fn old_server() -> Server {
+    let mut server = Server::new();
+    server.rules = Rules::V1;
+    server
+}
+
+/// The same queue under each release: what a case shows of it.
+fn under_each<T>(case: impl Fn(&mut Server) -> T) -> [T; 2] {
+    [old_server(), Server::new()].map(|mut server| {
+        let shown = case(&mut server);
+        let replayed = server.replayed();
+        assert_eq!(*server.database.borrow(), *replayed.borrow(), "a replica differs");
+        shown
+    })
+}
+
+#[test]
+fn the_end_of_a_visibility_is_followed_by_the_backoff_under_version_1_only() {
+    let orders = queue("orders");
+    let delays = under_each(|server| {
+        server.configure(&orders, Setting::Backoff, Some("500"));
+        server.push(&orders, b"x", 0);
+        server.pull(&orders, 100).unwrap();
+        server.now_ms += 150;
+        server.sweep(&orders, 10);
+        server.store(&orders).first_delayed().map(|(_, due_at_ms)| due_at_ms - START_MS)
+    });
+    assert_eq!(delays, [Some(600), None]);
+}
+
+#[test]
+fn bytes_of_version_1_do_what_0_1_0_did() {
+    let orders = queue("orders");
+    let database: Rc<RefCell<Database>> = Rc::default();
+    let mut id = [0; 16];
+    id[4..].copy_from_slice(&[0, 100, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 1]);
+    let claim = [id.as_slice(), &[7]].concat();
+    let ops: [Vec<u8>; 4] = [
+        // Setting 3 is BACKOFF.
+        b"\x01\x07\x01\x03\x01\x03500".to_vec(),
+        [b"\x01\x00".as_slice(), &id, b"\x00\x01x\x00"].concat(),
+        // At 100, one message, visible after 50, with receipt 7; no sweep, nothing acknowledged.
+        b"\x01\x02\x64\x01\x00\x32\x00\x07\x00\x00\x00".to_vec(),
+        // At 200 what is due, up to 10.
+        b"\x01\x03\xc8\x0a\x00".to_vec(),
+    ];
+    for bytes in &ops {
+        let (op, rules) = record::decode_op(bytes).unwrap();
+        let mut store = Records::with_rules(MemoryKeyspace::new(&database, &orders), rules);
+        apply(&mut store, &mut Effects::none(), &op).unwrap();
+    }
+    let mut store = Records::new(MemoryKeyspace::new(&database, &orders));
+    assert_eq!(store.delayed(0, 10), [(MessageId(id), 150 + 500)]);
+    // The numbers of version 2 go on behind those of version 1, which knows no more than its own.
+    let late = [b"\x01\x10".as_slice(), &claim].concat();
+    assert!(record::decode_op(&late).is_err());
+}
