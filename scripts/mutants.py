@@ -545,6 +545,10 @@ FAULTS = [
     ("dead letters go back to another slot", "src/queue/redrive.rs",
      "let is_elsewhere = request.same_slot && ", "let is_elsewhere = false && ", "lib"),
 
+    ("a user looks into a dead-letter queue without permission", "src/commands/dead_letters.rs",
+     "Some(_) => return Err(CommandError::NoDeadLetterPermission),", "Some(_) => {}", "dead_view"),
+    ("a view of the dead leaves the slot", "src/commands/dead_letters.rs",
+     "    if super::is_same_slot_only() && ", "    if false && ", "dead_view"),
     ("dead letters go where the user may not write", "src/commands/redrive.rs",
      "Some(_) => return Err(CommandError::NoPermission),", "Some(_) => {}", "redrive_access"),
 

@@ -52,6 +52,12 @@ pub enum CommandError {
     NoPermission,
     /// The server can't say whether the user may.
     UnknownPermission,
+    /// A queue whose name is too long for a dead-letter queue by its default name.
+    NoDeadLetterQueue,
+    /// The user may not look into the dead-letter queue.
+    NoDeadLetterPermission,
+    /// The server can't say whether the user may.
+    UnknownDeadLetterPermission(QueueName),
     /// A dead-letter queue in another slot.
     CrossSlot,
     /// The queue's slot is on the move.
@@ -105,6 +111,16 @@ impl fmt::Display for CommandError {
             }
             Self::UnknownPermission => f.write_str(
                 "ERR this server can't check the permission on the target queues, name one with TO",
+            ),
+            Self::NoDeadLetterQueue => {
+                f.write_str("ERR the queue's name is too long for a dead-letter queue")
+            }
+            Self::NoDeadLetterPermission => {
+                f.write_str("NOPERM no permission on the queue's dead-letter queue")
+            }
+            Self::UnknownDeadLetterPermission(name) => write!(
+                f,
+                "ERR this server can't check the permission on the dead-letter queue, ask for {name}"
             ),
             Self::CrossSlot => f.write_str("CROSSSLOT the other queue is not in the queue's slot"),
             Self::SlotMoves => f.write_str("TRYAGAIN the queue's slot is on the move"),

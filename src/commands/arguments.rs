@@ -96,8 +96,7 @@ mod tests {
     const NOACK: Arg = Arg::FlagWithout("NOACK", NOT_WITH_NOACK);
     const ACKS: Arg = Arg::Pairs(ACK, ["id", "receipt"]);
     const HOW: Arg = Arg::OneOf("how", &[Arg::Flag("NOCOUNT"), Arg::Flag("DEAD")]);
-    const STATE: Arg =
-        Arg::OneOf("state", &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED")]);
+    const STATE: Arg = Arg::OneOf("state", &[Arg::Flag("READY"), Arg::Flag("DEAD")]);
 
     #[test]
     fn every_form_is_written_as_in_the_documentation() {
@@ -144,7 +143,7 @@ mod tests {
             ),
             (
                 &[&queue, &STATE, &Arg::Number(any("OFFSET", "n")), &count],
-                "queue [READY | INFLIGHT | DELAYED] [OFFSET n] [COUNT n]",
+                "queue [READY | DEAD] [OFFSET n] [COUNT n]",
             ),
             (&[&queue, &Arg::Text("id")], "queue id"),
             (&[&queue, &Arg::Texts("id")], "queue id [id ...]"),

@@ -1,25 +1,28 @@
 //! MQ.LEN: how many messages a queue has.
 
+use super::dead_letters;
 use super::options::Options;
 use crate::execute::open;
 use crate::queue::limits;
 use crate::queue::store::{Part, Store};
 use crate::reply::{self, CommandError};
+use crate::server::acl::User;
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::Argument;
 
-/// `MQ.LEN queue [READY | INFLIGHT | DELAYED]`
+/// `MQ.LEN queue [READY | INFLIGHT | DELAYED | DEAD]`
 pub struct Len;
 
-/// The states of a message.
-const STATES: &[Arg] = &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED")];
+/// The states of a message, and the dead ones.
+const STATES: &[Arg] =
+    &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED"), Arg::Flag("DEAD")];
 
 impl Command for Len {
     const SPEC: Spec = Spec {
         name: "MQ.LEN",
-        summary: "Returns the number of messages in a queue, or of those in one state.",
+        summary: "Returns the number of messages in a queue, in one state, or in its dead-letter queue.",
         complexity: "O(1).",
         since: "0.1.0",
         flags: "readonly fast",
@@ -37,7 +40,10 @@ impl Command for Len {
 fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
     let options = Options::read::<Len>(options)?;
-    let entry = super::entry(context, *queue)?;
+    let mut entry = super::entry(context, *queue)?;
+    if options.has("DEAD") {
+        entry = dead_letters::of(context, &entry, User::may_name)?;
+    }
     let mut store = open(context, &entry, Access::Read);
     let total = if options.has("READY") {
         limits::require_waiting(&mut store)?;

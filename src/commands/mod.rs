@@ -7,6 +7,7 @@ mod arguments;
 mod check;
 mod claims;
 mod config;
+mod dead_letters;
 mod del;
 mod drop;
 mod extend;

@@ -1,9 +1,11 @@
 //! MQ.PEEK: messages are looked at, not delivered.
 
+use super::dead_letters;
 use super::options::Options;
 use crate::execute::open;
 use crate::queue::look::{self, Which};
 use crate::reply::{self, CommandError};
+use crate::server::acl::User;
 use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -13,13 +15,13 @@ const OFFSET: Number = Number { token: "OFFSET", name: "n", min: 0, max: 2_147_4
 const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: 1_000 };
 const DEFAULT_COUNT: u64 = 10;
 
-/// `MQ.PEEK queue [READY | INFLIGHT | DELAYED] [OFFSET n] [COUNT n]`
+/// `MQ.PEEK queue [READY | INFLIGHT | DELAYED | DEAD] [OFFSET n] [COUNT n]`
 pub struct Peek;
 
 impl Command for Peek {
     const SPEC: Spec = Spec {
         name: "MQ.PEEK",
-        summary: "Shows messages without delivering them.",
+        summary: "Shows messages of a queue, or of its dead-letter queue, without delivering them.",
         complexity: "O(log n + m) with n messages in the queue and m that are skipped or shown.",
         since: "0.1.0",
         flags: "readonly",
@@ -28,7 +30,15 @@ impl Command for Peek {
         key: Some(KeyUse::Access),
         arguments: &[
             Arg::Queue,
-            Arg::OneOf("state", &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED")]),
+            Arg::OneOf(
+                "state",
+                &[
+                    Arg::Flag("READY"),
+                    Arg::Flag("INFLIGHT"),
+                    Arg::Flag("DELAYED"),
+                    Arg::Flag("DEAD"),
+                ],
+            ),
             Arg::Number(OFFSET),
             Arg::Number(COUNT),
         ],
@@ -51,7 +61,10 @@ fn peek(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     };
     let offset = options.number(&OFFSET).unwrap_or(0);
     let count = options.number(&COUNT).unwrap_or(DEFAULT_COUNT);
-    let entry = super::entry(context, *queue)?;
+    let mut entry = super::entry(context, *queue)?;
+    if options.has("DEAD") {
+        entry = dead_letters::of(context, &entry, User::may_read)?;
+    }
     let seen = look::peek(&mut open(context, &entry, Access::Read), which, offset, count)?;
     context.reply_array(seen.len());
     for message in &seen {

@@ -41,6 +41,11 @@ impl User {
         self.may(key, raw::REDISMODULE_CMD_KEY_INSERT)
     }
 
+    /// True if the user may read this key.
+    pub fn may_read(&self, key: &[u8]) -> bool {
+        self.may(key, raw::REDISMODULE_CMD_KEY_ACCESS)
+    }
+
     /// True if the user may do anything with this key, reading or writing.
     pub fn may_name(&self, key: &[u8]) -> bool {
         self.may(key, 0)

@@ -4,7 +4,7 @@
 //! that are missing on older servers are asked for before they are used; those that exist since
 //! Redis 6.0 are checked once, when the module is loaded.
 
-mod acl;
+pub mod acl;
 pub mod blocked;
 mod by_command;
 pub mod command;

@@ -33,6 +33,7 @@ mod consumer;
 mod damaged_records;
 mod databases;
 mod dead_letters;
+mod dead_view;
 mod dedup;
 mod disconnect;
 mod every_feature;

@@ -1,0 +1,35 @@
+//! The dead-letter queue of the queue that a command names, to be looked into.
+
+use std::rc::Rc;
+
+use crate::execute::open;
+use crate::index::Entry;
+use crate::queue::settings::Setting;
+use crate::queue::store::{Part, Store};
+use crate::reply::CommandError;
+use crate::server::acl::User;
+use crate::server::context::Context;
+use crate::server::key::Access;
+use crate::state;
+
+/// The dead-letter queue of a queue. It is named by the data and not by an argument: the server has
+/// not looked whether the user has this permission on it.
+pub fn of(
+    context: Context<'_>,
+    entry: &Entry,
+    has_permission: fn(&User, &[u8]) -> bool,
+) -> Result<Rc<Entry>, CommandError> {
+    let mut store = open(context, entry, Access::Read);
+    store.require(&[Part::Config])?;
+    let settings = store.settings(&[Setting::DeadLetter]);
+    let name = settings.dead_letter_of(entry.queue()).ok_or(CommandError::NoDeadLetterQueue)?;
+    if super::is_same_slot_only() && !name.shares_slot_with(entry.queue()) {
+        return Err(CommandError::CrossSlot);
+    }
+    match context.user() {
+        Some(user) if has_permission(&user, name.as_bytes()) => {}
+        Some(_) => return Err(CommandError::NoDeadLetterPermission),
+        None => return Err(CommandError::UnknownDeadLetterPermission(name)),
+    }
+    Ok(state::with(|state| state.entry(context, name.as_bytes()))?)
+}
