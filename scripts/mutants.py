@@ -23,6 +23,17 @@ BUILD = ROOT / "target" / "mutants" / "build"
 
 FAULTS = [
     # name, file, text, what takes its place, tests
+    ("a value may hide the queue that a command names", "src/commands/options.rs",
+     "seen.map(|(value, _)| value) == self.find(token)", "seen.is_some() || true", "lib"),
+    ("a token with a zero byte behind it is not taken for the token", "src/server/keys_of_command.rs",
+     "argument.split(|byte| *byte == 0).next().unwrap_or_default()", "argument", "lib"),
+    ("every server asks the module for the keys", "src/server/command.rs",
+     "spec.keys_move() && !context.is_7_or_later()", "spec.keys_move()", "commands_described::"),
+    ("MQ.MPULL takes queues of several slots", "src/commands/mod.rs",
+     "if state.is_cluster.get() && !entry.queue().shares_slot_with(first.queue())", "if false",
+     "keys::in_a_cluster"),
+    ("MQ.MPULL has no key by which a cluster routes it", "src/server/describe.rs",
+     "            if spec.counts_queues() {\n", "            if false {\n", "keys::in_a_cluster"),
     ("a late ack does not check the receipt", "src/queue/acknowledge.rs",
      "&& note.last_receipt == claim.receipt.0", "", "lib"),
     ("a late ack is refused", "src/queue/acknowledge.rs",

@@ -58,7 +58,7 @@ pub enum CommandError {
     NoDeadLetterPermission,
     /// The server can't say whether the user may.
     UnknownDeadLetterPermission(QueueName),
-    /// A dead-letter queue in another slot.
+    /// Queues of one command in several slots.
     CrossSlot,
     /// The queue's slot is on the move.
     SlotMoves,
@@ -122,7 +122,7 @@ impl fmt::Display for CommandError {
                 f,
                 "ERR this server can't check the permission on the dead-letter queue, ask for {name}"
             ),
-            Self::CrossSlot => f.write_str("CROSSSLOT the other queue is not in the queue's slot"),
+            Self::CrossSlot => f.write_str("CROSSSLOT the queues are not in the same slot"),
             Self::SlotMoves => f.write_str("TRYAGAIN the queue's slot is on the move"),
             Self::NoList => f.write_str(
                 "TRYAGAIN the list of queues can't be had here now, ask outside of a transaction",

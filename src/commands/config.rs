@@ -13,12 +13,15 @@ use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::Argument;
 
+/// Sets the dead-letter queue back to the default: an empty name would be a key.
+const DEFAULT_DEAD_LETTER: &str = "DEFAULTDEADLETTER";
+
 /// What follows the command's name.
 const OPTIONS: [Arg; 15] = [
     Arg::Queue,
     Arg::Setting(number("VISIBILITY", "ms", Setting::Visibility)),
     Arg::Setting(number("MAXRETRIES", "n", Setting::MaxRetries)),
-    Arg::OtherQueue("DEADLETTER"),
+    Arg::OneOf("dead-letter", &[Arg::OtherQueue("DEADLETTER"), Arg::Flag(DEFAULT_DEAD_LETTER)]),
     Arg::Setting(number("BACKOFF", "ms", Setting::Backoff)),
     Arg::Setting(number("BACKOFFMAX", "ms", Setting::BackoffMax)),
     Arg::Setting(number("DELAY", "ms", Setting::Delay)),
@@ -108,6 +111,9 @@ pub fn op<A: AsRef<[u8]>>(
     same_slot: bool,
 ) -> Result<Op<'static>, CommandError> {
     let mut changes: Vec<(Setting, Option<Vec<u8>>)> = Vec::new();
+    if options.has(DEFAULT_DEAD_LETTER) {
+        changes.push((Setting::DeadLetter, None));
+    }
     for (token, value) in options.values() {
         let setting = Setting::from_name(token.as_bytes()).ok_or(CommandError::Syntax)?;
         changes.push((setting, stored_form(queue, setting, value, same_slot)?));
@@ -122,9 +128,6 @@ fn stored_form(
     value: &[u8],
     same_slot: bool,
 ) -> Result<Option<Vec<u8>>, CommandError> {
-    if value.is_empty() {
-        return Ok(None);
-    }
     let is_default = if setting == Setting::DeadLetter {
         let name = QueueName::new(value)?;
         if name == *queue {
@@ -135,7 +138,7 @@ fn stored_form(
         }
         queue.default_dead_letter() == Some(name)
     } else {
-        Settings::default().number(setting) == parse_integer(value)
+        value.is_empty() || Settings::default().number(setting) == parse_integer(value)
     };
     Ok((!is_default).then(|| value.to_vec()))
 }

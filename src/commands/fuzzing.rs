@@ -43,7 +43,7 @@ pub fn run(server: &mut impl Server, line: &[&[u8]]) -> Result<(), CommandError>
     let [name, arguments @ ..] = line else { return Ok(()) };
     let known = super::ALL.iter().find(|known| known.spec.name.as_bytes() == *name);
     let Some(spec) = known.map(|known| known.spec) else { return Ok(()) };
-    positions(spec, line, |position, _| assert!(position < line.len(), "a key is no argument"));
+    positions(spec, line, |position| assert!(position < line.len(), "a key is no argument"));
     if !spec.fits_arity(line.len()) {
         return Err(CommandError::Syntax);
     }

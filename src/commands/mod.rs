@@ -111,6 +111,22 @@ fn entry(context: Context<'_>, name: Argument<'_>) -> Result<Rc<Entry>, CommandE
     })
 }
 
+/// Another queue that a command names. From 7.0 on, no server but Redis 8.6 looks whether it is in the
+/// same slot.
+fn other_entry(
+    context: Context<'_>,
+    first: &Entry,
+    name: Argument<'_>,
+) -> Result<Rc<Entry>, CommandError> {
+    state::with(|state| {
+        let entry = state.entry(context, name.as_bytes())?;
+        if state.is_cluster.get() && !entry.queue().shares_slot_with(first.queue()) {
+            return Err(CommandError::CrossSlot);
+        }
+        Ok(entry)
+    })
+}
+
 /// In cluster mode dead messages may only go to a queue of the same slot.
 fn is_same_slot_only() -> bool {
     state::with(|state| state.is_cluster.get())

@@ -51,7 +51,11 @@ fn mpull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let patience = options.number(&BLOCK).map(Patience::Milliseconds);
     let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(queues.len());
     for queue in queues {
-        let entry = super::entry(context, *queue)?;
+        // That of the first one says of all whether their slot is stable.
+        let entry = match entries.first() {
+            None => super::entry(context, *queue)?,
+            Some(first) => super::other_entry(context, first, *queue)?,
+        };
         if !entries.iter().any(|other| other.queue() == entry.queue()) {
             entries.push(entry);
         }

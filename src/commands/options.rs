@@ -6,7 +6,8 @@ use std::iter;
 
 use crate::queue::settings::parse_integer;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, Name, Number};
+use crate::server::command::{Arg, Command, Name, Number, other_queue};
+use crate::server::keys_of_command::looks_like;
 
 /// The most options that a command has, alternatives counted one by one.
 const MOST: usize = 16;
@@ -29,6 +30,8 @@ struct Table {
     len: usize,
     /// The bits of those of which one must be given; 0: none must.
     required: u32,
+    /// The token before the name of another queue.
+    other_queue: Option<&'static str>,
 }
 
 /// An option.
@@ -112,7 +115,21 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
             };
             !excluded && self.given & place.needs == place.needs
         });
-        if has_required && fit { Ok(()) } else { Err(CommandError::Syntax) }
+        if has_required && fit && self.shows_other_queue() {
+            Ok(())
+        } else {
+            Err(CommandError::Syntax)
+        }
+    }
+
+    /// True if the server has seen the other queue that these options name, and no other: see
+    /// [`keys_of_command`](crate::server::keys_of_command).
+    fn shows_other_queue(&self) -> bool {
+        self.table.other_queue.is_none_or(|token| {
+            let mut arguments = (1..).zip(self.arguments);
+            let seen = arguments.find(|(_, argument)| looks_like(argument.as_ref(), token));
+            seen.map(|(value, _)| value) == self.find(token)
+        })
     }
 
     /// True if no option was given.
@@ -156,7 +173,8 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
     /// The tokens of the options that were given and have one value, with it, in the order of the
     /// command's facts. Not for numbers, which have been read.
     pub fn values(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> {
-        self.given().filter_map(|(place, value)| Some((place.token, self.bytes_at(value)?)))
+        let with_value = self.given().filter(|(place, _)| !matches!(place.option, Arg::Flag(_)));
+        with_value.filter_map(|(place, value)| Some((place.token, self.bytes_at(value)?)))
     }
 
     /// The options that were given, and their numbers or where their values begin.
@@ -186,7 +204,8 @@ impl Table {
 
     const fn of(mut arguments: &'static [Arg]) -> Self {
         let nothing = Place { option: &Arg::Queue, token: "", bit: 0, excludes: 0, needs: 0 };
-        let mut table = Self { places: [nothing; MOST], len: 0, required: 0 };
+        let other_queue = other_queue(arguments);
+        let mut table = Self { places: [nothing; MOST], len: 0, required: 0, other_queue };
         while let [argument, rest @ ..] = arguments {
             table.add(argument);
             arguments = rest;

@@ -77,7 +77,8 @@ pub enum Arg {
     Name(Name),
     /// `[TOKEN pattern]`.
     Pattern(&'static str),
-    /// `[TOKEN queue]`. The empty name is that of no queue.
+    /// `[TOKEN queue]`: a key. A command has at most one; see
+    /// [`keys_of_command`](super::keys_of_command).
     OtherQueue(&'static str),
     /// `[TOKEN n a b [a b ...]]`.
     Pairs(Number, [&'static str; 2]),
@@ -147,14 +148,7 @@ impl Spec {
 
     /// The token before the name of another queue, if the command names one.
     pub(super) const fn other_queue(&self) -> Option<&'static str> {
-        let mut arguments = self.arguments;
-        while let [argument, rest @ ..] = arguments {
-            if let Arg::OtherQueue(token) = argument {
-                return Some(token);
-            }
-            arguments = rest;
-        }
-        None
+        other_queue(self.arguments)
     }
 
     /// True if the first argument is a number, of queues that follow it.
@@ -162,15 +156,37 @@ impl Spec {
         matches!(self.arguments, [Arg::Queues(_), ..])
     }
 
-    /// True if the server has to ask where the keys are.
+    /// True if some keys have no fixed position.
     pub(super) const fn keys_move(&self) -> bool {
         self.counts_queues() || self.other_queue().is_some()
+    }
+
+    /// The position of the first queue, if the command names one.
+    pub(super) const fn first_key(&self) -> c_int {
+        if self.counts_queues() { 2 } else { 1 }
     }
 
     pub fn fits_arity(&self, count: usize) -> bool {
         let wanted = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
         if self.arity < 0 { count >= wanted } else { count == wanted }
     }
+}
+
+/// The token before the name of another queue, if these arguments have such an option.
+pub const fn other_queue(mut arguments: &'static [Arg]) -> Option<&'static str> {
+    while let [argument, rest @ ..] = arguments {
+        match argument {
+            Arg::OtherQueue(token) => return Some(token),
+            Arg::OneOf(_, options) => {
+                if let Some(token) = other_queue(options) {
+                    return Some(token);
+                }
+            }
+            _ => {}
+        }
+        arguments = rest;
+    }
+    None
 }
 
 impl Arg {
@@ -245,21 +261,23 @@ pub fn register<C: Command>(context: Context<'_>) -> bool {
     if spec.blocking && context.is_7_or_later() {
         flags.push_str(" blocking");
     }
-    if spec.keys_move() {
+    // Later servers have key specs, and may ask for the keys on an I/O thread, where Redis 8.6 does not
+    // survive that a module runs.
+    if spec.keys_move() && !context.is_7_or_later() {
         flags.push_str(" getkeys-api");
     }
     let (Ok(name), Ok(flags)) = (CString::new(spec.name), CString::new(flags)) else {
         return false;
     };
-    let has_first_key = spec.key.is_some() && !spec.counts_queues();
-    let (first, last, step) = if has_first_key { (1, 1, 1) } else { (0, 0, 0) };
+    let first = if spec.key.is_some() { spec.first_key() } else { 0 };
+    let step = first.min(1);
     let created = api!(RedisModule_CreateCommand(
         context.raw,
         name.as_ptr(),
         Some(called::<C>),
         flags.as_ptr(),
         first,
-        last,
+        first,
         step
     ));
     created == raw::REDISMODULE_OK as c_int

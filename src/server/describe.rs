@@ -17,6 +17,7 @@ use redis_module::raw;
 
 use super::command::{Arg, KeyUse, Name, Number, Spec};
 use super::context::Context;
+use super::keys_of_command::FIRST_OPTION;
 use super::{api, has};
 
 /// Flags of an argument.
@@ -194,26 +195,14 @@ impl Texts {
     fn key_specs(&mut self, spec: &Spec) -> Vec<raw::RedisModuleCommandKeySpec> {
         let mut specs = Vec::new();
         if let Some(key) = spec.key {
-            let mut flags = key.flags();
-            if spec.other_queue().is_some() {
-                // The server is to ask for the keys: an empty name is none.
-                flags |= raw::REDISMODULE_CMD_KEY_INCOMPLETE;
-            }
-            let mut keys = one_key();
+            let keys = if spec.counts_queues() { counted_keys() } else { one_key() };
+            specs.push(at_index(1, key.flags(), keys));
             if spec.counts_queues() {
-                // The server is to ask for the keys, as older ones do: one reading of the number.
-                flags |= raw::REDISMODULE_CMD_KEY_VARIABLE_FLAGS;
-                keys = counted_keys();
+                // In a cluster, all servers but Redis 8.6 route a command by the keys that have a fixed
+                // position, and by no others. This one is counted above, and so is no key once more.
+                let flags = key.flags() | raw::REDISMODULE_CMD_KEY_NOT_KEY;
+                specs.push(at_index(spec.first_key(), flags, one_key()));
             }
-            specs.push(raw::RedisModuleCommandKeySpec {
-                flags: u64::from(flags),
-                begin_search_type:
-                    raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX,
-                bs: raw::RedisModuleCommandKeySpec__bindgen_ty_1 {
-                    index: raw::RedisModuleCommandKeySpec__bindgen_ty_1__bindgen_ty_1 { pos: 1 },
-                },
-                ..keys
-            });
         }
         if let Some(token) = spec.other_queue() {
             let keyword = self.add(token);
@@ -224,7 +213,7 @@ impl Texts {
                 bs: raw::RedisModuleCommandKeySpec__bindgen_ty_1 {
                     keyword: raw::RedisModuleCommandKeySpec__bindgen_ty_1__bindgen_ty_2 {
                         keyword,
-                        startfrom: 2,
+                        startfrom: FIRST_OPTION as c_int,
                     },
                 },
                 ..one_key()
@@ -235,6 +224,24 @@ impl Texts {
             ..one_key()
         });
         specs
+    }
+}
+
+impl KeyUse {
+    /// The server's flags for it.
+    fn flags(self) -> u32 {
+        match self {
+            Self::Insert => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT,
+            Self::AccessAndUpdate => {
+                raw::REDISMODULE_CMD_KEY_RW
+                    | raw::REDISMODULE_CMD_KEY_ACCESS
+                    | raw::REDISMODULE_CMD_KEY_UPDATE
+            }
+            Self::Update => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_UPDATE,
+            Self::Delete => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_DELETE,
+            Self::Access => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
+            Self::Count => raw::REDISMODULE_CMD_KEY_RO,
+        }
     }
 }
 
@@ -262,6 +269,22 @@ fn empty_argument() -> raw::RedisModuleCommandArg {
         deprecated_since: ptr::null(),
         subargs: ptr::null_mut(),
         display_text: ptr::null(),
+    }
+}
+
+/// A key spec whose search begins at this position.
+fn at_index(
+    pos: c_int,
+    flags: u32,
+    keys: raw::RedisModuleCommandKeySpec,
+) -> raw::RedisModuleCommandKeySpec {
+    raw::RedisModuleCommandKeySpec {
+        flags: u64::from(flags),
+        begin_search_type: raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX,
+        bs: raw::RedisModuleCommandKeySpec__bindgen_ty_1 {
+            index: raw::RedisModuleCommandKeySpec__bindgen_ty_1__bindgen_ty_1 { pos },
+        },
+        ..keys
     }
 }
 

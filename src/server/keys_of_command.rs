@@ -1,55 +1,56 @@
-//! Which arguments of a command are keys, where the server has to ask: a number of queues, or a
-//! queue behind a token. Access control and cluster routing rest on it, so whatever a command takes
-//! as a queue is told here. A wrong number or a wrong option is told as no key; the command itself
-//! then refuses it.
+//! Which arguments of a command are keys, where they have no fixed position: so many queues as a
+//! number says, or a queue behind a token. Access control and cluster routing rest on it.
+//!
+//! Redis 6.x asks the module. Later servers are given key specs (`describe.rs`), which find the same
+//! keys: they look for the token from the first option on, whatever stands there, and take what follows
+//! it. So no command may take a value that looks like its token before the option itself
+//! ([`looks_like`]). What a command refuses may be told in any way.
 
 use std::ffi::c_int;
 
-use redis_module::raw;
-
-use super::command::{KeyUse, Spec};
+use super::api;
+use super::command::Spec;
 use super::context::Context;
 use super::string::Argument;
-use super::{api, has};
 
-/// Tells the server where the keys are.
+/// The position of the first option of a command that names another queue; a queue is before it.
+pub const FIRST_OPTION: usize = 2;
+
+/// Tells Redis 6.x where the keys are.
 pub fn tell(context: Context<'_>, spec: &Spec, arguments: &[Argument<'_>]) {
-    let tell = |position: usize, key: KeyUse| {
+    positions(spec, arguments, |position| {
         let position = c_int::try_from(position).unwrap_or(c_int::MAX);
-        if has!(RedisModule_KeyAtPosWithFlags) {
-            let flags = key.flags() as c_int;
-            api!(RedisModule_KeyAtPosWithFlags(context.raw, position, flags));
-        } else {
-            api!(RedisModule_KeyAtPos(context.raw, position));
-        }
-    };
-    positions(spec, arguments, tell);
+        api!(RedisModule_KeyAtPos(context.raw, position));
+    });
 }
 
 /// Calls `tell` for every key, in their order.
-pub fn positions<A: AsRef<[u8]>>(
-    spec: &Spec,
-    arguments: &[A],
-    mut tell: impl FnMut(usize, KeyUse),
-) {
-    let Some(key) = spec.key else { return };
+pub fn positions<A: AsRef<[u8]>>(spec: &Spec, arguments: &[A], mut tell: impl FnMut(usize)) {
+    if spec.key.is_none() {
+        return;
+    }
     if spec.counts_queues() {
         let count = arguments.get(1).and_then(|count| number(count.as_ref())).unwrap_or(0);
         let queues = arguments.get(2..).and_then(|rest| rest.get(..count)).unwrap_or_default();
-        (2..).take(queues.len()).for_each(|position| tell(position, key));
-    } else if arguments.len() > 1 {
-        tell(1, key);
+        (2..).take(queues.len()).for_each(tell);
+        return;
+    }
+    if arguments.len() > 1 {
+        tell(1);
     }
     let Some(token) = spec.other_queue() else { return };
-    // All options of such a command are a token and one value.
-    for (index, pair) in arguments.get(2..).unwrap_or_default().chunks_exact(2).enumerate() {
-        if let [option, value] = pair
-            && option.as_ref().eq_ignore_ascii_case(token.as_bytes())
-            && !value.as_ref().is_empty()
-        {
-            tell(index.saturating_mul(2).saturating_add(3), KeyUse::Insert);
-        }
+    let mut rest = arguments.iter().enumerate().skip(FIRST_OPTION);
+    if rest.any(|(_, argument)| looks_like(argument.as_ref(), token))
+        && let Some((value, _)) = rest.next()
+    {
+        tell(value);
     }
+}
+
+/// True if servers take an argument for this token: they compare up to the first zero byte.
+pub fn looks_like(argument: &[u8], token: &str) -> bool {
+    let text = argument.split(|byte| *byte == 0).next().unwrap_or_default();
+    text.eq_ignore_ascii_case(token.as_bytes())
 }
 
 /// Reads a number; more forms of it than commands take.
@@ -57,28 +58,10 @@ fn number(text: &[u8]) -> Option<usize> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-impl KeyUse {
-    /// The server's flags for it.
-    pub(super) fn flags(self) -> u32 {
-        match self {
-            Self::Insert => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT,
-            Self::AccessAndUpdate => {
-                raw::REDISMODULE_CMD_KEY_RW
-                    | raw::REDISMODULE_CMD_KEY_ACCESS
-                    | raw::REDISMODULE_CMD_KEY_UPDATE
-            }
-            Self::Update => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_UPDATE,
-            Self::Delete => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_DELETE,
-            Self::Access => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
-            Self::Count => raw::REDISMODULE_CMD_KEY_RO,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::command::{Arg, Number};
+    use crate::server::command::{Arg, KeyUse, Number};
 
     const ANY: Number = Number { token: "COUNT", name: "n", min: 1, max: 1_024 };
 
@@ -99,7 +82,7 @@ mod tests {
     fn keys<'a>(spec: &Spec, line: &'a str) -> Vec<&'a str> {
         let arguments: Vec<&str> = line.split(' ').collect();
         let mut keys = Vec::new();
-        positions(spec, &arguments, |position, _| keys.push(arguments[position]));
+        positions(spec, &arguments, |position| keys.push(arguments[position]));
         keys
     }
 
@@ -113,9 +96,11 @@ mod tests {
             ("MQ.TEST a count 1 to b", &["a", "b"]),
             ("MQ.TEST a to b count 1", &["a", "b"]),
             ("MQ.TEST to to to", &["to", "to"]),
-            ("MQ.TEST a count to b", &["a"]),
+            ("MQ.TEST a count to b", &["a", "b"]),
+            ("MQ.TEST a to b count to", &["a", "b"]),
+            ("MQ.TEST a to\0x b to c", &["a", "b"]),
             ("MQ.TEST a to", &["a"]),
-            ("MQ.TEST a to ", &["a"]),
+            ("MQ.TEST a to ", &["a", ""]),
             ("MQ.TEST a DEADLETTER b", &["a"]),
         ] {
             assert_eq!(keys(&redrive, line), expected, "{line}");

@@ -1,4 +1,4 @@
-//! What the server says of our commands: COMMAND INFO, COMMAND DOCS, COMMAND GETKEYS.
+//! What the server says of our commands: COMMAND INFO and COMMAND DOCS.
 
 use crate::harness::*;
 
@@ -100,7 +100,7 @@ const COMMANDS: [Expected; 22] = [
         -2,
         &["write", "denyoom"],
         &["readonly", "admin"],
-        "queue VISIBILITY MAXRETRIES DEADLETTER BACKOFF BACKOFFMAX DELAY TTL MAXLEN MAXINFLIGHT RATE RATEPERIOD AGING GROUPINFLIGHT DEDUPWINDOW",
+        "queue VISIBILITY MAXRETRIES DEADLETTER DEFAULTDEADLETTER BACKOFF BACKOFFMAX DELAY TTL MAXLEN MAXINFLIGHT RATE RATEPERIOD AGING GROUPINFLIGHT DEDUPWINDOW",
     ),
     expected("mq.info", 2, &["readonly"], &["write", "denyoom", "admin"], "queue"),
     expected(
@@ -152,59 +152,15 @@ fn command_info_tells_the_truth() {
         for flag in command.without_flags {
             assert!(!flags.iter().any(|one| one == flag), "{} is {flag}", command.name);
         }
-        if !flags.iter().any(|flag| flag == "movablekeys") {
-            assert_eq!(integer(&info[3]), command.key, "first key of {}", command.name);
-            assert_eq!(integer(&info[4]), command.key, "last key of {}", command.name);
-        } else {
-            let moving = ["mq.config", "mq.mpull", "mq.redrive"];
-            assert!(moving.contains(&command.name), "the keys of {} move", command.name);
-        }
-    }
-}
-
-#[test]
-fn the_keys_of_every_command_are_its_queues() {
-    let server = Server::start();
-    let mut client = server.client();
-    for (line, keys) in [
-        ("MQ.PUSH orders payload", vec!["orders"]),
-        ("MQ.PUSH orders payload DELAY 1", vec!["orders"]),
-        ("MQ.PULL orders", vec!["orders"]),
-        ("MQ.PULL orders COUNT 2 BLOCK 1", vec!["orders"]),
-        ("MQ.ACK orders id receipt", vec!["orders"]),
-        ("MQ.ACK orders IDS 1 id receipt", vec!["orders"]),
-        ("MQ.NACK orders id receipt DELAY 1", vec!["orders"]),
-        ("MQ.EXTEND orders id receipt VISIBILITY 1", vec!["orders"]),
-        ("MQ.INFO orders", vec!["orders"]),
-        ("MQ.LEN orders", vec!["orders"]),
-        ("MQ.APPLY orders x", vec!["orders"]),
-        ("MQ.MPUSH orders 2 one two", vec!["orders"]),
-        ("MQ.PULL orders ACK 1 id receipt", vec!["orders"]),
-        ("MQ.MPULL 1 orders", vec!["orders"]),
-        ("MQ.MPULL 3 orders mails letters COUNT 2", vec!["orders", "mails", "letters"]),
-        ("MQ.PEEK orders READY", vec!["orders"]),
-        ("MQ.GET orders id", vec!["orders"]),
-        ("MQ.DEL orders id id", vec!["orders"]),
-        ("MQ.RESCHEDULE orders id DELAY 1", vec!["orders"]),
-        ("MQ.PURGE orders", vec!["orders"]),
-        ("MQ.DROP orders", vec!["orders"]),
-        ("MQ.PAUSE orders FOR 1", vec!["orders"]),
-        ("MQ.RESUME orders", vec!["orders"]),
-        ("MQ.CHECK orders REPAIR", vec!["orders"]),
-        ("MQ.REDRIVE graveyard", vec!["graveyard"]),
-        ("MQ.REDRIVE graveyard TO orders", vec!["graveyard", "orders"]),
-        ("MQ.REDRIVE graveyard COUNT 5 TO orders", vec!["graveyard", "orders"]),
-        ("MQ.CONFIG orders", vec!["orders"]),
-        ("MQ.CONFIG orders DELAY 1", vec!["orders"]),
-        ("MQ.CONFIG orders DEADLETTER graveyard", vec!["orders", "graveyard"]),
-        ("MQ.CONFIG orders deadletter graveyard DELAY 1", vec!["orders", "graveyard"]),
-        ("MQ.CONFIG orders DELAY 1 BACKOFF 5 DEADLETTER graveyard", vec!["orders", "graveyard"]),
-    ] {
-        assert_eq!(strings(&client.ask(&format!("COMMAND GETKEYS {line}"))), keys, "{line}");
-    }
-    client.refused("COMMAND GETKEYS MQ.QUEUES MATCH x");
-    for wrong in ["MQ.MPULL 2 orders", "MQ.MPULL x orders", "MQ.MPULL 0 orders"] {
-        client.refused(&format!("COMMAND GETKEYS {wrong}"));
+        // From 7.0 on the server may ask on a thread of its own, which Redis 8.6 does not survive.
+        let asks_the_module =
+            flags.iter().any(|flag| flag == "getkeys-api" || flag == "module_getkeys");
+        assert!(!asks_the_module || !facts().documents_module_commands(), "{}", command.name);
+        let key = if command.name == "mq.mpull" { 2 } else { command.key };
+        assert_eq!(integer(&info[3]), key, "first key of {}", command.name);
+        assert_eq!(integer(&info[4]), key, "last key of {}", command.name);
+        let moves = ["mq.config", "mq.mpull", "mq.redrive"].contains(&command.name);
+        assert_eq!(flags.iter().any(|flag| flag == "movablekeys"), moves, "{}", command.name);
     }
 }
 

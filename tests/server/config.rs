@@ -81,12 +81,17 @@ fn a_setting_set_to_its_default_or_to_nothing_is_removed() {
     let mut client = server.client();
     for (name, default) in DEFAULTS {
         let other = if name == "deadletter" { "graveyard" } else { "77" };
-        for value in [default, "\"\""] {
+        // An empty name would be a key.
+        let nothing = match name {
+            "deadletter" => "DEFAULTDEADLETTER".to_owned(),
+            _ => format!("{name} \"\""),
+        };
+        for back in [format!("{name} {default}"), nothing] {
             client.ask(&format!("MQ.CONFIG orders {name} {other}"));
             assert_eq!(client.number("EXISTS mq:{orders}:config"), 1, "{name}");
-            client.ask(&format!("MQ.CONFIG orders {name} {value}"));
+            client.ask(&format!("MQ.CONFIG orders {back}"));
             assert_eq!(client.map("MQ.CONFIG orders")[name], default);
-            assert_eq!(client.number("DBSIZE"), 0, "{name} set to {value:?} left something behind");
+            assert_eq!(client.number("DBSIZE"), 0, "{back} left something behind");
         }
     }
 }
@@ -172,7 +177,7 @@ fn the_dead_letter_queue_must_have_a_valid_name() {
     let server = Server::start();
     let mut client = server.client();
     let long = "x".repeat(513);
-    for name in ["{orders}", "a{b", "a}b", "a{}b", long.as_str()] {
+    for name in ["\"\"", "{orders}", "a{b", "a}b", "a{}b", long.as_str()] {
         let error = client.refused(&format!("MQ.CONFIG orders DEADLETTER {name}"));
         assert!(error.starts_with("ERR invalid queue name: "), "{name}: {error}");
     }

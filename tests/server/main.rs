@@ -53,6 +53,7 @@ mod headers;
 mod in_transactions;
 mod info_features;
 mod introspection;
+mod keys;
 mod limits;
 mod many_waiting;
 mod maxmemory;

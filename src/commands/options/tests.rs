@@ -5,6 +5,8 @@ use crate::commands::arguments::{
     AT, CONSUMER, COUNT, DELAY, GROUP, HEADERS, NOT_WITH_NOACK, PRIORITY, RANK, TTL, VISIBILITY,
     WHEN, name,
 };
+use crate::server::command::Spec;
+use crate::server::keys_of_command::{FIRST_OPTION, positions};
 
 const DEDUP: Name = name("DEDUP", "key");
 const WINDOW: Number = Number { token: "WINDOW", name: "ms", min: 1, max: 1_000 };
@@ -53,6 +55,16 @@ const RESCHEDULE: &[Arg] = &[Arg::Queue, Arg::Text("id"), Arg::Required("when", 
 const CONFIG: &[Arg] =
     &[Arg::Queue, Arg::Setting(MAX_RETRIES), Arg::OtherQueue("DEADLETTER"), Arg::Pattern("MATCH")];
 
+/// Names another queue, and has values of any form.
+const REDRIVE: &[Arg] = &[
+    Arg::Queue,
+    Arg::OneOf("target", &[Arg::OtherQueue("TO"), Arg::Flag("ALL")]),
+    Arg::Name(REASON),
+    Arg::Pairs(ACK, ["id", "receipt"]),
+];
+
+static REDRIVE_TABLE: Table = Table::of(REDRIVE);
+
 /// Checks the facts of a command: no token twice, no word about a token that isn't there.
 pub fn check_facts(facts: &'static [Arg]) {
     let table = Table::of(facts);
@@ -61,15 +73,22 @@ pub fn check_facts(facts: &'static [Arg]) {
         if let Arg::FlagWithout(token, others) = place.option {
             assert!(others.iter().all(|other| tokens.contains(other)), "{token}: {others:?}");
         }
-        let is_pair = !matches!(
-            place.option,
-            Arg::Flag(_) | Arg::FlagWithout(..) | Arg::Pairs(..) | Arg::Claims
-        );
-        let names_queue = facts.iter().any(|fact| matches!(fact, Arg::OtherQueue(_)));
-        assert!(is_pair || !names_queue, "{}: the other queue would not be found", place.token);
+    }
+    if let Some(token) = table.other_queue {
+        let others = table.places().filter(|place| matches!(place.option, Arg::OtherQueue(_)));
+        assert_eq!(others.count(), 1, "a command names one other queue at most");
+        let positional = facts.iter().filter(|fact| !is_option(fact)).count();
+        assert_eq!(positional + 1, FIRST_OPTION, "where servers begin to look for {token}");
     }
     tokens.sort_unstable();
     assert!(tokens.windows(2).all(|pair| pair[0] != pair[1]), "{tokens:?}");
+}
+
+fn is_option(fact: &Arg) -> bool {
+    match fact {
+        Arg::OneOf(..) | Arg::Required(..) | Arg::With(..) => true,
+        single => single.token().is_some(),
+    }
 }
 
 type Read = Result<Options<'static, &'static str>, CommandError>;
@@ -312,6 +331,42 @@ fn values_are_in_the_order_of_the_facts() {
         assert_eq!(good(CONFIG, line).values().collect::<Vec<_>>(), expected, "{line}");
     }
     assert_eq!(good(CONFIG, "MAXRETRIES ''").value("MAXRETRIES"), bytes(""));
+}
+
+/// Every line of up to five of these words, as the arguments of a command with another queue: what is
+/// taken shows the server exactly the queue that the command then uses.
+#[test]
+fn the_server_sees_the_other_queue_of_every_line_that_is_taken() {
+    const WORDS: [&str; 10] = ["TO", "to", "to\0x", "", "b", "REASON", "ALL", "ACK", "1", "TO "];
+    let spec = Spec { arguments: REDRIVE, ..crate::commands::mpull::Mpull::SPEC };
+    let (mut taken, mut with_queue) = (0, 0);
+    for length in 0..=5u32 {
+        for number in 0..WORDS.len().pow(length) {
+            let digit = |place: u32| number / WORDS.len().pow(place) % WORDS.len();
+            let options: Vec<&str> = (0..length).map(|place| WORDS[digit(place)]).collect();
+            let Ok(read) = Options::read_by(&REDRIVE_TABLE, &options) else { continue };
+            let line = [&["MQ.TEST", "a"], &options[..]].concat();
+            let mut keys = Vec::new();
+            positions(&spec, &line, |position| keys.push(line[position].as_bytes()));
+            let queues = [Some(&b"a"[..]), read.value("TO")];
+            assert_eq!(keys, queues.into_iter().flatten().collect::<Vec<_>>(), "{line:?}");
+            taken += 1;
+            with_queue += usize::from(keys.len() == 2);
+        }
+    }
+    assert!(with_queue > 100 && taken > with_queue + 100, "{taken}, {with_queue} with TO");
+}
+
+#[test]
+fn a_value_that_hides_the_other_queue_is_refused() {
+    for line in
+        ["REASON TO", "REASON to TO b", "REASON to\0x TO b", "ACK 1 x to TO b", "ALL REASON TO"]
+    {
+        refused(REDRIVE, &[line], &CommandError::Syntax);
+    }
+    for line in ["TO b REASON to", "TO to", "REASON 'TO' TO b", "to TO ACK 1 to to"] {
+        assert!(good(REDRIVE, line).has("TO"), "{line}");
+    }
 }
 
 #[test]
