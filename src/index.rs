@@ -82,6 +82,11 @@ impl Entry {
         self.serial.get() != 0
     }
 
+    /// True if it stands in the line of queues to be served.
+    pub fn is_marked(&self) -> bool {
+        self.marked.get()
+    }
+
     /// The number of the client that waits longest.
     pub fn first_waiting(&self) -> Option<u64> {
         self.waiting.borrow().first_key_value().map(|(number, _)| *number)

@@ -1,7 +1,7 @@
 //! The state of the process: what is not data of a queue. Only the server's main thread has it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ pub struct State {
     pub index: RefCell<Index>,
     /// The clients that wait, by their number.
     pub waiting: RefCell<HashMap<u64, Rc<Waiting>>>,
+    /// When their waits end that end by time, unix ms, with their numbers.
+    pub ends_of_waits: RefCell<BTreeSet<(u64, u64)>>,
     /// The last number given to a client that waits.
     pub last_number: Cell<u64>,
     /// The walk over all keys that finds the queues, while it is under way.
@@ -82,6 +84,7 @@ impl State {
         Self {
             index: RefCell::default(),
             waiting: RefCell::default(),
+            ends_of_waits: RefCell::default(),
             last_number: Cell::new(0),
             scan: RefCell::new(None),
             waiting_for_scan: RefCell::default(),
@@ -103,6 +106,7 @@ impl State {
     pub fn forget(&self) {
         self.index.take();
         self.waiting.take();
+        self.ends_of_waits.take();
         self.scan.take();
         self.waiting_for_scan.take();
         self.disconnect.forget();

@@ -12,7 +12,8 @@ use crate::index::{Entry, NEVER, UNKNOWN};
 use crate::queue::op::{Op, Sweep};
 use crate::server::context::Context;
 use crate::server::timer::{Fire, Timer, start, stop};
-use crate::{disconnect, scan, state, waiting};
+use crate::waiting::{self, Woken};
+use crate::{disconnect, scan, state};
 
 /// How long one firing works before it lets the server go on.
 const BUDGET: Duration = Duration::from_millis(2);
@@ -133,6 +134,9 @@ fn work(context: Context<'_>, state: &state::State) {
         // one transaction that ends with the callback, and what a served client's callback
         // replicates would come into the middle of it.
         while within(SERVING) && serve_one(context, state) {}
+    }
+    while within(BUDGET) && end_wait(context, state, is_active && !is_paused) {}
+    if is_active && !is_paused {
         while within(BUDGET) && disconnect_or_sweep(context, state) {}
     }
     if !is_active {
@@ -201,6 +205,26 @@ fn serve_one(context: Context<'_>, state: &state::State) -> bool {
     true
 }
 
+/// Does a little to end the wait whose time was over first; false if there is none, or if one of
+/// its queues is to be served before.
+fn end_wait(context: Context<'_>, state: &state::State, may_write: bool) -> bool {
+    let now_ms = context.now_ms();
+    let Some(waiting) = waiting::first_out_of_time(state, now_ms) else { return false };
+    if may_write {
+        if let Some(entry) = waiting.next_to_try() {
+            if state.may_be_due(entry, now_ms) {
+                sweep(context, state, entry);
+            }
+            return true;
+        }
+        if waiting.may_be_served() {
+            return false;
+        }
+    }
+    waiting.wake(Woken::OutOfTime);
+    true
+}
+
 /// Does a little for clients that are gone and a little of what is due; false if there is neither.
 fn disconnect_or_sweep(context: Context<'_>, state: &state::State) -> bool {
     let is_busy = disconnect::step(context, state);
@@ -210,26 +234,31 @@ fn disconnect_or_sweep(context: Context<'_>, state: &state::State) -> bool {
 /// Moves a slice of what is due in the queue with the earliest deadline; false if nothing is due.
 fn sweep_one(context: Context<'_>, state: &state::State) -> bool {
     let Some((due_ms, entry)) = state.index.borrow().first_due() else { return false };
-    let now_ms = context.now_ms();
-    if due_ms > now_ms {
+    if due_ms > context.now_ms() {
         return false;
     }
+    sweep(context, state, &entry);
+    true
+}
+
+/// Moves a slice of what is due in a queue.
+fn sweep(context: Context<'_>, state: &state::State, entry: &Rc<Entry>) {
+    let now_ms = context.now_ms();
     let retry_ms = now_ms.saturating_add(QUEUE_RETRY_MS);
     let is_cluster = state.is_cluster.get();
     if !context.select_db(entry.db) || (is_cluster && !entry.names.slot_is_stable(context)) {
-        state.index.borrow_mut().hold(&entry, retry_ms);
-        return true;
+        state.index.borrow_mut().hold(entry, retry_ms);
+        return;
     }
     let op = Op::Sweep { now_ms, sweep: Sweep { limit: SLICE, same_slot: is_cluster } };
-    if execute(context, &entry, &op).is_err() {
-        report_failed_sweep(context, state, &entry);
-        state.index.borrow_mut().hold(&entry, retry_ms);
+    if execute(context, entry, &op).is_err() {
+        report_failed_sweep(context, state, entry);
+        state.index.borrow_mut().hold(entry, retry_ms);
     }
     // Those that wait only until all that is due was moved may go now.
     if entry.has_waiting() {
-        state.index.borrow_mut().mark(&entry);
+        state.index.borrow_mut().mark(entry);
     }
-    true
 }
 
 /// Looks whether a queue that is remembered is gone; false if none is to be looked at.
@@ -256,6 +285,8 @@ fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
     if state.timer.waiting_check_ms.get() != UNKNOWN {
         arm(context, state, state.timer.waiting_check_ms.get());
     }
+    let end_ms = state.ends_of_waits.borrow().first().map_or(NEVER, |(until_ms, _)| *until_ms);
+    arm(context, state, end_ms);
     if !state.is_active.get() {
         return;
     }

@@ -21,15 +21,28 @@ use crate::state::{self, State};
 
 /// A client that waits.
 pub struct Waiting {
+    number: u64,
     /// The queues, in the order in which they are tried.
     entries: Vec<Rc<Entry>>,
     request: Request,
     patience: Patience,
     /// Since when, unix ms.
     since_ms: u64,
-    /// None once it was woken.
+    /// How many of the queues were looked at for the last time, because its time is over.
+    tried: Cell<usize>,
     client: RefCell<Option<BlockedClient>>,
-    moved: Cell<bool>,
+    woken: Cell<Option<Woken>>,
+}
+
+/// Why a client that waits was woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// There is something for it.
+    Served,
+    /// Its time is over.
+    OutOfTime,
+    /// The queue is not served here any more.
+    Moved,
 }
 
 /// Until when a client waits.
@@ -49,33 +62,35 @@ pub fn wait(
     request: &Request,
     patience: Patience,
 ) -> bool {
-    let timeout_ms = match patience {
-        Patience::Milliseconds(ms) => ms,
-        Patience::UntilSwept => 0,
-    };
     state::with(|state| {
         let entries = adopt_all(context, state, entries);
         let number = state.last_number.get().saturating_add(1);
         state.last_number.set(number);
         let keys = entries.iter().map(|entry| entry.names.wait());
-        let Some(client) = BlockedClient::on_keys::<Line>(context, keys, timeout_ms, number) else {
+        let Some(client) = BlockedClient::on_keys::<Line>(context, keys, number) else {
             return false;
         };
         let waiting = Rc::new(Waiting {
+            number,
             entries,
             request: request.clone(),
             patience,
             since_ms: context.now_ms(),
+            tried: Cell::new(0),
             client: RefCell::new(Some(client)),
-            moved: Cell::new(false),
+            woken: Cell::new(None),
         });
         state.waiting.borrow_mut().insert(number, waiting.clone());
+        if let Some(until_ms) = waiting.until_ms() {
+            state.ends_of_waits.borrow_mut().insert((until_ms, number));
+        }
         for entry in &waiting.entries {
             entry.waiting.borrow_mut().insert(number, waiting.clone());
             if patience == Patience::UntilSwept {
                 entry.waiting_for_sweep.set(entry.waiting_for_sweep.get().saturating_add(1));
             }
-            // What made it wait may be over: something ready that others are to get first.
+            // What made it wait may be over: something ready that others are to get first. The timer
+            // also has to learn when the wait ends.
             state.mark(context, entry);
         }
         true
@@ -106,6 +121,9 @@ pub fn serve(context: Context<'_>, entry: &Rc<Entry>) -> bool {
     let mut next = None;
     for waiting in entry.waiting.borrow().values() {
         if waiting.was_woken() {
+            if waiting.woken.get() != Some(Woken::Served) {
+                continue;
+            }
             // On newer servers its callback runs only later.
             promised = promised.saturating_add(waiting.request.count().into());
         } else if ready > promised || waiting.has_seen_sweep() {
@@ -120,8 +138,14 @@ pub fn serve(context: Context<'_>, entry: &Rc<Entry>) -> bool {
         }
     }
     let Some(waiting) = next else { return false };
-    waiting.wake();
+    waiting.wake(Woken::Served);
     true
+}
+
+/// The client whose time was over first.
+pub fn first_out_of_time(state: &State, now_ms: u64) -> Option<Rc<Waiting>> {
+    let (until_ms, number) = *state.ends_of_waits.borrow().first()?;
+    if until_ms > now_ms { None } else { state.waiting.borrow().get(&number).cloned() }
 }
 
 /// The queue's slot is not served here any more, or is about to go. Newer servers tell the clients
@@ -132,14 +156,39 @@ pub fn release_moved(context: Context<'_>, entry: &Rc<Entry>) {
     }
     let line: Vec<Rc<Waiting>> = entry.waiting.borrow().values().cloned().collect();
     for waiting in line {
-        waiting.moved.set(true);
-        waiting.wake();
+        waiting.wake(Woken::Moved);
     }
 }
 
 impl Waiting {
     fn was_woken(&self) -> bool {
-        self.client.borrow().is_none()
+        self.woken.get().is_some()
+    }
+
+    /// When its time is over, unix ms; None: never.
+    fn until_ms(&self) -> Option<u64> {
+        match self.patience {
+            Patience::Milliseconds(ms @ 1..) => Some(self.since_ms.saturating_add(ms)),
+            Patience::Milliseconds(0) | Patience::UntilSwept => None,
+        }
+    }
+
+    fn forget_end(&self, state: &State) {
+        if let Some(until_ms) = self.until_ms() {
+            state.ends_of_waits.borrow_mut().remove(&(until_ms, self.number));
+        }
+    }
+
+    /// The next of its queues that was not looked at since its time is over.
+    pub fn next_to_try(&self) -> Option<&Rc<Entry>> {
+        let entry = self.entries.get(self.tried.get())?;
+        self.tried.set(self.tried.get().saturating_add(1));
+        Some(entry)
+    }
+
+    /// True if one of its queues is to be served still.
+    pub fn may_be_served(&self) -> bool {
+        self.entries.iter().any(|entry| entry.is_marked())
     }
 
     /// True if it waits only until all is moved that was due when it came, and that is done.
@@ -148,8 +197,13 @@ impl Waiting {
             && self.entries.iter().all(|entry| entry.next_due_ms() > self.since_ms)
     }
 
-    fn wake(&self) {
+    /// Lets it be answered, now or soon.
+    pub fn wake(&self, why: Woken) {
         let client = self.client.borrow_mut().take();
+        if client.is_some() {
+            self.woken.set(Some(why));
+            state::with(|state| self.forget_end(state));
+        }
         if let Some(client) = client {
             // The callback may run inside of this call.
             client.wake();
@@ -172,17 +226,19 @@ struct Line;
 impl Wait for Line {
     fn reply(context: Context<'_>, number: u64) {
         let Some(waiting) = leave(context, number) else { return };
-        if waiting.moved.get() {
-            context.reply_error("UNBLOCKED the queue's slot is not served here any more");
-            return;
-        }
-        if waiting.was_woken() && !context.must_avoid_replica_traffic() {
-            // What is in a queue in whose line it is not the first is for those before it.
-            let is_first = |entry: &&Rc<Entry>| entry.first_waiting().is_none_or(|n| n > number);
-            let entries = waiting.entries.iter().filter(is_first);
-            pull::answer_waiting(context, entries, &waiting.request);
-        } else {
-            waiting.request.reply_empty(context);
+        match waiting.woken.get() {
+            Some(Woken::Moved) => {
+                context.reply_error("UNBLOCKED the queue's slot is not served here any more");
+            }
+            Some(Woken::Served) if !context.must_avoid_replica_traffic() => {
+                // Messages of a queue in which others wait longer are theirs.
+                let is_first =
+                    |entry: &&Rc<Entry>| entry.first_waiting().is_none_or(|n| n > number);
+                let entries = waiting.entries.iter().filter(is_first);
+                pull::answer_waiting(context, entries, &waiting.request);
+            }
+            // Its time is over, or CLIENT UNBLOCK ended its wait.
+            _ => waiting.request.reply_empty(context),
         }
     }
 
@@ -195,6 +251,7 @@ impl Wait for Line {
 fn leave(context: Context<'_>, number: u64) -> Option<Rc<Waiting>> {
     state::with(|state| {
         let waiting = state.waiting.borrow_mut().remove(&number)?;
+        waiting.forget_end(state);
         for entry in &waiting.entries {
             entry.waiting.borrow_mut().remove(&number);
             if waiting.patience == Patience::UntilSwept {

@@ -11,7 +11,7 @@ use super::{api, guard};
 
 /// What happens to a client that waits on keys. It is known by the number that it was given.
 pub trait Wait {
-    /// The client must be replied to now: its time is over, or [`BlockedClient::wake`] was called.
+    /// The client must be replied to now: [`BlockedClient::wake`] was called, or CLIENT UNBLOCK.
     fn reply(context: Context<'_>, number: u64);
     /// Nothing more happens to the client: it was replied to, or is gone.
     fn gone(context: Context<'_>, number: u64);
@@ -30,12 +30,11 @@ pub trait Later {
 pub struct BlockedClient(NonNull<raw::RedisModuleBlockedClient>);
 
 impl BlockedClient {
-    /// Lets the client that sent the running command wait for `timeout_ms` (0: for ever) on keys
-    /// that never exist: it is then released when their slot moves or the role changes.
+    /// Lets the client that sent the running command wait, for ever, on keys that never exist: it is
+    /// then released when their slot moves or the role changes.
     pub fn on_keys<'k, W: Wait>(
         context: Context<'_>,
         keys: impl Iterator<Item = &'k ServerString>,
-        timeout_ms: u64,
         number: u64,
     ) -> Option<Self> {
         let mut keys: Vec<_> = keys.map(ServerString::as_ptr).collect();
@@ -44,7 +43,7 @@ impl BlockedClient {
             Some(stay_blocked),
             Some(reply_waiting::<W>),
             Some(free_waiting::<W>),
-            i64::try_from(timeout_ms).unwrap_or(i64::MAX),
+            0,
             keys.as_mut_ptr(),
             c_int::try_from(keys.len()).ok()?,
             ptr::without_provenance_mut(number as usize),

@@ -22,6 +22,7 @@ mod arguments;
 mod backoff;
 mod blocking;
 mod blocking_ends;
+mod blocking_times;
 mod chaos;
 mod check;
 mod clock_steps;
