@@ -145,7 +145,7 @@ def memory_part(options, binary):
         grown(server, "MQ in flight", empty)
         connection = Connection(server.port)
         for at in range(0, 2 * count, 2 * FILL):
-            got = connection.call("MQ.NACK", "q", "IDS", FILL, *deliveries[at : at + 2 * FILL])
+            got = connection.call("MQ.NACK", "q", "IDS", FILL, *deliveries[at : at + 2 * FILL], "DELAY", 0)
             expect("MQ.NACK", got, [1] * FILL)
         expect("MQ.LEN", connection.call("MQ.LEN", "q", "READY"), count)
         connection.close()

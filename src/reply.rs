@@ -40,6 +40,8 @@ pub enum CommandError {
     Name(NameError),
     /// More than 128 MiB.
     PayloadTooLong,
+    /// The first backoff is longer than the longest one, both in milliseconds.
+    BackoffAboveMax(u64, u64),
     /// A queue that names itself.
     OwnDeadLetter,
     /// A redrive from a queue to the same queue.
@@ -101,6 +103,9 @@ impl fmt::Display for CommandError {
             Self::Name(error) => write!(f, "ERR invalid queue name: {error}"),
             Self::PayloadTooLong => {
                 write!(f, "ERR payload is longer than {MAX_PAYLOAD_BYTES} bytes")
+            }
+            Self::BackoffAboveMax(backoff, max) => {
+                write!(f, "ERR BACKOFF {backoff} is above BACKOFFMAX {max}")
             }
             Self::OwnDeadLetter => f.write_str("ERR a queue can't be its own dead-letter queue"),
             Self::RedrivenToItself => f.write_str("ERR a queue can't be redriven to itself"),

@@ -1,7 +1,7 @@
 //! MQ.CONFIG: a queue's settings, shown or changed.
 
 use super::options::Options;
-use crate::execute::{execute, open};
+use crate::execute::{execute_on, open};
 use crate::index::Entry;
 use crate::queue::name::QueueName;
 use crate::queue::op::Op;
@@ -98,8 +98,9 @@ fn change(
 ) -> Result<(), CommandError> {
     let options = Options::read::<Config>(options)?;
     let entry = super::entry(context, queue)?;
-    let op = op(&options, entry.queue(), super::is_same_slot_only())?;
-    execute(context, &entry, &op)?;
+    let mut store = open(context, &entry, Access::Write);
+    let op = op(&options, &mut store, super::is_same_slot_only())?;
+    execute_on(context, &entry, &mut store, &op)?;
     context.reply_status(c"OK");
     Ok(())
 }
@@ -107,7 +108,7 @@ fn change(
 /// The changes that the options ask for.
 pub fn op<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
-    queue: &QueueName,
+    store: &mut impl Store,
     same_slot: bool,
 ) -> Result<Op<'static>, CommandError> {
     let mut changes: Vec<(Setting, Option<Vec<u8>>)> = Vec::new();
@@ -116,9 +117,38 @@ pub fn op<A: AsRef<[u8]>>(
     }
     for (token, value) in options.values() {
         let setting = Setting::from_name(token.as_bytes()).ok_or(CommandError::Syntax)?;
-        changes.push((setting, stored_form(queue, setting, value, same_slot)?));
+        changes.push((setting, stored_form(store.queue(), setting, value, same_slot)?));
     }
+    check_backoff(store, &changes)?;
     Ok(Op::Configure { changes })
+}
+
+/// Refuses changes after which the first backoff would be longer than the longest.
+fn check_backoff(
+    store: &mut impl Store,
+    changes: &[(Setting, Option<Vec<u8>>)],
+) -> Result<(), CommandError> {
+    const BOTH: [Setting; 2] = [Setting::Backoff, Setting::BackoffMax];
+    if !changes.iter().any(|(setting, _)| BOTH.contains(setting)) {
+        return Ok(());
+    }
+    store.require(&[Part::Config])?;
+    let mut settings = Settings::default();
+    for setting in BOTH {
+        let changed = changes.iter().find(|(changed, _)| *changed == setting);
+        let text = match changed {
+            Some((_, text)) => text.clone(),
+            None => store.setting(setting),
+        };
+        if let Some(text) = text {
+            settings.set(setting, &text);
+        }
+    }
+    let Settings { backoff_ms, backoff_max_ms, .. } = settings;
+    if backoff_ms > backoff_max_ms {
+        return Err(CommandError::BackoffAboveMax(backoff_ms, backoff_max_ms));
+    }
+    Ok(())
 }
 
 /// A value as it is stored; None for the default, which the empty string means too.

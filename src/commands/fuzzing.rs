@@ -123,7 +123,10 @@ fn run_on(
             Op::Redrive { now_ms, count, to, same_slot }
         }
         ("MQ.PAUSE", options) => pause::op(&Options::read::<Pause>(options)?, now_ms),
-        ("MQ.CONFIG", options) => config::op(&Options::read::<Config>(options)?, queue, same_slot)?,
+        ("MQ.CONFIG", options) => {
+            let options = Options::read::<Config>(options)?;
+            config::op(&options, &mut server.open(queue), same_slot)?
+        }
         ("MQ.CHECK", options) => {
             if !Options::read::<Check>(options)?.has("REPAIR") {
                 return Ok(());

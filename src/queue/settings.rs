@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::name::QueueName;
+use super::op::Rules;
 
 /// The longest length of time that is accepted anywhere: 365 days, in milliseconds.
 pub const MAX_DURATION_MS: u64 = 31_536_000_000;
@@ -98,9 +99,13 @@ impl Setting {
     }
 
     /// The default of a number that is never negative.
-    pub const fn default_number(self) -> u64 {
+    pub const fn default_number(self, rules: Rules) -> u64 {
         match self {
             Self::Visibility => 30_000,
+            Self::Backoff => match rules {
+                Rules::V1 => 0,
+                Rules::V2 => 1_000,
+            },
             Self::BackoffMax => 3_600_000,
             Self::RatePeriod => 1_000,
             Self::GroupInflight => 1,
@@ -160,26 +165,34 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            visibility_ms: Setting::Visibility.default_number(),
-            max_retries: None,
-            dead_letter: None,
-            backoff_ms: Setting::Backoff.default_number(),
-            backoff_max_ms: Setting::BackoffMax.default_number(),
-            delay_ms: Setting::Delay.default_number(),
-            ttl_ms: Setting::Ttl.default_number(),
-            max_len: Setting::MaxLen.default_number(),
-            max_inflight: Setting::MaxInflight.default_number(),
-            rate: Setting::Rate.default_number(),
-            rate_period_ms: Setting::RatePeriod.default_number(),
-            aging_ms: Setting::Aging.default_number(),
-            group_inflight: Setting::GroupInflight.default_number(),
-            dedup_window_ms: Setting::DedupWindow.default_number(),
-        }
+        Self::defaults(Rules::V2)
     }
 }
 
 impl Settings {
+    /// The defaults.
+    pub const fn defaults(rules: Rules) -> Self {
+        Self {
+            visibility_ms: Setting::Visibility.default_number(rules),
+            max_retries: match rules {
+                Rules::V1 => None,
+                Rules::V2 => Some(25),
+            },
+            dead_letter: None,
+            backoff_ms: Setting::Backoff.default_number(rules),
+            backoff_max_ms: Setting::BackoffMax.default_number(rules),
+            delay_ms: Setting::Delay.default_number(rules),
+            ttl_ms: Setting::Ttl.default_number(rules),
+            max_len: Setting::MaxLen.default_number(rules),
+            max_inflight: Setting::MaxInflight.default_number(rules),
+            rate: Setting::Rate.default_number(rules),
+            rate_period_ms: Setting::RatePeriod.default_number(rules),
+            aging_ms: Setting::Aging.default_number(rules),
+            group_inflight: Setting::GroupInflight.default_number(rules),
+            dedup_window_ms: Setting::DedupWindow.default_number(rules),
+        }
+    }
+
     /// Sets one setting from its stored text. False, and nothing set, if the text is no value of it.
     pub fn set(&mut self, setting: Setting, text: &[u8]) -> bool {
         let Some((min, max)) = setting.range() else {

@@ -27,7 +27,7 @@ fn headers_come_back_as_they_were_pushed() {
                 (got.payload.as_slice(), got.retry_count),
                 (b"payload".as_slice(), retry_count)
             );
-            server.give_back(&orders, vec![got.claim()], None);
+            server.give_back(&orders, vec![got.claim()], Some(0));
         }
     }
 }
@@ -123,7 +123,7 @@ fn a_returned_message_may_be_delivered_for_good() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 100).unwrap();
-    server.give_back(&orders, vec![got.claim()], None);
+    server.give_back(&orders, vec![got.claim()], Some(0));
     let (_, again) = server.pull_as(&orders, 2, Mode::Final, ALL, Vec::new()).unwrap();
     assert_eq!(again[0].retry_count, 1);
     assert!(server.database.borrow().is_empty());
@@ -159,7 +159,7 @@ fn the_consumer_is_known_while_it_holds_the_message() {
         let mode = Mode::Receipt { visibility_ms: 100, consumer };
         let (_, got) = server.pull_as(&orders, 1, mode, ALL, Vec::new()).unwrap();
         assert_eq!(holder(&server).as_deref(), consumer);
-        server.give_back(&orders, vec![got[0].claim()], None);
+        server.give_back(&orders, vec![got[0].claim()], Some(0));
         assert_eq!(holder(&server), None);
     }
 }

@@ -116,7 +116,7 @@ fn every_kind_of_damage_is_met_once_and_loses_no_body_and_no_note() {
         let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
         let id = server.push(&orders, b"x", 0);
         let got = server.pull(&orders, 10).unwrap();
-        server.give_back(&orders, vec![got.claim()], None);
+        server.give_back(&orders, vec![got.claim()], Some(0));
         harm(&mut server.store(&orders), id);
         let error = server.pull_with(&orders, 1, 10, ALL).unwrap_err();
         assert_eq!(error, QueueError::Corrupt(corruption(id)), "{what}");
@@ -131,7 +131,7 @@ fn records_of_a_newer_version_are_set_aside_as_they_are() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let id = server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 10).unwrap();
-    server.give_back(&orders, vec![got.claim()], None);
+    server.give_back(&orders, vec![got.claim()], Some(0));
     let mut store = server.store(&orders);
     let body = store.0.get(Part::Messages, &id.0).unwrap();
     let mut note = store.0.get(Part::Notes, &id.0).unwrap();

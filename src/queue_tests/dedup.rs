@@ -102,7 +102,7 @@ fn until_done_holds_until_the_message_is_gone() {
             |s, q, _| {
                 s.configure(q, Setting::MaxRetries, Some("0"));
                 let got = s.pull(q, 10).unwrap();
-                s.give_back(q, vec![got.claim()], None);
+                s.give_back(q, vec![got.claim()], Some(0));
                 assert_eq!(s.counts.dead, 1);
             },
             true,

@@ -89,6 +89,7 @@ fn those_without_a_group_keep_their_priorities_at_their_turn() {
 fn a_returned_message_is_the_first_of_its_group_again() {
     for how in [Return::Counted, Return::Uncounted, Return::Disconnected] {
         let (mut server, orders) = (Server::new(), queue("orders"));
+        server.configure(&orders, Setting::Backoff, Some("0"));
         let pushed = push_to(&mut server, &orders, &["a", "a"]);
         let got = server.pull(&orders, 1_000).unwrap();
         server.now_ms += 10;

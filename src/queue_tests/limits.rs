@@ -58,7 +58,7 @@ fn returns_dead_letters_and_redriven_messages_are_never_refused() {
     assert_eq!(server.redrive(&dead, 10, None), 2);
     let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
     assert_eq!(got.len(), 2);
-    server.give_back(&orders, got.iter().map(Got::claim).collect(), None);
+    server.give_back(&orders, got.iter().map(Got::claim).collect(), Some(0));
     assert_eq!(server.pull_all(&orders, 100).len(), 2);
 }
 

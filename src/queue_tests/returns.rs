@@ -64,7 +64,7 @@ fn a_rejected_message_dies_at_once() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 100).unwrap();
-    server.give_back(&orders, vec![got.claim()], None);
+    server.give_back(&orders, vec![got.claim()], Some(0));
     let got = server.pull(&orders, 100).unwrap();
     let reason = Some("no such customer");
     server.give_back_as(&orders, vec![got.claim()], Some(500), Return::Rejected, reason).unwrap();
@@ -129,7 +129,7 @@ fn the_last_reason_is_shown_until_a_later_one_takes_its_place() {
         let got = server.pull(&orders, 100).unwrap();
         shown.push(got.last_error.clone().map(|error| String::from_utf8(error).unwrap()));
         let claims = vec![got.claim()];
-        server.give_back_as(&orders, claims, None, Return::Counted, reason).unwrap();
+        server.give_back_as(&orders, claims, Some(0), Return::Counted, reason).unwrap();
     }
     server.pull(&orders, 100).unwrap();
     server.now_ms += 100;
@@ -140,8 +140,9 @@ fn the_last_reason_is_shown_until_a_later_one_takes_its_place() {
 }
 
 #[test]
-fn a_disconnect_is_like_the_end_of_visibility_now() {
+fn a_disconnect_is_like_the_end_of_visibility_now_with_a_backoff() {
     let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::Backoff, Some("0"));
     let first = server.push(&orders, b"x", 0);
     server.now_ms += 1;
     let second = server.push(&orders, b"y", 0);

@@ -59,7 +59,7 @@ fn a_message_that_ran_out_returns_to_its_old_place_and_one_given_back_stands_las
         .collect();
     let got = server.pull_with(&orders, 2, 50, ALL).unwrap();
     server.now_ms += 10;
-    server.give_back(&orders, vec![got[0].claim()], None);
+    server.give_back(&orders, vec![got[0].claim()], Some(0));
     server.now_ms += 40;
     let order = ids(&server.pull_with(&orders, 4, 1_000, ALL).unwrap());
     assert_eq!(order, [pushed[1], pushed[2], pushed[3], pushed[0]]);
@@ -119,7 +119,7 @@ fn what_a_claim_is_told() {
         (
             "given back",
             |s, q, got| {
-                s.give_back(q, vec![got.claim()], None);
+                s.give_back(q, vec![got.claim()], Some(0));
             },
             Settled::BadReceipt,
             Settled::BadReceipt,
@@ -142,7 +142,7 @@ fn what_a_claim_is_told() {
             let settled = if is_ack {
                 server.acknowledge(&orders, vec![got.claim()])
             } else {
-                server.give_back(&orders, vec![got.claim()], None)
+                server.give_back(&orders, vec![got.claim()], Some(0))
             };
             assert_eq!(settled, [expected], "{what}, ack: {is_ack}");
         }
@@ -221,7 +221,7 @@ fn a_message_is_delivered_once_more_than_it_may_come_back() {
         while let Some(got) = server.pull(&orders, 10) {
             counts.push(got.retry_count);
             if max % 2 == 0 {
-                server.give_back(&orders, vec![got.claim()], None);
+                server.give_back(&orders, vec![got.claim()], Some(0));
             } else {
                 server.now_ms += 10;
             }
@@ -248,7 +248,7 @@ fn a_dead_message_never_dies_again_and_its_receipts_go_on_rising() {
     server.configure(&dead_queue, Setting::MaxRetries, Some("0"));
     server.push(&orders, b"x", 0);
     let first = server.pull(&orders, 10).unwrap();
-    server.give_back(&orders, vec![first.claim()], None);
+    server.give_back(&orders, vec![first.claim()], Some(0));
     // A server that was restarted with its clock set back.
     server.now_ms -= 1_000;
     server.last_receipt = 0;
@@ -258,7 +258,7 @@ fn a_dead_message_never_dies_again_and_its_receipts_go_on_rising() {
         assert_eq!(got.retry_count, retry_count);
         assert!(got.receipt > last);
         last = got.receipt;
-        server.give_back(&dead_queue, vec![got.claim()], None);
+        server.give_back(&dead_queue, vec![got.claim()], Some(0));
     }
     assert_eq!(server.acknowledge(&orders, vec![first.claim()]), [Settled::NotFound]);
 }
@@ -278,7 +278,7 @@ fn a_message_whose_grave_has_the_wrong_type_stays() {
     let got = server.pull(&orders, 10).unwrap();
     assert_eq!((got.id, got.retry_count), (id, 1));
     server.database.borrow_mut().remove(&key);
-    server.give_back(&orders, vec![got.claim()], None);
+    server.give_back(&orders, vec![got.claim()], Some(0));
     assert_eq!(server.counts.dead, 1, "it dies as soon as it can");
 }
 
@@ -315,6 +315,22 @@ fn backoff_counts_from_the_end_of_the_delivery() {
         }
         assert_eq!(server.pull(&orders, 10).unwrap().retry_count, 4);
     }
+}
+
+#[test]
+fn by_default_a_message_backs_off_for_longer_each_time_and_dies_at_its_26th_return() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.push(&orders, b"poison", 0);
+    let mut delays = Vec::new();
+    while let Some(got) = server.pull(&orders, 10) {
+        server.give_back(&orders, vec![got.claim()], None);
+        let due = server.store(&orders).first_delayed();
+        delays.extend(due.map(|(_, due_at_ms)| due_at_ms - server.now_ms));
+        server.now_ms += 3_600_000;
+    }
+    let doubled = (0..12).map(|doublings| 1_000 << doublings);
+    assert_eq!(delays, doubled.chain([3_600_000; 13]).collect::<Vec<_>>());
+    assert_eq!(server.len(&queue("{orders}:dead"), Part::Messages), 1);
 }
 
 #[test]

@@ -35,6 +35,24 @@ fn the_end_of_a_visibility_is_followed_by_the_backoff_under_version_1_only() {
 }
 
 #[test]
+fn by_default_nothing_dies_and_nothing_backs_off_under_version_1_only() {
+    let orders = queue("orders");
+    let states = under_each(|server| {
+        server.push(&orders, b"x", 0);
+        for _ in 0..26 {
+            let got = server.pull(&orders, 100).unwrap();
+            server.give_back(&orders, vec![got.claim()], Some(0));
+        }
+        let dead = server.len(&queue("{orders}:dead"), Part::Messages);
+        server.push(&orders, b"y", 0);
+        let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
+        server.give_back(&orders, vec![got.last().unwrap().claim()], None);
+        (dead, server.len(&orders, Part::Delayed))
+    });
+    assert_eq!(states, [(0, 0), (1, 1)]);
+}
+
+#[test]
 fn bytes_of_version_1_do_what_0_1_0_did() {
     let orders = queue("orders");
     let database: Rc<RefCell<Database>> = Rc::default();

@@ -476,7 +476,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn settings(&mut self, wanted: &[Setting]) -> Settings {
-        let mut settings = Settings::default();
+        let mut settings = Settings::defaults(self.1);
         if self.0.len(Part::Config) > 0 {
             for setting in wanted {
                 if let Some(text) = self.0.get(Part::Config, setting.name().as_bytes()) {
@@ -489,7 +489,7 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn number(&mut self, setting: Setting) -> u64 {
         if self.0.len(Part::Config) == 0 {
-            return setting.default_number();
+            return setting.default_number(self.1);
         }
         self.settings(&[setting]).value(setting).map_or(0, |number| *number)
     }

@@ -2,6 +2,11 @@
 
 use crate::harness::*;
 
+/// Gives a message back, for the backoff.
+fn nack(client: &mut Client, message: &Message) {
+    assert_eq!(client.number(&format!("MQ.NACK {}", message.delivery())), 1);
+}
+
 #[test]
 fn a_message_given_back_waits_for_the_backoff_of_its_retry_count() {
     let server = Server::start();
@@ -11,7 +16,7 @@ fn a_message_given_back_waits_for_the_backoff_of_its_retry_count() {
     for expected in [20, 40, 70, 70] {
         let message = client.pull("orders");
         let before = now_ms();
-        client.give_back(&message);
+        nack(&mut client, &message);
         let after = now_ms();
         let due = client.queue_info("orders", "next_due_at");
         assert!(
@@ -56,7 +61,7 @@ fn a_delay_of_its_own_takes_the_place_of_the_backoff() {
 fn a_huge_backoff_is_cut_and_does_not_overflow() {
     let server = Server::start();
     let mut client = server.client();
-    client.ask("MQ.CONFIG orders BACKOFF 31536000000 BACKOFFMAX 31536000000");
+    client.ask("MQ.CONFIG orders BACKOFF 31536000000 BACKOFFMAX 31536000000 MAXRETRIES -1");
     client.push("orders", "one");
     // 80 retries: 2^79 times a year overflows whatever it is computed in.
     for _ in 0..80 {
@@ -66,7 +71,7 @@ fn a_huge_backoff_is_cut_and_does_not_overflow() {
     let message = client.pull("orders");
     assert_eq!(message.retry_count, 80);
     let before = now_ms();
-    client.give_back(&message);
+    nack(&mut client, &message);
     let due = client.queue_info("orders", "next_due_at");
     assert!((before + 31_536_000_000..=now_ms() + 31_536_000_000).contains(&due), "due at {due}");
 }
@@ -75,11 +80,13 @@ fn a_huge_backoff_is_cut_and_does_not_overflow() {
 fn the_backoff_is_not_longer_than_its_maximum() {
     let server = Server::start();
     let mut client = server.client();
-    client.ask("MQ.CONFIG orders BACKOFF 50000 BACKOFFMAX 300");
+    client.ask("MQ.CONFIG orders BACKOFF 200 BACKOFFMAX 300");
     client.push("orders", "one");
     let message = client.pull("orders");
-    let before = now_ms();
     client.give_back(&message);
+    let message = client.pull("orders");
+    let before = now_ms();
+    nack(&mut client, &message);
     let due = client.queue_info("orders", "next_due_at");
     assert!((before + 300..=now_ms() + 300).contains(&due), "due at {due}");
 }
@@ -92,7 +99,7 @@ fn a_message_that_ended_its_backoff_stands_where_its_due_time_puts_it() {
     client.push("orders", "returned");
     let message = client.pull("orders");
     client.push("orders", "pushed before it was due");
-    client.give_back(&message);
+    nack(&mut client, &message);
     let due = client.queue_info("orders", "next_due_at");
     sleep_until_ms(due + 2);
     client.push("orders", "pushed after it was due");
@@ -107,6 +114,6 @@ fn dead_messages_do_not_back_off() {
     client.ask("MQ.CONFIG orders MAXRETRIES 0 BACKOFF 60000");
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    nack(&mut client, &message);
     assert_eq!(client.lengths("{orders}:dead"), [1, 0, 0]);
 }

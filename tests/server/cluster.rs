@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 /// Makes every key that a queue can have, but `damaged`.
 fn use_everything(client: &mut Client, queue: &[u8]) {
     let mut run = |arguments: &[&[u8]]| client.reply(arguments).expect("a reply");
-    run(&[b"MQ.CONFIG", queue, b"MAXRETRIES", b"1"]);
+    run(&[b"MQ.CONFIG", queue, b"MAXRETRIES", b"1", b"BACKOFF", b"0"]);
     let give_back = |run: &mut dyn FnMut(&[&[u8]]) -> Value| {
         let message = entries(&run(&[b"MQ.PULL", queue]));
         let (id, receipt) = (bulk(&message[0].1).to_vec(), bulk(&message[6].1).to_vec());

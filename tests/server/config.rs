@@ -4,9 +4,9 @@ use crate::harness::*;
 
 const DEFAULTS: [(&str, &str); 14] = [
     ("visibility", "30000"),
-    ("maxretries", "-1"),
+    ("maxretries", "25"),
     ("deadletter", "{orders}:dead"),
-    ("backoff", "0"),
+    ("backoff", "1000"),
     ("backoffmax", "3600000"),
     ("delay", "0"),
     ("ttl", "0"),
@@ -80,7 +80,11 @@ fn a_setting_set_to_its_default_or_to_nothing_is_removed() {
     let server = Server::start();
     let mut client = server.client();
     for (name, default) in DEFAULTS {
-        let other = if name == "deadletter" { "graveyard" } else { "77" };
+        let other = match name {
+            "deadletter" => "graveyard",
+            "backoffmax" => "7777",
+            _ => "77",
+        };
         // An empty name would be a key.
         let nothing = match name {
             "deadletter" => "DEFAULTDEADLETTER".to_owned(),
@@ -144,7 +148,13 @@ fn the_limits_of_every_setting() {
         ("DEDUPWINDOW", 1, year),
     ] {
         for value in [smallest, largest] {
-            assert_eq!(client.ask(&format!("MQ.CONFIG orders {name} {value}")), Value::Okay);
+            let other = match name {
+                "BACKOFF" => "BACKOFFMAX 31536000000",
+                "BACKOFFMAX" => "BACKOFF 0",
+                _ => "",
+            };
+            let set = client.ask(&format!("MQ.CONFIG orders {name} {value} {other}"));
+            assert_eq!(set, Value::Okay);
             let shown = client.map("MQ.CONFIG orders");
             assert_eq!(shown[name.to_lowercase().as_str()], value.to_string());
         }
@@ -160,6 +170,53 @@ fn the_limits_of_every_setting() {
             assert_eq!(error, expected, "{value}");
         }
     }
+}
+
+#[test]
+fn a_backoff_above_its_maximum_is_refused_whichever_of_the_two_is_set() {
+    let server = Server::start();
+    let mut client = server.client();
+    // What is set before, what is refused, and why: one that isn't named counts as it is.
+    for (before, refused, backoff, max) in [
+        ("", "BACKOFF 5000 BACKOFFMAX 4999", 5_000, 4_999),
+        ("", "BACKOFFMAX 4999 BACKOFF 5000", 5_000, 4_999),
+        ("", "BACKOFF 3600001", 3_600_001, 3_600_000),
+        ("", "BACKOFFMAX 999", 1_000, 999),
+        ("BACKOFF 500 BACKOFFMAX 600", "BACKOFF 601", 601, 600),
+        ("BACKOFF 500 BACKOFFMAX 600", "BACKOFFMAX 499", 500, 499),
+        ("BACKOFF 500 BACKOFFMAX 600", "BACKOFF \"\"", 1_000, 600),
+        ("BACKOFF 7200000 BACKOFFMAX 7200000", "BACKOFFMAX 3600000", 7_200_000, 3_600_000),
+        ("BACKOFF 7200000 BACKOFFMAX 7200000", "BACKOFFMAX \"\" TTL 5", 7_200_000, 3_600_000),
+    ] {
+        client.ask("FLUSHALL");
+        client.ask(&format!("MQ.CONFIG orders {before}"));
+        let shown = client.map("MQ.CONFIG orders");
+        let error = client.refused(&format!("MQ.CONFIG orders {refused}"));
+        assert_eq!(error, format!("ERR BACKOFF {backoff} is above BACKOFFMAX {max}"));
+        assert_eq!(client.map("MQ.CONFIG orders"), shown, "nothing was set");
+    }
+    client.ask("MQ.CONFIG orders BACKOFF 5 BACKOFFMAX 5");
+    client.ask("MQ.CONFIG orders BACKOFF 0");
+    client.ask("MQ.CONFIG orders BACKOFFMAX 1");
+    // What was stored so before stays, and the other settings can be changed.
+    client.ask("HSET mq:{orders}:config backoff 10 backoffmax 5");
+    client.ask("MQ.CONFIG orders DELAY 7");
+}
+
+#[test]
+fn the_old_defaults_can_be_set_and_are_stored() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXRETRIES -1 BACKOFF 0");
+    let stored = client.map("HGETALL mq:{orders}:config");
+    assert_eq!((stored["maxretries"].as_str(), stored["backoff"].as_str()), ("-1", "0"));
+    client.push("orders", "x");
+    for retry_count in 0..30 {
+        let message = client.pull("orders");
+        assert_eq!(message.retry_count, retry_count);
+        assert_eq!(client.number(&format!("MQ.NACK {}", message.delivery())), 1);
+    }
+    assert_eq!(client.lengths("orders"), [1, 0, 0]);
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn a_message_is_delivered_once_more_than_it_may_be_retried() {
 fn without_a_limit_a_message_never_dies() {
     let server = Server::start();
     let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXRETRIES -1");
     client.push("orders", "one");
     for retry_count in 0..50 {
         let message = client.pull("orders");
@@ -130,7 +131,7 @@ fn a_dead_letter_queue_is_an_ordinary_queue() {
     client.number(&format!("MQ.EXTEND {}", dead.delivery()));
     client.acknowledge(dead);
     client.acknowledge(plain);
-    client.ask("MQ.CONFIG orders MAXRETRIES -1");
+    client.ask("MQ.CONFIG orders MAXRETRIES 25");
     assert_eq!(client.number("DBSIZE"), 0);
 }
 

@@ -64,9 +64,10 @@ fn what_a_client_holds_is_back_when_it_quits_or_is_killed() {
 }
 
 #[test]
-fn the_end_of_a_connection_is_as_the_end_of_the_visibility() {
+fn the_end_of_a_connection_without_backoff_is_as_the_end_of_the_visibility() {
     let server = Server::start();
     let mut client = server.client();
+    client.ask("MQ.CONFIG orders BACKOFF 0");
     client.push("orders", "one");
     client.push("orders", "two");
     let mut holder = server.client();
@@ -86,6 +87,7 @@ fn the_end_of_a_connection_is_as_the_end_of_the_visibility() {
     is_back_among(&mut client, 2);
     client.acknowledge(&held[0]);
     client.acknowledge(&held[1]);
+    client.ask("MQ.DROP orders");
     assert_eq!(client.number("DBSIZE"), 0);
 }
 

@@ -89,7 +89,7 @@ pub fn check(client: &mut Client, everything: &Everything, queue: &str) {
     client.pull_nothing(queue);
 
     // One retry more than allowed.
-    assert_eq!(client.number(&with_pair("MQ.NACK", &everything.inflight_again)), 1);
+    assert_eq!(client.number(&(with_pair("MQ.NACK", &everything.inflight_again) + " DELAY 0")), 1);
     assert_eq!(client.lengths(queue), [0, 2, 2]);
     let delayed = strings(&client.ask(&format!("ZRANGE mq:{{{queue}}}:delayed 0 -1")));
     assert_eq!(delayed.len(), 2);

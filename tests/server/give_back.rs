@@ -3,13 +3,17 @@
 use crate::harness::*;
 
 #[test]
-fn a_message_given_back_is_ready_at_once_with_one_retry_more() {
+fn a_message_given_back_comes_with_one_retry_more_after_the_backoff() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
     let first = client.pull("orders");
+    let before = now_ms();
     assert_eq!(client.number(&format!("MQ.NACK {}", first.delivery())), 1);
-    assert_eq!(client.lengths("orders"), [1, 0, 0]);
+    let due = client.queue_info("orders", "next_due_at");
+    assert!((before + 1_000..=now_ms() + 1_000).contains(&due), "a second by default");
+    assert_eq!(client.lengths("orders"), [0, 0, 1]);
+    sleep_until_ms(due);
     let second = client.pull("orders");
     assert_eq!((&second.id, second.retry_count, second.timestamp), (&first.id, 1, first.timestamp));
     assert!(second.receipt > first.receipt);
@@ -133,7 +137,10 @@ fn messages_given_back_together_keep_their_order() {
     }
     let batch = client.pull_batch("orders COUNT 10");
     let pairs: Vec<String> = batch.iter().map(Message::pair).collect();
-    assert_eq!(client.numbers(&format!("MQ.NACK orders IDS 10 {}", pairs.join(" "))), vec![1; 10]);
+    assert_eq!(
+        client.numbers(&format!("MQ.NACK orders IDS 10 {} DELAY 0", pairs.join(" "))),
+        vec![1; 10]
+    );
     let again = client.pull_batch("orders COUNT 10");
     let ids =
         |batch: &[Message]| batch.iter().map(|message| message.id.clone()).collect::<Vec<_>>();

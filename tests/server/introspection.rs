@@ -21,8 +21,9 @@ fn info_of_a_queue_that_is_not_there_has_defaults_and_zeros() {
     for (name, value) in &reply {
         let expected = match name.as_str() {
             "visibility" => Value::Int(30_000),
-            "maxretries" => Value::Int(-1),
+            "maxretries" => Value::Int(25),
             "deadletter" => Value::BulkString(b"{orders}:dead".to_vec()),
+            "backoff" => Value::Int(1_000),
             "backoffmax" => Value::Int(3_600_000),
             "rateperiod" => Value::Int(1_000),
             "groupinflight" => Value::Int(1),
@@ -49,7 +50,7 @@ fn info_shows_the_queue_as_it_is() {
     client.push("graveyard", "by hand");
     let batch = client.pull_batch("orders COUNT 3 VISIBILITY 50000");
     client.acknowledge(&batch[0]);
-    client.give_back(&batch[1]);
+    client.ask(&format!("MQ.NACK {}", batch[1].delivery()));
     client.refused(&format!("MQ.ACK orders {} 0000000000000001", batch[2].id));
     let due = client.queue_info("orders", "next_due_at");
     let before = now_ms();

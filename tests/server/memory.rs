@@ -31,7 +31,7 @@ fn messages_that_come_and_go_leave_no_memory_behind() {
     let script = "for n = 1, 3000 do
         redis.call('MQ.PUSH', KEYS[1], string.rep('x', 100))
         local m = redis.call('MQ.PULL', KEYS[1])
-        redis.call('MQ.NACK', KEYS[1], m[2], m[14])
+        redis.call('MQ.NACK', KEYS[1], m[2], m[14], 'DELAY', 0)
         m = redis.call('MQ.PULL', KEYS[1])
         redis.call('MQ.EXTEND', KEYS[1], m[2], m[14])
         redis.call('MQ.ACK', KEYS[1], 'IDS', 2, m[2], m[14], 'x', 'y')

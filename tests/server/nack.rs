@@ -28,6 +28,7 @@ fn nocount_keeps_the_retries_that_were_counted() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
+    client.ask("MQ.CONFIG orders BACKOFF 0");
     for (options, expected) in [("", 0), ("NOCOUNT", 1), ("nocount", 1), ("", 1), ("NOCOUNT", 2)] {
         let message = client.pull("orders");
         assert_eq!(message.retry_count, expected);

@@ -8,12 +8,12 @@ fn nack(client: &mut Client, message: &Message, options: &str) {
     assert_eq!(client.number(&format!("MQ.NACK {} {options}", message.delivery())), 1);
 }
 
-/// MQ.NACK with a REASON of any bytes.
+/// MQ.NACK with a REASON of any bytes; the message is ready at once.
 #[track_caller]
 fn nack_because(client: &mut Client, message: &Message, reason: &[u8]) {
     let Message { queue, id, receipt, .. } = message;
     let claim = [b"MQ.NACK", queue.as_bytes(), id.as_bytes(), receipt.as_bytes()];
-    let reply = client.reply(&[&claim[..], &[b"REASON", reason]].concat());
+    let reply = client.reply(&[&claim[..], &[b"DELAY", b"0", b"REASON", reason]].concat());
     assert_eq!(reply, Ok(Value::Int(1)));
 }
 

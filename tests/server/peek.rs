@@ -208,7 +208,7 @@ fn what_comes_back_is_shown_where_it_is_delivered() {
     let mut client = server.client();
     client.ask("MQ.MPUSH orders 3 one two three");
     let one = client.pull("orders");
-    client.ask(&format!("MQ.NACK {} REASON broken", one.delivery()));
+    client.ask(&format!("MQ.NACK {} DELAY 0 REASON broken", one.delivery()));
     let shown = client.peek("orders");
     let texts: Vec<&str> = shown.iter().map(|message| message["payload"].as_str()).collect();
     // Behind all that were there before, by the time of the NACK.

@@ -70,6 +70,7 @@ fn receipts_rise_over_a_promotion() {
     let mut server = Server::start();
     let replica = server.start_replica();
     let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXRETRIES -1");
     client.push("orders", "one");
     let mut last = String::new();
     for _ in 0..50 {

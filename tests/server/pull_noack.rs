@@ -51,7 +51,7 @@ fn a_returned_message_is_delivered_so_with_its_retry_count() {
     let mut client = server.client();
     client.push("orders", "one");
     let first = client.pull("orders");
-    assert_eq!(client.number(&format!("MQ.NACK {} REASON full", first.delivery())), 1);
+    assert_eq!(client.number(&format!("MQ.NACK {} DELAY 0 REASON full", first.delivery())), 1);
     let message = final_delivery(&mut client, "orders NOACK");
     assert_eq!((&*message["retry_count"], &*message["last_error"]), ("1", "full"));
     let error = client.refused(&format!("MQ.ACK {}", first.delivery()));

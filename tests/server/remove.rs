@@ -168,7 +168,7 @@ fn a_drop_deletes_everything_but_the_dead_letter_queue() {
     left.sort();
     assert_eq!(left, ["mq:{mails}:ready", "mq:{orders}:dead:ready"]);
     assert_eq!(client.number("MQ.LEN orders"), 0);
-    assert_eq!(client.map("MQ.CONFIG orders")["maxretries"], "-1");
+    assert_eq!(client.map("MQ.CONFIG orders")["maxretries"], "25");
     same_data(&mut client, &mut copy, "the drop");
     let mut queues = strings(&client.ask("MQ.QUEUES"));
     queues.sort();

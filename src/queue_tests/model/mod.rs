@@ -141,14 +141,26 @@ impl Queue {
                 "backoffmax" => 3_600_000,
                 "rateperiod" => 1_000,
                 "groupinflight" => 1,
-                "backoff" | "maxlen" | "maxinflight" | "rate" | "aging" => 0,
+                "maxlen" | "maxinflight" | "rate" | "aging" => 0,
                 _ => panic!("the model has no default of {name}"),
             },
         }
     }
 
-    fn max_retries(&self) -> Option<u32> {
-        self.settings.get("maxretries").map(|text| text.parse().unwrap())
+    fn max_retries(&self, is_old: bool) -> Option<u32> {
+        match self.settings.get("maxretries").map(String::as_str) {
+            Some("-1") => None,
+            Some(text) => Some(text.parse().unwrap()),
+            None => (!is_old).then_some(25),
+        }
+    }
+
+    fn backoff(&self, is_old: bool) -> u64 {
+        match self.settings.get("backoff") {
+            Some(text) => text.parse().unwrap(),
+            None if is_old => 0,
+            None => 1_000,
+        }
     }
 
     pub fn is_paused(&self, now: u64) -> bool {

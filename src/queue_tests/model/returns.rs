@@ -113,11 +113,11 @@ impl Model {
 
     /// The end of a delivery that was not worked off.
     pub(super) fn come_back(&mut self, name: &'static str, id: Id, back: Comeback) {
+        let is_old = self.is_old;
         let (max, backoff, backoff_max) = {
             let queue = self.queue(name);
-            (queue.max_retries(), queue.number("backoff"), queue.number("backoffmax"))
+            (queue.max_retries(is_old), queue.backoff(is_old), queue.number("backoffmax"))
         };
-        let is_old = self.is_old;
         let grave = self.grave(name);
         let has_grave = Self::can_go(name, grave, back.same_slot);
         self.count(

@@ -12,7 +12,7 @@ impl Run<'_> {
         let kind = if in_line && self.random.bool() { 8 } else { self.random.u8(..14) };
         let (setting, number) = match kind {
             0 => (Setting::MaxRetries, number.checked_sub(1)),
-            1 => (Setting::Backoff, Some(number * 20).filter(|ms| *ms > 0)),
+            1 => (Setting::Backoff, number.checked_sub(1).map(|number| number * 20)),
             2 => (Setting::BackoffMax, Some(number * 30 + 10)),
             3 => (Setting::MaxLen, (number > 1).then_some(number * 10)),
             4 => (Setting::MaxInflight, (number > 1).then_some(number * 2)),
@@ -24,7 +24,10 @@ impl Run<'_> {
             13 => (Setting::Ttl, Some(number * 100).filter(|ms| *ms > 0)),
             _ => return self.configure_dead_letter(name),
         };
-        let text = number.map(|number| number.to_string());
+        let mut text = number.map(|number| number.to_string());
+        if setting == Setting::MaxRetries && number.is_none() && self.random.bool() {
+            text = Some("-1".to_string());
+        }
         self.server.configure(&queue(name), setting, text.as_deref());
         self.model.configure(name, setting.name(), text);
         self.hit(match setting {

@@ -172,7 +172,7 @@ impl Client {
     /// Gives the message back at once; the reply must be 1.
     #[track_caller]
     pub fn give_back(&mut self, message: &Message) {
-        assert_eq!(self.number(&format!("MQ.NACK {}", message.delivery())), 1);
+        assert_eq!(self.number(&format!("MQ.NACK {} DELAY 0", message.delivery())), 1);
     }
 
     /// Sends all lines in one packet, so that nothing else runs between them, and returns all
