@@ -24,7 +24,7 @@ pub struct Everything {
 
 /// Makes that queue in the client's database.
 pub fn fill(client: &mut Client) -> Everything {
-    let settings = "MAXRETRIES 1 VISIBILITY 3600000 BACKOFFMAX 777";
+    let settings = "MAXRETRIES 1 VISIBILITY 3600000 BACKOFFMAX 7777";
     client.ask(&format!("MQ.CONFIG orders {settings}"));
     let push_and_pull = |client: &mut Client, payload: &str, options: &str| {
         client.push("orders", payload);

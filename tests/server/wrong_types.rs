@@ -12,7 +12,7 @@ const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong ki
 
 /// A queue whose every key is there, with a delivery that still runs.
 fn fill(client: &mut Client) -> Message {
-    client.ask("MQ.CONFIG orders BACKOFFMAX 777");
+    client.ask("MQ.CONFIG orders BACKOFFMAX 7777");
     for payload in ["one", "two", "three"] {
         client.push("orders", payload);
     }
