@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 
 use super::group::Slot;
 use super::message::{Death, DeathReason, Ended, MessageId, Note};
+use super::place::Behind;
 use super::retry::{self, Moment};
 use super::settings::Settings;
 use super::store::{Part, Store};
@@ -12,7 +13,7 @@ use super::{Effects, place};
 
 /// The dead-letter queue, opened for the first message of an op that dies: to open a queue costs more
 /// than the move.
-pub(super) struct Grave<S>(OnceCell<Option<S>>);
+pub(super) struct Grave<S>(OnceCell<Option<(S, Behind)>>);
 
 impl<S> Default for Grave<S> {
     fn default() -> Self {
@@ -33,7 +34,7 @@ impl<S: Store> Grave<S> {
         (reason, moment): (DeathReason, Moment),
     ) -> bool {
         self.0.get_or_init(|| open(store, settings, moment));
-        let Some(Some(grave)) = self.0.get_mut() else {
+        let Some(Some((grave, behind))) = self.0.get_mut() else {
             let refused = &mut effects.counts.dead_letters_refused;
             *refused = refused.saturating_add(1);
             return false;
@@ -55,7 +56,8 @@ impl<S: Store> Grave<S> {
         };
         let mut epitaph = epitaph(note, death);
         let mut there = Effects::none();
-        place::make_ready(grave, &mut there, id, &mut epitaph, moment.now_ms, None);
+        let rank = behind.rank(grave, &epitaph, moment.now_ms);
+        place::make_ready(grave, &mut there, id, &mut epitaph, rank, None);
         grave.put_note(id, &epitaph);
         if !effects.others.contains(grave.queue()) {
             effects.others.insert(grave.queue().clone());
@@ -84,7 +86,7 @@ fn epitaph(note: &Note, death: Death) -> Note {
 }
 
 /// The store of the dead-letter queue, if it can take a message.
-fn open<S: Store>(store: &S, settings: &Settings, moment: Moment) -> Option<S> {
+fn open<S: Store>(store: &S, settings: &Settings, moment: Moment) -> Option<(S, Behind)> {
     let name = settings.dead_letter_of(store.queue())?;
     if moment.same_slot && !name.shares_slot_with(store.queue()) {
         return None;
@@ -92,5 +94,5 @@ fn open<S: Store>(store: &S, settings: &Settings, moment: Moment) -> Option<S> {
     let mut grave = store.other(&name);
     grave.require(&[Part::Messages, Part::Notes, Part::Retried]).ok()?;
     grave.require(&[Part::Ranked, Part::Lanes, Part::Dead]).ok()?;
-    Some(grave)
+    Some((grave, Behind::default()))
 }

@@ -175,14 +175,15 @@ fn oldest_head<S: Store>(store: &mut S, order: Order) -> Result<Option<Head>, Co
     for priority in (0..=MAX_PRIORITY).rev() {
         let ranked = match store.first_of_priority(priority) {
             None => None,
-            Some((Ok(id), rank)) => Some((rank.ready_since_ms(), id, Head::Ranked(id))),
+            Some((Ok(id), rank)) => Some((rank, id, Head::Ranked(id))),
             Some((Err(_), _)) => return Err(Corruption::Place),
         };
         let ready = store.first_ready(priority)?;
-        let ready = ready.map(|id| (id.timestamp_ms(), id, Head::Ready(priority)));
-        let first =
-            ranked.into_iter().chain(ready).min_by_key(|(since_ms, id, _)| (*since_ms, *id));
-        let Some((since_ms, _, head)) = first else { continue };
+        let ready =
+            ready.map(|id| (Rank::new(priority, id.timestamp_ms()), id, Head::Ready(priority)));
+        let first = ranked.into_iter().chain(ready).min_by_key(|(rank, id, _)| (*rank, *id));
+        let Some((rank, _, head)) = first else { continue };
+        let since_ms = rank.ready_since_ms();
         let is_old = order.now_ms.saturating_sub(since_ms) > order.aging_ms;
         if is_old && oldest.is_none_or(|(other_ms, _)| since_ms < other_ms) {
             oldest = Some((since_ms, head));

@@ -173,8 +173,12 @@ impl Note {
 
     /// The rank of the message if it is ready since that moment, unix ms.
     pub fn rank(&self, ready_since_ms: u64) -> Rank {
-        let priority = if self.death.is_none() { self.priority } else { 0 };
-        Rank::new(priority, ready_since_ms)
+        Rank::new(self.active_priority(), ready_since_ms)
+    }
+
+    /// The priority by which the message is delivered.
+    pub fn active_priority(&self) -> u8 {
+        if self.death.is_none() { self.priority } else { 0 }
     }
 }
 
@@ -222,21 +226,49 @@ impl DeathReason {
 
 /// The place of a waiting message in its queue: smaller is delivered first.
 ///
-/// (9 − priority) × 2^43 + the moment (unix ms) since which it is ready: exact in a double.
+/// In 64ths of a millisecond: ((9 − priority) × 2^43 + the timestamp (unix ms) since which it is ready)
+/// × 64. Below 2^53, so that milliseconds with their 64ths are exact in a double.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank(pub u64);
+pub struct Rank(u64);
+
+/// The ranks of a millisecond.
+const GRAIN: u64 = 64;
+
+/// The ranks of a priority.
+const LANE: u64 = MAX_TIME_MS * GRAIN;
 
 impl Rank {
-    /// The rank of a message of that priority that is ready since that moment.
+    /// The rank of a message of that priority that is ready since that timestamp.
     pub fn new(priority: u8, ready_since_ms: u64) -> Self {
-        let since = ready_since_ms.min(MAX_TIME_MS.saturating_sub(1));
+        let since_ms = ready_since_ms.min(MAX_TIME_MS.saturating_sub(1));
         let lane = MAX_PRIORITY.saturating_sub(priority);
-        Self(MAX_TIME_MS.saturating_mul(lane.into()).saturating_add(since))
+        Self(LANE.saturating_mul(lane.into()).saturating_add(since_ms.saturating_mul(GRAIN)))
     }
 
-    /// The moment since which it is ready, unix ms.
+    /// The last rank of a priority.
+    pub fn last(priority: u8) -> Self {
+        Self(Self::new(priority, 0).0.saturating_add(LANE.saturating_sub(1)))
+    }
+
+    /// The next rank, or this one if it is the last of its priority.
+    pub fn next(self) -> Self {
+        let next = self.0.saturating_add(1);
+        if next.is_multiple_of(LANE) { self } else { Self(next) }
+    }
+
+    /// The timestamp since which it is ready, unix ms.
     pub fn ready_since_ms(self) -> u64 {
-        self.0 & (MAX_TIME_MS.saturating_sub(1))
+        self.0 % LANE / GRAIN
+    }
+
+    /// As a score of a sorted set: in milliseconds.
+    pub fn score(self) -> f64 {
+        self.0 as f64 / GRAIN as f64
+    }
+
+    /// From such a score; one that is none counts as the nearest.
+    pub fn from_score(score: f64) -> Self {
+        Self((score * GRAIN as f64) as u64)
     }
 }
 

@@ -4,7 +4,8 @@
 //! the index of dead letters.
 
 use super::group::{self, Slot};
-use super::message::{Membership, MessageId, Note};
+use super::message::{MAX_PRIORITY, Membership, MessageId, Note, Rank};
+use super::op::Rules;
 use super::store::{Part, Store};
 use super::{Effects, QueueError, dedup};
 
@@ -48,21 +49,45 @@ pub(super) fn require_to_forget<S: Store>(store: &mut S, note: &Note) -> Result<
     Ok(())
 }
 
-/// Lets a message that has no place wait since that moment, unix ms. It may get a number in its
+/// Places behind all that wait. All messages of an op that have the same priority get the same one, so
+/// that a large batch doesn't run ahead of the clock: they are in the order of their ids.
+#[derive(Default)]
+pub(super) struct Behind {
+    /// By priority.
+    ranks: [Option<Rank>; MAX_PRIORITY as usize + 1],
+}
+
+impl Behind {
+    /// The rank of a message with this note that goes behind all that wait at that timestamp, unix ms.
+    /// Those of 0.1.0 were in the order of their ids among what was ready since the same millisecond.
+    pub(super) fn rank<S: Store>(&mut self, store: &mut S, note: &Note, now_ms: u64) -> Rank {
+        let now = note.rank(now_ms);
+        if store.rules() == Rules::V1 || note.active_group().is_some() {
+            return now;
+        }
+        let priority = note.active_priority();
+        let Some(rank) = self.ranks.get_mut(usize::from(priority)) else { return now };
+        *rank.get_or_insert_with(|| {
+            store.last_of_priority(priority).map_or(now, |last| now.max(last.next()))
+        })
+    }
+}
+
+/// Lets a message that has no place wait with that rank, if it has no group. It may get a number in its
 /// group: the note is to be written afterwards.
 pub(super) fn make_ready<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     id: MessageId,
     note: &mut Note,
-    since_ms: u64,
+    rank: Rank,
     from: Option<Slot>,
 ) {
     effects.changed = true;
     if let (None, Some(member)) = (&note.death, &mut note.group) {
         group::enter(store, effects, member, id, from);
     } else {
-        store.add_ranked(id, note.rank(since_ms));
+        store.add_ranked(id, rank);
         effects.became_ready = true;
         if let Some(death) = &note.death {
             store.add_dead(id, death.at_ms);

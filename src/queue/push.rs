@@ -116,7 +116,8 @@ fn make_ready<S: Store>(
             return place::let_expire(store, effects, id, note);
         }
     }
-    place::make_ready(store, effects, id, note, id.timestamp_ms(), None);
+    let rank = note.rank(id.timestamp_ms());
+    place::make_ready(store, effects, id, note, rank, None);
 }
 
 /// What a push says of its messages; None if nothing.

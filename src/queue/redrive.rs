@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::message::{Ended, MessageId, Note};
 use super::name::QueueName;
+use super::place::Behind;
 use super::store::{Part, Store};
 use super::{Effects, QueueError, place, retry};
 
@@ -38,8 +39,8 @@ pub(super) fn redrive<S: Store>(
         let Some(death) = &note.death else { continue };
         let name = request.to.unwrap_or(&death.from).clone();
         let target = targets.entry(name).or_insert_with_key(|name| open(store, name, request));
-        let Some(target) = target else { continue };
-        if move_one(store, effects, target, (id, note), request.now_ms) {
+        let Some((target, behind)) = target else { continue };
+        if move_one(store, effects, target, behind, (id, note), request.now_ms) {
             moved = moved.saturating_add(1);
             effects.others.insert(target.queue().clone());
         }
@@ -61,14 +62,14 @@ pub fn targets<S: Store>(store: &mut S, count: u32) -> Result<BTreeSet<QueueName
 }
 
 /// The store of a queue that can take messages back.
-fn open<S: Store>(store: &S, name: &QueueName, request: Redrive<'_>) -> Option<S> {
+fn open<S: Store>(store: &S, name: &QueueName, request: Redrive<'_>) -> Option<(S, Behind)> {
     let is_elsewhere = request.same_slot && !name.shares_slot_with(store.queue());
     if is_elsewhere || name == store.queue() {
         return None;
     }
     let mut target = store.other(name);
     target.require(&Part::ALL).ok()?;
-    Some(target)
+    Some((target, Behind::default()))
 }
 
 /// Moves a dead letter; false, and it is out of the way, if its body can't be read.
@@ -76,6 +77,7 @@ fn move_one<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     target: &mut S,
+    behind: &mut Behind,
     (id, note): (MessageId, Note),
     now_ms: u64,
 ) -> bool {
@@ -89,7 +91,8 @@ fn move_one<S: Store>(
     target.put_message(&body);
     let mut restored = Note { retry_count: 0, ended: Ended::Never, death: None, ..note.clone() };
     let mut there = Effects::none();
-    place::make_ready(target, &mut there, id, &mut restored, now_ms, None);
+    let rank = behind.rank(target, &restored, now_ms);
+    place::make_ready(target, &mut there, id, &mut restored, rank, None);
     target.put_note(id, &restored);
     place::forget(store, effects, id, Some(&note), None);
     true

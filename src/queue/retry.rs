@@ -7,6 +7,7 @@ use super::few::Few;
 use super::group::Slot;
 use super::message::{DeathReason, Ended, MessageId};
 use super::op::{Claim, Return, Rules};
+use super::place::Behind;
 use super::settings::{Setting, Settings};
 use super::store::{Delivery, Part, Store};
 use super::{Effects, QueueError, Settled, place};
@@ -129,12 +130,17 @@ pub(super) struct Moment {
 pub(super) struct Returns<S> {
     settings: Settings,
     grave: Grave<S>,
+    behind: Behind,
 }
 
 impl<S: Store> Returns<S> {
     /// Reads the settings.
     pub(super) fn begin(store: &mut S) -> Self {
-        Self { settings: store.settings(&SETTINGS), grave: Grave::default() }
+        Self {
+            settings: store.settings(&SETTINGS),
+            grave: Grave::default(),
+            behind: Behind::default(),
+        }
     }
 }
 
@@ -143,7 +149,7 @@ impl<S: Store> Returns<S> {
 pub(super) fn end_delivery<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    Returns { settings, grave }: &mut Returns<S>,
+    Returns { settings, grave, behind }: &mut Returns<S>,
     delivery: Delivery,
     end: End<'_>,
     moment: Moment,
@@ -194,8 +200,11 @@ pub(super) fn end_delivery<S: Store>(
     } else {
         // One that nobody gave back goes to its old place; one that was given back stands behind all
         // that wait, so that one bad message does not hold up the others.
-        let since_ms = if end.why.is_by_itself() { note.old_place_ms(id) } else { end.at_ms };
-        place::make_ready(store, effects, id, &mut note, since_ms, Some(Slot::Inflight));
+        let rank = match end.why.is_by_itself() {
+            true => note.rank(note.old_place_ms(id)),
+            false => behind.rank(store, &note, end.at_ms),
+        };
+        place::make_ready(store, effects, id, &mut note, rank, Some(Slot::Inflight));
     }
     store.put_note(id, &note);
 }

@@ -274,6 +274,8 @@ pub trait Store: Sized {
     fn first_ranked(&mut self) -> Option<(Result<MessageId, Unreadable>, Rank)>;
     /// The first of `Ranked` with that priority.
     fn first_of_priority(&mut self, priority: u8) -> Option<(Result<MessageId, Unreadable>, Rank)>;
+    /// The highest rank of a message with that priority that waits, in its list or in `Ranked`.
+    fn last_of_priority(&mut self, priority: u8) -> Option<Rank>;
     /// How many members of `Ranked` have that priority.
     fn count_ranked(&mut self, priority: u8) -> u64;
     /// Up to `count` readable members of `Ranked` with that priority, without the first `skip`.

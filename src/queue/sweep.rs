@@ -1,7 +1,7 @@
 //! What is due: messages whose time to live is over are discarded, deliveries whose visibility is
 //! over come back, delayed messages become ready; a pause ends, deduplication keys are released.
 
-use super::message::{MessageId, Note};
+use super::message::{MessageId, Note, Rank};
 use super::op::Sweep;
 use super::retry::{self, End, Moment, Returns, Why, end_delivery};
 use super::store::{Part, Store, Unreadable};
@@ -125,25 +125,26 @@ fn release_delayed<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u3
         }
         *left = left.saturating_sub(1);
         match id {
-            Ok(id) => release(store, effects, id, due_at_ms),
+            Ok(id) => release(store, effects, id, |_, note| note.rank(due_at_ms)),
             Err(member) => set_aside(store, effects, Part::Delayed, &member),
         }
     }
 }
 
-/// Lets a delayed message wait since that moment, unix ms.
+/// Lets a delayed message wait with the rank that it gets.
 pub(super) fn release<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     id: MessageId,
-    since_ms: u64,
+    rank: impl FnOnce(&mut S, &Note) -> Rank,
 ) {
     store.remove_delayed(id);
     match store.note(id) {
         Ok(stored) => {
             let mut note = stored.clone().unwrap_or_default();
             let slot = place::slot_when_delayed(&note);
-            place::make_ready(store, effects, id, &mut note, since_ms, slot);
+            let rank = rank(store, &note);
+            place::make_ready(store, effects, id, &mut note, rank, slot);
             // It may have got its number in its group.
             if stored.is_some_and(|stored| stored != note) {
                 store.put_note(id, &note);
@@ -151,7 +152,9 @@ pub(super) fn release<S: Store>(
         }
         // The pull that meets it sets it aside.
         Err(_) => {
-            place::make_ready(store, effects, id, &mut Note::default(), since_ms, None);
+            let mut note = Note::default();
+            let rank = rank(store, &note);
+            place::make_ready(store, effects, id, &mut note, rank, None);
         }
     }
 }

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::queue::finding::Finding;
-use crate::queue::message::{Body, Death, DeathReason, Header, MessageId, Note, Receipt};
+use crate::queue::message::{Body, Death, DeathReason, Header, MessageId, Note, Rank, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Op, Return, Rules, Sweep, With};
 use crate::queue::push::Pushed as Answer;

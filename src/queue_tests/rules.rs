@@ -65,6 +65,133 @@ fn a_message_that_ran_out_returns_to_its_old_place_and_one_given_back_stands_las
     assert_eq!(order, [pushed[1], pushed[2], pushed[3], pushed[0]]);
 }
 
+/// Three messages of which the first goes behind the others, all within a millisecond.
+#[test]
+fn what_goes_behind_all_that_wait_does_so_within_a_millisecond() {
+    type Way = fn(&mut Server, &QueueName) -> [MessageId; 3];
+    fn push(server: &mut Server, queue: &QueueName, asked: &Asked<'_>) -> [MessageId; 3] {
+        [(); 3].map(|()| server.add(queue, asked))
+    }
+    fn give_back(server: &mut Server, queue: &QueueName, how: Return) {
+        let got = server.pull(queue, 100).unwrap();
+        server.give_back_as(queue, vec![got.claim()], Some(0), how, None).unwrap();
+    }
+    fn kill(server: &mut Server, ids: &[MessageId]) {
+        let orders = queue("orders");
+        let got = server.pull_with(&orders, 10, 100, ALL).unwrap();
+        for id in ids {
+            let claims = got.iter().filter(|got| got.id == *id).map(Got::claim).collect();
+            server.give_back_as(&orders, claims, None, Return::Rejected, None).unwrap();
+        }
+    }
+    let ways: [(&str, Way); 9] = [
+        ("NACK", |s, q| {
+            let ids = push(s, q, &Asked::default());
+            give_back(s, q, Return::Counted);
+            ids
+        }),
+        ("NACK NOCOUNT of one of many pushed together", |s, q| {
+            let payloads = [(); 3].map(|()| b"x".to_vec());
+            s.push_many(q, &payloads, &Asked::default());
+            give_back(s, q, Return::Uncounted);
+            s.last_ids.clone().try_into().unwrap()
+        }),
+        ("NACK with a priority", |s, q| {
+            let ids = push(s, q, &Asked::priority(3));
+            give_back(s, q, Return::Counted);
+            ids
+        }),
+        ("NACK among those with a TTL", |s, q| {
+            let ids = push(s, q, &Asked::to_live(1_000));
+            give_back(s, q, Return::Counted);
+            ids
+        }),
+        ("NACK beside a higher and a lower priority", |s, q| {
+            let ids = push(s, q, &Asked::priority(3));
+            give_back(s, q, Return::Counted);
+            s.add(q, &Asked::priority(9));
+            s.add(q, &Asked::default());
+            let others = s.pull(q, 100).unwrap();
+            s.acknowledge(q, vec![others.claim()]);
+            ids
+        }),
+        ("NACK where aging counts", |s, q| {
+            s.configure(q, Setting::Aging, Some("1"));
+            let ids = push(s, q, &Asked::priority(3));
+            give_back(s, q, Return::Counted);
+            s.now_ms += 10;
+            ids
+        }),
+        ("RESCHEDULE to now", |s, q| {
+            let first = s.add(q, &Asked::later(100));
+            let [second, third, _] = push(s, q, &Asked::default());
+            s.reschedule(q, first, s.now_ms);
+            s.delete(q, &[MessageId(s.last_ids[0].0)]);
+            [first, second, third]
+        }),
+        ("death", |s, q| {
+            let ids = push(s, &queue("orders"), &Asked::default());
+            let [first, second, third] = ids;
+            kill(s, &[second, third, first]);
+            // They are looked at where they are.
+            assert_eq!(*q, queue("{orders}:dead"));
+            ids
+        }),
+        ("REDRIVE", |s, q| {
+            let first = s.add(q, &Asked::default());
+            kill(s, &[first]);
+            let [second, third, _] = push(s, q, &Asked::default());
+            s.redrive(&queue("{orders}:dead"), 10, None);
+            s.delete(q, &[MessageId(s.last_ids[0].0)]);
+            [first, second, third]
+        }),
+    ];
+    for (what, way) in ways {
+        let mut server = Server::new();
+        let queue = queue(if what == "death" { "{orders}:dead" } else { "orders" });
+        let [first, second, third] = way(&mut server, &queue);
+        let order = server.pull_all(&queue, 1_000);
+        assert_eq!(order[..3], [second, third, first], "{what}");
+    }
+}
+
+#[test]
+fn those_given_back_one_after_the_other_keep_their_order_within_a_millisecond() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let pushed: Vec<_> = (0..4).map(|_| server.push(&orders, b"x", 0)).collect();
+    let mut got = server.pull_with(&orders, 3, 1_000, ALL).unwrap();
+    got.reverse();
+    for message in &got {
+        server.give_back(&orders, vec![message.claim()], Some(0));
+    }
+    let order = server.pull_all(&orders, 1_000);
+    assert_eq!(order, [pushed[3], pushed[2], pushed[1], pushed[0]]);
+}
+
+#[test]
+fn many_given_back_together_keep_their_order_and_do_not_run_ahead_of_the_clock() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let mut pushed: Vec<_> = (0..1_000).map(|_| server.push(&orders, b"x", 0)).collect();
+    let got = server.pull_with(&orders, 1_000, 1_000, ALL).unwrap();
+    server.give_back(&orders, got.iter().rev().map(Got::claim).collect(), Some(0));
+    server.now_ms += 1;
+    pushed.push(server.push(&orders, b"x", 0));
+    assert_eq!(server.pull_all(&orders, 1_000)[..1_000], pushed[..1_000]);
+}
+
+#[test]
+fn a_place_behind_the_last_of_its_priority_stays_in_that_priority() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let first = server.add(&orders, &Asked::priority(3));
+    let got = server.pull(&orders, 1_000).unwrap();
+    let last = Rank::last(3);
+    let stranger = server.push(&orders, b"x", 5_000);
+    server.store(&orders).remove_delayed(stranger);
+    server.store(&orders).add_ranked(stranger, last);
+    server.give_back(&orders, vec![got.claim()], Some(0));
+    assert_eq!(server.store(&orders).ranked(3, 0, 10), [(first, last), (stranger, last)]);
+}
+
 #[test]
 fn a_delayed_message_is_ready_when_it_is_due() {
     let (mut server, orders) = (Server::new(), queue("orders"));

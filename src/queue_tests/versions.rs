@@ -53,6 +53,19 @@ fn by_default_nothing_dies_and_nothing_backs_off_under_version_1_only() {
 }
 
 #[test]
+fn what_goes_behind_within_a_millisecond_is_in_the_order_of_ids_under_version_1_only() {
+    let orders = queue("orders");
+    let orders = under_each(|server| {
+        let pushed = [(); 2].map(|()| server.push(&orders, b"x", 0));
+        let got = server.pull(&orders, 100).unwrap();
+        server.give_back(&orders, vec![got.claim()], Some(0));
+        let order = server.pull_all(&orders, 100);
+        order.iter().map(|id| pushed.iter().position(|pushed| pushed == id)).collect::<Vec<_>>()
+    });
+    assert_eq!(orders, [[Some(0), Some(1)], [Some(1), Some(0)]]);
+}
+
+#[test]
 fn bytes_of_version_1_do_what_0_1_0_did() {
     let orders = queue("orders");
     let database: Rc<RefCell<Database>> = Rc::default();

@@ -114,26 +114,44 @@ impl Key {
 
     /// List: the first. `name` is the key's own.
     pub fn front(&self, context: Context<'_>, name: &ServerString) -> Option<ServerString> {
+        self.element(context, name, 0)
+    }
+
+    /// List: the last. `name` is the key's own.
+    pub fn back(&self, context: Context<'_>, name: &ServerString) -> Option<ServerString> {
+        self.element(context, name, -1)
+    }
+
+    /// List: the value at an index; one that is negative counts from the end.
+    fn element(
+        &self,
+        context: Context<'_>,
+        name: &ServerString,
+        index: i64,
+    ) -> Option<ServerString> {
         if self.key_type() != KeyType::List {
             return None;
         }
         if has!(RedisModule_ListGet) {
-            return ServerString::from_raw(api!(RedisModule_ListGet(self.0.as_ptr(), 0)));
+            return ServerString::from_raw(api!(RedisModule_ListGet(
+                self.0.as_ptr(),
+                index as c_long
+            )));
         }
         // Before 7.0 only the command can look without taking.
         let reply = api!(RedisModule_Call(
             context.raw,
             c"LINDEX".as_ptr(),
-            c"sc".as_ptr(),
+            c"sl".as_ptr(),
             name.as_ptr(),
-            c"0".as_ptr(),
+            index,
         ));
         if reply.is_null() {
             return None;
         }
-        let first = api!(RedisModule_CreateStringFromCallReply(reply));
+        let value = api!(RedisModule_CreateStringFromCallReply(reply));
         api!(RedisModule_FreeCallReply(reply));
-        ServerString::from_raw(first)
+        ServerString::from_raw(value)
     }
 
     /// List: takes the first.

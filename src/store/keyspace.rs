@@ -30,6 +30,8 @@ pub trait Keyspace: Sized {
     fn push_front(&mut self, list: Part, value: &Self::Bytes);
     /// List: the first.
     fn front(&mut self, list: Part) -> Option<Self::Bytes>;
+    /// List: the last.
+    fn back(&mut self, list: Part) -> Option<Self::Bytes>;
     /// List: takes the first.
     fn pop_front(&mut self, list: Part) -> Option<Self::Bytes>;
     /// List: up to `count` values from the one at `start` on.

@@ -101,5 +101,5 @@ pub const ALL_SCORES: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
 
 /// The scores of a priority's messages in `Ranked`.
 pub fn lane(priority: u8) -> [f64; 2] {
-    [Rank::new(priority, 0).0 as f64, Rank::new(priority, u64::MAX).0 as f64]
+    [Rank::new(priority, 0).score(), Rank::last(priority).score()]
 }

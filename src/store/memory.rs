@@ -171,6 +171,10 @@ impl Keyspace for MemoryKeyspace {
         self.on_list(list, |list| list.front().cloned())
     }
 
+    fn back(&mut self, list: Part) -> Option<Vec<u8>> {
+        self.on_list(list, |list| list.back().cloned())
+    }
+
     fn pop_front(&mut self, list: Part) -> Option<Vec<u8>> {
         self.on_list(list, VecDeque::pop_front)
     }

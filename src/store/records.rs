@@ -243,7 +243,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn add_ranked(&mut self, id: MessageId, rank: Rank) {
-        self.0.add(Part::Ranked, &id.0, rank.0 as f64);
+        self.0.add(Part::Ranked, &id.0, rank.score());
         self.open_lane(Part::Ranked, Mark::RANKED);
     }
 
@@ -261,12 +261,22 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn first_ranked(&mut self) -> Option<(Result<MessageId, Unreadable>, Rank)> {
         let (member, score) = self.0.first(Part::Ranked)?;
-        Some((message_id(member.as_ref()), Rank(score as u64)))
+        Some((message_id(member.as_ref()), Rank::from_score(score)))
     }
 
     fn first_of_priority(&mut self, priority: u8) -> Option<(Result<MessageId, Unreadable>, Rank)> {
         let (member, score) = self.0.range(Part::Ranked, lane(priority), 0, 1).pop()?;
-        Some((message_id(member.as_ref()), Rank(score as u64)))
+        Some((message_id(member.as_ref()), Rank::from_score(score)))
+    }
+
+    fn last_of_priority(&mut self, priority: u8) -> Option<Rank> {
+        let listed = self.0.back(Part::ready(priority));
+        let listed = listed.and_then(|bytes| {
+            let body = decode_body(bytes.as_ref()).ok()?;
+            Some(Rank::new(priority, body.id.timestamp_ms()))
+        });
+        let ranked = self.0.last_within(Part::Ranked, lane(priority));
+        listed.max(ranked.map(|(_, score)| Rank::from_score(score)))
     }
 
     fn count_ranked(&mut self, priority: u8) -> u64 {
@@ -275,7 +285,7 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn ranked(&mut self, priority: u8, skip: u64, count: u64) -> Vec<(MessageId, Rank)> {
         let members = self.0.range(Part::Ranked, lane(priority), skip, count);
-        readable(members, |member| message_id(member).ok(), |score| Rank(score as u64))
+        readable(members, |member| message_id(member).ok(), Rank::from_score)
     }
 
     fn add_delayed(&mut self, id: MessageId, due_at_ms: u64) {

@@ -279,6 +279,13 @@ impl Keyspace for ServerKeyspace<'_> {
         self.key(list)?.front(context, &names.parts[list as usize])
     }
 
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn back(&mut self, list: Part) -> Option<ServerString> {
+        let context = self.context;
+        let names = self.names.clone();
+        self.key(list)?.back(context, &names.parts[list as usize])
+    }
+
     fn pop_front(&mut self, list: Part) -> Option<ServerString> {
         self.key(list)?.pop_front()
     }

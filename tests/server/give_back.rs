@@ -129,6 +129,35 @@ fn several_messages_are_given_back_each_by_itself() {
 }
 
 #[test]
+fn a_message_given_back_stands_behind_those_of_the_same_millisecond() {
+    let server = Server::start();
+    let mut client = server.client();
+    for push in [
+        "redis.call('MQ.PUSH', KEYS[1], '1') redis.call('MQ.PUSH', KEYS[1], '2')",
+        "redis.call('MQ.MPUSH', KEYS[1], 2, '1', '2')",
+        "redis.call('MQ.MPUSH', KEYS[1], 2, '1', '2', 'PRIORITY', 5)",
+        "redis.call('MQ.MPUSH', KEYS[1], 2, '1', '2', 'TTL', 60000)",
+    ] {
+        let script = format!(
+            "{push}
+            local m = redis.call('MQ.PULL', KEYS[1])
+            redis.call('MQ.NACK', KEYS[1], m[2], m[14], 'NOCOUNT')
+            local order = m[6]
+            for _ = 1, 2 do
+                m = redis.call('MQ.PULL', KEYS[1])
+                redis.call('MQ.ACK', KEYS[1], m[2], m[14])
+                order = order .. m[6]
+            end
+            return order"
+        );
+        for _ in 0..100 {
+            let order = client.reply(&["EVAL", &script, "1", "orders"]).expect("an order");
+            assert_eq!(text_of(&order), "121", "{push}");
+        }
+    }
+}
+
+#[test]
 fn messages_given_back_together_keep_their_order() {
     let server = Server::start();
     let mut client = server.client();

@@ -128,14 +128,14 @@ impl Model {
         let mut heads = Vec::new();
         for lane in (0..=9).rev() {
             let of_lane = queue.messages.iter().filter_map(|(id, message)| match message.place {
-                Place::Waiting { since_ms }
+                Place::Waiting { since }
                     if message.active_group().is_none() && message.lane() == lane =>
                 {
-                    Some((since_ms, *id))
+                    Some((since, *id))
                 }
                 _ => None,
             });
-            heads.extend(of_lane.min().map(|(since_ms, id)| (since_ms, lane, id)));
+            heads.extend(of_lane.min().map(|(since, id)| (since / 64, lane, id)));
         }
         let normally = heads.first().map(|(_, _, id)| *id);
         // The higher lane stands first: it wins a tie.

@@ -65,7 +65,7 @@ impl Queue {
         let ungrouped = self.messages.values().filter(|m| m.active_group().is_none());
         ungrouped
             .filter_map(|message| match message.place {
-                Place::Waiting { since_ms } => Some(since_ms),
+                Place::Waiting { since } => Some(since / 64),
                 _ => None,
             })
             .min()

@@ -53,7 +53,7 @@ impl Model {
         if due_ms > now {
             message.place = super::Place::Delayed { due_ms };
         } else {
-            self.wait(name, id, now);
+            self.wait_behind(name, id, now);
         }
         true
     }
@@ -88,7 +88,7 @@ impl Model {
                 self.hit("a dead letter of a group went back");
             }
             self.queue(target).messages.insert(id, message);
-            self.wait(target, id, now);
+            self.wait_behind(target, id, now);
             moved += 1;
         }
         self.count("redriven", moved);

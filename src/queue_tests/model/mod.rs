@@ -22,9 +22,17 @@ pub type Id = [u8; 16];
 /// Where a message is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Place {
-    Waiting { since_ms: u64 },
-    Delayed { due_ms: u64 },
-    Inflight { receipt: u64, until_ms: u64 },
+    /// Since then, in 64ths of a millisecond.
+    Waiting {
+        since: u64,
+    },
+    Delayed {
+        due_ms: u64,
+    },
+    Inflight {
+        receipt: u64,
+        until_ms: u64,
+    },
 }
 
 /// How its last delivery in this queue ended.
@@ -205,7 +213,7 @@ impl Queue {
             moments.push(until_ms);
         }
         moments.extend(self.messages.values().filter_map(|message| match message.place {
-            Place::Waiting { since_ms } if aging > 0 => Some(since_ms + aging),
+            Place::Waiting { since } if aging > 0 => Some(since / 64 + aging),
             Place::Inflight { .. } => message.expires_ms,
             _ => None,
         }));
@@ -233,9 +241,16 @@ pub struct Model {
     pub queues: BTreeMap<&'static str, Queue>,
     pub counts: BTreeMap<&'static str, u64>,
     pub hits: BTreeMap<&'static str, u64>,
+    /// Places behind all that wait, for the messages of an op: by queue and priority.
+    behind: BTreeMap<(&'static str, u8), u64>,
 }
 
 impl Model {
+    /// Another op begins.
+    pub fn begin(&mut self) {
+        self.behind.clear();
+    }
+
     pub fn queue(&mut self, name: &'static str) -> &mut Queue {
         self.queues.entry(name).or_default()
     }

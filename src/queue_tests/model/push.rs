@@ -77,12 +77,41 @@ impl Model {
         Answer::New
     }
 
-    /// A message waits from now on. Its place in its group is the last one, if it had none.
+    /// A message waits behind all that wait without a group and with its priority; so do the others of
+    /// the op, at the same place.
+    pub(super) fn wait_behind(&mut self, name: &'static str, id: Id, now: u64) {
+        let is_old = self.is_old;
+        let message = self.message(name, id);
+        let lane = message.lane();
+        if is_old || message.active_group().is_some() {
+            return self.wait(name, id, now);
+        }
+        let others = self.queue(name).messages.iter().filter(|(other, _)| **other != id);
+        let others = others.map(|(_, other)| other).filter(|other| other.lane() == lane);
+        let last = others.filter(|other| other.active_group().is_none()).filter_map(|other| {
+            match other.place {
+                Place::Waiting { since } => Some(since),
+                _ => None,
+            }
+        });
+        let place = last.max().map_or(now * 64, |last| (last + 1).max(now * 64));
+        if place > now * 64 {
+            self.hit("behind one of the same millisecond");
+        }
+        let place = *self.behind.entry((name, lane)).or_insert(place);
+        self.wait_since(name, id, place);
+    }
+
     pub(super) fn wait(&mut self, name: &'static str, id: Id, since_ms: u64) {
+        self.wait_since(name, id, since_ms * 64);
+    }
+
+    /// A message waits from now on. Its place in its group is the last one, if it had none.
+    fn wait_since(&mut self, name: &'static str, id: Id, since: u64) {
         let queue = self.queue(name);
         let next = queue.last_sequence + 1;
         let message = queue.messages.get_mut(&id).unwrap();
-        message.place = Place::Waiting { since_ms };
+        message.place = Place::Waiting { since };
         let group = message.active_group();
         if group.is_some() && message.sequence.is_none() {
             message.sequence = Some(next);

@@ -176,8 +176,10 @@ impl Model {
             if group.is_some() {
                 self.hit("a group was held");
             }
+        } else if is_over {
+            self.wait(name, id, old_place_ms);
         } else {
-            self.wait(name, id, if is_over { old_place_ms } else { back.now_ms });
+            self.wait_behind(name, id, back.now_ms);
         }
     }
 
@@ -196,7 +198,7 @@ impl Model {
         dead.sequence = None;
         let grave = self.grave(name);
         self.queue(grave).messages.insert(id, dead);
-        self.wait(grave, id, back.now_ms);
+        self.wait_behind(grave, id, back.now_ms);
         self.count("dead", 1);
         self.hit("dead");
     }

@@ -1,6 +1,6 @@
 //! Where each message belongs and what its note says, if the two differ.
 
-use super::read::{Found, Message, Place};
+use super::read::{Found, GRAIN, Message, Place};
 use super::{Change, Plan};
 use crate::queue::finding::Finding;
 use crate::queue::message::{Ended, Membership, MessageId, Note};
@@ -119,7 +119,7 @@ fn home(id: MessageId, note: Option<&Note>) -> Place {
     }
     let death = note.and_then(|note| note.death.as_ref());
     let since_ms = death.map_or(id.timestamp_ms(), |death| death.at_ms);
-    Place::Ranked { priority: priority_of(note), since_ms }
+    Place::Ranked { priority: priority_of(note), since: since_ms.saturating_mul(GRAIN) }
 }
 
 /// Where a message belongs whose place does not fit its note. If it has no note, that gets one which
@@ -149,8 +149,8 @@ fn moved(id: MessageId, message: &mut Message, place: &Place) -> Place {
                 message.new_note = true;
             }
         }
-        Place::Ranked { since_ms, .. } if group_of(note).is_none() => {
-            return Place::Ranked { priority: priority_of(Some(note)), since_ms: *since_ms };
+        Place::Ranked { since, .. } if group_of(note).is_none() => {
+            return Place::Ranked { priority: priority_of(Some(note)), since: *since };
         }
         _ => {}
     }

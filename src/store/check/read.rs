@@ -17,13 +17,19 @@ use crate::store::record;
 /// Ends of visibility, of delays and of windows stay below this: a moment and a length of time.
 pub const DEADLINES: u64 = MAX_TIME_MS + MAX_DURATION_MS;
 
+/// How many ranks there are in a millisecond.
+pub const GRAIN: u64 = 64;
+
+/// The ranks of a priority.
+const LANE: u64 = MAX_TIME_MS * GRAIN;
+
 /// Where a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In `Inflight`; with or without the mark that its body says what ends with it.
     Inflight { receipt: u64, until_ms: u64, is_marked: bool },
-    /// In `Ranked`.
-    Ranked { priority: u8, since_ms: u64 },
+    /// In `Ranked`, ready since then, in 64ths of a millisecond.
+    Ranked { priority: u8, since: u64 },
     /// In its group: in the head of the record, or in `Grouped`.
     Grouped { group: Box<[u8]>, sequence: u64 },
     /// In `Delayed`.
@@ -39,10 +45,10 @@ impl Place {
                 let mark = if *is_marked { 0.5 } else { 0.0 };
                 (Part::Inflight, member, -(*until_ms as f64) - mark)
             }
-            Self::Ranked { priority, since_ms } => {
+            Self::Ranked { priority, since } => {
                 let lane = u64::from(MAX_PRIORITY.saturating_sub(*priority));
-                let rank = MAX_TIME_MS.saturating_mul(lane).saturating_add(*since_ms);
-                (Part::Ranked, id.0.to_vec(), rank as f64)
+                let rank = LANE.saturating_mul(lane).saturating_add(*since);
+                (Part::Ranked, id.0.to_vec(), rank as f64 / GRAIN as f64)
             }
             Self::Grouped { .. } => return None,
             Self::Delayed { due_at_ms } => (Part::Delayed, id.0.to_vec(), *due_at_ms as f64),
@@ -317,11 +323,11 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
         }
         Part::Ranked => {
             let lanes = u64::from(MAX_PRIORITY).saturating_add(1);
-            let rank = whole(score, MAX_TIME_MS.saturating_mul(lanes));
+            let rank = whole(score * GRAIN as f64, LANE.saturating_mul(lanes));
             let place = rank.map(|rank| {
-                let lane = u8::try_from(rank / MAX_TIME_MS).unwrap_or(MAX_PRIORITY);
+                let lane = u8::try_from(rank / LANE).unwrap_or(MAX_PRIORITY);
                 let priority = MAX_PRIORITY.saturating_sub(lane);
-                Place::Ranked { priority, since_ms: rank % MAX_TIME_MS }
+                Place::Ranked { priority, since: rank % LANE }
             });
             Some((message_id(member)?, place.ok_or(None)))
         }

@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn damaged_places_are_found_and_repaired() {
-    let rows: [Row; 32] = [
+    let rows: [Row; 33] = [
         (
             "members that are none of ours",
             |k| {
@@ -34,6 +34,11 @@ fn damaged_places_are_found_and_repaired() {
         (
             "a rank beyond the last lane",
             |k| k.add(Part::Ranked, &id(RETURNED).0, 1e300),
+            &[(DamagedPlace, 1), (BodyWithoutPlace, 1)],
+        ),
+        (
+            "a rank between two ranks",
+            |k| k.add(Part::Ranked, &id(RETURNED).0, 1.0 / 128.0),
             &[(DamagedPlace, 1), (BodyWithoutPlace, 1)],
         ),
         (
