@@ -43,7 +43,12 @@ pub fn execute_on(
         context.signal_modified(entry.names.name());
         context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(op));
     }
-    state::with(|state| state.note(context, entry, &effects));
+    state::with(|state| {
+        if let Some(receipt) = effects.last_receipt {
+            state.receipts.gave(receipt);
+        }
+        state.note(context, entry, &effects);
+    });
     Ok(outcome)
 }
 
@@ -68,7 +73,12 @@ pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(
         // What happened before the server started is not counted.
         effects.counts = Counts::default();
     }
-    state::with(|state| state.note(context, entry, &effects));
+    state::with(|state| {
+        if let Some(receipt) = effects.last_receipt {
+            state.receipts.learn(receipt, context.now_ms());
+        }
+        state.note(context, entry, &effects);
+    });
     Ok(())
 }
 

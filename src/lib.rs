@@ -25,6 +25,7 @@ mod index;
 mod queue;
 #[cfg(any(test, fuzzing))]
 mod queue_tests;
+mod receipts;
 mod reply;
 mod scan;
 mod server;

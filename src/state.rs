@@ -10,11 +10,12 @@ use uuid::{ContextV7, Timestamp, Uuid};
 
 use crate::execute::{open, setting};
 use crate::index::{Entry, Index, NEVER, UNKNOWN};
-use crate::queue::message::{MessageId, Receipt};
+use crate::queue::message::MessageId;
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::settings::Setting;
 use crate::queue::store::{Part, Store};
 use crate::queue::{Counts, Effects, NextDue};
+use crate::receipts::Receipts;
 use crate::scan::Scan;
 use crate::server::blocked::BlockedClient;
 use crate::server::context::Context;
@@ -50,9 +51,10 @@ pub struct State {
     pub shows_stable_slots_only: Cell<bool>,
     /// The server may delete queues when it is full, as far as was known last.
     pub evicts_any_key: Cell<bool>,
+    /// What receipts begin with.
+    pub receipts: Receipts,
     /// Counted over all queues, and what concerns none.
     pub totals: Cell<Totals>,
-    last_receipt: Cell<Receipt>,
     last_warning: Cell<Option<Instant>>,
     ids: ContextV7,
 }
@@ -95,8 +97,8 @@ impl State {
             is_cluster: Cell::new(false),
             shows_stable_slots_only: Cell::new(false),
             evicts_any_key: Cell::new(false),
+            receipts: Receipts::default(),
             totals: Cell::default(),
-            last_receipt: Cell::new(Receipt::NONE),
             last_warning: Cell::new(None),
             ids: ContextV7::new(),
         }
@@ -118,11 +120,6 @@ impl State {
         let nanoseconds = (now_ms % 1000).saturating_mul(1_000_000) as u32;
         let timestamp = Timestamp::from_unix(&self.ids, seconds, nanoseconds);
         MessageId(Uuid::new_v7(timestamp).into_bytes())
-    }
-
-    /// The smallest receipt of a delivery that is made now.
-    pub fn base_receipt(&self, now_ms: u64) -> Receipt {
-        Receipt::at(now_ms).max(self.last_receipt.get().next())
     }
 
     /// The entry of a queue in the selected database.
@@ -152,9 +149,6 @@ impl State {
         let is_new = effects.changed && !entry.is_indexed();
         if is_new {
             self.adopt(context, entry);
-        }
-        if let Some(receipt) = effects.last_receipt {
-            self.last_receipt.set(receipt.max(self.last_receipt.get()));
         }
         self.count(entry, &effects.counts);
         let known = entry.next_due_ms();

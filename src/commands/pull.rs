@@ -266,7 +266,7 @@ fn take(
         now_ms,
         count: request.count(),
         delivery,
-        base_receipt: state::with(|state| state.base_receipt(now_ms)),
+        base_receipt: state::with(|state| state.receipts.base(now_ms)),
         sweep: Sweep { limit, same_slot: super::is_same_slot_only() },
         acknowledged,
     };

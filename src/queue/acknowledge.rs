@@ -51,7 +51,8 @@ fn acknowledge_one<S: Store>(
     }
     let mut is_late =
         now_ms.is_some_and(|now_ms| running.is_some_and(|running| running.until_ms <= now_ms));
-    let slot = if store.remove_inflight(delivery) {
+    let slot = if running.is_some() {
+        store.remove_inflight(delivery);
         Some(Slot::Inflight)
     } else {
         let Some(slot) = note.as_ref().and_then(|note| take_returned(store, claim, note)) else {

@@ -13,6 +13,7 @@ use super::few::Name;
 use super::message::{Membership, MessageId, Note};
 use super::settings::Setting;
 use super::store::{Group, GroupCounts, Part, Store};
+use super::valid::{TICKETS, next_sequence};
 use super::{Effects, QueueError};
 
 /// The name of the group of all messages without a group.
@@ -103,7 +104,7 @@ pub(super) fn join<S: Store>(
     group: &mut Group,
 ) {
     let sequence = *member.sequence.get_or_insert(group.counts.next_sequence);
-    group.counts.next_sequence = group.counts.next_sequence.max(sequence.saturating_add(1));
+    group.counts.next_sequence = group.counts.next_sequence.max(next_sequence(sequence));
     let standing = Some(standing(&group.counts, limit(store)));
     insert(store, &member.name, group, sequence, id);
     change(store, effects, &member.name, group, (from, Some(Slot::Waiting)), standing);
@@ -302,7 +303,7 @@ fn change<S: Store>(
     }
     if let Some(to) = to {
         let number = number(&mut group.counts, to);
-        *number = number.saturating_add(1);
+        *number = next_sequence(*number);
     }
     store.put_group(name, group);
     effects.changed = true;
@@ -361,6 +362,18 @@ fn settle<S: Store>(
 }
 
 fn stand_last<S: Store>(store: &mut S, group: &[u8]) {
+    if store.last_ticket().saturating_add(1) >= TICKETS {
+        renumber(store);
+    }
     let ticket = store.last_ticket().saturating_add(1);
     store.put_turn(group, ticket);
+}
+
+/// Gives those in the line the lowest tickets, in their order: somebody wrote one that leaves no higher
+/// one.
+fn renumber<S: Store>(store: &mut S) {
+    let line_len = store.line_len();
+    for (ticket, (name, _)) in (1..).zip(store.groups(0, line_len)) {
+        store.put_turn(&name, ticket);
+    }
 }

@@ -4,6 +4,7 @@
 use super::group::{self, First, Turn};
 use super::message::{Body, MAX_PRIORITY, MessageId, Note, Rank};
 use super::store::{Part, Store, Unreadable};
+use super::valid::is_receipt;
 use super::{Corruption, Effects, QueueError, place};
 
 /// A waiting message that was taken out of its place.
@@ -122,6 +123,10 @@ fn read<S: Store>(
     store.require(&[Part::Notes])?;
     let note = store.written_note(id)?.map(Box::new).or_else(|| body.take_note());
     if let Some(note) = &note {
+        if !order.is_final && !is_receipt(note.next_receipt()) {
+            // Its last receipt is the greatest of all: no delivery could have a greater one.
+            return Err(Corruption::Message(id).into());
+        }
         match from {
             Origin::Group(..) => {
                 group::require(store)?;

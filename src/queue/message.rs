@@ -161,6 +161,11 @@ impl Note {
         self.group.as_ref().filter(|_| self.death.is_none())
     }
 
+    /// The smallest receipt of its next delivery.
+    pub fn next_receipt(&self) -> Receipt {
+        Receipt(self.last_receipt).next()
+    }
+
     /// True if the message is not delivered any more at that moment, unix ms.
     pub fn is_expired(&self, now_ms: u64) -> bool {
         self.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms)

@@ -30,6 +30,7 @@ mod retry;
 pub mod settings;
 pub mod store;
 mod sweep;
+pub mod valid;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -197,7 +198,8 @@ pub struct Effects {
     pub others: BTreeSet<QueueName>,
     /// The queue's deadlines.
     pub next_due: NextDue,
-    /// The greatest receipt that was given.
+    /// The greatest receipt that was given because of the op; what a message's note asked for is not
+    /// counted, because the next op must not build on it.
     pub last_receipt: Option<message::Receipt>,
     /// For the counters.
     pub counts: Counts,

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::few::{self, Few};
 use super::message::{
-    Header, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES,
-    MAX_PRIORITY, MAX_TIME_MS, MessageId, Receipt,
+    Header, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES, MessageId, Receipt,
 };
 use super::name::QueueName;
 use super::settings::{MAX_DURATION_MS, Setting, Settings};
+use super::valid::{is_duration, is_name, is_priority, is_receipt, is_timestamp};
 
 /// The most messages that one push or pull takes, and the most ids that one command names.
 pub const MAX_BATCH: u32 = 10_000;
@@ -263,39 +263,41 @@ impl Op<'_> {
         match self {
             Op::Push { id, due_at_ms, payload, with } => {
                 is_message(*id, payload)
-                    && due_at_ms.is_none_or(is_moment)
+                    && due_at_ms.is_none_or(is_timestamp)
                     && with.as_ref().is_none_or(With::is_valid)
             }
             Op::PushMany { messages, due_at_ms, with } => {
                 (1..=MAX_BATCH as usize).contains(&messages.len())
                     && messages.iter().all(|message| is_message(message.id, message.payload))
-                    && due_at_ms.is_none_or(is_moment)
+                    && due_at_ms.is_none_or(is_timestamp)
                     && with.as_ref().is_none_or(|with| with.is_valid() && with.dedup.is_none())
             }
             Op::Pull { now_ms, count, delivery, base_receipt, .. } => {
-                is_moment(*now_ms)
+                is_timestamp(*now_ms)
                     && (1..=MAX_BATCH).contains(count)
                     && delivery.is_valid()
-                    && (Receipt::NONE.next()..Receipt::LIMIT).contains(base_receipt)
+                    && (*delivery == Mode::Final || are_receipts(*base_receipt, *count))
             }
-            Op::Sweep { now_ms, .. } => is_moment(*now_ms),
-            Op::Acknowledge { now_ms, .. } => now_ms.is_none_or(is_moment),
+            Op::Sweep { now_ms, .. } => is_timestamp(*now_ms),
+            Op::Acknowledge { now_ms, .. } => now_ms.is_none_or(is_timestamp),
             Op::GiveBack { now_ms, delay_ms, reason, .. } => {
-                is_moment(*now_ms)
+                is_timestamp(*now_ms)
                     && delay_ms.is_none_or(|ms| ms <= MAX_DURATION_MS)
                     && reason.is_none_or(|reason| reason.len() <= MAX_ERROR_BYTES)
             }
             Op::Extend { now_ms, visibility_ms, .. } => {
-                is_moment(*now_ms) && is_duration(*visibility_ms)
+                is_timestamp(*now_ms) && is_duration(*visibility_ms)
             }
             Op::Configure { changes } => changes.iter().all(|(setting, text)| {
                 text.as_ref().is_none_or(|text| Settings::default().set(*setting, text))
             }),
-            Op::Reschedule { now_ms, due_at_ms, .. } => is_moment(*now_ms) && is_moment(*due_at_ms),
-            Op::Redrive { now_ms, count, .. } => {
-                is_moment(*now_ms) && (1..=MAX_REDRIVE).contains(count)
+            Op::Reschedule { now_ms, due_at_ms, .. } => {
+                is_timestamp(*now_ms) && is_timestamp(*due_at_ms)
             }
-            Op::Pause { until_ms } => until_ms.is_none_or(|ms| ms > 0 && is_moment(ms)),
+            Op::Redrive { now_ms, count, .. } => {
+                is_timestamp(*now_ms) && (1..=MAX_REDRIVE).contains(count)
+            }
+            Op::Pause { until_ms } => until_ms.is_none_or(|ms| ms > 0 && is_timestamp(ms)),
             Op::Delete { .. } | Op::Purge | Op::Drop | Op::Resume | Op::Repair => true,
         }
     }
@@ -305,15 +307,15 @@ impl With<'_> {
     fn is_valid(&self) -> bool {
         let sizes = self.headers.iter().flat_map(|header| [header.name, header.value]);
         let bytes = sizes.fold(0usize, |sum, text| sum.saturating_add(text.len()));
-        self.expires_at_ms.is_none_or(is_moment)
+        self.expires_at_ms.is_none_or(is_timestamp)
             && match self.line {
-                Line::Priority(priority) => priority <= MAX_PRIORITY,
+                Line::Priority(priority) => is_priority(priority),
                 Line::Group(name) => is_name(name),
             }
             && self.dedup.is_none_or(|dedup| {
                 is_name(dedup.key)
-                    && is_moment(dedup.now_ms)
-                    && dedup.until_ms.is_none_or(is_moment)
+                    && is_timestamp(dedup.now_ms)
+                    && dedup.until_ms.is_none_or(is_timestamp)
             })
             && self.headers.len() <= MAX_HEADERS
             && bytes <= MAX_HEADER_BYTES
@@ -332,16 +334,10 @@ impl Mode<'_> {
     }
 }
 
-fn is_moment(ms: u64) -> bool {
-    ms < MAX_TIME_MS
-}
-
-fn is_duration(ms: u64) -> bool {
-    (1..=MAX_DURATION_MS).contains(&ms)
-}
-
-fn is_name(name: &[u8]) -> bool {
-    (1..=MAX_NAME_BYTES).contains(&name.len())
+/// True for so many receipts from this one on.
+fn are_receipts(first: Receipt, count: u32) -> bool {
+    let last = first.0.saturating_add(u64::from(count).saturating_sub(1));
+    is_receipt(first) && is_receipt(Receipt(last))
 }
 
 fn is_message(id: MessageId, payload: &[u8]) -> bool {

@@ -5,9 +5,10 @@ use super::few::Few;
 use super::group::{self, Slot};
 use super::line::{self, Next, Order, Origin, Taken};
 use super::message::{Body, Note, Receipt};
-use super::op::{Claim, Mode, Sweep};
+use super::op::{Claim, Mode, Rules, Sweep};
 use super::settings::Setting;
 use super::store::{Delivery, Part, Running, Store};
+use super::valid::is_receipt;
 use super::{Effects, QueueError, Settled, acknowledge, dedup, limits, place, sweep};
 
 /// A batch ends after the message that brings its payloads over this many bytes.
@@ -121,7 +122,7 @@ fn deliver<S: Store>(
     let aging_ms = if is_plain { 0 } else { store.number(Setting::Aging) };
     let is_final = matches!(pull.delivery, Mode::Final);
     let order = Order { now_ms: pull.now_ms, aging_ms, is_final, is_plain };
-    let mut next_receipt = pull.base_receipt;
+    let mut receipts = Receipts::from(pull.base_receipt, store.rules());
     let mut bytes = 0usize;
     while (pulled.messages.len() as u64) < count && bytes <= BATCH_BYTES {
         let taken = match line::take_next(store, effects, order) {
@@ -148,7 +149,7 @@ fn deliver<S: Store>(
         let delivered = match pull.delivery {
             Mode::Receipt { visibility_ms, consumer } => {
                 let until_ms = pull.now_ms.saturating_add(visibility_ms);
-                let with = With { next_receipt: &mut next_receipt, until_ms, consumer };
+                let with = With { receipts: &mut receipts, until_ms, consumer };
                 effects.next_due.add(until_ms);
                 hand_out(store, effects, taken, with)
             }
@@ -163,9 +164,34 @@ fn deliver<S: Store>(
     }
 }
 
+/// The receipts that a pull gives: one after the other, but to each message one that is greater than its
+/// own last one. A message whose own is far ahead leaves those of the others as they are.
+struct Receipts {
+    next: Receipt,
+    /// In 0.1.0 all others that followed such a message were greater, too.
+    at_least: Receipt,
+    rules: Rules,
+}
+
+impl Receipts {
+    fn from(first: Receipt, rules: Rules) -> Self {
+        Self { next: first, at_least: Receipt::NONE, rules }
+    }
+
+    fn give(&mut self, note: Option<&Note>) -> Receipt {
+        let own = note.map_or(Receipt::NONE, Note::next_receipt);
+        let receipt = self.next.max(self.at_least).max(own);
+        if self.rules == Rules::V1 && is_receipt(receipt.next()) {
+            self.at_least = receipt.next();
+        }
+        self.next = self.next.next();
+        receipt
+    }
+}
+
 /// What a delivery with a receipt gets.
 struct With<'a> {
-    next_receipt: &'a mut Receipt,
+    receipts: &'a mut Receipts,
     until_ms: u64,
     consumer: Option<&'a [u8]>,
 }
@@ -178,10 +204,8 @@ fn hand_out<S: Store>(
 ) -> Delivered<S::Body> {
     let Taken { body, mut note, from } = taken;
     let id = body.id();
-    let floor = note.as_ref().map_or(0, |note| note.last_receipt.saturating_add(1));
-    let receipt = (*with.next_receipt).max(Receipt(floor));
-    *with.next_receipt = receipt.next();
-    effects.last_receipt = Some(receipt);
+    effects.last_receipt = Some(with.receipts.next);
+    let receipt = with.receipts.give(note.as_deref());
     if from == Origin::Ready {
         store.put_message(&body);
     }

@@ -298,7 +298,8 @@ pub trait Store: Sized {
     fn put_inflight(&mut self, delivery: Delivery, running: Running);
     /// Ends a delivery. True if it was running or waited for its end to be noticed.
     fn remove_inflight(&mut self, delivery: Delivery) -> bool;
-    /// What is known of a delivery that is running, or waits for its end to be noticed.
+    /// What is known of a delivery that is running, or waits for its end to be noticed; None if its receipt
+    /// is out of range.
     fn running(&mut self, delivery: Delivery) -> Option<Running>;
     /// The delivery that ends first, and when, unix ms.
     fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)>;
@@ -383,7 +384,7 @@ pub trait Store: Sized {
     fn put_setting(&mut self, setting: Setting, text: &[u8]);
     /// Sets a setting back to its default.
     fn remove_setting(&mut self, setting: Setting);
-    /// What is remembered; None if nothing is.
+    /// What is remembered; None if nothing is, or if it is out of range.
     fn memo(&mut self, memo: Memo) -> Option<u64>;
     /// Remembers.
     fn put_memo(&mut self, memo: Memo, number: u64);

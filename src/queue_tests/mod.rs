@@ -9,6 +9,7 @@ mod groups;
 mod limits;
 mod manage;
 mod model;
+mod out_of_range;
 mod priorities;
 pub mod property;
 mod redrive;

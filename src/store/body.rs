@@ -7,10 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::queue::few::Name;
-use crate::queue::message::{
-    Body, Header, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, Membership, MessageId, NewMessage,
-    Note,
-};
+use crate::queue::message::{Body, Header, Membership, MessageId, NewMessage, Note};
+use crate::queue::valid::{is_membership, is_name, is_priority, is_timestamp};
 
 use super::record::{self, Encoded, RecordError};
 
@@ -58,13 +56,10 @@ impl<'a> Terms<'a> {
 
     /// True if a push can have said this.
     fn is_possible(&self) -> bool {
-        let is_name = |name: &[u8]| (1..=MAX_NAME_BYTES).contains(&name.len());
-        self.priority <= MAX_PRIORITY
-            && self.expires_at_ms.is_none_or(|at_ms| at_ms < MAX_TIME_MS)
+        is_priority(self.priority)
+            && self.expires_at_ms.is_none_or(is_timestamp)
             && self.dedup.is_none_or(|key| is_name(key))
-            && self.group.is_none_or(|(name, sequence)| {
-                is_name(name) && sequence.is_none_or(|number| number < MAX_SEQUENCE)
-            })
+            && self.group.is_none_or(|(name, sequence)| is_membership(name, sequence))
     }
 
     /// What they say of the message besides its headers; None if nothing.
@@ -81,9 +76,6 @@ impl<'a> Terms<'a> {
         (note != Note::default()).then_some(note)
     }
 }
-
-/// Numbers in a group stay below this, so that no member of `Grouped` has a 0xff behind the name.
-pub const MAX_SEQUENCE: u64 = 1 << 56;
 
 /// The head of a body: the id without its first byte. The six bits of a UUID that are the same in
 /// every id of ours make room for the three of the first byte that are not always 0 (a moment is

@@ -2,6 +2,7 @@
 
 use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId, Rank, Receipt};
 use crate::queue::store::{Delivery, Running, Unreadable};
+use crate::queue::valid::{TICKETS, is_receipt, is_sequence};
 
 /// What a member stands for, and what its score means; without the members that are none of ours.
 pub fn readable<B: AsRef<[u8]>, M, S>(
@@ -30,12 +31,14 @@ pub fn grouped_member(group: &[u8], sequence: u64, id: MessageId) -> Vec<u8> {
     member
 }
 
-/// The group, the number in it and the id of a member of `Grouped`; None if it is none of ours.
+/// The group, the number in it and the id of a member of `Grouped`; None if it is none of ours. A number
+/// out of range stands behind all others of the group.
 pub fn grouped(member: &[u8]) -> Option<(&[u8], u64, MessageId)> {
     let (len, rest) = member.split_first()?;
     let (group, rest) = rest.split_at_checked(usize::from(*len).saturating_add(1))?;
     let (sequence, id) = rest.split_first_chunk::<8>()?;
-    Some((group, u64::from_be_bytes(*sequence), MessageId(id.try_into().ok()?)))
+    let sequence = u64::from_be_bytes(*sequence);
+    is_sequence(sequence).then_some((group, sequence, MessageId(id.try_into().ok()?)))
 }
 
 /// The member of `Inflight`: the receipt with all bits inverted, big endian, then the id; so that
@@ -63,7 +66,8 @@ pub fn running(score: f64) -> Running {
 pub fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {
     let parts = member.split_first_chunk::<8>().and_then(|(receipt, id)| {
         let id = MessageId(id.try_into().ok()?);
-        Some(Delivery { id, receipt: Receipt(!u64::from_be_bytes(*receipt)) })
+        let receipt = Receipt(!u64::from_be_bytes(*receipt));
+        is_receipt(receipt).then_some(Delivery { id, receipt })
     });
     parts.ok_or_else(|| Unreadable(member.to_vec()))
 }
@@ -92,7 +96,7 @@ impl Mark {
 }
 
 /// The score in `Turns` of a group without a free slot: behind all tickets.
-pub const BLOCKED: f64 = (1u64 << 52) as f64;
+pub const BLOCKED: f64 = TICKETS as f64;
 
 /// The scores of the line: tickets.
 pub const LINE: [f64; 2] = [f64::NEG_INFINITY, BLOCKED - 1.0];

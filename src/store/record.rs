@@ -148,7 +148,8 @@ pub fn encode_note(note: &Note) -> Encoded {
 
 /// Reads a stored note.
 pub fn decode_note(bytes: &[u8]) -> Result<Note, RecordError> {
-    decode(NOTE_VERSION, bytes)
+    let note = decode::<Note>(NOTE_VERSION, bytes)?;
+    if note.is_valid() { Ok(note) } else { Err(RecordError::Damaged) }
 }
 
 /// The bytes of a message in the record of its group: its number, big endian, and its id.
@@ -173,8 +174,8 @@ pub fn decode_group(bytes: &[u8]) -> Result<Group, RecordError> {
         return Err(RecordError::Damaged);
     };
     let head: Head = messages.iter().filter_map(in_group).collect();
-    let is_head = head.len() <= Group::HEAD && head.is_sorted();
-    if is_head { Ok(Group { counts, head }) } else { Err(RecordError::Damaged) }
+    let group = Group { counts, head };
+    if group.is_valid() { Ok(group) } else { Err(RecordError::Damaged) }
 }
 
 fn in_group(bytes: &[u8; IN_GROUP]) -> Option<(u64, MessageId)> {
@@ -196,7 +197,8 @@ pub fn encode_duplicate(duplicate: &Duplicate) -> Encoded {
 pub fn decode_duplicate(bytes: &[u8]) -> Result<Duplicate, RecordError> {
     let rest = of_version(DEDUP_VERSION, bytes)?;
     let (id, until) = rest.split_first_chunk().ok_or(RecordError::Damaged)?;
-    Ok(Duplicate { id: MessageId(*id), until_ms: read_whole(until)? })
+    let duplicate = Duplicate { id: MessageId(*id), until_ms: read_whole(until)? };
+    if duplicate.is_valid() { Ok(duplicate) } else { Err(RecordError::Damaged) }
 }
 
 /// The form of an op in the replication stream and in the append-only file.
@@ -304,25 +306,89 @@ mod tests {
         for op in ops() {
             assert_eq!(decode_op(&encode_op(&op)), Ok((op, Rules::V2)));
         }
+        let highest = note_with_highest_numbers();
+        for note in [Note::default(), highest] {
+            assert_eq!(decode_note(&encode_note(&note)), Ok(note));
+        }
+        for until_ms in [None, Some(0), Some((1 << 43) - 1)] {
+            let duplicate = Duplicate { id: ID, until_ms };
+            assert_eq!(decode_duplicate(&encode_duplicate(&duplicate)), Ok(duplicate));
+        }
+    }
+
+    /// The highest number in each field.
+    fn note_with_highest_numbers() -> Note {
         let death = Death {
             from: orders(),
-            at_ms: 1 << 42,
+            at_ms: (1 << 43) - 1,
             reason: DeathReason::Retries,
             retries: u32::MAX,
         };
-        let note = Note {
-            retry_count: 3,
-            last_receipt: u64::MAX,
+        let name = |len| Name::from_slice(&vec![b'x'; len]);
+        Note {
+            retry_count: u32::MAX,
+            last_receipt: (1 << 63) - 1,
             ended: Ended::ByTime,
             death: Some(death),
             priority: 9,
-            expires_at_ms: Some(1),
-            group: Some(Membership { name: Name::from_slice(b"g"), sequence: Some(u64::MAX) }),
-            dedup: Some(Name::from_slice(b"key")),
-            consumer: Some(Name::from_slice(b"me")),
-            last_error: Some(b"why".to_vec()),
-        };
-        assert_eq!(decode_note(&encode_note(&note)), Ok(note));
+            expires_at_ms: Some((1 << 43) - 1),
+            group: Some(Membership { name: name(256), sequence: Some((1 << 56) - 1) }),
+            dedup: Some(name(256)),
+            consumer: Some(name(256)),
+            last_error: Some(vec![b'x'; 1_024]),
+        }
+    }
+
+    #[test]
+    fn a_note_with_a_field_out_of_range_is_damaged() {
+        let harms: [fn(&mut Note); 14] = [
+            |note| note.last_receipt = 1 << 63,
+            |note| note.last_receipt = u64::MAX,
+            |note| note.death.as_mut().unwrap().at_ms = 1 << 43,
+            |note| note.priority = 10,
+            |note| note.priority = 255,
+            |note| note.expires_at_ms = Some(1 << 43),
+            |note| note.group.as_mut().unwrap().name = Name::new(),
+            |note| note.group.as_mut().unwrap().name.push(0),
+            |note| note.group.as_mut().unwrap().sequence = Some(1 << 56),
+            |note| note.dedup = Some(Name::new()),
+            |note| note.dedup.as_mut().unwrap().push(0),
+            |note| note.consumer = Some(Name::new()),
+            |note| note.consumer.as_mut().unwrap().push(0),
+            |note| note.last_error.as_mut().unwrap().push(0),
+        ];
+        for (number, harm) in harms.into_iter().enumerate() {
+            let mut note = note_with_highest_numbers();
+            harm(&mut note);
+            assert_eq!(decode_note(&encode_note(&note)), Err(RecordError::Damaged), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_group_or_a_key_with_a_number_out_of_range_is_damaged() {
+        const MAX: u64 = (1 << 56) - 1;
+        let counts = GroupCounts { waiting: MAX, inflight: MAX, held: MAX, next_sequence: MAX };
+        let whole = Group { counts, head: smallvec![(MAX, ID)] };
+        assert_eq!(decode_group(&encode_group(&whole)), Ok(whole.clone()));
+        let harms: [fn(&mut Group); 5] = [
+            |group| group.counts.waiting += 1,
+            |group| group.counts.inflight += 1,
+            |group| group.counts.held += 1,
+            |group| group.counts.next_sequence += 1,
+            |group| group.head[0].0 += 1,
+        ];
+        for (number, harm) in harms.into_iter().enumerate() {
+            let mut group = whole.clone();
+            harm(&mut group);
+            assert_eq!(decode_group(&encode_group(&group)), Err(RecordError::Damaged), "{number}");
+        }
+        for duplicate in [
+            Duplicate { id: ID, until_ms: Some(1 << 43) },
+            Duplicate { id: MessageId([0; 16]), until_ms: None },
+        ] {
+            let bytes = encode_duplicate(&duplicate);
+            assert_eq!(decode_duplicate(&bytes), Err(RecordError::Damaged), "{duplicate:?}");
+        }
     }
 
     #[test]
@@ -413,6 +479,20 @@ mod tests {
         }
     }
 
+    /// A delivery with NOACK has no receipt.
+    #[test]
+    fn a_pull_may_come_as_close_to_the_last_receipt_as_its_count_allows() {
+        let visible = Mode::Receipt { visibility_ms: 1, consumer: None };
+        for op in [
+            pull(1, 1, visible, (1 << 63) - 1),
+            pull(1, 10_000, visible, (1 << 63) - 10_000),
+            pull(1, 10_000, Mode::Final, 0),
+            pull(1, 10_000, Mode::Final, u64::MAX),
+        ] {
+            assert_eq!(decode_op(&encode_op(&op)), Ok((op, Rules::V2)));
+        }
+    }
+
     #[test]
     fn an_op_that_claims_the_impossible_is_refused() {
         let visible = |visibility_ms| Mode::Receipt { visibility_ms, consumer: None };
@@ -440,6 +520,8 @@ mod tests {
             pull(1, 1, visible(u64::MAX), 1),
             pull(1, 1, visible(1), 0),
             pull(1, 1, visible(1), 1 << 63),
+            pull(1, 2, visible(1), (1 << 63) - 1),
+            pull(1, 10_000, visible(1), (1 << 63) - 9_999),
             pull(1, 1, Mode::Receipt { visibility_ms: 1, consumer: Some(b"") }, 1),
             pull(1, 1, Mode::Receipt { visibility_ms: 1, consumer: Some(long_name) }, 1),
             Op::Push { id: MessageId([255; 16]), due_at_ms: None, payload: b"", with: None },

@@ -9,6 +9,7 @@ use crate::queue::name::QueueName;
 use crate::queue::op::Rules;
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::{Delivery, Duplicate, Group, Memo, Part, Running, Store, Unreadable};
+use crate::queue::valid::{is_memo, is_receipt};
 use crate::queue::{Corruption, QueueError};
 
 use super::body::{StoredBody, decode_body, encode_body};
@@ -323,6 +324,9 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn running(&mut self, delivery: Delivery) -> Option<Running> {
+        if !is_receipt(delivery.receipt) {
+            return None;
+        }
         self.0.score(Part::Inflight, &inflight_member(delivery)).map(running)
     }
 
@@ -394,7 +398,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn put_turn(&mut self, group: &[u8], ticket: u64) {
-        self.stand(group, (ticket as f64).min(LINE[1]));
+        self.stand(group, ticket as f64);
     }
 
     fn block(&mut self, group: &[u8]) {
@@ -521,7 +525,8 @@ impl<K: Keyspace> Store for Records<K> {
             return None;
         }
         let text = self.0.get(Part::Config, memo_field(memo))?;
-        parse_integer(text.as_ref()).and_then(|number| u64::try_from(number).ok())
+        let number = parse_integer(text.as_ref()).and_then(|number| u64::try_from(number).ok());
+        number.filter(|number| is_memo(memo, *number))
     }
 
     fn put_memo(&mut self, memo: Memo, number: u64) {

@@ -228,3 +228,44 @@ fn what_a_gone_client_held_comes_back_after_the_clock_was_set_back() {
     drop(holder);
     eventually("it is back", || client.number("MQ.LEN orders READY") == 1);
 }
+
+#[test]
+fn receipts_go_on_at_a_replica_whose_clock_is_a_day_behind() {
+    let (mut server, clock) = Server::start_with_clock(&[]);
+    clock.set(DAY_S);
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
+    for text in ["one", "two"] {
+        client.push("orders", text);
+    }
+    let first = client.pull("orders");
+    same_data(&mut client, &mut copy, "the pull");
+    server.kill();
+    copy.ask("REPLICAOF NO ONE");
+    let second = copy.pull("orders");
+    assert!(second.receipt > first.receipt, "{} {}", first.receipt, second.receipt);
+}
+
+#[test]
+fn receipts_follow_a_clock_that_was_years_ahead_and_those_of_a_message_rise() {
+    const YEARS: i64 = 3;
+    let (server, clock) = Server::start_with_clock(&[]);
+    let replica = server.start_replica();
+    let mut client = server.client();
+    clock.set(YEARS * 365 * DAY_S);
+    client.push("orders", "one");
+    let first = client.pull(&format!("orders VISIBILITY {HOUR_MS}"));
+    clock.set(0);
+    client.give_back(&first);
+    client.push("others", "two");
+    let other = client.pull("others");
+    let time_ms =
+        |message: &Message| i64::from_str_radix(&message.receipt, 16).expect("a receipt") >> 20;
+    assert!(time_ms(&other) <= clock.now_ms(), "{}", other.receipt);
+    let second = client.pull("orders BLOCK 0");
+    assert!(second.receipt > first.receipt);
+    assert!(client.push("others", "three") > first.id, "ids go on rising");
+    let third = client.pull("others");
+    assert!(third.receipt > other.receipt && time_ms(&third) <= clock.now_ms());
+    same_data(&mut client, &mut replica.client(), "the step");
+}

@@ -64,6 +64,7 @@ mod mpull_waiting;
 mod mpush;
 mod nack;
 mod nack_reason;
+mod out_of_range;
 mod pause;
 mod peek;
 mod persistence;

@@ -3,20 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::messages::{group_of, join};
-use super::read::{DEADLINES, Found, Place, grouped_member, is_name, whole};
+use super::read::{Found, Place, grouped_member};
 use super::{Change, Plan};
 use crate::queue::finding::Finding;
-use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId};
+use crate::queue::message::{MAX_PRIORITY, MessageId};
 use crate::queue::name::QueueName;
-use crate::queue::settings::{MAX_COUNT, Setting, Settings, parse_integer};
-use crate::queue::store::{Duplicate, Group, GroupCounts, Head, Part};
-use crate::store::body::MAX_SEQUENCE;
+use crate::queue::settings::{Setting, Settings, parse_integer};
+use crate::queue::store::{Duplicate, Group, GroupCounts, Head, Memo, Part};
+use crate::queue::valid::{TICKETS, is_memo, is_name, next_sequence, whole};
 use crate::store::keyspace::Keyspace;
 use crate::store::record;
-
-/// Tickets stay below this, far from where numbers are not exact any more; it is the score of the groups
-/// behind the line.
-const TICKETS: u64 = 1 << 52;
 
 /// The settings that hold.
 pub fn settings<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> Settings {
@@ -33,13 +29,14 @@ pub fn settings<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> Settings {
 
 /// False if a field is no setting, or its text no value of it.
 fn set(settings: &mut Settings, queue: &QueueName, field: &[u8], text: &[u8]) -> bool {
-    let number = |limit: u64| {
+    let is = |memo| {
         let number = parse_integer(text).and_then(|number| u64::try_from(number).ok());
-        number.is_some_and(|number| number < limit)
+        number.is_some_and(|number| is_memo(memo, number))
     };
     match field {
-        b"paused_until" | b"rate_window_start" => number(MAX_TIME_MS),
-        b"rate_window_count" => number(MAX_COUNT.unsigned_abs().saturating_add(1)),
+        b"paused_until" => is(Memo::PausedUntil),
+        b"rate_window_start" => is(Memo::RateWindowStart),
+        b"rate_window_count" => is(Memo::RateWindowCount),
         b"deadletter" if text == queue.as_bytes() => false,
         _ => Setting::ALL
             .into_iter()
@@ -116,8 +113,7 @@ pub fn groups<K: Keyspace>(
     let mut groups = tallies(found);
     for (name, tally) in &mut groups {
         let record = stored.get(name).and_then(Option::as_ref);
-        let next = record.map(|record| record.counts.next_sequence);
-        let next = next.filter(|next| *next < MAX_SEQUENCE).unwrap_or_default();
+        let next = record.map_or(0, |record| record.counts.next_sequence);
         tally.counts.next_sequence = tally.counts.next_sequence.max(next);
     }
     for id in joining {
@@ -129,7 +125,7 @@ pub fn groups<K: Keyspace>(
         if matches!(message.place, Some(Place::Grouped { .. })) {
             tally.waiting.insert((sequence, id));
         }
-        tally.counts.next_sequence = sequence.saturating_add(1);
+        tally.counts.next_sequence = next_sequence(sequence);
     }
     let mut behind = BTreeMap::new();
     let [mut eligible, mut blocked] = [BTreeSet::new(), BTreeSet::new()];
@@ -192,7 +188,7 @@ fn tallies(found: &Found) -> BTreeMap<Vec<u8>, Tally> {
             }
         };
         *count = count.saturating_add(1);
-        let next = group.sequence.map_or(0, |sequence| sequence.saturating_add(1));
+        let next = group.sequence.map_or(0, next_sequence);
         counts.next_sequence = counts.next_sequence.max(next);
     }
     groups
@@ -236,8 +232,8 @@ pub fn dedup<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, found: &mut Found) 
     let mut held = BTreeMap::new();
     keyspace.each_field(Part::Dedup, |key, bytes| {
         let duplicate = record::decode_duplicate(bytes).ok();
-        match duplicate.filter(|duplicate| is_name(key) && duplicate.id.is_valid()) {
-            Some(Duplicate { until_ms: Some(until_ms), .. }) if until_ms < DEADLINES => {
+        match duplicate.filter(|_| is_name(key)) {
+            Some(Duplicate { until_ms: Some(until_ms), .. }) => {
                 windows.insert(key.to_vec(), until_ms as f64);
             }
             Some(Duplicate { id, until_ms: None }) if names(found, id, key) => {

@@ -5,17 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Change, Plan};
 use crate::queue::few::Name;
 use crate::queue::finding::Finding;
-use crate::queue::message::{
-    MAX_ERROR_BYTES, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, MessageId, Note, Receipt,
-};
-use crate::queue::settings::MAX_DURATION_MS;
+use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId, Note, Receipt};
 use crate::queue::store::{Group, Part};
-use crate::store::body::{MAX_SEQUENCE, decode_body};
+use crate::queue::valid::{DEADLINES, is_name, is_receipt, is_sequence, whole};
+use crate::store::body::decode_body;
 use crate::store::keyspace::Keyspace;
 use crate::store::record;
-
-/// Ends of visibility, of delays and of windows stay below this: a moment and a length of time.
-pub const DEADLINES: u64 = MAX_TIME_MS + MAX_DURATION_MS;
 
 /// How many ranks there are in a millisecond.
 pub const GRAIN: u64 = 64;
@@ -181,7 +176,7 @@ impl Found {
         // Set aside in an order that is the same on every server, which that of a hash is not.
         let mut damaged = BTreeMap::new();
         keyspace.each_field(notes, |field, bytes| {
-            let note = record::decode_note(bytes).ok().filter(is_possible);
+            let note = record::decode_note(bytes).ok();
             let message = message_id(field).and_then(|id| self.messages.get_mut(&id));
             match (message, note) {
                 (Some(message), Some(note)) => {
@@ -215,7 +210,7 @@ impl Found {
         let groups = std::mem::take(&mut self.groups);
         for (name, group) in &groups {
             for &(sequence, id) in group.iter().flat_map(|group| group.head.iter()) {
-                if id.is_valid() && sequence < MAX_SEQUENCE {
+                if id.is_valid() {
                     let group = name.as_slice().into();
                     self.put(plan, id, Ok(Place::Grouped { group, sequence }));
                 } else {
@@ -301,7 +296,7 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
             let (receipt, id) = member.split_first_chunk::<8>()?;
             let receipt = !u64::from_be_bytes(*receipt);
             let id = message_id(id)?;
-            if !is_receipt(receipt) {
+            if !is_receipt(Receipt(receipt)) {
                 return Some((id, Err(None)));
             }
             let is_marked = score.fract() == -0.5;
@@ -316,7 +311,7 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
             let (sequence, id) = rest.split_first_chunk::<8>()?;
             let sequence = u64::from_be_bytes(*sequence);
             let id = message_id(id)?;
-            if sequence >= MAX_SEQUENCE || score != 0.0 {
+            if !is_sequence(sequence) || score != 0.0 {
                 return Some((id, Err(None)));
             }
             Some((id, Ok(Place::Grouped { group: group.into(), sequence })))
@@ -339,38 +334,7 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
     }
 }
 
-/// A score that is a whole number from 0 on and below a limit.
-pub fn whole(score: f64, limit: u64) -> Option<u64> {
-    let number = score as u64;
-    (score == number as f64 && number < limit).then_some(number)
-}
-
 /// An id that a message can have.
 fn message_id(bytes: &[u8]) -> Option<MessageId> {
     bytes.try_into().ok().map(MessageId).filter(|id| id.is_valid())
-}
-
-/// True for a receipt that a delivery can have.
-fn is_receipt(receipt: u64) -> bool {
-    (1..Receipt::LIMIT.0).contains(&receipt)
-}
-
-/// True if an op can have made this note.
-fn is_possible(note: &Note) -> bool {
-    let is_moment = |ms: u64| ms < MAX_TIME_MS;
-    note.priority <= MAX_PRIORITY
-        && (note.last_receipt == 0 || is_receipt(note.last_receipt))
-        && note.expires_at_ms.is_none_or(is_moment)
-        && note.death.as_ref().is_none_or(|death| is_moment(death.at_ms))
-        && note.group.as_ref().is_none_or(|group| {
-            is_name(&group.name) && group.sequence.is_none_or(|sequence| sequence < MAX_SEQUENCE)
-        })
-        && note.dedup.as_ref().is_none_or(|key| is_name(key))
-        && note.consumer.as_ref().is_none_or(|name| is_name(name))
-        && note.last_error.as_ref().is_none_or(|error| error.len() <= MAX_ERROR_BYTES)
-}
-
-/// True for 1 to 256 bytes.
-pub fn is_name(name: &[u8]) -> bool {
-    (1..=MAX_NAME_BYTES).contains(&name.len())
 }

@@ -48,7 +48,11 @@ fn damaged_indexes_are_found_and_repaired() {
         ("all deaths lost", |k| k.unlink(Part::Dead), &[(WrongDead, 2)]),
         ("wrong counts", |k| put_group(k, b"g", [1, 0, 0, 19]), &[(WrongGroup, 1)]),
         ("a number in use", |k| put_group(k, b"g", [10, 1, 0, 2]), &[(WrongGroup, 1)]),
-        ("a number too high", |k| put_group(k, b"g", [10, 1, 0, 1 << 56]), &[(WrongGroup, 1)]),
+        (
+            "a number too high: a record that is none",
+            |k| put_group(k, b"g", [10, 1, 0, 1 << 56]),
+            &[(BodyWithoutPlace, 8), (WrongGroup, 1)],
+        ),
         ("a group too many", |k| put_group(k, b"z", [1, 0, 0, 1]), &[(WrongGroup, 1)]),
         (
             "garbage for a group",

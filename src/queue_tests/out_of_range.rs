@@ -1,0 +1,281 @@
+//! Numbers in records that no op can have written, or that leave no higher one: they harm one message or
+//! one queue, and nothing else.
+
+use super::*;
+use crate::queue::Corruption;
+use crate::queue::limits;
+use crate::queue::message::Ended;
+use crate::queue::store::{Delivery, Group, Memo, Running};
+use crate::store::keyspace::Keyspace;
+
+/// The highest receipt, and the highest number in a group.
+const LAST: u64 = (1 << 63) - 1;
+const LAST_SEQUENCE: u64 = (1 << 56) - 1;
+
+/// Messages that came back, the first of which has a note with that last receipt.
+fn returned(last_receipt: u64, number: usize) -> (Server, QueueName, Vec<MessageId>) {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let pushed: Vec<_> = (0..number).map(|_| server.push(&orders, b"x", 0)).collect();
+    let got = server.pull_with(&orders, number as u32, 10, ALL).unwrap();
+    server.give_back(&orders, got.iter().map(Got::claim).collect(), Some(0));
+    let mut store = server.store(&orders);
+    let note = Note { last_receipt, ended: Ended::GivenBack, ..Note::default() };
+    store.put_note(pushed[0], &note);
+    (server, orders, pushed)
+}
+
+#[test]
+fn a_last_receipt_out_of_range_is_damage_and_no_other_message_gets_a_greater_one() {
+    for last_receipt in [LAST + 1, u64::MAX] {
+        let (mut server, orders, pushed) = returned(last_receipt, 3);
+        server.now_ms += 1;
+        let error = server.pull_with(&orders, 9, 10, ALL).unwrap_err();
+        assert_eq!(error, QueueError::Corrupt(Corruption::Message(pushed[0])));
+        assert_eq!(server.len(&orders, Part::Damaged), 2, "the body and the note");
+        let got = server.pull_with(&orders, 9, 10, ALL).unwrap();
+        assert_eq!(ids(&got), pushed[1..]);
+        let base = Receipt::at(server.now_ms).0;
+        assert_eq!(got.iter().map(|got| got.receipt.0).collect::<Vec<_>>(), [base, base + 1]);
+        assert_eq!(server.last_receipt, base + 1);
+    }
+}
+
+#[test]
+fn a_message_gets_the_last_receipt_and_none_after_it() {
+    let (mut server, orders, pushed) = returned(LAST - 1, 1);
+    let got = server.pull(&orders, 10).unwrap();
+    assert_eq!(got.receipt, Receipt(LAST));
+    assert!(
+        server.effects().last_receipt < Some(got.receipt),
+        "the next op begins where it would have"
+    );
+    server.give_back(&orders, vec![got.claim()], Some(0));
+    assert_eq!(server.repair(&orders), [], "nothing out of range was written");
+    let error = server.pull_with(&orders, 1, 10, ALL).unwrap_err();
+    assert_eq!(error, QueueError::Corrupt(Corruption::Message(pushed[0])));
+    assert_eq!(server.len(&orders, Part::Damaged), 2);
+    assert_eq!(server.counts.damaged, 1);
+}
+
+#[test]
+fn a_message_that_can_get_no_receipt_is_delivered_at_most_once() {
+    let (mut server, orders, pushed) = returned(LAST, 1);
+    let (_, got) = server.pull_as(&orders, 1, Mode::Final, ALL, Vec::new()).unwrap();
+    assert_eq!(ids(&got), pushed);
+}
+
+#[test]
+fn a_message_of_a_group_that_can_get_no_receipt_leaves_its_place_to_the_next() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let [first, second] = [(); 2].map(|()| server.add(&orders, &Asked::group("a")));
+    let got = server.pull(&orders, 10).unwrap();
+    server.give_back(&orders, vec![got.claim()], Some(0));
+    let mut store = server.store(&orders);
+    let mut note = store.note(first).unwrap().unwrap();
+    note.last_receipt = LAST;
+    store.put_note(first, &note);
+    let error = server.pull_with(&orders, 1, 10, ALL).unwrap_err();
+    assert_eq!(error, QueueError::Corrupt(Corruption::Message(first)));
+    assert_eq!(server.pull(&orders, 10).unwrap().id, second);
+}
+
+#[test]
+fn a_receipt_far_ahead_leaves_those_of_other_messages_alone() {
+    let (mut server, orders, pushed) = returned(LAST - 100, 3);
+    server.now_ms += 1;
+    let base = Receipt::at(server.now_ms).0;
+    let got = server.pull_with(&orders, 3, 10, ALL).unwrap();
+    assert_eq!(ids(&got), pushed);
+    let receipts: Vec<_> = got.iter().map(|got| got.receipt.0).collect();
+    assert_eq!(receipts, [LAST - 99, base + 1, base + 2]);
+    assert_eq!(server.effects().last_receipt, Some(Receipt(base + 2)), "the next op begins there");
+    assert_eq!(server.acknowledge(&orders, vec![got[0].claim()]), [DONE]);
+}
+
+/// What follows such a message is greater there, so that a replica has what its master has.
+#[test]
+fn in_0_1_0_the_receipts_of_a_pull_rise_after_one_that_is_far_ahead() {
+    for (last, expected) in
+        [(LAST - 100, [LAST - 99, LAST - 98, LAST - 97]), (LAST - 2, [LAST - 1, LAST, LAST])]
+    {
+        let (mut server, orders, _) = returned(last, 3);
+        server.rules = Rules::V1;
+        let got = server.pull_with(&orders, 3, 10, ALL).unwrap();
+        assert_eq!(got.iter().map(|got| got.receipt.0).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn a_delivery_with_a_receipt_out_of_range_is_set_aside_and_a_repair_puts_its_message_back() {
+    for receipt in [0, LAST + 1, u64::MAX] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let id = server.push(&orders, b"x", 0);
+        let delivery = server.pull(&orders, 10).unwrap().claim();
+        let running = Running { until_ms: server.now_ms + 10, binds: false };
+        let (receipt, claims) = (Receipt(receipt), vec![Claim { id, receipt: Receipt(receipt) }]);
+        let mut store = server.store(&orders);
+        store.remove_inflight(Delivery { id, receipt: delivery.receipt });
+        store.put_inflight(Delivery { id, receipt }, running);
+        for how in [Return::Counted, Return::Rejected, Return::Disconnected] {
+            let settled = server.give_back_as(&orders, claims.clone(), None, how, None);
+            assert_eq!(settled.unwrap(), [Settled::BadReceipt], "{receipt:?}");
+        }
+        assert_eq!(server.extend(&orders, claims.clone(), 10), [Settled::BadReceipt]);
+        assert_eq!(server.acknowledge(&orders, claims), [Settled::BadReceipt]);
+        server.now_ms += 10;
+        server.sweep(&orders, 100);
+        assert_eq!(server.len(&orders, Part::Inflight), 0);
+        assert_eq!((server.len(&orders, Part::Damaged), server.counts.damaged), (1, 1));
+        assert_eq!(server.pull(&orders, 10), None);
+        assert_eq!(server.repair(&orders), [(Finding::BodyWithoutPlace, 1)]);
+        let got = server.pull(&orders, 10).unwrap();
+        assert_eq!((got.id, got.receipt), (id, Receipt::at(server.now_ms)));
+    }
+}
+
+/// The record of a group, changed.
+fn change_group(server: &Server, name: &str, change: impl FnOnce(&mut Group)) {
+    let mut store = server.store(&queue("orders"));
+    let mut group = store.group(name.as_bytes());
+    change(&mut group);
+    store.0.put(Part::Groups, name.as_bytes(), &record::encode_group(&group));
+}
+
+#[test]
+fn a_group_whose_numbers_come_to_their_end_goes_on_in_the_order_of_its_pushes() {
+    for next in [LAST_SEQUENCE - 3, LAST_SEQUENCE] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let mut pushed = vec![server.add(&orders, &Asked::group("a"))];
+        change_group(&server, "a", |group| group.counts.next_sequence = next);
+        pushed.extend((0..30).map(|_| server.add(&orders, &Asked::group("a"))));
+        assert_eq!(server.repair(&orders), [], "nothing out of range was written");
+        // One that comes back keeps its place.
+        let got = server.pull(&orders, 10).unwrap();
+        server.acknowledge(&orders, vec![got.claim()]);
+        let back = server.pull(&orders, 10).unwrap();
+        server.give_back(&orders, vec![back.claim()], Some(0));
+        let mut delivered = vec![got.id];
+        while let Some(got) = server.pull(&orders, 10) {
+            server.acknowledge(&orders, vec![got.claim()]);
+            delivered.push(got.id);
+        }
+        assert_eq!(delivered, pushed);
+    }
+}
+
+#[test]
+fn a_record_of_a_group_with_a_number_out_of_range_is_as_one_that_can_not_be_read() {
+    let harms: [fn(&mut Group); 5] = [
+        |group| group.counts.next_sequence = 1 << 57,
+        |group| group.counts.waiting = u64::MAX,
+        |group| group.counts.inflight = u64::MAX,
+        |group| group.counts.held = 1 << 56,
+        |group| group.head[0].0 = u64::MAX,
+    ];
+    for (number, harm) in harms.into_iter().enumerate() {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let first = server.add(&orders, &Asked::group("a"));
+        change_group(&server, "a", harm);
+        let new = server.add(&orders, &Asked::group("a"));
+        assert_eq!(server.pull(&orders, 1_000).map(|got| got.id), Some(new), "{number}");
+        server.repair(&orders);
+        server.now_ms += 1_000;
+        assert_eq!(server.pull(&orders, 10).map(|got| got.id), Some(first), "{number}");
+    }
+}
+
+#[test]
+fn a_count_of_a_group_that_is_as_high_as_can_be_stays_in_range() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    server.add(&orders, &Asked::group("a"));
+    change_group(&server, "a", |group| group.counts.waiting = LAST_SEQUENCE);
+    server.add(&orders, &Asked::group("a"));
+    server.pull(&orders, 10).unwrap();
+    assert_eq!(server.store(&orders).group(b"a").counts.waiting, LAST_SEQUENCE - 1);
+}
+
+#[test]
+fn a_member_of_a_group_with_a_number_out_of_range_waits_for_a_repair() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let pushed: Vec<_> = (0..10).map(|_| server.add(&orders, &Asked::group("a"))).collect();
+    let mut store = server.store(&orders);
+    assert!(store.remove_grouped(b"a", 8, pushed[8]));
+    store.add_grouped(b"a", 1 << 56, pushed[8]);
+    for _ in 0..9 {
+        let got = server.pull(&orders, 10).unwrap();
+        server.acknowledge(&orders, vec![got.claim()]);
+    }
+    assert_eq!(server.pull(&orders, 10), None);
+    assert_eq!(server.len(&orders, Part::Grouped), 1, "it is not named in the record of the group");
+    server.repair(&orders);
+    assert_eq!(server.pull(&orders, 10).map(|got| got.id), Some(pushed[8]));
+}
+
+#[test]
+fn a_ticket_that_leaves_no_higher_one_does_not_keep_groups_from_their_turns() {
+    for ticket in [(1u64 << 52) - 2, (1 << 52) - 1] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let pushed = ["a", "b", "c", "a", "b", "c", "a", "b", "c"]
+            .map(|group| server.add(&orders, &Asked::group(group)));
+        server.store(&orders).0.add(Part::Turns, b"c", ticket as f64);
+        let mut delivered = Vec::new();
+        while let Some(got) = server.pull(&orders, 10) {
+            server.acknowledge(&orders, vec![got.claim()]);
+            delivered.push(got.id);
+        }
+        assert_eq!(delivered, pushed, "{ticket}");
+    }
+}
+
+#[test]
+fn what_is_remembered_of_a_queue_counts_only_in_its_range() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    server.configure(&orders, Setting::Rate, Some("2"));
+    for (memo, number, is_in_range) in [
+        (Memo::PausedUntil, (1 << 43) - 1, true),
+        (Memo::PausedUntil, 1 << 43, false),
+        (Memo::PausedUntil, i64::MAX as u64, false),
+        (Memo::RateWindowStart, 1 << 43, false),
+        (Memo::RateWindowCount, 2_147_483_647, true),
+        (Memo::RateWindowCount, 2_147_483_648, false),
+    ] {
+        let mut store = server.store(&orders);
+        store.put_memo(memo, number);
+        assert_eq!(store.memo(memo), Some(number).filter(|_| is_in_range), "{memo:?} {number}");
+        store.remove_memo(memo);
+    }
+    let mut store = server.store(&orders);
+    store.put_memo(Memo::PausedUntil, u64::MAX);
+    store.put_memo(Memo::RateWindowStart, server.now_ms);
+    store.put_memo(Memo::RateWindowCount, u64::MAX);
+    server.push(&orders, b"x", 0);
+    assert_eq!(limits::deliverable(&mut server.store(&orders), server.now_ms), 1);
+    assert!(server.pull(&orders, 10).is_some());
+    assert_eq!(server.store(&orders).memo(Memo::RateWindowCount), Some(1));
+}
+
+#[test]
+fn a_retry_count_that_is_as_high_as_can_be_stays_there() {
+    let (mut server, orders, pushed) = returned(1, 1);
+    server.configure(&orders, Setting::MaxRetries, Some("-1"));
+    let mut store = server.store(&orders);
+    let note = store.note(pushed[0]).unwrap().unwrap();
+    store.put_note(pushed[0], &Note { retry_count: u32::MAX, ..note });
+    for _ in 0..2 {
+        let got = server.pull(&orders, 10).unwrap();
+        assert_eq!(got.retry_count, u32::MAX);
+        server.give_back(&orders, vec![got.claim()], Some(0));
+    }
+    assert_eq!(server.store(&orders).highest_retry_count(), u32::MAX);
+    assert_eq!(server.repair(&orders), []);
+}
+
+#[test]
+fn a_key_that_others_hold_beyond_all_time_is_free() {
+    let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    let first = server.add(&orders, &Asked::window("k", 10));
+    let duplicate = crate::queue::store::Duplicate { id: first, until_ms: Some(1 << 43) };
+    server.store(&orders).put_duplicate(b"k", &duplicate);
+    let second = server.push_with(&orders, b"x", &Asked::window("k", 10));
+    assert!(matches!(second, Pushed::New(_)));
+}
