@@ -5,7 +5,8 @@ use super::claims;
 use super::options::Options;
 use crate::execute::{execute_on, open, setting};
 use crate::queue::QueueError;
-use crate::queue::op::Op;
+use crate::queue::few::Few;
+use crate::queue::op::{Claim, Op};
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
 use crate::reply::CommandError;
@@ -41,20 +42,24 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let options = Options::read::<Extend>(rest)?;
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Write);
-    let visibility_ms = visibility_ms(&options, &mut store)?;
     let deliveries = std::mem::take(&mut claims.claims);
-    let op = Op::Extend { now_ms: context.now_ms(), deliveries, visibility_ms };
+    let op = op(&options, &mut store, deliveries, context.now_ms())?;
     let outcome = execute_on(context, &entry, &mut store, &op);
     claims.reply(context, outcome, |until_ms| until_ms)
 }
 
-/// That of the command, or else that of the queue.
-pub fn visibility_ms<A: AsRef<[u8]>>(
+/// A visibility that the client names holds; that of the queue only lengthens.
+pub fn op<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
     store: &mut impl Store,
-) -> Result<u64, QueueError> {
-    match options.number(&VISIBILITY) {
-        Some(visibility_ms) => Ok(visibility_ms),
-        None => setting(store, Setting::Visibility),
-    }
+    deliveries: Few<Claim>,
+    now_ms: u64,
+) -> Result<Op<'static>, QueueError> {
+    Ok(match options.number(&VISIBILITY) {
+        Some(visibility_ms) => Op::Extend { now_ms, deliveries, visibility_ms },
+        None => {
+            let visibility_ms = setting(store, Setting::Visibility)?;
+            Op::Prolong { now_ms, deliveries, visibility_ms }
+        }
+    })
 }

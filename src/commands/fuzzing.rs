@@ -4,7 +4,7 @@
 use super::arguments::ACK;
 use super::check::Check;
 use super::config::{self, Config};
-use super::extend::{Extend, visibility_ms};
+use super::extend::{self, Extend};
 use super::len::Len;
 use super::mpull::{Mpull, NUMKEYS};
 use super::mpush::Mpush;
@@ -111,8 +111,7 @@ fn run_on(
         ("MQ.EXTEND", _) => {
             let (claims, options) = claims::read(arguments)?;
             let options = Options::read::<Extend>(options)?;
-            let visibility_ms = visibility_ms(&options, &mut server.open(queue))?;
-            Op::Extend { now_ms, deliveries: claims.claims, visibility_ms }
+            extend::op(&options, &mut server.open(queue), claims.claims, now_ms)?
         }
         ("MQ.DEL", ids) => del::op(ids)?,
         ("MQ.RESCHEDULE", [id, options @ ..]) => {

@@ -70,7 +70,11 @@ fn acknowledge_one<S: Store>(
 
 /// Takes a message that came back by time out of the place where it waits, if the claim is that of
 /// its last delivery: late, but nobody newer holds it.
-fn take_returned<S: Store>(store: &mut S, claim: Claim, note: &Note) -> Option<Option<Slot>> {
+pub(super) fn take_returned<S: Store>(
+    store: &mut S,
+    claim: Claim,
+    note: &Note,
+) -> Option<Option<Slot>> {
     let is_last = note.ended == Ended::ByTime && note.last_receipt == claim.receipt.0;
     if is_last { place::take_out(store, claim.id, note) } else { None }
 }

@@ -1,36 +1,98 @@
-//! The visibility of running deliveries restarts.
+//! The visibility of deliveries restarts, also of those that ended by themselves while nobody newer
+//! holds the message.
 
-use super::acknowledge::refuse;
+use super::acknowledge::{refuse, take_returned};
 use super::few::Few;
-use super::op::Claim;
+use super::group::{self, Slot};
+use super::op::{Claim, Rules};
 use super::store::{Delivery, Part, Running, Store};
 use super::{Effects, QueueError, Settled};
 
-/// Lets the visibility of each claimed delivery end `visibility_ms` from `now_ms`, later or sooner.
+/// When an extended delivery ends, unix ms.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum End {
+    /// Then, later or sooner than it would have ended.
+    At(u64),
+    /// Then, or when it would have ended if that is later.
+    NotBefore(u64),
+}
+
+impl End {
+    fn until_ms(self, old_ms: u64) -> u64 {
+        match self {
+            Self::At(at_ms) => at_ms,
+            Self::NotBefore(at_ms) => at_ms.max(old_ms),
+        }
+    }
+}
+
+/// Lets each claimed delivery end then. Under version 1 those that are over are refused.
 pub(super) fn extend<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     claims: &[Claim],
     now_ms: u64,
-    visibility_ms: u64,
+    end: End,
 ) -> Result<Few<Settled>, QueueError> {
     store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
     store.require(&[Part::Ranked, Part::Delayed, Part::Groups, Part::Grouped])?;
-    let until_ms = now_ms.saturating_add(visibility_ms);
+    let takes_late = store.rules() != Rules::V1;
+    let is_back = |claim: &Claim| store.running(claim.delivery()).is_none();
+    if takes_late && claims.iter().any(is_back) {
+        store.require(Part::BEHIND_READY)?;
+    }
     let mut settled = Few::with_capacity(claims.len());
-    for &Claim { id, receipt } in claims {
-        let delivery = Delivery { id, receipt };
-        settled.push(match store.running(delivery) {
-            Some(old) if old.until_ms > now_ms => {
-                if old.until_ms != until_ms {
-                    store.put_inflight(delivery, Running { until_ms, ..old });
-                    effects.next_due.add(until_ms);
-                    effects.changed = true;
+    for claim in claims {
+        let delivery = claim.delivery();
+        let until_ms = match store.running(delivery) {
+            Some(running) if takes_late || running.until_ms > now_ms => {
+                let until_ms = end.until_ms(running.until_ms);
+                if until_ms != running.until_ms {
+                    put_inflight(store, effects, delivery, Running { until_ms, ..running });
                 }
-                Settled::Done(until_ms)
+                Some(until_ms)
             }
-            _ => refuse(store, effects, id),
+            None if takes_late => resume(store, effects, *claim, end.until_ms(0)),
+            _ => None,
+        };
+        settled.push(match until_ms {
+            Some(until_ms) => Settled::Done(until_ms),
+            None => refuse(store, effects, claim.id),
         });
     }
     Ok(settled)
+}
+
+/// Undoes the return of a message, if the claim is that of its last delivery and that ended by itself.
+/// The new end of its visibility, unix ms.
+fn resume<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    claim: Claim,
+    until_ms: u64,
+) -> Option<u64> {
+    let mut note = store.written_note(claim.id).ok()??;
+    let slot = take_returned(store, claim, &note)?;
+    store.remove_note(claim.id, Some(&note));
+    note.retry_count = note.retry_count.saturating_sub(1);
+    // The delivery has not ended; all before it have smaller receipts.
+    note.last_receipt = claim.receipt.0.saturating_sub(1);
+    store.put_note(claim.id, &note);
+    let binds = note.binds();
+    put_inflight(store, effects, claim.delivery(), Running { until_ms, binds });
+    if let Some(member) = note.active_group() {
+        group::count(store, effects, &member.name, slot, Some(Slot::Inflight));
+    }
+    Some(until_ms)
+}
+
+fn put_inflight<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    delivery: Delivery,
+    running: Running,
+) {
+    store.put_inflight(delivery, running);
+    effects.next_due.add(running.until_ms);
+    effects.changed = true;
 }

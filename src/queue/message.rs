@@ -126,7 +126,8 @@ pub enum Ended {
 pub struct Note {
     /// How often it came back.
     pub retry_count: u32,
-    /// The receipt of its last ended delivery, in whatever queue; 0 if none.
+    /// The receipt of its last ended delivery, in whatever queue, or a greater one that no delivery has;
+    /// 0 if none has ended.
     pub last_receipt: u64,
     /// How that delivery ended, if it was in this queue.
     pub ended: Ended,

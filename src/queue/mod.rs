@@ -276,8 +276,12 @@ pub fn apply<S: Store>(
             Outcome::Settled(retry::give_back(store, effects, deliveries, rule)?)
         }
         Op::Extend { now_ms, deliveries, visibility_ms } => {
-            let settled = extend::extend(store, effects, deliveries, *now_ms, *visibility_ms)?;
-            Outcome::Settled(settled)
+            let end = extend::End::At(now_ms.saturating_add(*visibility_ms));
+            Outcome::Settled(extend::extend(store, effects, deliveries, *now_ms, end)?)
+        }
+        Op::Prolong { now_ms, deliveries, visibility_ms } => {
+            let end = extend::End::NotBefore(now_ms.saturating_add(*visibility_ms));
+            Outcome::Settled(extend::extend(store, effects, deliveries, *now_ms, end)?)
         }
         Op::Configure { changes } => {
             configure::configure(store, effects, changes)?;

@@ -11,6 +11,7 @@ use super::message::{
 };
 use super::name::QueueName;
 use super::settings::{MAX_DURATION_MS, Setting, Settings};
+use super::store::Delivery;
 use super::valid::{is_duration, is_name, is_priority, is_receipt, is_timestamp};
 
 /// The most messages that one push or pull takes, and the most ids that one command names.
@@ -102,7 +103,8 @@ pub enum Op<'a> {
         #[serde(borrow, with = "serde_bytes")]
         reason: Option<&'a [u8]>,
     },
-    /// A new end of visibility for running deliveries.
+    /// A new end of visibility for deliveries. Under version 1 for those that run, later also for those
+    /// that ended by themselves while nobody newer holds the message.
     Extend {
         /// The moment.
         now_ms: u64,
@@ -155,6 +157,16 @@ pub enum Op<'a> {
     Resume,
     /// What a check finds is put right where it can be.
     Repair,
+    /// As [`Op::Extend`], but no delivery ends earlier than it would have ended.
+    Prolong {
+        /// The moment.
+        now_ms: u64,
+        /// Whose.
+        #[serde(with = "few")]
+        deliveries: Few<Claim>,
+        /// How long they stay invisible at least from that moment.
+        visibility_ms: u64,
+    },
 }
 
 /// What a push says besides the message and its delay.
@@ -248,6 +260,13 @@ pub struct Claim {
     pub receipt: Receipt,
 }
 
+impl Claim {
+    /// The delivery that it names.
+    pub fn delivery(self) -> Delivery {
+        Delivery { id: self.id, receipt: self.receipt }
+    }
+}
+
 impl Op<'_> {
     /// Lets messages go to another queue only if it is of the same slot.
     pub fn keep_to_slot(&mut self) {
@@ -285,7 +304,8 @@ impl Op<'_> {
                     && delay_ms.is_none_or(|ms| ms <= MAX_DURATION_MS)
                     && reason.is_none_or(|reason| reason.len() <= MAX_ERROR_BYTES)
             }
-            Op::Extend { now_ms, visibility_ms, .. } => {
+            Op::Extend { now_ms, visibility_ms, .. }
+            | Op::Prolong { now_ms, visibility_ms, .. } => {
                 is_timestamp(*now_ms) && is_duration(*visibility_ms)
             }
             Op::Configure { changes } => changes.iter().all(|(setting, text)| {

@@ -5,6 +5,7 @@
 mod consume;
 mod damage;
 mod dedup;
+mod extend;
 mod groups;
 mod limits;
 mod manage;

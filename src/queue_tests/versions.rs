@@ -66,6 +66,23 @@ fn what_goes_behind_within_a_millisecond_is_in_the_order_of_ids_under_version_1_
 }
 
 #[test]
+fn a_late_extension_is_refused_under_version_1_only() {
+    let orders = queue("orders");
+    let answers = under_each(|server| {
+        [0, 10].map(|swept| {
+            server.push(&orders, b"x", 0);
+            let got = server.pull(&orders, 100).unwrap();
+            server.now_ms += 100;
+            server.sweep(&orders, swept);
+            let settled = server.extend(&orders, vec![got.claim()], 100);
+            server.delete(&orders, &[got.id]);
+            settled == [Settled::BadReceipt]
+        })
+    });
+    assert_eq!(answers, [[true, true], [false, false]]);
+}
+
+#[test]
 fn bytes_of_version_1_do_what_0_1_0_did() {
     let orders = queue("orders");
     let database: Rc<RefCell<Database>> = Rc::default();

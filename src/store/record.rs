@@ -241,7 +241,8 @@ mod tests {
 
     fn ops() -> Vec<Op<'static>> {
         let sweep = Sweep { limit: 300, same_slot: true };
-        let claims: Few<Claim> = smallvec![Claim { id: ID, receipt: Receipt(77) }];
+        let claim = Claim { id: ID, receipt: Receipt(77) };
+        let claims: Few<Claim> = smallvec![claim];
         vec![
             Op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload", with: None },
             Op::Push { id: ID, due_at_ms: None, payload: b"", with: Some(with(Line::Group(b"g"))) },
@@ -278,6 +279,7 @@ mod tests {
             Op::Pause { until_ms: Some(1) },
             Op::Resume,
             Op::Repair,
+            Op::Prolong { now_ms: 5, deliveries: smallvec![claim], visibility_ms: 8 },
         ]
     }
 

@@ -16,15 +16,24 @@ fn the_visibility_restarts_from_now() {
 }
 
 #[test]
-fn without_a_length_it_is_the_queues() {
+fn without_a_length_it_is_the_queues_but_never_ends_earlier() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders VISIBILITY 1000000");
+    let mut stream = server.replication_stream();
+    let until = client.number(&format!("MQ.EXTEND {}", message.delivery()));
+    assert_eq!(until, message.visibility_until);
+    assert_eq!(stream.take_names(), [""; 0], "nothing changed");
+    client.acknowledge(&message);
+
+    client.push("orders", "two");
+    let message = client.pull("orders VISIBILITY 1000");
     let before = now_ms();
     let until = client.number(&format!("MQ.EXTEND {}", message.delivery()));
     assert!((before + 30_000..=now_ms() + 30_000).contains(&until), "until {until}");
     client.ask("MQ.CONFIG orders VISIBILITY 7000");
+    client.number(&format!("MQ.EXTEND {} VISIBILITY 1000", message.delivery()));
     let before = now_ms();
     let until = client.number(&format!("MQ.EXTEND {}", message.delivery()));
     assert!((before + 7_000..=now_ms() + 7_000).contains(&until), "until {until}");
@@ -70,24 +79,71 @@ fn extending_counts_no_retry_and_keeps_the_receipt() {
 }
 
 #[test]
-fn extending_needs_a_delivery_that_still_runs() {
+fn a_late_extension_is_accepted_while_nobody_newer_holds_the_message() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let mut client = server.client();
+    client.push("orders", "one");
+    client.ask("MQ.PUSH mails one GROUP ann");
+    for queue in ["orders", "mails"] {
+        let message = client.pull(&format!("{queue} VISIBILITY 1"));
+        eventually("it waits again", || client.number(&format!("MQ.LEN {queue} READY")) == 1);
+        assert_eq!(client.queue_info(queue, "highest_retry_count"), 1);
+        let before = now_ms();
+        let until = client.number(&format!("MQ.EXTEND {}", message.delivery()));
+        assert!((before + 30_000..=now_ms() + 30_000).contains(&until), "until {until}");
+        assert_eq!(client.lengths(queue), [0, 1, 0]);
+        assert_eq!(client.queue_info(queue, "highest_retry_count"), 0, "no retry");
+        client.pull_nothing(queue);
+        let until = client.number(&format!("MQ.EXTEND {} VISIBILITY 30", message.delivery()));
+        sleep_until_ms(until);
+        let again = client.pull(queue);
+        assert_eq!((&again.id, again.retry_count), (&message.id, 1));
+        let error = client.refused(&format!("MQ.EXTEND {}", message.delivery()));
+        assert!(error.starts_with("BADRECEIPT "), "{error}");
+        client.number(&format!("MQ.EXTEND {}", again.delivery()));
+        same_data(&mut client, &mut replica.client(), queue);
+        client.acknowledge(&again);
+        assert_eq!(client.number(&format!("MQ.LEN {queue}")), 0);
+    }
+}
+
+#[test]
+fn a_late_extension_comes_before_the_sweep_and_after_a_disconnect() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
-    let message = client.pull("orders VISIBILITY 1");
-    eventually("the message waits again", || client.number("MQ.LEN orders READY") == 1);
+    let message = client.pull("orders VISIBILITY 30");
+    let late = format!("MQ.EXTEND {}", message.delivery());
+    let replies = client.pipeline(&["DEBUG SLEEP 0.1".into(), late]);
+    assert!(integer(replies[1].as_ref().expect("a reply")) > now_ms());
+    client.acknowledge(&message);
+
+    client.push("orders", "two");
+    let mut holder = server.client();
+    let message = holder.pull("orders ONDISCONNECT");
+    drop(holder);
+    eventually("it waits for its delay", || client.number("MQ.LEN orders DELAYED") == 1);
+    client.number(&format!("MQ.EXTEND {}", message.delivery()));
+    assert_eq!(client.lengths("orders"), [0, 1, 0]);
+    client.acknowledge(&message);
+    assert_eq!(client.number("DBSIZE"), 0);
+}
+
+#[test]
+fn what_was_given_back_or_died_cannot_be_extended_late() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    let message = client.pull("orders");
+    client.give_back(&message);
     let error = client.refused(&format!("MQ.EXTEND {}", message.delivery()));
     assert!(error.starts_with("BADRECEIPT "), "{error}");
-
-    let second = client.pull("orders VISIBILITY 30");
-    let late = format!("MQ.EXTEND {}", second.delivery());
-    let replies = client.pipeline(&["DEBUG SLEEP 0.1".into(), late]);
-    let error = replies[1].clone().expect_err("a refusal");
-    assert!(error.starts_with("BADRECEIPT "), "{error}");
-    let third = client.pull("orders");
-    let error = client.refused(&format!("MQ.EXTEND {}", second.delivery()));
-    assert!(error.starts_with("BADRECEIPT "), "{error}");
-    client.number(&format!("MQ.EXTEND {}", third.delivery()));
+    client.ask("MQ.CONFIG orders MAXRETRIES 0");
+    let message = client.pull("orders VISIBILITY 1");
+    eventually("it is dead", || client.number("MQ.LEN {orders}:dead") == 1);
+    let error = client.refused(&format!("MQ.EXTEND {}", message.delivery()));
+    assert!(error.starts_with("NOTFOUND "), "{error}");
 }
 
 #[test]

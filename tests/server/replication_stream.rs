@@ -48,9 +48,9 @@ fn a_batch_is_replicated_as_one_op() {
     assert_eq!(stream.take_names(), [ORDERS]);
     let pairs: Vec<String> = batch.iter().map(Message::pair).collect();
     let pairs = format!("orders IDS 50 {}", pairs[..50].join(" "));
-    for command in ["MQ.EXTEND", "MQ.ACK"] {
-        client.ask(&format!("{command} {pairs}"));
-        assert_eq!(stream.take_names(), [ORDERS], "{command}");
+    for line in [format!("MQ.EXTEND {pairs} VISIBILITY 7200000"), format!("MQ.ACK {pairs}")] {
+        client.ask(&line);
+        assert_eq!(stream.take_names(), [ORDERS], "{line}");
     }
 }
 

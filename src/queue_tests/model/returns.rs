@@ -248,13 +248,37 @@ impl Model {
         shown: u64,
         now: u64,
         visibility: u64,
+        only_longer: bool,
     ) -> i64 {
+        let is_old = self.is_old;
         let Some(message) = self.queue(name).messages.get_mut(&id) else { return 0 };
-        if !Self::is_running(message, shown, now) {
+        let mut until_ms = now + visibility;
+        let is_late = match message.place {
+            Place::Inflight { receipt, until_ms: end } if receipt == shown => {
+                if only_longer {
+                    until_ms = until_ms.max(end);
+                }
+                end <= now
+            }
+            Place::Waiting { .. } | Place::Delayed { .. }
+                if message.end == End::Expired && message.last_receipt == shown && !is_old =>
+            {
+                // As if it had not come back.
+                message.retries -= 1;
+                true
+            }
+            _ => return self.refuse(name, id),
+        };
+        if is_late && is_old {
             return self.refuse(name, id);
         }
-        message.place = Place::Inflight { receipt: shown, until_ms: now + visibility };
-        (now + visibility) as i64
+        message.place = Place::Inflight { receipt: shown, until_ms };
+        let group = message.active_group();
+        self.settle(name, group);
+        if is_late {
+            self.hit("extended late");
+        }
+        until_ms as i64
     }
 
     fn is_running(message: &Message, shown: u64, now: u64) -> bool {

@@ -112,18 +112,26 @@ impl Run<'_> {
 
     fn extend(&mut self, name: &'static str, claims: &[Claim]) {
         let visibility_ms = self.random.u64(1..200);
-        let settled = self.server.extend(&queue(name), claims.to_vec(), visibility_ms);
         let now_ms = self.server.now_ms;
+        let deliveries = claims.to_vec().into();
+        let only_longer = self.random.bool() && !self.model.is_old;
+        let op = match only_longer {
+            true => Op::Prolong { now_ms, deliveries, visibility_ms },
+            false => Op::Extend { now_ms, deliveries, visibility_ms },
+        };
+        let settled = self.server.settle(&queue(name), &op);
         let expected: Vec<i64> = claims
             .iter()
             .map(|claim| {
-                self.model.extend(name, claim.id.0, claim.receipt.0, now_ms, visibility_ms)
+                let (id, shown) = (claim.id.0, claim.receipt.0);
+                self.model.extend(name, id, shown, now_ms, visibility_ms, only_longer)
             })
             .collect();
         self.compare(&settled, &expected);
-        for (claim, _) in claims.iter().zip(&expected).filter(|(_, answer)| **answer > 0) {
-            self.deliveries.insert(claim.id, (claim.receipt, now_ms + visibility_ms));
-            self.hit("extended");
+        for (claim, answer) in claims.iter().zip(&expected).filter(|(_, answer)| **answer > 0) {
+            self.deliveries.insert(claim.id, (claim.receipt, *answer as u64));
+            let only_longer = *answer as u64 > now_ms + visibility_ms;
+            self.hit(if only_longer { "extended, but not shortened" } else { "extended" });
         }
     }
 
