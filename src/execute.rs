@@ -64,6 +64,7 @@ pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(
     }
     let mut effects = Effects::none();
     let keyspace = ServerKeyspace::new(context, entry.names.clone(), Access::Write);
+    entry.forget_last_ready();
     apply(&mut Records::with_rules(keyspace, rules), &mut effects, &op)?;
     if effects.changed {
         context.signal_modified(entry.names.name());

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
 use crate::queue::Counts;
+use crate::queue::message::MessageId;
 use crate::queue::name::{NameError, QueueName};
 use crate::store::server_keyspace::KeyNames;
 use crate::waiting::Waiting;
@@ -17,6 +18,9 @@ pub const NEVER: u64 = u64::MAX;
 
 /// It is not known what is due: to be looked up.
 pub const UNKNOWN: u64 = 0;
+
+/// It is not known which ids the lists of ready messages have: no new id is greater.
+const UNKNOWN_ID: MessageId = MessageId([u8::MAX; 16]);
 
 /// Below this number of queues none is forgotten.
 const REMEMBERED: usize = 1024;
@@ -31,6 +35,8 @@ pub struct Entry {
     next_due_ms: Cell<u64>,
     /// The timer leaves the queue alone until then, unix ms: it could do nothing for it.
     held_until_ms: Cell<u64>,
+    /// No record of a list of ready messages has a greater id, as far as is known; or [`UNKNOWN_ID`].
+    last_ready: Cell<MessageId>,
     /// How many clients wait only until what is due was moved.
     pub waiting_for_sweep: Cell<usize>,
     /// The clients that wait, in the order in which they came.
@@ -53,6 +59,7 @@ impl Entry {
             names: Rc::new(KeyNames::new(queue)),
             next_due_ms: Cell::new(UNKNOWN),
             held_until_ms: Cell::new(0),
+            last_ready: Cell::new(UNKNOWN_ID),
             waiting_for_sweep: Cell::new(0),
             waiting: RefCell::default(),
             passed_over: Cell::new(false),
@@ -70,6 +77,22 @@ impl Entry {
     /// When the timer has to look at the queue, unix ms.
     fn timer_due_ms(&self) -> u64 {
         self.next_due_ms.get().max(self.held_until_ms.get())
+    }
+
+    /// True if a new message with this id may go to the end of a list of ready ones, as far as is
+    /// known.
+    pub fn is_in_order(&self, id: MessageId) -> bool {
+        id > self.last_ready.get()
+    }
+
+    /// Notes the greatest id that the lists of ready messages end with.
+    pub fn set_last_ready(&self, id: MessageId) {
+        self.last_ready.set(id);
+    }
+
+    /// Somebody else pushed, or replaced a list: what it ends with is to be looked up.
+    pub fn forget_last_ready(&self) {
+        self.last_ready.set(UNKNOWN_ID);
     }
 
     /// The queue's name.
@@ -243,6 +266,7 @@ impl Index {
     pub fn doubt(&mut self, entry: &Rc<Entry>) {
         self.hold(entry, 0);
         self.set_due(entry, UNKNOWN);
+        entry.forget_last_ready();
     }
 
     /// Forgets what is believed of all keys.

@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 
 use uuid::Uuid;
 
-use crate::queue::look::{Seen, State};
+use crate::queue::look::{MAX_GROUPS, Seen, State};
 use crate::queue::message::{
     Body, Header, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MessageId, Note, Receipt,
 };
@@ -151,6 +151,9 @@ impl fmt::Display for CommandError {
             Self::Queue(QueueError::Corrupt(corruption)) => write!(f, "CORRUPT {corruption}"),
             Self::Queue(QueueError::AlreadyDead) => {
                 f.write_str("ERR a dead letter can't be sent to the dead-letter queue")
+            }
+            Self::Queue(QueueError::TooManyGroups) => {
+                write!(f, "ERR OFFSET goes past more than {MAX_GROUPS} groups")
             }
         }
     }

@@ -122,6 +122,41 @@ impl State {
         MessageId(Uuid::new_v7(timestamp).into_bytes())
     }
 
+    /// A new id for a message that may go to the end of a list of ready ones. Lists are in the order of
+    /// their ids: after a restart or a failover the clock may be behind what they end with.
+    #[inline]
+    pub fn new_id_in(&self, entry: &Entry, store: &mut impl Store, now_ms: u64) -> MessageId {
+        let id = self.new_id(now_ms);
+        if entry.is_in_order(id) { id } else { id_behind(entry, store, id) }
+    }
+
+    /// So many new ids for messages that may go there, each greater than the one before.
+    pub fn new_ids_in(
+        &self,
+        entry: &Entry,
+        store: &mut impl Store,
+        now_ms: u64,
+        count: usize,
+    ) -> Vec<MessageId> {
+        let mut last = None;
+        let next = || {
+            let id = match last {
+                None => self.new_id_in(entry, store, now_ms),
+                Some(last) => {
+                    let id = self.new_id(now_ms);
+                    if id > last { id } else { id.moved_behind(last).unwrap_or(id) }
+                }
+            };
+            last = Some(id);
+            id
+        };
+        let ids: Vec<_> = std::iter::repeat_with(next).take(count).collect();
+        if let Some(last) = last.filter(|last| !entry.is_in_order(*last)) {
+            entry.set_last_ready(last);
+        }
+        ids
+    }
+
     /// The entry of a queue in the selected database.
     pub fn entry(&self, context: Context<'_>, queue: &[u8]) -> Result<Rc<Entry>, NameError> {
         self.index.borrow().look_up(context.selected_db(), queue)
@@ -216,6 +251,16 @@ impl State {
         own.add(counts);
         entry.counts.set(own);
     }
+}
+
+/// This id, or one behind what the lists of ready messages end with. Where an id in a list is so late
+/// that none is behind it, the list gets out of order.
+#[cold]
+fn id_behind(entry: &Entry, store: &mut impl Store, id: MessageId) -> MessageId {
+    let last = store.last_ready();
+    let new = last.filter(|last| id <= *last).and_then(|last| id.moved_behind(last)).unwrap_or(id);
+    entry.set_last_ready(last.map_or(MessageId([0; 16]), |last| last.max(new)));
+    new
 }
 
 /// True if the end of a delivery makes room for another one, because their number is limited.

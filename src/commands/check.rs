@@ -38,7 +38,10 @@ fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let entry = super::entry(context, *queue)?;
     let findings = if options.has("REPAIR") {
         match execute(context, &entry, &Op::Repair)? {
-            Outcome::Repaired(findings) => findings,
+            Outcome::Repaired(findings) => {
+                entry.forget_last_ready();
+                findings
+            }
             _ => Vec::new(),
         }
     } else {

@@ -50,11 +50,13 @@ fn mpush(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let now_ms = context.now_ms();
     let mut store = open(context, &entry, Access::Write);
     let Wishes { due_at_ms, with } = Wishes::read(&options, &mut store, now_ms)?;
-    let messages: Vec<Numbered<'_>> = state::with(|state| {
-        let payloads = payloads.iter().map(|payload| payload.as_bytes());
-        payloads.map(|payload| Numbered { id: state.new_id(now_ms), payload }).collect()
+    let ids = state::with(|state| {
+        let count = payloads.len();
+        state.new_ids_in(&entry, &mut store, now_ms, count)
     });
-    let ids: Vec<_> = messages.iter().map(|message| message.id).collect();
+    let payloads = payloads.iter().map(|payload| payload.as_bytes());
+    let messages = ids.iter().zip(payloads).map(|(id, payload)| Numbered { id: *id, payload });
+    let messages = messages.collect();
     let op = Op::PushMany { messages, due_at_ms, with };
     let outcome = execute_on(context, &entry, &mut store, &op)?;
     new_messages::outcome(&outcome)?;

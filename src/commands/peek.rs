@@ -22,7 +22,8 @@ impl Command for Peek {
     const SPEC: Spec = Spec {
         name: "MQ.PEEK",
         summary: "Shows messages of a queue, or of its dead-letter queue, without delivering them.",
-        complexity: "O(log n + m) with n messages in the queue and m that are skipped or shown.",
+        complexity: "O(log(n)^2 + m) with n messages in the queue and m that are shown; O(g) more to skip \
+                     g groups.",
         since: "0.1.0",
         flags: "readonly",
         blocking: false,

@@ -56,7 +56,7 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let now_ms = context.now_ms();
     let mut store = open(context, &entry, Access::Write);
     let Wishes { due_at_ms, with } = Wishes::read(&options, &mut store, now_ms)?;
-    let id = state::with(|state| state.new_id(now_ms));
+    let id = state::with(|state| state.new_id_in(&entry, &mut store, now_ms));
     let op = Op::Push { id, due_at_ms, payload, with };
     let outcome = execute_on(context, &entry, &mut store, &op)?;
     match new_messages::outcome(&outcome)? {

@@ -21,6 +21,8 @@ pub enum Finding {
     TwoPlaces,
     /// A place does not fit what is known of the message.
     WrongPlace,
+    /// A record of a list of ready messages stands behind one with a greater id.
+    OutOfOrder,
     /// A note does not fit what the message does.
     WrongNote,
     /// `Lanes` differs from the lists of ready messages.
@@ -52,6 +54,7 @@ impl Finding {
             Self::NoteWithoutMessage => "note_without_message",
             Self::TwoPlaces => "two_places",
             Self::WrongPlace => "wrong_place",
+            Self::OutOfOrder => "out_of_order",
             Self::WrongNote => "wrong_note",
             Self::WrongLane => "wrong_lane",
             Self::WrongRetried => "wrong_retried",

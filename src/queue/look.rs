@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::message::{Body, MAX_PRIORITY, MessageId, Note, Rank};
-use super::remove::{find_deliveries, find_ready};
+use super::search::{find_deliveries, find_ready};
+use super::seek::{self, Kind, Sequence};
 use super::settings::Setting;
 use super::store::{Part, Store};
-use super::{QueueError, group, limits, place};
+use super::{QueueError, group, limits, place, pull};
 
 /// A message that was looked at.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Bod
     let wanted = BTreeSet::from([id]);
     if !store.has_message(id) {
         let found = find_ready(store, &wanted).pop();
-        return Ok(found.map(|(_, body)| seen_ready(body)));
+        return Ok(found.map(|listed| seen_ready(listed.body)));
     }
     let note = store.note(id)?;
     let state = match store.delayed_until(id) {
@@ -63,7 +64,9 @@ pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Bod
     Ok(body.map(|body| Seen { body, note, state }))
 }
 
-/// Up to `count` messages without the first `skip`. Those that can't be read are left out.
+/// Up to `count` messages without the first `skip`. Those that can't be read are left out. It ends
+/// after the message that brings it over [`pull::BATCH_BYTES`]. Error: [`QueueError::TooManyGroups`]
+/// when more than [`MAX_GROUPS`] groups would be passed.
 pub fn peek<S: Store>(
     store: &mut S,
     which: Which,
@@ -71,8 +74,12 @@ pub fn peek<S: Store>(
     count: u64,
 ) -> Result<Vec<Seen<S::Body>>, QueueError> {
     store.require(&Part::ALL)?;
+    let mut reply = Reply { seen: Vec::new(), bytes: 0 };
     let places = match which {
-        Which::Ready(now_ms) => return Ok(peek_ready(store, now_ms, skip, count)),
+        Which::Ready(now_ms) => {
+            peek_ready(store, now_ms, [skip, count], &mut reply)?;
+            return Ok(reply.seen);
+        }
         Which::Inflight => {
             let deliveries = store.inflight(skip, count).into_iter();
             deliveries.map(|(delivery, until)| (delivery.id, State::Inflight(until))).collect()
@@ -82,7 +89,33 @@ pub fn peek<S: Store>(
             delayed.map(|(id, due_at_ms)| (id, State::Delayed(due_at_ms))).collect::<Vec<_>>()
         }
     };
-    Ok(places.into_iter().filter_map(|(id, state)| read(store, id, state)).collect())
+    for (id, state) in places {
+        if !reply.has_room(count) {
+            break;
+        }
+        reply.show(read(store, id, state));
+    }
+    Ok(reply.seen)
+}
+
+/// The most groups whose messages a peek goes past.
+pub const MAX_GROUPS: u64 = 10_000;
+
+/// What is shown.
+struct Reply<B> {
+    seen: Vec<Seen<B>>,
+    bytes: usize,
+}
+
+impl<B: Body> Reply<B> {
+    fn has_room(&self, count: u64) -> bool {
+        (self.seen.len() as u64) < count && self.bytes <= pull::BATCH_BYTES
+    }
+
+    fn show(&mut self, seen: Option<Seen<B>>) {
+        self.bytes = self.bytes.saturating_add(seen.as_ref().map_or(0, |seen| seen.body.size()));
+        self.seen.extend(seen);
+    }
 }
 
 /// How many messages wait with each priority, the highest first; none if there are no priorities.
@@ -147,52 +180,67 @@ fn seen_ready<B: Body>(mut body: B) -> Seen<B> {
     Seen { note: body.take_note().map(|note| *note), body, state: State::Ready }
 }
 
-fn peek_ready<S: Store>(store: &mut S, now_ms: u64, skip: u64, count: u64) -> Vec<Seen<S::Body>> {
+fn peek_ready<S: Store>(
+    store: &mut S,
+    now_ms: u64,
+    [skip, count]: [u64; 2],
+    reply: &mut Reply<S::Body>,
+) -> Result<(), QueueError> {
     let ungrouped = limits::ungrouped(store);
-    let mut seen = Vec::new();
     if skip < ungrouped {
-        seen = Lanes::new(store, now_ms).walk(store, skip, count);
+        let mut lanes = Lanes::new(store, now_ms);
+        lanes.skip(store, skip);
+        lanes.walk(store, count, reply);
     }
-    let missing = count.saturating_sub(seen.len() as u64);
-    if missing > 0 {
-        let ids = waiting_in_groups(store, skip.saturating_sub(ungrouped), missing);
-        seen.extend(ids.into_iter().filter_map(|id| read(store, id, State::Ready)));
+    if reply.has_room(count) {
+        let missing = count.saturating_sub(reply.seen.len() as u64);
+        for id in waiting_in_groups(store, skip.saturating_sub(ungrouped), missing)? {
+            if reply.has_room(count) {
+                reply.show(read(store, id, State::Ready));
+            }
+        }
     }
-    seen
+    Ok(())
 }
 
 /// Up to `count` waiting messages of groups without the first `skip`: those of the groups in the line of
-/// turns, then those of the blocked ones.
-fn waiting_in_groups<S: Store>(store: &mut S, mut skip: u64, count: u64) -> Vec<MessageId> {
+/// turns, then those of the blocked ones. Error: [`QueueError::TooManyGroups`].
+fn waiting_in_groups<S: Store>(
+    store: &mut S,
+    mut skip: u64,
+    count: u64,
+) -> Result<Vec<MessageId>, QueueError> {
     let mut ids: Vec<MessageId> = Vec::new();
     let mut passed = 0u64;
     while passed < store.len(Part::Turns) {
-        // To read from there on takes as long as to read all before: the more are passed, the more at once.
-        let chunk = passed.max(CHUNK);
-        for (name, _) in store.groups(passed, chunk) {
+        if passed >= MAX_GROUPS {
+            return Err(QueueError::TooManyGroups);
+        }
+        for (name, _) in store.groups(passed, CHUNK) {
             let missing = count.saturating_sub(ids.len() as u64);
             if missing == 0 {
-                return ids;
+                return Ok(ids);
             }
             let group = store.group(&name);
             ids.extend(group::waiting(store, &name, &group, skip, missing));
             skip = skip.saturating_sub(group.counts.waiting);
         }
-        passed = passed.saturating_add(chunk);
+        passed = passed.saturating_add(CHUNK);
     }
-    ids
+    Ok(ids)
 }
 
-/// The most messages of a lane that are read at once.
+/// How many members of a sorted set are read at once.
 const CHUNK: u64 = 64;
+
+/// How many records of a list are read at once: they are whole messages.
+const RECORDS: u64 = 4;
 
 /// The messages without a group, a lane for each priority, the highest first.
 struct Lanes<B> {
     lanes: Vec<Lane<B>>,
     now_ms: u64,
     aging_ms: u64,
-    /// How many of a lane are read at once.
-    chunk: u64,
 }
 
 /// The messages of a priority: those in its list, and those in `Ranked`.
@@ -202,21 +250,24 @@ struct Lane<B> {
     ranked: Ahead<(MessageId, Rank)>,
 }
 
-/// What was read and not yet passed, the first last, and how many were read.
+/// What was read and not yet passed, the first last, and how many were read or skipped.
 struct Ahead<T> {
     read: Vec<T>,
     total: u64,
+    /// There is no more to read.
+    is_over: bool,
 }
 
 impl<T> Ahead<T> {
     fn new() -> Self {
-        Self { read: Vec::new(), total: 0 }
+        Self { read: Vec::new(), total: 0, is_over: false }
     }
 
     /// The first one, after reading more if there is none.
     fn first(&mut self, chunk: u64, more: impl FnOnce(u64) -> Vec<T>) -> Option<&T> {
-        if self.read.is_empty() {
+        if self.read.is_empty() && !self.is_over {
             self.read = more(self.total);
+            self.is_over = self.read.is_empty();
             self.read.reverse();
             self.total = self.total.saturating_add(chunk);
         }
@@ -245,46 +296,93 @@ impl<B: Body> Lanes<B> {
     fn new<S: Store<Body = B>>(store: &mut S, now_ms: u64) -> Self {
         let lane = |priority| Lane { priority, listed: Ahead::new(), ranked: Ahead::new() };
         let lanes = (0..=MAX_PRIORITY).rev().map(lane).collect();
-        Self { lanes, now_ms, aging_ms: store.number(Setting::Aging), chunk: CHUNK }
+        Self { lanes, now_ms, aging_ms: store.number(Setting::Aging) }
     }
 
-    fn walk<S: Store<Body = B>>(
+    /// Goes past the first `skip` without reading them: first those that wait so long that the aging
+    /// mixes all lanes, then lane after lane.
+    fn skip<S: Store<Body = B>>(&mut self, store: &mut S, mut skip: u64) {
+        if self.aging_ms > 0 && skip > 0 {
+            let ready_before_ms = self.now_ms.saturating_sub(self.aging_ms);
+            let mut aged = self.sequences(store, 0..self.lanes.len());
+            for sequence in &mut aged {
+                let length = sequence.length;
+                let is_aged =
+                    |key: Option<seek::Key>| key.is_none_or(|key| key.0 < ready_before_ms);
+                sequence.length = sequence.count_first(store, [0, length], is_aged);
+            }
+            skip = self.skip_in(store, &aged, skip);
+        }
+        for index in 0..self.lanes.len() {
+            if skip == 0 {
+                break;
+            }
+            let sequences = self.sequences(store, index..index.saturating_add(1));
+            skip = self.skip_in(store, &sequences, skip);
+        }
+    }
+
+    /// Goes past up to `skip` messages of sequences that are merged; the number of those that are left
+    /// to skip.
+    fn skip_in<S: Store<Body = B>>(
         &mut self,
         store: &mut S,
-        mut skip: u64,
-        count: u64,
-    ) -> Vec<Seen<B>> {
-        if store.len(Part::Ranked) == 0 && self.aging_ms == 0 {
-            skip = self.skip_listed(store, skip);
+        sequences: &[Sequence],
+        skip: u64,
+    ) -> u64 {
+        let all = sequences.iter().fold(0u64, |sum, one| sum.saturating_add(one.length));
+        let counts = seek::split(store, sequences, skip.min(all));
+        for (sequence, count) in sequences.iter().zip(counts) {
+            let Some(lane) = self.lanes.get_mut(sequence.lane) else { continue };
+            let total = match sequence.kind {
+                Kind::Listed => &mut lane.listed.total,
+                Kind::Ranked => &mut lane.ranked.total,
+            };
+            *total = total.saturating_add(count);
         }
-        self.chunk = skip.saturating_add(count).min(CHUNK);
-        let mut seen = Vec::new();
-        while (seen.len() as u64) < count {
-            let Some(place) = self.first(store) else { break };
-            let is_skipped = skip > 0;
-            skip = skip.saturating_sub(1);
-            seen.extend(self.pass(store, place, is_skipped));
-        }
-        seen
+        skip.saturating_sub(all)
     }
 
-    /// Goes past messages that are nowhere but in lists; the number of those that are left to skip.
-    fn skip_listed<S: Store<Body = B>>(&mut self, store: &mut S, mut skip: u64) -> u64 {
-        for lane in &mut self.lanes {
-            lane.listed.total = skip.min(store.len(Part::ready(lane.priority)));
-            skip = skip.saturating_sub(lane.listed.total);
+    /// What is left of these lanes.
+    fn sequences<S: Store<Body = B>>(
+        &self,
+        store: &mut S,
+        lanes: std::ops::Range<usize>,
+    ) -> Vec<Sequence> {
+        let mut sequences = Vec::new();
+        let has_ranked = store.len(Part::Ranked) > 0;
+        for (number, lane) in self.lanes.iter().enumerate().skip(lanes.start).take(lanes.len()) {
+            let priority = lane.priority;
+            let listed = store.len(Part::ready(priority));
+            let ranked = if has_ranked { store.count_ranked(priority) } else { 0 };
+            for (kind, start, end) in [
+                (Kind::Listed, lane.listed.total, listed),
+                (Kind::Ranked, lane.ranked.total, ranked),
+            ] {
+                let length = end.saturating_sub(start);
+                if length > 0 {
+                    sequences.push(Sequence { kind, lane: number, priority, start, length });
+                }
+            }
         }
-        skip
+        sequences
+    }
+
+    /// Up to `count` messages, which may be shown in a reply of so many bytes.
+    fn walk<S: Store<Body = B>>(&mut self, store: &mut S, count: u64, reply: &mut Reply<B>) {
+        while reply.has_room(count) {
+            let Some(place) = self.first(store) else { break };
+            reply.show(self.pass(store, place));
+        }
     }
 
     /// Where the first of all is, as a pull would choose it; a record that can't be read counts as the
     /// first.
     fn first<S: Store<Body = B>>(&mut self, store: &mut S) -> Option<Place> {
         let mut heads = Vec::new();
-        let chunk = self.chunk;
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             let priority = lane.priority;
-            match lane.listed.first(chunk, |total| store.ready(priority, total, chunk)) {
+            match lane.listed.first(RECORDS, |total| store.ready(priority, total, RECORDS)) {
                 Some(Some(body)) => {
                     let since_ms = body.id().timestamp_ms();
                     let rank = Rank::new(priority, since_ms);
@@ -294,7 +392,7 @@ impl<B: Body> Lanes<B> {
                 None => {}
             }
             if let Some((id, rank)) =
-                lane.ranked.first(chunk, |total| store.ranked(priority, total, chunk))
+                lane.ranked.first(CHUNK, |total| store.ranked(priority, total, CHUNK))
             {
                 let since_ms = rank.ready_since_ms();
                 heads.push(Head { since_ms, rank: *rank, id: *id, place: Place::Ranked(index) });
@@ -309,21 +407,16 @@ impl<B: Body> Lanes<B> {
         first.map(|head| head.place)
     }
 
-    /// Goes past the first of a place; None if it is skipped or can't be read.
-    fn pass<S: Store<Body = B>>(
-        &mut self,
-        store: &mut S,
-        place: Place,
-        is_skipped: bool,
-    ) -> Option<Seen<B>> {
+    /// Goes past the first of a place; None if it can't be read.
+    fn pass<S: Store<Body = B>>(&mut self, store: &mut S, place: Place) -> Option<Seen<B>> {
         match place {
             Place::Listed(index) => {
                 let body = self.lanes.get_mut(index)?.listed.read.pop()??;
-                (!is_skipped).then(|| seen_ready(body))
+                Some(seen_ready(body))
             }
             Place::Ranked(index) => {
                 let (id, _) = self.lanes.get_mut(index)?.ranked.read.pop()?;
-                if is_skipped { None } else { read(store, id, State::Ready) }
+                read(store, id, State::Ready)
             }
         }
     }

@@ -38,6 +38,19 @@ impl MessageId {
         u64::from_be_bytes([0, 0, a, b, c, d, e, f])
     }
 
+    /// This id with a later timestamp, so that it is greater than `other`; None if there is no such
+    /// timestamp.
+    pub fn moved_behind(self, other: Self) -> Option<Self> {
+        let at = |ms: u64| {
+            let mut id = self.0;
+            let [_, _, timestamp @ ..] = ms.to_be_bytes();
+            id.get_mut(..6)?.copy_from_slice(&timestamp);
+            Some(Self(id)).filter(|id| *id > other && id.is_valid())
+        };
+        let ms = other.timestamp_ms();
+        at(ms).or_else(|| at(ms.saturating_add(1)))
+    }
+
     /// True if it is a UUID of version 7 with a moment that is accepted.
     pub fn is_valid(self) -> bool {
         let [.., version, _, variant, _, _, _, _, _, _, _] = self.0;
@@ -106,6 +119,8 @@ pub trait Body {
     fn take_note(&mut self) -> Option<Box<Note>>;
     /// The message's payload.
     fn payload(&self) -> &[u8];
+    /// How many bytes payload, headers and what else its push said have together.
+    fn size(&self) -> usize;
 }
 
 /// How the last delivery that ended, ended.

@@ -27,6 +27,8 @@ mod remove;
 mod repair;
 mod reschedule;
 mod retry;
+mod search;
+mod seek;
 pub mod settings;
 pub mod store;
 mod sweep;
@@ -55,6 +57,8 @@ pub enum QueueError {
     Corrupt(Corruption),
     /// A dead letter can't die again. Nothing was changed.
     AlreadyDead,
+    /// A peek would have to go past more than [`look::MAX_GROUPS`] groups.
+    TooManyGroups,
 }
 
 /// Which stored record can't be read.

@@ -11,7 +11,8 @@ use super::store::{Delivery, Part, Running, Store};
 use super::valid::is_receipt;
 use super::{Effects, QueueError, Settled, acknowledge, dedup, limits, place, sweep};
 
-/// A batch ends after the message that brings its payloads over this many bytes.
+/// A batch ends after the message that brings it over this many bytes, headers included; in version 1
+/// of ops they were not.
 pub const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a pull asks for; see [`Op::Pull`](super::op::Op::Pull).
@@ -145,7 +146,11 @@ fn deliver<S: Store>(
                 break;
             }
         };
-        bytes = bytes.saturating_add(taken.body.payload().len());
+        let size = match store.rules() {
+            Rules::V1 => taken.body.payload().len(),
+            Rules::V2 => taken.body.size(),
+        };
+        bytes = bytes.saturating_add(size);
         let delivered = match pull.delivery {
             Mode::Receipt { visibility_ms, consumer } => {
                 let until_ms = pull.now_ms.saturating_add(visibility_ms);

@@ -4,14 +4,10 @@ use std::collections::BTreeSet;
 
 use super::group::Slot;
 use super::message::{Body, MessageId, Note};
-use super::store::{Delivery, Part, Store};
+use super::op::Rules;
+use super::search::{self, Listed, find_deliveries};
+use super::store::{Part, Store};
 use super::{Effects, NextDue, QueueError, dedup, limits, place};
-
-/// How many running deliveries are read at once when one is looked for.
-const DELIVERIES: u64 = 65_536;
-
-/// How many ready records are read at once when one is looked for.
-const RECORDS: u64 = 256;
 
 /// Removes messages by id; the number of those that were there.
 pub(super) fn delete<S: Store>(
@@ -36,8 +32,15 @@ pub(super) fn delete<S: Store>(
         place::forget(store, effects, delivery.id, note.as_ref(), Some(Slot::Inflight));
         count_deleted(effects, 1);
     }
-    for (priority, mut body) in find_ready(store, &plain) {
-        store.remove_ready(priority, &body);
+    let listed = match store.rules() {
+        Rules::V1 => search::walk_ready(store, &plain),
+        Rules::V2 => search::find_ready(store, &plain),
+    };
+    for list in listed.chunk_by(|one, other| one.priority == other.priority) {
+        let indexes: Vec<u64> = list.iter().map(|listed| listed.index).collect();
+        store.remove_ready(list.first().map_or(0, |listed| listed.priority), &indexes);
+    }
+    for Listed { mut body, .. } in listed {
         if let Some(note) = body.take_note() {
             dedup::release(store, body.id(), &note);
         }
@@ -68,43 +71,6 @@ pub(super) fn drop<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u64
     clear(store, effects, Part::Damaged);
     effects.next_due = NextDue::Exactly(None);
     Ok(effects.changed.into())
-}
-
-/// The running deliveries of these messages, and when they end. It may walk over all deliveries.
-pub(super) fn find_deliveries<S: Store>(
-    store: &mut S,
-    ids: &BTreeSet<MessageId>,
-) -> Vec<(Delivery, u64)> {
-    let mut found = Vec::new();
-    let mut skip = 0u64;
-    while found.len() < ids.len() {
-        let deliveries = store.inflight(skip, DELIVERIES);
-        if deliveries.is_empty() {
-            break;
-        }
-        found.extend(deliveries.into_iter().filter(|(delivery, _)| ids.contains(&delivery.id)));
-        skip = skip.saturating_add(DELIVERIES);
-    }
-    found
-}
-
-/// The records of these messages in the lists of ready ones, each with the priority of the list. It
-/// may walk over all of them.
-pub(super) fn find_ready<S: Store>(store: &mut S, ids: &BTreeSet<MessageId>) -> Vec<(u8, S::Body)> {
-    let mut found = Vec::new();
-    for priority in store.lanes().into_iter().chain([0]) {
-        let mut start = 0u64;
-        while found.len() < ids.len() {
-            let records = store.ready(priority, start, RECORDS);
-            if records.is_empty() {
-                break;
-            }
-            let wanted = records.into_iter().flatten().filter(|body| ids.contains(&body.id()));
-            found.extend(wanted.map(|body| (priority, body)));
-            start = start.saturating_add(RECORDS);
-        }
-    }
-    found
 }
 
 fn delete_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) -> bool {

@@ -237,8 +237,12 @@ pub trait Store: Sized {
     fn set_ready_aside(&mut self, priority: u8);
     /// Up to `count` records of a list from the one at `start` on; None for an unreadable one.
     fn ready(&mut self, priority: u8, start: u64, count: u64) -> Vec<Option<Self::Body>>;
-    /// Takes a record that was read out of the list of a priority.
-    fn remove_ready(&mut self, priority: u8, body: &Self::Body);
+    /// The record of a list at an index: None behind its end, Some(None) for an unreadable one.
+    fn ready_at(&mut self, priority: u8, index: u64) -> Option<Option<Self::Body>>;
+    /// The last of all ids that the lists of ready messages end with.
+    fn last_ready(&mut self) -> Option<MessageId>;
+    /// Removes the records at these indexes, which rise, from the list of a priority.
+    fn remove_ready(&mut self, priority: u8, indexes: &[u64]);
 
     /// Adds the body of a new message to `Messages`.
     fn add_message(&mut self, message: &NewMessage<'_>);
@@ -303,6 +307,8 @@ pub trait Store: Sized {
     fn running(&mut self, delivery: Delivery) -> Option<Running>;
     /// The delivery that ends first, and when, unix ms.
     fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)>;
+    /// Shows readable deliveries and when they end, unix ms, in that order, while `visit` is true.
+    fn each_inflight(&mut self, visit: impl FnMut(Delivery, u64) -> bool);
     /// Up to `count` readable deliveries without the first `skip`, in the order in which they end.
     fn inflight(&mut self, skip: u64, count: u64) -> Vec<(Delivery, u64)>;
 

@@ -16,6 +16,7 @@ pub mod property;
 mod redrive;
 mod returns;
 mod rules;
+mod search;
 mod ttl;
 mod versions;
 

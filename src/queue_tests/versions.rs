@@ -83,6 +83,37 @@ fn a_late_extension_is_refused_under_version_1_only() {
 }
 
 #[test]
+fn a_record_out_of_order_is_deleted_and_left_by_a_repair_under_version_1_only() {
+    let orders = queue("orders");
+    let shown = under_each(|server| {
+        server.is_harmed = true;
+        let [first, second] = [server.new_id(), server.new_id()];
+        for id in [second, first] {
+            let push = Op::Push { id, due_at_ms: None, payload: b"x", with: None };
+            server.run(&orders, &push).unwrap();
+        }
+        let found = server.repair(&orders);
+        let third = server.push(&orders, b"x", 0);
+        let push = Op::Push { id: first, due_at_ms: None, payload: b"y", with: None };
+        server.run(&orders, &push).unwrap();
+        (found, server.delete(&orders, &[first]), server.delete(&orders, &[third]))
+    });
+    assert_eq!(shown, [(vec![], 2, 1), (vec![(Finding::OutOfOrder, 1)], 1, 1)]);
+}
+
+#[test]
+fn headers_count_for_the_size_of_a_batch_under_version_2_only() {
+    let orders = queue("orders");
+    let value = "v".repeat(60_000);
+    let delivered = under_each(|server| {
+        let asked = Asked { headers: &[("name", &value)], ..Asked::default() };
+        server.push_many(&orders, &vec![Vec::new(); 300], &asked);
+        server.pull_with(&orders, 300, 100, ALL).unwrap().len()
+    });
+    assert_eq!(delivered, [300, 280]);
+}
+
+#[test]
 fn bytes_of_version_1_do_what_0_1_0_did() {
     let orders = queue("orders");
     let database: Rc<RefCell<Database>> = Rc::default();

@@ -1,6 +1,8 @@
 //! What the module API can't do on every server: done by the server's commands, which cost more.
 //! Not on the way of a message.
 
+use std::ffi::CStr;
+
 use redis_module::raw;
 
 use super::api;
@@ -22,27 +24,31 @@ impl Context<'_> {
             number(start),
             number(last),
         ));
-        if reply.is_null() {
-            return Vec::new();
-        }
-        let mut values = Vec::new();
-        if api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ARRAY as i32 {
-            for index in 0..api!(RedisModule_CallReplyLength(reply)) {
-                let element = api!(RedisModule_CallReplyArrayElement(reply, index));
-                let value = api!(RedisModule_CreateStringFromCallReply(element));
-                values.extend(ServerString::from_raw(value));
-            }
-        }
-        api!(RedisModule_FreeCallReply(reply));
-        values
+        texts(reply)
     }
 
     /// How many members of a sorted set have a score in the range; both ends belong to it.
     pub fn count_scores(self, key: &ServerString, [low, high]: [f64; 2]) -> u64 {
-        let (low, high) = (low.to_string(), high.to_string());
+        self.count(c"ZCOUNT", key, low.to_string().as_bytes(), high.to_string().as_bytes())
+    }
+
+    /// How many members of a sorted set have a lower score.
+    pub fn count_below(self, key: &ServerString, score: f64) -> u64 {
+        if score == f64::NEG_INFINITY {
+            return 0;
+        }
+        self.count(c"ZCOUNT", key, b"-inf", format!("({score}").as_bytes())
+    }
+
+    /// How many members of a sorted set whose scores are all equal are before `from`.
+    pub fn count_before(self, key: &ServerString, from: &[u8]) -> u64 {
+        self.count(c"ZLEXCOUNT", key, b"-", &[b"(", from].concat())
+    }
+
+    fn count(self, command: &CStr, key: &ServerString, low: &[u8], high: &[u8]) -> u64 {
         let reply = api!(RedisModule_Call(
             self.raw,
-            c"ZCOUNT".as_ptr(),
+            command.as_ptr(),
             c"sbb".as_ptr(),
             key.as_ptr(),
             low.as_ptr(),
@@ -58,18 +64,111 @@ impl Context<'_> {
         u64::try_from(count).unwrap_or(0)
     }
 
-    /// Takes the first value of a list that equals `value` out. The key must not be open.
-    pub fn remove_from_list(self, key: &ServerString, value: &ServerString) {
+    /// Up to `count` members of a sorted set from that rank on, the lowest score first, and their
+    /// scores.
+    pub fn members_by_rank(
+        self,
+        key: &ServerString,
+        start: u64,
+        count: u64,
+    ) -> Vec<(ServerString, f64)> {
+        let Some(last) = count.checked_sub(1).map(|more| start.saturating_add(more)) else {
+            return Vec::new();
+        };
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let reply = api!(RedisModule_Call(
+            self.raw,
+            c"ZRANGE".as_ptr(),
+            c"sllc".as_ptr(),
+            key.as_ptr(),
+            number(start),
+            number(last),
+            c"WITHSCORES".as_ptr(),
+        ));
+        let mut strings = texts(reply).into_iter();
+        let mut members = Vec::new();
+        while let (Some(member), Some(score)) = (strings.next(), strings.next()) {
+            let score = std::str::from_utf8(score.as_ref()).ok().and_then(|text| text.parse().ok());
+            members.extend(score.map(|score| (member, score)));
+        }
+        members
+    }
+
+    /// The value of a list at an index; below 0 it counts from the end.
+    pub fn list_element(self, key: &ServerString, index: i64) -> Option<ServerString> {
+        let reply = api!(RedisModule_Call(
+            self.raw,
+            c"LINDEX".as_ptr(),
+            c"sl".as_ptr(),
+            key.as_ptr(),
+            index,
+        ));
+        if reply.is_null() {
+            return None;
+        }
+        let value = api!(RedisModule_CreateStringFromCallReply(reply));
+        api!(RedisModule_FreeCallReply(reply));
+        ServerString::from_raw(value)
+    }
+
+    /// Removes the values at these indexes, which rise, of a list of that length. The key must not be
+    /// open. One value is looked for from the nearer end; several are overwritten first with one that
+    /// is no record, so that one walk removes them all.
+    pub fn remove_from_list(self, key: &ServerString, len: u64, indexes: &[u64]) {
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        if let [index] = indexes {
+            let Some(value) = self.list_element(key, signed(*index)) else { return };
+            let direction = if *index < len / 2 { 1i64 } else { -1 };
+            return self.remove_values(key, direction, &value);
+        }
+        let removed = ServerString::new(b"removed");
+        for index in indexes {
+            let from_end = signed(*index).saturating_sub(signed(len));
+            let is_nearer = *index > len / 2;
+            let reply = api!(RedisModule_Call(
+                self.raw,
+                c"LSET".as_ptr(),
+                c"sls".as_ptr(),
+                key.as_ptr(),
+                if is_nearer { from_end } else { signed(*index) },
+                removed.as_ptr(),
+            ));
+            if !reply.is_null() {
+                api!(RedisModule_FreeCallReply(reply));
+            }
+        }
+        self.remove_values(key, signed(indexes.len() as u64), &removed);
+    }
+
+    /// Removes so many values that equal this one; if `count` is below 0, the last ones.
+    fn remove_values(self, key: &ServerString, count: i64, value: &ServerString) {
         let reply = api!(RedisModule_Call(
             self.raw,
             c"LREM".as_ptr(),
             c"sls".as_ptr(),
             key.as_ptr(),
-            1i64,
+            count,
             value.as_ptr(),
         ));
         if !reply.is_null() {
             api!(RedisModule_FreeCallReply(reply));
         }
     }
+}
+
+/// The strings of an array; none if it is another reply. Frees it.
+fn texts(reply: *mut raw::RedisModuleCallReply) -> Vec<ServerString> {
+    if reply.is_null() {
+        return Vec::new();
+    }
+    let mut values = Vec::new();
+    if api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ARRAY as i32 {
+        for index in 0..api!(RedisModule_CallReplyLength(reply)) {
+            let element = api!(RedisModule_CallReplyArrayElement(reply, index));
+            let value = api!(RedisModule_CreateStringFromCallReply(element));
+            values.extend(ServerString::from_raw(value));
+        }
+    }
+    api!(RedisModule_FreeCallReply(reply));
+    values
 }

@@ -1,5 +1,6 @@
 //! Open keys: the lists, hashes and sorted sets of the selected database.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
 use std::ptr::{self, NonNull};
 
@@ -35,7 +36,11 @@ pub enum KeyType {
 
 /// An open key. To be closed, by dropping it, before the callback ends. The functions for one type
 /// do and find nothing on a key of another one.
-pub struct Key(NonNull<raw::RedisModuleKey>);
+pub struct Key {
+    raw: NonNull<raw::RedisModuleKey>,
+    /// List: the index of the element that was read or removed last.
+    at: Cell<Option<u64>>,
+}
 
 const HEAD: c_int = raw::REDISMODULE_LIST_HEAD as c_int;
 const TAIL: c_int = raw::REDISMODULE_LIST_TAIL as c_int;
@@ -59,6 +64,9 @@ const SHORT: usize = 24;
 /// may be 256 bytes, and a member with a name in it may be 281.
 const TOO_LONG: [u8; 300] = [0; 300];
 
+/// About how many elements of 100 bytes the server keeps together in a node of a list.
+const NODE: u64 = 64;
+
 /// How many elements of a list are read at once where they can't be read one by one.
 const LIST_STEP: usize = 256;
 
@@ -78,12 +86,12 @@ impl Key {
             Access::Write => raw::REDISMODULE_READ | raw::REDISMODULE_WRITE,
         };
         let key = api!(RedisModule_OpenKey(context.raw, name.as_ptr(), mode as c_int));
-        NonNull::new(key).map(Self)
+        NonNull::new(key).map(|raw| Self { raw, at: Cell::new(None) })
     }
 
     /// The type of its value.
     pub fn key_type(&self) -> KeyType {
-        match api!(RedisModule_KeyType(self.0.as_ptr())) as isize {
+        match api!(RedisModule_KeyType(self.raw.as_ptr())) as isize {
             raw::REDISMODULE_KEYTYPE_EMPTY => KeyType::Absent,
             raw::REDISMODULE_KEYTYPE_LIST => KeyType::List,
             raw::REDISMODULE_KEYTYPE_HASH => KeyType::Hash,
@@ -94,22 +102,22 @@ impl Key {
 
     /// The number of entries; 0 if it is absent.
     pub fn len(&self) -> u64 {
-        api!(RedisModule_ValueLength(self.0.as_ptr())) as u64
+        api!(RedisModule_ValueLength(self.raw.as_ptr())) as u64
     }
 
     /// Removes the key; its memory is freed in the background.
     pub fn unlink(&mut self) {
-        api!(RedisModule_UnlinkKey(self.0.as_ptr()));
+        api!(RedisModule_UnlinkKey(self.raw.as_ptr()));
     }
 
     /// List: appends.
     pub fn push_back(&mut self, value: &ServerString) {
-        api!(RedisModule_ListPush(self.0.as_ptr(), TAIL, value.as_ptr()));
+        api!(RedisModule_ListPush(self.raw.as_ptr(), TAIL, value.as_ptr()));
     }
 
     /// List: puts a value in front.
     pub fn push_front(&mut self, value: &ServerString) {
-        api!(RedisModule_ListPush(self.0.as_ptr(), HEAD, value.as_ptr()));
+        api!(RedisModule_ListPush(self.raw.as_ptr(), HEAD, value.as_ptr()));
     }
 
     /// List: the first. `name` is the key's own.
@@ -119,44 +127,79 @@ impl Key {
 
     /// List: the last. `name` is the key's own.
     pub fn back(&self, context: Context<'_>, name: &ServerString) -> Option<ServerString> {
-        self.element(context, name, -1)
+        self.element(context, name, self.len().checked_sub(1)?)
     }
 
-    /// List: the value at an index; one that is negative counts from the end.
-    fn element(
+    /// List: the value at an index. `name` is the key's own.
+    pub fn element(
         &self,
         context: Context<'_>,
         name: &ServerString,
-        index: i64,
+        index: u64,
     ) -> Option<ServerString> {
-        if self.key_type() != KeyType::List {
+        let len = self.len();
+        if self.key_type() != KeyType::List || index >= len {
             return None;
         }
+        let index = i64::try_from(index).ok()?;
         if has!(RedisModule_ListGet) {
-            return ServerString::from_raw(api!(RedisModule_ListGet(
-                self.0.as_ptr(),
-                index as c_long
-            )));
+            self.at.set(u64::try_from(index).ok());
+            let value = api!(RedisModule_ListGet(self.raw.as_ptr(), index as c_long));
+            return ServerString::from_raw(value);
         }
-        // Before 7.0 only the command can look without taking.
-        let reply = api!(RedisModule_Call(
-            context.raw,
-            c"LINDEX".as_ptr(),
-            c"sl".as_ptr(),
-            name.as_ptr(),
-            index,
-        ));
-        if reply.is_null() {
-            return None;
+        // Old servers walk from the end that the sign names.
+        let len = i64::try_from(len).ok()?;
+        let from_end = index.saturating_sub(len);
+        let is_nearer = index > from_end.saturating_neg();
+        context.list_element(name, if is_nearer { from_end } else { index })
+    }
+
+    /// List: up to `count` values from the one at `start` on. `name` is the key's own.
+    pub fn list(
+        &self,
+        context: Context<'_>,
+        name: &ServerString,
+        start: u64,
+        count: u64,
+    ) -> Vec<ServerString> {
+        if self.key_type() != KeyType::List {
+            return Vec::new();
         }
-        let value = api!(RedisModule_CreateStringFromCallReply(reply));
-        api!(RedisModule_FreeCallReply(reply));
-        ServerString::from_raw(value)
+        if !has!(RedisModule_ListGet) {
+            return context.list_range(name, start, count);
+        }
+        let end = start.saturating_add(count).min(self.len());
+        (start..end).map_while(|index| self.element(context, name, index)).collect()
+    }
+
+    /// List: true if the server reaches the element at an index as fast from the one that was read
+    /// last as from an end of the list: from there it goes element by element, from an end by nodes,
+    /// which hold about as many elements of 100 bytes as [`NODE`] says.
+    pub fn is_near(&self, index: u64) -> bool {
+        let Some(at) = self.at.get() else { return true };
+        let from_end = index.min(self.len().saturating_sub(index));
+        index.abs_diff(at) <= NODE.saturating_add(from_end / NODE)
+    }
+
+    /// True if this server can remove an element of a list by its index.
+    pub fn can_remove_elements() -> bool {
+        has!(RedisModule_ListDelete)
+    }
+
+    /// List: removes the value at an index, where [`can_remove_elements`](Self::can_remove_elements).
+    pub fn remove_element(&mut self, index: u64) {
+        if self.key_type() == KeyType::List
+            && index < self.len()
+            && let Ok(index) = c_long::try_from(index)
+        {
+            self.at.set(u64::try_from(index).ok());
+            api!(RedisModule_ListDelete(self.raw.as_ptr(), index));
+        }
     }
 
     /// List: takes the first.
     pub fn pop_front(&mut self) -> Option<ServerString> {
-        ServerString::from_raw(api!(RedisModule_ListPop(self.0.as_ptr(), HEAD)))
+        ServerString::from_raw(api!(RedisModule_ListPop(self.raw.as_ptr(), HEAD)))
     }
 
     /// List: shows every value, in order. `name` is the key's own.
@@ -178,8 +221,9 @@ impl Key {
             }
             return;
         }
+        self.at.set(len.checked_sub(1));
         for index in 0..i64::try_from(len).unwrap_or(i64::MAX) {
-            let value = api!(RedisModule_ListGet(self.0.as_ptr(), index as c_long));
+            let value = api!(RedisModule_ListGet(self.raw.as_ptr(), index as c_long));
             let Some(value) = ServerString::from_raw(value) else { return };
             visit(value.as_ref());
         }
@@ -189,7 +233,7 @@ impl Key {
     pub fn get(&self, field: &ServerString) -> Option<ServerString> {
         let mut value: *mut raw::RedisModuleString = ptr::null_mut();
         let out: *mut *mut raw::RedisModuleString = &mut value;
-        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_NONE, field.as_ptr(), out, NULL));
+        api!(RedisModule_HashGet(self.raw.as_ptr(), HASH_NONE, field.as_ptr(), out, NULL));
         ServerString::from_raw(value)
     }
 
@@ -197,17 +241,23 @@ impl Key {
     pub fn has(&self, field: &ServerString) -> bool {
         let mut exists: c_int = 0;
         let out: *mut c_int = &mut exists;
-        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_EXISTS, field.as_ptr(), out, NULL));
+        api!(RedisModule_HashGet(self.raw.as_ptr(), HASH_EXISTS, field.as_ptr(), out, NULL));
         exists != 0
     }
 
     /// Hash: sets a field.
     pub fn put(&mut self, field: &ServerString, value: &ServerString) {
-        api!(RedisModule_HashSet(self.0.as_ptr(), HASH_NONE, field.as_ptr(), value.as_ptr(), NULL));
+        api!(RedisModule_HashSet(
+            self.raw.as_ptr(),
+            HASH_NONE,
+            field.as_ptr(),
+            value.as_ptr(),
+            NULL
+        ));
         if self.len() == COMPACT {
             let long = ServerString::new(&TOO_LONG);
             api!(RedisModule_HashSet(
-                self.0.as_ptr(),
+                self.raw.as_ptr(),
                 HASH_NONE,
                 long.as_ptr(),
                 long.as_ptr(),
@@ -221,7 +271,7 @@ impl Key {
     pub fn delete(&mut self, field: &ServerString) {
         if self.key_type() == KeyType::Hash {
             api!(RedisModule_HashSet(
-                self.0.as_ptr(),
+                self.raw.as_ptr(),
                 HASH_NONE,
                 field.as_ptr(),
                 HASH_DELETE,
@@ -238,7 +288,9 @@ impl Key {
         let Some(cursor) = NonNull::new(api!(RedisModule_ScanCursorCreate())) else { return };
         let data: *mut F = &mut visit;
         let scan = Some(visited::<F> as ScanCallback);
-        while api!(RedisModule_ScanKey(self.0.as_ptr(), cursor.as_ptr(), scan, data.cast())) != 0 {}
+        while api!(RedisModule_ScanKey(self.raw.as_ptr(), cursor.as_ptr(), scan, data.cast())) != 0
+        {
+        }
         api!(RedisModule_ScanCursorDestroy(cursor.as_ptr()));
     }
 
@@ -249,15 +301,15 @@ impl Key {
         let is_long_and_first = member.as_ref().len() > SHORT && self.len() == 0;
         let empty = is_long_and_first.then(|| ServerString::new(b""));
         if let Some(empty) = &empty {
-            api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, empty.as_ptr(), ptr::null_mut()));
+            api!(RedisModule_ZsetAdd(self.raw.as_ptr(), score, empty.as_ptr(), ptr::null_mut()));
         }
-        api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, member.as_ptr(), ptr::null_mut()));
+        api!(RedisModule_ZsetAdd(self.raw.as_ptr(), score, member.as_ptr(), ptr::null_mut()));
         if let Some(empty) = &empty {
             self.remove(empty);
         }
         if self.len() == COMPACT {
             let long = ServerString::new(&TOO_LONG);
-            api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, long.as_ptr(), ptr::null_mut()));
+            api!(RedisModule_ZsetAdd(self.raw.as_ptr(), score, long.as_ptr(), ptr::null_mut()));
             self.remove(&long);
         }
     }
@@ -265,10 +317,10 @@ impl Key {
     /// Sorted set: removes a member. True if it was there.
     pub fn remove(&mut self, member: &ServerString) -> bool {
         let mut deleted: c_int = 0;
-        api!(RedisModule_ZsetRem(self.0.as_ptr(), member.as_ptr(), &mut deleted));
+        api!(RedisModule_ZsetRem(self.raw.as_ptr(), member.as_ptr(), &mut deleted));
         if deleted != 0 && self.len() == 0 {
             // Redis before 6.0.11 leaves the empty key, and does not survive a look at it.
-            api!(RedisModule_DeleteKey(self.0.as_ptr()));
+            api!(RedisModule_DeleteKey(self.raw.as_ptr()));
         }
         deleted != 0
     }
@@ -276,7 +328,7 @@ impl Key {
     /// Sorted set: a member's score.
     pub fn score(&self, member: &ServerString) -> Option<f64> {
         let mut score = 0.0;
-        let found = api!(RedisModule_ZsetScore(self.0.as_ptr(), member.as_ptr(), &mut score));
+        let found = api!(RedisModule_ZsetScore(self.raw.as_ptr(), member.as_ptr(), &mut score));
         (found == OK).then_some(score)
     }
 
@@ -286,7 +338,7 @@ impl Key {
             return None;
         }
         api!(RedisModule_ZsetFirstInScoreRange(
-            self.0.as_ptr(),
+            self.raw.as_ptr(),
             f64::NEG_INFINITY,
             f64::INFINITY,
             0,
@@ -300,7 +352,7 @@ impl Key {
         if self.key_type() != KeyType::SortedSet {
             return None;
         }
-        api!(RedisModule_ZsetLastInScoreRange(self.0.as_ptr(), low, high, 0, 0));
+        api!(RedisModule_ZsetLastInScoreRange(self.raw.as_ptr(), low, high, 0, 0));
         self.current()
     }
 
@@ -315,32 +367,40 @@ impl Key {
         if self.key_type() != KeyType::SortedSet {
             return Vec::new();
         }
-        api!(RedisModule_ZsetFirstInScoreRange(self.0.as_ptr(), low, high, 0, 0));
+        api!(RedisModule_ZsetFirstInScoreRange(self.raw.as_ptr(), low, high, 0, 0));
         self.walk(skip, count, |key| api!(RedisModule_ZsetRangeNext(key)))
     }
 
     /// Sorted set: shows every member and its score, from low to high.
     pub fn each_member(&mut self, mut visit: impl FnMut(&[u8], f64)) {
-        if self.key_type() != KeyType::SortedSet {
-            return;
+        if self.key_type() == KeyType::SortedSet {
+            api!(RedisModule_ZsetFirstInScoreRange(
+                self.raw.as_ptr(),
+                f64::NEG_INFINITY,
+                f64::INFINITY,
+                0,
+                0
+            ));
+            let visit = |member: &[u8], score| {
+                visit(member, score);
+                true
+            };
+            self.visit(visit, |key| api!(RedisModule_ZsetRangeNext(key)));
         }
-        api!(RedisModule_ZsetFirstInScoreRange(
-            self.0.as_ptr(),
-            f64::NEG_INFINITY,
-            f64::INFINITY,
-            0,
-            0
-        ));
-        loop {
-            let mut score = 0.0;
-            let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
-            let Some(member) = ServerString::from_raw(member) else { break };
-            visit(member.as_ref(), score);
-            if api!(RedisModule_ZsetRangeNext(self.0.as_ptr())) == 0 {
-                break;
-            }
+    }
+
+    /// Sorted set: shows members and their scores, from high to low, while `visit` is true.
+    pub fn each_member_down(&mut self, visit: impl FnMut(&[u8], f64) -> bool) {
+        if self.key_type() == KeyType::SortedSet {
+            api!(RedisModule_ZsetLastInScoreRange(
+                self.raw.as_ptr(),
+                f64::NEG_INFINITY,
+                f64::INFINITY,
+                0,
+                0
+            ));
+            self.visit(visit, |key| api!(RedisModule_ZsetRangePrev(key)));
         }
-        api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
     }
 
     /// Sorted set: up to `count` members from the highest score down, without the first `skip`.
@@ -349,7 +409,7 @@ impl Key {
             return Vec::new();
         }
         api!(RedisModule_ZsetLastInScoreRange(
-            self.0.as_ptr(),
+            self.raw.as_ptr(),
             f64::NEG_INFINITY,
             f64::INFINITY,
             0,
@@ -367,9 +427,27 @@ impl Key {
         let mut bound = vec![b'['];
         bound.extend_from_slice(from);
         let (low, high) = (ServerString::new(&bound), ServerString::new(b"+"));
-        api!(RedisModule_ZsetFirstInLexRange(self.0.as_ptr(), low.as_ptr(), high.as_ptr()));
+        api!(RedisModule_ZsetFirstInLexRange(self.raw.as_ptr(), low.as_ptr(), high.as_ptr()));
         let members = self.walk(skip, count, |key| api!(RedisModule_ZsetRangeNext(key)));
         members.into_iter().map(|(member, _)| member).collect()
+    }
+
+    /// Shows members from where a range stands that was just begun, by `step`, while `visit` is true;
+    /// ends the range.
+    fn visit(
+        &mut self,
+        mut visit: impl FnMut(&[u8], f64) -> bool,
+        step: impl Fn(*mut raw::RedisModuleKey) -> c_int,
+    ) {
+        loop {
+            let mut score = 0.0;
+            let member = api!(RedisModule_ZsetRangeCurrentElement(self.raw.as_ptr(), &mut score));
+            let Some(member) = ServerString::from_raw(member) else { break };
+            if !visit(member.as_ref(), score) || step(self.raw.as_ptr()) == 0 {
+                break;
+            }
+        }
+        api!(RedisModule_ZsetRangeStop(self.raw.as_ptr()));
     }
 
     /// Goes on from where a range stands that was just begun, by `step`; ends the range.
@@ -384,24 +462,25 @@ impl Key {
         while place < skip.saturating_add(count) {
             if place >= skip {
                 let mut score = 0.0;
-                let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
+                let member =
+                    api!(RedisModule_ZsetRangeCurrentElement(self.raw.as_ptr(), &mut score));
                 let Some(member) = ServerString::from_raw(member) else { break };
                 found.push((member, score));
             }
             place = place.saturating_add(1);
-            if step(self.0.as_ptr()) == 0 {
+            if step(self.raw.as_ptr()) == 0 {
                 break;
             }
         }
-        api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
+        api!(RedisModule_ZsetRangeStop(self.raw.as_ptr()));
         found
     }
 
     /// The member at which a range stands that was just begun; ends the range.
     fn current(&mut self) -> Option<(ServerString, f64)> {
         let mut score = 0.0;
-        let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
-        api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
+        let member = api!(RedisModule_ZsetRangeCurrentElement(self.raw.as_ptr(), &mut score));
+        api!(RedisModule_ZsetRangeStop(self.raw.as_ptr()));
         ServerString::from_raw(member).map(|member| (member, score))
     }
 }
@@ -431,6 +510,6 @@ unsafe extern "C" fn visited<F: FnMut(&[u8], &[u8])>(
 
 impl Drop for Key {
     fn drop(&mut self) {
-        api!(RedisModule_CloseKey(self.0.as_ptr()));
+        api!(RedisModule_CloseKey(self.raw.as_ptr()));
     }
 }

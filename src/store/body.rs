@@ -177,6 +177,10 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
     fn payload(&self) -> &[u8] {
         self.bytes.as_ref().get(self.payload_start..).unwrap_or_default()
     }
+
+    fn size(&self) -> usize {
+        self.bytes.as_ref().len().saturating_sub(HEAD)
+    }
 }
 
 #[cfg(test)]

@@ -36,8 +36,10 @@ pub trait Keyspace: Sized {
     fn pop_front(&mut self, list: Part) -> Option<Self::Bytes>;
     /// List: up to `count` values from the one at `start` on.
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<Self::Bytes>;
-    /// List: takes the first that equals a value out.
-    fn take(&mut self, list: Part, value: &Self::Bytes);
+    /// List: the value at an index, from 0 on. O(log n) in practice: the server skips whole nodes.
+    fn element(&mut self, list: Part, index: u64) -> Option<Self::Bytes>;
+    /// List: removes the values at these indexes, which rise.
+    fn remove_elements(&mut self, list: Part, indexes: &[u64]);
     /// List: shows every value, in order.
     fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8]));
 
@@ -84,4 +86,6 @@ pub trait Keyspace: Sized {
     fn range_from(&mut self, set: Part, from: &[u8], skip: u64, count: u64) -> Vec<Self::Bytes>;
     /// Sorted set: shows every member and its score, from low to high.
     fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64));
+    /// Sorted set: shows members and their scores, from high to low, while `visit` is true.
+    fn each_member_down(&mut self, set: Part, visit: impl FnMut(&[u8], f64) -> bool);
 }

@@ -20,6 +20,20 @@ pub enum Value {
     Text,
 }
 
+thread_local! {
+    static LOOKS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn look_at(entries: usize) {
+    LOOKS.set(LOOKS.get() + entries as u64);
+}
+
+/// How many elements of lists and members of ranges this thread has read.
+#[cfg(any(test, fuzzing))]
+pub fn looks() -> u64 {
+    LOOKS.get()
+}
+
 /// All keys of a database.
 pub type Database = BTreeMap<Vec<u8>, Value>;
 
@@ -180,15 +194,22 @@ impl Keyspace for MemoryKeyspace {
     }
 
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<Vec<u8>> {
-        self.on_list(list, |list| {
+        let elements: Vec<Vec<u8>> = self.on_list(list, |list| {
             list.iter().skip(start as usize).take(count as usize).cloned().collect()
-        })
+        });
+        look_at(elements.len());
+        elements
     }
 
-    fn take(&mut self, list: Part, value: &Vec<u8>) {
+    fn element(&mut self, list: Part, index: u64) -> Option<Vec<u8>> {
+        look_at(1);
+        self.on_list(list, |list| list.get(index as usize).cloned())
+    }
+
+    fn remove_elements(&mut self, list: Part, indexes: &[u64]) {
         self.on_list(list, |list| {
-            if let Some(index) = list.iter().position(|other| other == value) {
-                list.remove(index);
+            for index in indexes.iter().rev() {
+                list.remove(*index as usize);
             }
         });
     }
@@ -261,11 +282,10 @@ impl Keyspace for MemoryKeyspace {
         count: u64,
     ) -> Vec<(Vec<u8>, f64)> {
         let members = self.by_score(set).into_iter().map(|(score, member)| (member, score));
-        members
-            .filter(|(_, score)| (low..=high).contains(score))
-            .skip(skip as usize)
-            .take(count as usize)
-            .collect()
+        let members = members.filter(|(_, score)| (low..=high).contains(score));
+        let found: Vec<_> = members.skip(skip as usize).take(count as usize).collect();
+        look_at(found.len());
+        found
     }
 
     fn count(&mut self, set: Part, [low, high]: [f64; 2]) -> u64 {
@@ -287,5 +307,13 @@ impl Keyspace for MemoryKeyspace {
 
     fn each_member(&mut self, set: Part, mut visit: impl FnMut(&[u8], f64)) {
         self.by_score(set).into_iter().for_each(|(score, member)| visit(&member, score));
+    }
+
+    fn each_member_down(&mut self, set: Part, mut visit: impl FnMut(&[u8], f64) -> bool) {
+        for (score, member) in self.by_score(set).into_iter().rev() {
+            if !visit(&member, score) {
+                break;
+            }
+        }
     }
 }

@@ -175,8 +175,22 @@ impl<K: Keyspace> Store for Records<K> {
         bytes.into_iter().map(|bytes| StoredBody::read(bytes).ok()).collect()
     }
 
-    fn remove_ready(&mut self, priority: u8, body: &Self::Body) {
-        self.0.take(Part::ready(priority), &body.bytes);
+    fn ready_at(&mut self, priority: u8, index: u64) -> Option<Option<Self::Body>> {
+        let bytes = self.0.element(Part::ready(priority), index)?;
+        Some(StoredBody::read(bytes).ok())
+    }
+
+    fn last_ready(&mut self) -> Option<MessageId> {
+        let lists = self.lanes().into_iter().chain([0]).map(Part::ready);
+        let last = lists.filter_map(|list| {
+            let bytes = self.0.has_its_type(list).then(|| self.0.back(list))??;
+            decode_body(bytes.as_ref()).ok().map(|body| body.id)
+        });
+        last.max()
+    }
+
+    fn remove_ready(&mut self, priority: u8, indexes: &[u64]) {
+        self.0.remove_elements(Part::ready(priority), indexes);
         self.close_list(priority);
     }
 
@@ -333,6 +347,12 @@ impl<K: Keyspace> Store for Records<K> {
     fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)> {
         let (member, score) = self.0.last(Part::Inflight)?;
         Some((delivery(member.as_ref()), moment(-score)))
+    }
+
+    fn each_inflight(&mut self, mut visit: impl FnMut(Delivery, u64) -> bool) {
+        self.0.each_member_down(Part::Inflight, |member, score| {
+            delivery(member).map_or(true, |delivery| visit(delivery, moment(-score)))
+        });
     }
 
     fn inflight(&mut self, skip: u64, count: u64) -> Vec<(Delivery, u64)> {
@@ -542,7 +562,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn repair(&mut self) -> Vec<(Finding, u64)> {
-        check::repair(&mut self.0)
+        check::repair(&mut self.0, self.1)
     }
 }
 

@@ -80,6 +80,10 @@ pub struct ServerKeyspace<'a> {
     asked: [Option<ServerString>; NAME_KINDS],
 }
 
+/// From so many members of a sorted set on, which are to be skipped, the server is asked for those at
+/// a rank, which takes it O(log n): the module API can only go from one to the next.
+const SEEK: u64 = 128;
+
 enum Opened {
     NotYet,
     /// Looked at: it is not there.
@@ -121,6 +125,32 @@ impl<'a> ServerKeyspace<'a> {
             self.names.note_found(part, key);
         }
         self.set(part, key.map_or(Opened::Absent, Opened::Open));
+    }
+
+    /// What a command says of a sorted set whose key is there; else 0.
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn ranks(&mut self, set: Part, ask: impl FnOnce(Context<'_>, &ServerString) -> u64) -> u64 {
+        if self.key(set).is_none() {
+            return 0;
+        }
+        ask(self.context, &self.names.parts[set as usize])
+    }
+
+    /// Up to `count` members of a sorted set from that rank on.
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn by_rank(&mut self, set: Part, start: u64, count: u64) -> Vec<(ServerString, f64)> {
+        if self.key(set).is_none() {
+            return Vec::new();
+        }
+        self.context.members_by_rank(&self.names.parts[set as usize], start, count)
+    }
+
+    /// Opens a list anew if its element at an index is found faster from an end of the list than from
+    /// where the key stands.
+    fn approach(&mut self, list: Part, index: u64) {
+        if self.key(list).is_some_and(|key| !key.is_near(index)) {
+            self.set(list, Opened::NotYet);
+        }
     }
 
     /// The key of a part, open to add something; None if this is for reading only.
@@ -292,17 +322,38 @@ impl Keyspace for ServerKeyspace<'_> {
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<ServerString> {
-        if self.key(list).is_none() {
-            return Vec::new();
-        }
-        self.context.list_range(&self.names.parts[list as usize], start, count)
+        self.approach(list, start);
+        let (context, names) = (self.context, self.names.clone());
+        let key = self.key(list);
+        key.map_or(Vec::new(), |key| key.list(context, &names.parts[list as usize], start, count))
     }
 
-    #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
-    fn take(&mut self, list: Part, value: &ServerString) {
-        // The command may remove the key.
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn element(&mut self, list: Part, index: u64) -> Option<ServerString> {
+        self.approach(list, index);
+        let (context, names) = (self.context, self.names.clone());
+        self.key(list)?.element(context, &names.parts[list as usize], index)
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn remove_elements(&mut self, list: Part, indexes: &[u64]) {
+        if Key::can_remove_elements() {
+            // Forward only: 7.0 removes others on the way back. So the first is to be a fresh start.
+            self.set(list, Opened::NotYet);
+            for (removed, index) in (0..).zip(indexes) {
+                let index = index.saturating_sub(removed);
+                self.approach(list, index);
+                if let Some(key) = self.key(list) {
+                    key.remove_element(index);
+                }
+            }
+        } else {
+            let len = self.len(list);
+            self.set(list, Opened::NotYet);
+            self.context.remove_from_list(&self.names.parts[list as usize], len, indexes);
+        }
+        // The key may be gone.
         self.set(list, Opened::NotYet);
-        self.context.remove_from_list(&self.names.parts[list as usize], value);
     }
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
@@ -371,25 +422,49 @@ impl Keyspace for ServerKeyspace<'_> {
         skip: u64,
         count: u64,
     ) -> Vec<(ServerString, f64)> {
-        self.key(set).map_or(Vec::new(), |key| key.range(scores, skip, count))
+        let [low, high] = scores;
+        if skip < SEEK {
+            return self.key(set).map_or(Vec::new(), |key| key.range(scores, skip, count));
+        }
+        let before = self.ranks(set, |context, name| context.count_below(name, low));
+        let mut members = self.by_rank(set, before.saturating_add(skip), count);
+        members.retain(|(_, score)| *score <= high);
+        members
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn count(&mut self, set: Part, scores: [f64; 2]) -> u64 {
-        self.context.count_scores(&self.names.parts[set as usize], scores)
+        self.ranks(set, |context, name| context.count_scores(name, scores))
     }
 
     fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(ServerString, f64)> {
-        self.key(set).map_or(Vec::new(), |key| key.range_down(skip, count))
+        if skip < SEEK {
+            return self.key(set).map_or(Vec::new(), |key| key.range_down(skip, count));
+        }
+        let end = self.len(set).saturating_sub(skip);
+        let start = end.saturating_sub(count);
+        let mut members = self.by_rank(set, start, end.saturating_sub(start));
+        members.reverse();
+        members
     }
 
     fn range_from(&mut self, set: Part, from: &[u8], skip: u64, count: u64) -> Vec<ServerString> {
-        self.key(set).map_or(Vec::new(), |key| key.range_from(from, skip, count))
+        if skip < SEEK {
+            return self.key(set).map_or(Vec::new(), |key| key.range_from(from, skip, count));
+        }
+        let before = self.ranks(set, |context, name| context.count_before(name, from));
+        let members = self.by_rank(set, before.saturating_add(skip), count);
+        members.into_iter().map(|(member, _)| member).collect()
     }
 
     fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64)) {
         if let Some(key) = self.key(set) {
             key.each_member(visit);
+        }
+    }
+
+    fn each_member_down(&mut self, set: Part, visit: impl FnMut(&[u8], f64) -> bool) {
+        if let Some(key) = self.key(set) {
+            key.each_member_down(visit);
         }
     }
 }

@@ -56,6 +56,7 @@ mod info_features;
 mod introspection;
 mod keys;
 mod limits;
+mod list_order;
 mod many_waiting;
 mod maxmemory;
 mod memory;

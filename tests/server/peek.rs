@@ -307,3 +307,60 @@ fn wrong_looks_are_refused() {
         assert_eq!(client.refused(&format!("MQ.PEEK orders {wrong}")), error, "{wrong}");
     }
 }
+
+/// Beyond what is skipped one by one.
+#[test]
+fn an_offset_reaches_far_into_each_state() {
+    let server = Server::start();
+    let mut client = server.client();
+    for number in 0..300 {
+        client.push("held", number.to_string());
+        client.ask(&format!("MQ.PUSH later {number} DELAY {}", 3_600_000 + number));
+        client.ask(&format!("MQ.PUSH group {number} GROUP g"));
+        client.ask(&format!("MQ.PUSH groups {number} GROUP {number}"));
+    }
+    for number in 0..300 {
+        client.pull(&format!("held VISIBILITY {}", 3_600_000 + number));
+    }
+    // One after the other, in lists and in `ranked`, with two priorities.
+    for number in 0..400 {
+        let ttl = if number % 3 == 0 { "TTL 3600000" } else { "" };
+        let priority = if number < 200 { "PRIORITY 5" } else { "" };
+        client.ask(&format!("MQ.PUSH ready {number} {ttl} {priority}"));
+        sleep_until_ms(now_ms() + 2);
+    }
+    for (queue, count) in [
+        ("held INFLIGHT", 300),
+        ("later DELAYED", 300),
+        ("group", 300),
+        ("groups", 300),
+        ("ready", 400),
+    ] {
+        for skip in [0, 1, 127, 128, 129, 199, 201, 255, 290, count] {
+            let shown = client.peek_texts(&format!("{queue} OFFSET {skip} COUNT 12"));
+            let expected: Vec<_> =
+                (skip..(skip + 12).min(count)).map(|number| number.to_string()).collect();
+            assert_eq!(shown, expected, "{queue} from {skip}");
+        }
+    }
+}
+
+#[test]
+fn a_reply_ends_after_the_message_that_passes_sixteen_mebibytes() {
+    let server = Server::start();
+    let mut client = server.client();
+    let text = "x".repeat(1 << 20);
+    for _ in 0..20 {
+        client.push("orders", &text);
+    }
+    assert_eq!(client.peek("orders COUNT 1000").len(), 17);
+    assert_eq!(client.peek("orders OFFSET 10 COUNT 1000").len(), 10);
+    assert_eq!(client.pull_batch("orders COUNT 1000").len(), 17);
+    assert_eq!(client.peek("orders INFLIGHT COUNT 1000").len(), 17);
+    let value = "v".repeat(60_000);
+    for _ in 0..300 {
+        client.reply(&["MQ.PUSH", "mails", "x", "HEADERS", "1", "name", &value]).expect("an id");
+    }
+    assert_eq!(client.peek("mails COUNT 1000").len(), 280);
+    assert_eq!(client.pull_batch("mails COUNT 1000").len(), 280);
+}

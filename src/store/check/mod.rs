@@ -15,23 +15,27 @@ use std::collections::BTreeMap;
 use super::keyspace::Keyspace;
 use crate::queue::finding::Finding;
 use crate::queue::message::{MAX_PRIORITY, MessageId};
+use crate::queue::op::Rules;
 use crate::queue::store::Part;
 
 /// What was found in a queue whose parts have their types, how often each, in the order of
 /// [`Finding`].
 pub fn check<K: Keyspace>(keyspace: &mut K) -> Vec<(Finding, u64)> {
-    Plan::of(keyspace).0.findings.into_iter().collect()
+    Plan::of(keyspace, Rules::V2).0.findings.into_iter().collect()
 }
 
 /// Puts right what [`check`] finds, and returns that. A check finds nothing then, and no body is
-/// lost: those that can't be read are in `Damaged`.
-pub fn repair<K: Keyspace>(keyspace: &mut K) -> Vec<(Finding, u64)> {
-    let (plan, found) = Plan::of(keyspace);
+/// lost: those that can't be read are in `Damaged`. 0.1.0 left lists out of order.
+pub fn repair<K: Keyspace>(keyspace: &mut K, rules: Rules) -> Vec<(Finding, u64)> {
+    let (plan, found) = Plan::of(keyspace, rules);
     for change in &plan.changes {
         change.make(keyspace);
     }
     if plan.ready {
         rewrite_ready(keyspace, &found);
+        for list in Part::READY.iter().filter(|_| rules != Rules::V1) {
+            sort_ready(keyspace, *list);
+        }
     }
     if !plan.findings.is_empty() {
         indexes::repair_lanes(keyspace);
@@ -66,8 +70,11 @@ enum Change {
 }
 
 impl Plan {
-    fn of<K: Keyspace>(keyspace: &mut K) -> (Self, read::Found) {
+    fn of<K: Keyspace>(keyspace: &mut K, rules: Rules) -> (Self, read::Found) {
         let mut plan = Self::default();
+        if rules != Rules::V1 {
+            read::order(keyspace, &mut plan);
+        }
         let mut found = read::Found::read(keyspace, &mut plan);
         let settings = indexes::settings(keyspace, &mut plan);
         let joining = messages::settle(&mut found, &mut plan);
@@ -156,5 +163,22 @@ fn rewrite_ready<K: Keyspace>(keyspace: &mut K, found: &read::Found) {
     }
     for (home, bytes) in moved {
         keyspace.push_back(home, &bytes);
+    }
+}
+
+/// Puts the records of a list of ready messages, all of which can be read, in the order of their ids.
+fn sort_ready<K: Keyspace>(keyspace: &mut K, list: Part) {
+    let mut ids = Vec::new();
+    keyspace.each_element(list, |bytes| ids.extend(read::ready(bytes).map(|(id, _)| id)));
+    if ids.is_sorted() {
+        return;
+    }
+    let mut records = Vec::new();
+    while let Some(bytes) = keyspace.pop_front(list) {
+        records.push(bytes);
+    }
+    records.sort_by_cached_key(|bytes| read::ready(bytes.as_ref()).map(|(id, _)| id));
+    for bytes in records {
+        keyspace.push_back(list, bytes.as_ref());
     }
 }

@@ -259,6 +259,21 @@ impl Found {
     }
 }
 
+/// Looks whether the lists of ready messages are in the order of their ids.
+pub fn order<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) {
+    for list in Part::READY {
+        let mut greatest = None;
+        keyspace.each_element(*list, |bytes| {
+            let id = decode_body(bytes).ok().map(|body| body.id);
+            if id.is_some() && id < greatest {
+                plan.count(Finding::OutOfOrder);
+                plan.ready = true;
+            }
+            greatest = id.max(greatest);
+        });
+    }
+}
+
 /// A message in a list of ready ones, and what its push said; None if it can't be one.
 pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<Note>)> {
     let body = decode_body(bytes).ok()?;

@@ -235,11 +235,11 @@ fn sound() -> Queue {
         let dedup = Dedup { key, now_ms: NOW_MS, until_ms };
         Some(With { dedup: Some(dedup), ..plain() })
     };
-    queue.push(40, None, dedup(b"window", Some(NOW_MS + HOUR_MS)));
-    queue.push(KEY_HELD, None, dedup(b"until done", None));
     queue.push(PLAIN, None, None);
     let headers = vec![Header { name: b"trace", value: b"1" }];
     queue.push(PLAIN + 1, None, Some(With { headers, ..plain() }));
+    queue.push(40, None, dedup(b"window", Some(NOW_MS + HOUR_MS)));
+    queue.push(KEY_HELD, None, dedup(b"until done", None));
     queue.apply("orders", &Op::Pause { until_ms: Some(NOW_MS + HOUR_MS) });
     queue
 }

@@ -4,9 +4,23 @@ use super::*;
 
 #[test]
 fn damaged_bodies_are_found_and_repaired() {
-    let rows: [Row; 14] = [
+    let rows: [Row; 15] = [
         ("garbage in ready", |k| k.push_back(Part::Ready, b"garbage"), &[(DamagedBody, 1)]),
-        ("a body twice in ready", |k| k.push_back(Part::Ready, &body(PLAIN)), &[(TwoPlaces, 1)]),
+        (
+            "a body twice in ready",
+            |k| k.push_back(Part::Ready, &body(PLAIN)),
+            &[(TwoPlaces, 1), (OutOfOrder, 1)],
+        ),
+        (
+            "bodies behind later ones",
+            |k| {
+                for _ in 0..2 {
+                    let bytes = k.pop_front(Part::Ready).unwrap();
+                    k.push_back(Part::Ready, &bytes);
+                }
+            },
+            &[(OutOfOrder, 2)],
+        ),
         (
             "an id twice in ready, with another payload",
             |k| k.push_front(Part::Ready, &[body(PLAIN), b"more".to_vec()].concat()),
@@ -15,7 +29,7 @@ fn damaged_bodies_are_found_and_repaired() {
         (
             "a body in ready and in flight",
             |k| k.push_back(Part::Ready, &body(IN_FLIGHT)),
-            &[(TwoPlaces, 1)],
+            &[(TwoPlaces, 1), (OutOfOrder, 1)],
         ),
         (
             "a body in ready and in messages, with another payload",
@@ -28,7 +42,7 @@ fn damaged_bodies_are_found_and_repaired() {
                 let bytes = k.pop_front(Part::Ready3).unwrap();
                 k.push_back(Part::Ready5, &bytes);
             },
-            &[(WrongPlace, 1), (WrongLane, 1)],
+            &[(WrongPlace, 1), (OutOfOrder, 1), (WrongLane, 1)],
         ),
         (
             "a body twice, in lists of two priorities",
@@ -37,7 +51,7 @@ fn damaged_bodies_are_found_and_repaired() {
                 k.push_back(Part::Ready, &bytes);
                 k.push_back(Part::Ready5, &bytes);
             },
-            &[(TwoPlaces, 2), (WrongPlace, 2)],
+            &[(TwoPlaces, 2), (WrongPlace, 2), (OutOfOrder, 1)],
         ),
         (
             "bodies in ready that say a group and a time to live",
@@ -198,7 +212,14 @@ fn other_bytes_are_kept_in_damaged() {
             k.add(Part::Delayed, b"no member", 0.0);
             k.put(Part::Notes, &id(RETURNED).0, b"no note");
         },
-        &[(DamagedBody, 1), (DamagedNote, 1), (DamagedPlace, 1), (TwoPlaces, 2), (WrongRetried, 1)],
+        &[
+            (DamagedBody, 1),
+            (DamagedNote, 1),
+            (DamagedPlace, 1),
+            (TwoPlaces, 2),
+            (OutOfOrder, 2),
+            (WrongRetried, 1),
+        ],
     );
     let [_, aside] = queue.bodies();
     let expected = [
@@ -211,5 +232,5 @@ fn other_bytes_are_kept_in_damaged() {
     let mut ready = Vec::new();
     queue.keys().each_element(Part::Ready, |bytes| ready.push(bytes.to_vec()));
     assert_eq!(ready.len(), 4, "the order of the others stays");
-    assert_eq!(ready[2], body(PLAIN));
+    assert_eq!(ready[0], body(PLAIN));
 }
