@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""How long one command holds the server: each of the commands at a million messages, in the shapes that
+are the worst for it. Prints the tables of docs/operations.md.
+
+Starts servers of its own (loopback, a free port, a temporary folder, nothing saved), a new one for each
+shape. A hold is the CPU time of the server's main thread from a command to its reply, which what else
+the machine does hardly changes: the least of several runs where the command can be repeated, else one
+run. Where a command works in slices while others have their turn, it is what another client waits
+longest for a PING meanwhile. Every reply is checked for errors. It asserts no time.
+
+Standard library only.
+"""
+
+import argparse
+import os
+import threading
+import time
+from pathlib import Path
+
+from server import Connection, Server, command
+from tables import note, table
+from workloads import YEAR_MS
+
+PROJECT = Path(__file__).resolve().parent.parent
+PAYLOAD = b"p" * 100
+BATCH = 1_000
+LONG = ("VISIBILITY", YEAR_MS)
+
+
+class Held:
+    """A server with a queue `q` in some shape, and the ids of its messages in their order."""
+
+    def __init__(self, server, count):
+        self.server = server
+        self.count = count
+        self.ids = []
+        self.deliveries = []
+        pid = server.process.pid
+        self.clock = Path(f"/proc/{pid}/task/{pid}/schedstat")
+
+    def call(self, *words):
+        return self.server.control.call(*words)
+
+    # ---- shapes ----
+
+    def push(self, count, *options, queue="q"):
+        for _ in range(count // BATCH):
+            payloads = [PAYLOAD] * BATCH
+            self.ids += self.call("MQ.MPUSH", queue, BATCH, *payloads, *options)
+
+    def pull(self, count, *options):
+        for _ in range(count // BATCH):
+            for message in self.call("MQ.PULL", "q", "COUNT", BATCH, *LONG, *options):
+                fields = dict(zip(message[::2], message[1::2]))
+                self.deliveries.append((fields[b"id"], fields[b"receipt"]))
+
+    def push_groups(self, count):
+        lines = [command("MQ.PUSH", "q", PAYLOAD, "GROUP", n) for n in range(count)]
+        for start in range(0, count, BATCH):
+            chunk = lines[start : start + BATCH]
+            self.ids += self.server.control.run(b"".join(chunk), len(chunk))
+
+    # ---- measuring ----
+
+    def cpu_ms(self):
+        # The account is exact once the thread sleeps.
+        time.sleep(0.005)
+        return int(self.clock.read_text().split()[0]) / 1e6
+
+    def hold_ms(self, words):
+        line = command(*words)
+        before = self.cpu_ms()
+        self.server.control.run(line, 1)
+        return self.cpu_ms() - before
+
+    def longest_ping_ms(self, words):
+        """What another client waits longest while the command is under way, and how long that is."""
+        other = Connection(self.server.port)
+        done = threading.Event()
+
+        def run():
+            try:
+                other.call(*words)
+            finally:
+                done.set()
+
+        worker = threading.Thread(target=run)
+        begin = time.perf_counter()
+        worker.start()
+        longest = 0.0
+        ping = command("PING")
+        while not done.is_set():
+            start = time.perf_counter()
+            self.server.control.run(ping, 1)
+            longest = max(longest, time.perf_counter() - start)
+        worker.join()
+        other.close()
+        return longest * 1e3, (time.perf_counter() - begin) * 1e3
+
+
+def ready(held):
+    held.push(held.count)
+
+
+def in_flight(held):
+    held.push(held.count)
+    held.pull(held.count)
+
+
+def ranked(held):
+    """Half in the list, half behind them and between them in `ranked`; one in each place."""
+    half = held.count // 2
+    held.push(half)
+    held.push(half, "TTL", YEAR_MS)
+
+
+def delayed(held):
+    held.push(held.count, "DELAY", YEAR_MS)
+
+
+def groups(held):
+    held.push_groups(held.count)
+
+
+def blocked_groups(held):
+    """Each group has one in flight and one that waits for its turn."""
+    held.call("MQ.CONFIG", "q", "GROUPINFLIGHT", 1)
+    held.push_groups(held.count // 2)
+    held.push_groups(held.count // 2)
+    held.pull(held.count // 2)
+
+
+def one_group(held):
+    held.push(held.count, "GROUP", "g")
+
+
+def dead(held):
+    held.call("MQ.CONFIG", "q", "MAXRETRIES", 0, "DEADLETTER", "{q}:dead")
+    held.push(held.count)
+    for _ in range(held.count // BATCH):
+        pairs = []
+        for message in held.call("MQ.PULL", "q", "COUNT", BATCH, *LONG):
+            fields = dict(zip(message[::2], message[1::2]))
+            pairs += [fields[b"id"], fields[b"receipt"]]
+        held.call("MQ.NACK", "q", "IDS", BATCH, *pairs, "DEAD")
+
+
+def ids_of(held, count):
+    """Ids in equal distances."""
+    return held.ids[:: max(1, len(held.ids) // count)][:count]
+
+
+def claims(held, count):
+    taken, held.deliveries = held.deliveries[:count], held.deliveries[count:]
+    return [text for pair in taken for text in pair]
+
+
+UNKNOWN = "01000000-0000-7000-8000-000000000000"
+
+
+# Each shape: its name, how it is made, and its rows: what is shown, a function that gives the words of
+# the command (None: nothing to do), and whether it can be repeated.
+def rows_of(name, held):
+    def again(*words):
+        return (lambda: words, True)
+
+    def once(make):
+        return (make, False)
+
+    rows = [
+        ("MQ.INFO", *again("MQ.INFO", "q")),
+        ("MQ.LEN", *again("MQ.LEN", "q")),
+        ("MQ.CONFIG, shown", *again("MQ.CONFIG", "q")),
+        ("MQ.CONFIG MAXLEN", *again("MQ.CONFIG", "q", "MAXLEN", 2_000_000_000)),
+        ("MQ.PAUSE", *again("MQ.PAUSE", "q")),
+        ("MQ.RESUME", *again("MQ.RESUME", "q")),
+        ("MQ.QUEUES", *again("MQ.QUEUES")),
+        ("MQ.PUSH", *again("MQ.PUSH", "q", PAYLOAD)),
+        ("MQ.PUSH GROUP", *again("MQ.PUSH", "q", PAYLOAD, "GROUP", "other")),
+        ("MQ.PULL", *again("MQ.PULL", "q", *LONG)),
+        ("MQ.MPULL", *again("MQ.MPULL", 1, "q", *LONG)),
+        ("MQ.PULL COUNT 100", *again("MQ.PULL", "q", "COUNT", 100, *LONG)),
+    ]
+    states = {
+        "ready": ("READY",),
+        "in flight": ("INFLIGHT",),
+        "ready, half with a TTL": ("READY",),
+        "delayed": ("DELAYED",),
+        "a million groups": (),
+        "groups without a free slot": (),
+        "one group": ("READY",),
+        "dead letters": (),
+    }[name]
+    for state in states:
+        for where, offset in (("middle", held.count // 2), ("end", held.count - 3_001)):
+            for count in (10, 1_000):
+                text = f"MQ.PEEK {state}, OFFSET in the {where}, COUNT {count:,}"
+                words = ("MQ.PEEK", "q", state, "OFFSET", offset, "COUNT", count)
+                rows.append((text, *again(*words)))
+    if name == "a million groups":
+        words = ("MQ.PEEK", "q", "READY", "OFFSET", 9_900, "COUNT", 10)
+        rows.append(("MQ.PEEK READY, OFFSET 9,900", *again(*words)))
+    if name == "dead letters":
+        words = ("MQ.PEEK", "q", "DEAD", "OFFSET", held.count - 3_001, "COUNT", 1_000)
+        rows.append(("MQ.PEEK DEAD, OFFSET at the end, COUNT 1,000", *again(*words)))
+    rows += [
+        ("MQ.GET of the one in the middle", *again("MQ.GET", "q", held.ids[held.count // 2])),
+        ("MQ.GET of the last", *again("MQ.GET", "q", held.ids[-1])),
+        ("MQ.GET of an id that is not there", *again("MQ.GET", "q", UNKNOWN)),
+    ]
+    if name == "in flight":
+        rows += [
+            ("MQ.ACK", *once(lambda: ("MQ.ACK", "q", *claims(held, 1)))),
+            ("MQ.EXTEND", *once(lambda: ("MQ.EXTEND", "q", *claims(held, 1), *LONG))),
+            ("MQ.NACK", *once(lambda: ("MQ.NACK", "q", *claims(held, 1)))),
+            ("MQ.ACK of 100", *once(lambda: ("MQ.ACK", "q", "IDS", 100, *claims(held, 100)))),
+            ("MQ.NACK of 100", *once(lambda: ("MQ.NACK", "q", "IDS", 100, *claims(held, 100)))),
+            ("MQ.ACK of 10,000", *once(lambda: ("MQ.ACK", "q", "IDS", 10_000, *claims(held, 10_000)))),
+            ("MQ.NACK of 10,000", *once(lambda: ("MQ.NACK", "q", "IDS", 10_000, *claims(held, 10_000)))),
+            (
+                "MQ.EXTEND of 10,000",
+                *once(lambda: ("MQ.EXTEND", "q", "IDS", 10_000, *claims(held, 10_000), *LONG)),
+            ),
+        ]
+    if name == "delayed":
+        words = ("MQ.RESCHEDULE", "q", held.ids[held.count // 2], "DELAY", YEAR_MS)
+        rows.append(("MQ.RESCHEDULE", *again(*words)))
+    if name == "dead letters":
+        rows += [
+            ("MQ.REDRIVE COUNT 100", *again("MQ.REDRIVE", "{q}:dead", "COUNT", 100)),
+            ("MQ.REDRIVE COUNT 10,000", *once(lambda: ("MQ.REDRIVE", "{q}:dead", "COUNT", 10_000))),
+        ]
+    rows += [
+        ("MQ.MPUSH of 10,000", *once(lambda: ("MQ.MPUSH", "q", 10_000, *[PAYLOAD] * 10_000))),
+        ("MQ.PULL COUNT 10,000", *once(lambda: ("MQ.PULL", "q", "COUNT", 10_000, *LONG))),
+        ("MQ.DEL of the one in the middle", *once(lambda: ("MQ.DEL", "q", held.ids[held.count // 2]))),
+        ("MQ.DEL of 100, all over", *once(lambda: ("MQ.DEL", "q", *ids_of(held, 100)))),
+        ("MQ.DEL of 10,000, all over", *once(lambda: ("MQ.DEL", "q", *ids_of(held, 10_000)))),
+        ("MQ.DEL of the last 10,000", *once(lambda: ("MQ.DEL", "q", *held.ids[-10_000:]))),
+    ]
+    if name in ("a million groups", "groups without a free slot"):
+        change = ("MQ.CONFIG", "q", "GROUPINFLIGHT", 2)
+        rows.append(("MQ.CONFIG GROUPINFLIGHT", *once(lambda: change)))
+    rows.append(("MQ.CHECK", None, False))
+    if name != "a million groups":
+        rows.append(("MQ.CHECK REPAIR", *once(lambda: ("MQ.CHECK", "q", "REPAIR"))))
+    rows.append(("MQ.PURGE", *once(lambda: ("MQ.PURGE", "q"))))
+    rows.append(("MQ.DROP", *once(lambda: ("MQ.DROP", "q"))))
+    return rows
+
+
+SHAPES = {
+    "ready": ready,
+    "in flight": in_flight,
+    "ready, half with a TTL": ranked,
+    "delayed": delayed,
+    "a million groups": groups,
+    "groups without a free slot": blocked_groups,
+    "one group": one_group,
+    "dead letters": dead,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--server", default=os.environ.get("MQ_SERVER", "redis-server"))
+    module = os.environ.get("MQ_MODULE", PROJECT / "target/release/libmq.so")
+    parser.add_argument("--module", default=module)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=5, help="of a command that can be repeated")
+    parser.add_argument("--shapes", nargs="*", default=list(SHAPES), help=", ".join(SHAPES))
+    parser.add_argument("--rows", nargs="*", default=[""], help="only those that begin so")
+    options = parser.parse_args()
+    found = {}
+    for shape in options.shapes:
+        with Server(options.server, Path(options.module).resolve()) as server:
+            held = Held(server, options.messages)
+            note(f"{server.name}, {shape}")
+            SHAPES[shape](held)
+            for text, make, can_repeat in rows_of(shape, held):
+                if not text.startswith(tuple(options.rows)):
+                    continue
+                note(f"{server.name}, {shape}: {text}")
+                if make is None:
+                    longest, whole = held.longest_ping_ms(("MQ.CHECK", "q"))
+                    shown = f"{longest:.1f} (takes {whole:,.0f})"
+                else:
+                    runs = options.runs if can_repeat else 1
+                    shown = f"{min(held.hold_ms(make()) for _ in range(runs)):.2f}"
+                found.setdefault(text, {})[shape] = shown
+            name = server.name
+    note("")
+    print(f"{name}, {options.messages:,} messages of {len(PAYLOAD)} bytes, milliseconds:\n")
+    rows = [
+        [text, *(shown.get(shape, "") for shape in options.shapes)] for text, shown in found.items()
+    ]
+    table(["command", *options.shapes], rows)
+
+
+if __name__ == "__main__":
+    main()
