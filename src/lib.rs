@@ -29,6 +29,7 @@ mod receipts;
 mod reply;
 mod scan;
 mod server;
+mod slices;
 mod state;
 mod store;
 mod timer;

@@ -46,6 +46,8 @@ pub enum CommandError {
     OwnDeadLetter,
     /// A redrive from a queue to the same queue.
     RedrivenToItself,
+    /// A redrive from a queue that has no dead letters, while its dead-letter queue has some.
+    DeadAreIn(QueueName),
     /// The queue has as many messages as it may have.
     QueueFull,
     /// A delivery that ends with its connection, where there is none.
@@ -109,6 +111,12 @@ impl fmt::Display for CommandError {
             }
             Self::OwnDeadLetter => f.write_str("ERR a queue can't be its own dead-letter queue"),
             Self::RedrivenToItself => f.write_str("ERR a queue can't be redriven to itself"),
+            Self::DeadAreIn(name) => {
+                write!(
+                    f,
+                    "ERR the queue's dead letters are in its dead-letter queue, redrive {name}"
+                )
+            }
             Self::QueueFull => f.write_str("QUEUEFULL the queue is full"),
             Self::NoConnection => f.write_str("ERR ONDISCONNECT can't be used in a script"),
             Self::NoPermission => {

@@ -21,7 +21,7 @@ use crate::server::blocked::BlockedClient;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::waiting::Waiting;
-use crate::{disconnect, timer};
+use crate::{disconnect, slices, timer};
 
 /// See the top of this file.
 pub struct State {
@@ -39,6 +39,8 @@ pub struct State {
     pub waiting_for_scan: RefCell<Vec<BlockedClient>>,
     /// What clients hold that pulled with ONDISCONNECT.
     pub disconnect: disconnect::State,
+    /// The work of commands that goes on in slices.
+    pub slices: slices::State,
     /// The module's timer.
     pub timer: timer::State,
     /// A master that is not loading: only then may a timer write.
@@ -91,6 +93,7 @@ impl State {
             scan: RefCell::new(None),
             waiting_for_scan: RefCell::default(),
             disconnect: disconnect::State::default(),
+            slices: slices::State::default(),
             timer: timer::State::default(),
             is_active: Cell::new(false),
             hears_of_keys: Cell::new(true),
@@ -112,6 +115,7 @@ impl State {
         self.scan.take();
         self.waiting_for_scan.take();
         self.disconnect.forget();
+        self.slices.forget();
     }
 
     /// A new id; greater than all that this process gave before, whatever the clock does.
@@ -204,15 +208,23 @@ impl State {
         {
             self.mark(context, entry);
         }
-        for queue in &effects.others {
-            self.note_other(context, entry.db, queue);
+        for (queue, next_due) in &effects.others {
+            self.note_other(context, entry.db, queue, *next_due);
         }
     }
 
     /// Something changed in another queue than the one that an op was for.
-    fn note_other(&self, context: Context<'_>, db: i32, queue: &QueueName) {
+    fn note_other(&self, context: Context<'_>, db: i32, queue: &QueueName, next_due: NextDue) {
         let Ok(entry) = self.index.borrow().look_up(db, queue.as_bytes()) else { return };
         self.adopt(context, &entry);
+        if let NextDue::AtMost(due_ms) = next_due
+            && due_ms < entry.next_due_ms()
+        {
+            self.index.borrow_mut().set_due(&entry, due_ms);
+            if self.is_active.get() {
+                timer::arm(context, self, due_ms);
+            }
+        }
         if entry.has_waiting() {
             self.mark(context, &entry);
         }

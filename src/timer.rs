@@ -13,7 +13,7 @@ use crate::queue::op::{Op, Sweep};
 use crate::server::context::Context;
 use crate::server::timer::{Fire, Timer, start, stop};
 use crate::waiting::{self, Woken};
-use crate::{disconnect, scan, state};
+use crate::{disconnect, scan, slices, state};
 
 /// How long one firing works before it lets the server go on.
 const BUDGET: Duration = Duration::from_millis(2);
@@ -137,7 +137,7 @@ fn work(context: Context<'_>, state: &state::State) {
     }
     while within(BUDGET) && end_wait(context, state, is_active && !is_paused) {}
     if is_active && !is_paused {
-        while within(BUDGET) && disconnect_or_sweep(context, state) {}
+        while within(BUDGET) && work_or_sweep(context, state) {}
     }
     if !is_active {
         disconnect::forget_left(state);
@@ -225,10 +225,12 @@ fn end_wait(context: Context<'_>, state: &state::State, may_write: bool) -> bool
     true
 }
 
-/// Does a little for clients that are gone and a little of what is due; false if there is neither.
-fn disconnect_or_sweep(context: Context<'_>, state: &state::State) -> bool {
-    let is_busy = disconnect::step(context, state);
-    sweep_one(context, state) || is_busy
+/// Does a little for clients that are gone, a little of commands that go on in slices and a little of
+/// what is due; false if there is nothing of it.
+fn work_or_sweep(context: Context<'_>, state: &state::State) -> bool {
+    let has_left = disconnect::step(context, state);
+    let has_worked = slices::step(context, state);
+    sweep_one(context, state) || has_left || has_worked
 }
 
 /// Moves a slice of what is due in the queue with the earliest deadline; false if nothing is due.
@@ -290,10 +292,10 @@ fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
     if !state.is_active.get() {
         return;
     }
-    let has_marked = state.index.borrow().has_marked();
+    let has_work = state.index.borrow().has_marked() || state.slices.has_work();
     let first_due_ms = state.index.borrow().first_due().map_or(NEVER, |(due_ms, _)| due_ms);
     let due_ms = first_due_ms.min(disconnect::next_ms(context, state));
-    let next_ms = if has_marked { UNKNOWN } else { due_ms };
+    let next_ms = if has_work { UNKNOWN } else { due_ms };
     let earliest_ms = context.now_ms().saturating_add(PAUSE_RETRY_MS);
     arm(context, state, if is_paused { next_ms.max(earliest_ms) } else { next_ms });
 }

@@ -20,7 +20,7 @@ use super::reschedule::{self, Reschedule};
 use super::{claims, del, glob, payloads, redrive};
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Numbered, Op, Sweep};
+use crate::queue::op::{Choice, Numbered, Op, Sweep};
 use crate::queue::store::Store;
 use crate::reply::CommandError;
 use crate::server::keys_of_command::positions;
@@ -118,8 +118,9 @@ fn run_on(
             reschedule::op(&Options::read::<Reschedule>(options)?, id, now_ms)
         }
         ("MQ.REDRIVE", options) => {
-            let (count, to) = redrive::read(options)?;
-            Op::Redrive { now_ms, count, to, same_slot }
+            let request = redrive::Request::read(options)?;
+            server.run(queue, &request.op(Choice::ALL, 100, 100, now_ms, same_slot));
+            return Ok(());
         }
         ("MQ.PAUSE", options) => pause::op(&Options::read::<Pause>(options)?, now_ms),
         ("MQ.CONFIG", options) => {

@@ -67,8 +67,13 @@ pub fn op<'a, A: AsRef<[u8]>>(
         Return::Counted
     };
     let delay_ms = options.number(&DELAY);
-    let reason = options.text(&REASON).map(|text| cut(text, MAX_ERROR_BYTES));
+    let reason = options.text(&REASON).map(kept);
     Op::GiveBack { now_ms, deliveries, delay_ms, same_slot, how, reason }
+}
+
+/// What is kept of a reason.
+pub fn kept(reason: &[u8]) -> &[u8] {
+    cut(reason, MAX_ERROR_BYTES)
 }
 
 /// The first bytes of a text, at most `max`, so that no UTF-8 character is cut.

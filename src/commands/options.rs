@@ -97,6 +97,7 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
                     check_length(name, text.as_ref())?;
                     more
                 }
+                (Arg::List(number, _), _) => counted(number, more)?.1,
                 (Arg::Pairs(number, _), _) => pairs(number, more)?.1,
                 (_, [_, more @ ..]) => more,
             };
@@ -160,6 +161,13 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
     #[inline]
     pub fn value(&self, token: &str) -> Option<&'a [u8]> {
         self.bytes_at(self.find(token)?)
+    }
+
+    /// The arguments behind an option whose number says how many, if it was given.
+    pub fn list(&self, option: &Number) -> Option<&'a [A]> {
+        let begin = usize::try_from(self.find(option.token)?).ok()?;
+        let (list, _) = counted(option, self.arguments.get(begin..)?).ok()?;
+        Some(list)
     }
 
     /// The pairs behind an option, if it was given: the first of the first pair, its second, and

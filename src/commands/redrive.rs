@@ -1,34 +1,61 @@
 //! MQ.REDRIVE: dead letters go back to where they died, or to another queue.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::options::Options;
+use super::{claims, nack};
 use crate::execute::{execute, open};
 use crate::index::Entry;
-use crate::queue::name::QueueName;
-use crate::queue::op::{MAX_REDRIVE, Op};
+use crate::queue::message::MessageId;
+use crate::queue::name::{self, QueueName};
+use crate::queue::op::{Choice, MAX_BATCH, MAX_REDRIVE, Op, RedriveSlice};
 use crate::queue::redrive::targets;
+use crate::queue::settings::Setting;
+use crate::queue::store::{Died, Part, Store};
+use crate::queue::{Outcome, limits};
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::acl::UserName;
+use crate::server::command::{Arg, Command, KeyUse, Name, Number, Spec};
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::Argument;
+use crate::slices::{self, Work};
+use crate::state;
 
 const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: MAX_REDRIVE as i64 };
-const DEFAULT_COUNT: u32 = 1_000;
+const DEFAULT_COUNT: u64 = 1_000;
+const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as i64 };
+const FROM: Name = Name { token: "FROM", name: "queue", min: 1, max: name::MAX_NAME_BYTES };
+const REASON: Name = Name { token: "REASON", name: "text", min: 0, max: usize::MAX };
 
-/// `MQ.REDRIVE queue [COUNT n] [TO queue]`
+/// How many messages are looked at before others have their turn.
+const SLICE: u32 = 100;
+
+/// How many messages are looked at where the client can't wait for its next turn.
+const AT_ONCE: u32 = 1_000;
+
+/// `MQ.REDRIVE queue`, and options.
 pub struct Redrive;
 
 impl Command for Redrive {
     const SPEC: Spec = Spec {
         name: "MQ.REDRIVE",
-        summary: "Moves dead messages back to the queues in which they died.",
-        complexity: "O(log n) for each message, with n messages in the queues.",
+        summary: "Moves dead messages back to the queues in which they died, or to another one.",
+        complexity: "O(log n) for each message that is looked at, with n messages in the queues; \
+                     others get their turn after every 100.",
         since: "0.1.0",
         flags: "write",
         blocking: false,
         arity: -2,
         key: Some(KeyUse::Delete),
-        arguments: &[Arg::Queue, Arg::Number(COUNT), Arg::OtherQueue("TO")],
+        arguments: &[
+            Arg::Queue,
+            Arg::OneOf("which", &[Arg::Number(COUNT), Arg::Flag("ALL"), Arg::List(IDS, "id")]),
+            Arg::Name(FROM),
+            Arg::Name(REASON),
+            Arg::OtherQueue("TO"),
+        ],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -36,42 +63,221 @@ impl Command for Redrive {
     }
 }
 
+/// What a client asks for.
+pub struct Request {
+    /// None: all.
+    count: Option<u64>,
+    ids: Option<Vec<MessageId>>,
+    from: Option<QueueName>,
+    reason: Option<Vec<u8>>,
+    to: Option<QueueName>,
+}
+
+impl Request {
+    /// Reads the options.
+    pub fn read<A: AsRef<[u8]>>(options: &[A]) -> Result<Self, CommandError> {
+        let options = Options::read::<Redrive>(options)?;
+        let ids = options.list(&IDS);
+        let ids = ids.map(|ids| ids.iter().map(|id| claims::read_id(id.as_ref())).collect());
+        let count = options.number(&COUNT).unwrap_or(DEFAULT_COUNT);
+        Ok(Self {
+            count: (ids.is_none() && !options.has("ALL")).then_some(count),
+            ids,
+            from: options.text(&FROM).map(QueueName::new).transpose()?,
+            reason: options.text(&REASON).map(|text| nack::kept(text).to_vec()),
+            to: options.value("TO").map(QueueName::new).transpose()?,
+        })
+    }
+
+    /// The op for the next of these messages.
+    pub fn op(
+        &self,
+        choice: Choice,
+        look: u32,
+        count: u32,
+        now_ms: u64,
+        same_slot: bool,
+    ) -> Op<'_> {
+        Op::RedriveSlice(RedriveSlice {
+            now_ms,
+            look,
+            count,
+            to: self.to.clone(),
+            same_slot,
+            choice,
+            from: self.from.clone(),
+            reason: self.reason.as_deref(),
+        })
+    }
+}
+
 fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
-    let (count, to) = read(options)?;
+    let request = Request::read(options)?;
     let entry = super::entry(context, *queue)?;
-    match &to {
+    match &request.to {
         Some(to) if to == entry.queue() => return Err(CommandError::RedrivenToItself),
         Some(to) if super::is_same_slot_only() && !to.shares_slot_with(entry.queue()) => {
             return Err(CommandError::CrossSlot);
         }
-        Some(_) => {}
-        None => check_permissions(context, &entry, count)?,
+        _ => {}
     }
-    let same_slot = super::is_same_slot_only();
-    let op = Op::Redrive { now_ms: context.now_ms(), count, to, same_slot };
-    reply::number(context, &execute(context, &entry, &op)?);
+    let mut store = open(context, &entry, Access::Read);
+    check_named(context, &mut store)?;
+    limits::require_messages(&mut store)?;
+    let waiting = limits::waiting(&mut store);
+    drop(store);
+    let progress = Progress {
+        left: request.count.unwrap_or(waiting),
+        until_ms: context.now_ms(),
+        ..Progress::default()
+    };
+    let progress = RefCell::new(progress);
+    let work = Redriving { request, user: context.user_name(), progress };
+    // On a writable replica the timer does nothing.
+    let is_at_once = context.may_not_block() || !state::with(|state| state.is_active.get());
+    let has_more = work.slice(context, &entry, if is_at_once { AT_ONCE } else { SLICE });
+    if has_more && !is_at_once {
+        let Err(work) = slices::go_on(context, &entry, work) else { return Ok(()) };
+        work.reply(context);
+    } else {
+        work.reply(context);
+    }
     Ok(())
 }
 
-/// How many are looked at, and where they go instead.
-pub fn read<A: AsRef<[u8]>>(options: &[A]) -> Result<(u32, Option<QueueName>), CommandError> {
-    let options = Options::read::<Redrive>(options)?;
-    let count = options.number(&COUNT).and_then(|count| u32::try_from(count).ok());
-    let to = options.value("TO").map(QueueName::new).transpose()?;
-    Ok((count.unwrap_or(DEFAULT_COUNT), to))
+/// Refuses a queue without dead letters whose dead-letter queue has some: that is the one that was
+/// meant.
+fn check_named(context: Context<'_>, store: &mut impl Store) -> Result<(), CommandError> {
+    store.require(&[Part::Dead, Part::Config])?;
+    if store.len(Part::Dead) > 0 {
+        return Ok(());
+    }
+    let settings = store.settings(&[Setting::DeadLetter]);
+    let Some(name) = settings.dead_letter_of(store.queue()) else { return Ok(()) };
+    if super::is_same_slot_only() && !name.shares_slot_with(store.queue()) {
+        return Ok(());
+    }
+    // Where the server can tell, only those are told who may know it.
+    if context.user().is_some_and(|user| !user.may_name(name.as_bytes())) {
+        return Ok(());
+    }
+    let mut dead = store.other(&name);
+    if dead.require(&[Part::Dead]).is_ok() && dead.len(Part::Dead) > 0 {
+        return Err(CommandError::DeadAreIn(name));
+    }
+    Ok(())
 }
 
-/// The queues to which dead letters go back are no arguments: the server has not looked whether the
-/// user may write them.
-fn check_permissions(context: Context<'_>, entry: &Entry, count: u32) -> Result<(), CommandError> {
-    let user = context.user();
-    for target in targets(&mut open(context, entry, Access::Read), count)? {
-        match &user {
-            Some(user) if user.may_add_to(target.as_bytes()) => {}
-            Some(_) => return Err(CommandError::NoPermission),
-            None => return Err(CommandError::UnknownPermission),
+/// A redrive that is under way.
+struct Redriving {
+    request: Request,
+    /// None where the server can't tell what users may.
+    user: Option<UserName>,
+    progress: RefCell<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    moved: u64,
+    /// How many are to be moved still.
+    left: u64,
+    /// How many of the ids were looked at.
+    ids: usize,
+    /// The last dead letter that was looked at.
+    after: Option<Died>,
+    /// Those that die later stay.
+    until_ms: u64,
+    error: Option<CommandError>,
+}
+
+impl Redriving {
+    /// Looks at up to `look` messages; true if there may be more.
+    fn slice(&self, context: Context<'_>, entry: &Rc<Entry>, look: u32) -> bool {
+        let result = self.next(context, entry, look);
+        let mut progress = self.progress.borrow_mut();
+        match result {
+            Ok(has_more) => has_more,
+            Err(error) => {
+                progress.error = Some(error);
+                false
+            }
         }
     }
-    Ok(())
+
+    fn next(
+        &self,
+        context: Context<'_>,
+        entry: &Rc<Entry>,
+        look: u32,
+    ) -> Result<bool, CommandError> {
+        let (choice, left) = self.choice(look);
+        let count = u32::try_from(left).unwrap_or(u32::MAX).min(look);
+        if count == 0 {
+            return Ok(false);
+        }
+        let op = self.request.op(choice, look, count, context.now_ms(), super::is_same_slot_only());
+        self.check_permissions(context, entry, &op)?;
+        let Outcome::Redriven(redriven) = execute(context, entry, &op)? else { return Ok(false) };
+        let mut progress = self.progress.borrow_mut();
+        progress.moved = progress.moved.saturating_add(redriven.moved);
+        progress.left = progress.left.saturating_sub(redriven.moved);
+        progress.after = redriven.last.or(progress.after);
+        Ok(match &self.request.ids {
+            Some(ids) => {
+                progress.ids = progress.ids.saturating_add(count as usize);
+                progress.ids < ids.len()
+            }
+            None => redriven.has_more && progress.left > 0,
+        })
+    }
+
+    /// Which messages are next, and how many of them are to be moved.
+    fn choice(&self, look: u32) -> (Choice, u64) {
+        let progress = self.progress.borrow();
+        match &self.request.ids {
+            Some(ids) => {
+                let ids = ids.iter().skip(progress.ids).take(look as usize);
+                let ids: Vec<MessageId> = ids.copied().collect();
+                let count = ids.len() as u64;
+                (Choice::Ids(ids), count)
+            }
+            None => {
+                let Progress { after, until_ms, left, .. } = *progress;
+                (Choice::Died { after, until_ms }, left)
+            }
+        }
+    }
+
+    /// The queues to which dead letters go back are no arguments: the server has not looked whether the
+    /// user may write them.
+    fn check_permissions(
+        &self,
+        context: Context<'_>,
+        entry: &Entry,
+        op: &Op<'_>,
+    ) -> Result<(), CommandError> {
+        let Op::RedriveSlice(slice @ RedriveSlice { to: None, .. }) = op else { return Ok(()) };
+        let targets = targets(&mut open(context, entry, Access::Read), &slice.into())?;
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let user = self.user.as_ref().ok_or(CommandError::UnknownPermission)?.user();
+        let may_add_to = |target: &QueueName| user.may_add_to(target.as_bytes());
+        if targets.iter().all(may_add_to) { Ok(()) } else { Err(CommandError::NoPermission) }
+    }
+}
+
+impl Work for Redriving {
+    fn step(&self, context: Context<'_>, entry: &Rc<Entry>) -> bool {
+        self.slice(context, entry, SLICE)
+    }
+
+    fn reply(&self, context: Context<'_>) {
+        let progress = self.progress.borrow();
+        match &progress.error {
+            Some(error) => context.reply_error(&error.to_string()),
+            None => reply::count(context, progress.moved),
+        }
+    }
 }

@@ -59,9 +59,7 @@ impl<S: Store> Grave<S> {
         let rank = behind.rank(grave, &epitaph, moment.now_ms);
         place::make_ready(grave, &mut there, id, &mut epitaph, rank, None);
         grave.put_note(id, &epitaph);
-        if !effects.others.contains(grave.queue()) {
-            effects.others.insert(grave.queue().clone());
-        }
+        effects.note_other(grave.queue(), there.next_due);
         place::forget(store, effects, id, Some(note), Some(Slot::Inflight));
         effects.counts.dead = effects.counts.dead.saturating_add(1);
         true

@@ -75,7 +75,11 @@ pub(super) fn take_next<S: Store>(
     }
 }
 
-fn take_ungrouped<S: Store>(store: &mut S, order: Order) -> Result<Next<S::Body>, QueueError> {
+/// Takes the first waiting message without a group, whosever turn it is.
+pub(super) fn take_ungrouped<S: Store>(
+    store: &mut S,
+    order: Order,
+) -> Result<Next<S::Body>, QueueError> {
     match first_ungrouped(store, order)? {
         None => Ok(Next::Nothing),
         Some(Head::Ready(priority)) => take_ready(store, order, priority),

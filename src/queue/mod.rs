@@ -34,17 +34,17 @@ pub mod store;
 mod sweep;
 pub mod valid;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use few::Few;
 use finding::Finding;
 use message::MessageId;
 use name::QueueName;
-use op::{Numbered, Op};
+use op::{Choice, Numbered, Op};
 use pull::{Pull, Pulled};
 use push::Pushed;
-use redrive::Redrive;
+use redrive::{Redrive, Redriven};
 use retry::GiveBack;
 use store::Store;
 
@@ -198,8 +198,9 @@ pub struct Effects {
     pub became_ready: bool,
     /// A delivery ended: where there is a limit of messages in flight, another one may begin.
     pub delivery_ended: bool,
-    /// The other queues in which something changed: messages may have become ready there.
-    pub others: BTreeSet<QueueName>,
+    /// The other queues in which something changed, and their deadlines: messages may have become ready
+    /// there.
+    pub others: BTreeMap<QueueName, NextDue>,
     /// The queue's deadlines.
     pub next_due: NextDue,
     /// The greatest receipt that was given because of the op; what a message's note asked for is not
@@ -216,10 +217,21 @@ impl Effects {
             changed: false,
             became_ready: false,
             delivery_ended: false,
-            others: BTreeSet::new(),
+            others: BTreeMap::new(),
             next_due: NextDue::NotEarlier,
             last_receipt: None,
             counts: Counts::default(),
+        }
+    }
+
+    /// Notes that something changed in another queue, and when something is due there.
+    fn note_other(&mut self, queue: &QueueName, next_due: NextDue) {
+        let known = match self.others.get_mut(queue) {
+            Some(known) => known,
+            None => self.others.entry(queue.clone()).or_insert(NextDue::NotEarlier),
+        };
+        if let NextDue::AtMost(at_ms) | NextDue::Exactly(Some(at_ms)) = next_due {
+            known.add(at_ms);
         }
     }
 }
@@ -237,6 +249,8 @@ pub enum Outcome<B> {
     Settled(Few<Settled>),
     /// Of what is done to messages by id or as a whole: their number.
     Count(u64),
+    /// Of a slice of a redrive.
+    Redriven(Redriven),
     /// Of a repair: what was found, and how often.
     Repaired(Vec<(Finding, u64)>),
 }
@@ -299,9 +313,18 @@ pub fn apply<S: Store>(
             Outcome::Count(count)
         }
         Op::Redrive { now_ms, count, to, same_slot } => {
-            let (now_ms, count, same_slot) = (*now_ms, *count, *same_slot);
-            let request = Redrive { now_ms, count, to: to.as_ref(), same_slot };
-            Outcome::Count(redrive::redrive(store, effects, request)?)
+            let request = Redrive {
+                now_ms: *now_ms,
+                look: *count,
+                count: *count,
+                to: to.as_ref(),
+                same_slot: *same_slot,
+                choice: &Choice::ALL,
+                from: None,
+                reason: None,
+                takes_others: false,
+            };
+            Outcome::Count(redrive::redrive(store, effects, &request)?.moved)
         }
         Op::Pause { until_ms } => {
             pause::pause(store, effects, *until_ms)?;
@@ -310,6 +333,9 @@ pub fn apply<S: Store>(
         Op::Resume => {
             pause::resume(store, effects)?;
             Outcome::Done
+        }
+        Op::RedriveSlice(slice) => {
+            Outcome::Redriven(redrive::redrive(store, effects, &slice.into())?)
         }
         Op::Repair => Outcome::Repaired(repair::repair(store, effects)?),
     })

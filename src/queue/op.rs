@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::few::{self, Few};
 use super::message::{
-    Header, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES, MessageId, Receipt,
+    Header, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES, MAX_TIME_MS,
+    MessageId, Receipt,
 };
 use super::name::QueueName;
+use super::redrive::Redrive;
 use super::settings::{MAX_DURATION_MS, Setting, Settings};
-use super::store::Delivery;
+use super::store::{Delivery, Died};
 use super::valid::{is_duration, is_name, is_priority, is_receipt, is_timestamp};
 
 /// The most messages that one push or pull takes, and the most ids that one command names.
@@ -167,6 +169,67 @@ pub enum Op<'a> {
         /// How long they stay invisible at least from that moment.
         visibility_ms: u64,
     },
+    /// Messages of a dead-letter queue go back to where they died, or elsewhere: some of those that a
+    /// redrive asks for.
+    RedriveSlice(#[serde(borrow)] RedriveSlice<'a>),
+}
+
+/// See [`Op::RedriveSlice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedriveSlice<'a> {
+    /// The moment.
+    pub now_ms: u64,
+    /// The most messages to look at.
+    pub look: u32,
+    /// The most messages to try to move.
+    pub count: u32,
+    /// Where they go instead. Without `from` and `reason`, messages that never died go there, too.
+    pub to: Option<QueueName>,
+    /// See [`Sweep::same_slot`].
+    pub same_slot: bool,
+    /// Which are looked at.
+    pub choice: Choice,
+    /// Only dead letters that died in this queue.
+    pub from: Option<QueueName>,
+    /// Only dead letters that died for this reason, or whose last error this is.
+    #[serde(borrow, with = "serde_bytes")]
+    pub reason: Option<&'a [u8]>,
+}
+
+/// Which messages a redrive looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Choice {
+    /// These.
+    Ids(Vec<MessageId>),
+    /// The dead letters, the oldest death first; then the messages that never died.
+    Died {
+        /// Only those behind this one.
+        after: Option<Died>,
+        /// Only those that died until that moment, unix ms.
+        until_ms: u64,
+    },
+}
+
+impl Choice {
+    /// All there are.
+    pub const ALL: Self = Self::Died { after: None, until_ms: MAX_TIME_MS };
+}
+
+impl<'a> From<&'a RedriveSlice<'_>> for Redrive<'a> {
+    fn from(slice: &'a RedriveSlice<'_>) -> Self {
+        let RedriveSlice { now_ms, look, count, to, same_slot, choice, from, reason } = slice;
+        Self {
+            now_ms: *now_ms,
+            look: *look,
+            count: *count,
+            to: to.as_ref(),
+            same_slot: *same_slot,
+            choice,
+            from: from.as_ref(),
+            reason: *reason,
+            takes_others: to.is_some() && from.is_none() && reason.is_none(),
+        }
+    }
 }
 
 /// What a push says besides the message and its delay.
@@ -273,6 +336,7 @@ impl Op<'_> {
         match self {
             Op::Pull { sweep, .. } | Op::Sweep { sweep, .. } => sweep.same_slot = true,
             Op::GiveBack { same_slot, .. } | Op::Redrive { same_slot, .. } => *same_slot = true,
+            Op::RedriveSlice(slice) => slice.same_slot = true,
             _ => {}
         }
     }
@@ -317,9 +381,26 @@ impl Op<'_> {
             Op::Redrive { now_ms, count, .. } => {
                 is_timestamp(*now_ms) && (1..=MAX_REDRIVE).contains(count)
             }
+            Op::RedriveSlice(slice) => slice.is_valid(),
             Op::Pause { until_ms } => until_ms.is_none_or(|ms| ms > 0 && is_timestamp(ms)),
             Op::Delete { .. } | Op::Purge | Op::Drop | Op::Resume | Op::Repair => true,
         }
+    }
+}
+
+impl RedriveSlice<'_> {
+    fn is_valid(&self) -> bool {
+        let bound = 1..=MAX_REDRIVE;
+        is_timestamp(self.now_ms)
+            && bound.contains(&self.look)
+            && bound.contains(&self.count)
+            && self.reason.is_none_or(|reason| reason.len() <= MAX_ERROR_BYTES)
+            && match &self.choice {
+                Choice::Ids(ids) => ids.len() <= MAX_BATCH as usize,
+                Choice::Died { after, until_ms } => {
+                    after.is_none_or(|after| is_timestamp(after.at_ms)) && *until_ms <= MAX_TIME_MS
+                }
+            }
     }
 }
 

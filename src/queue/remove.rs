@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::group::Slot;
 use super::message::{Body, MessageId, Note};
 use super::op::Rules;
-use super::search::{self, Listed, find_deliveries};
+use super::search::{self, find_deliveries};
 use super::store::{Part, Store};
 use super::{Effects, NextDue, QueueError, dedup, limits, place};
 
@@ -32,15 +32,7 @@ pub(super) fn delete<S: Store>(
         place::forget(store, effects, delivery.id, note.as_ref(), Some(Slot::Inflight));
         count_deleted(effects, 1);
     }
-    let listed = match store.rules() {
-        Rules::V1 => search::walk_ready(store, &plain),
-        Rules::V2 => search::find_ready(store, &plain),
-    };
-    for list in listed.chunk_by(|one, other| one.priority == other.priority) {
-        let indexes: Vec<u64> = list.iter().map(|listed| listed.index).collect();
-        store.remove_ready(list.first().map_or(0, |listed| listed.priority), &indexes);
-    }
-    for Listed { mut body, .. } in listed {
+    for mut body in take_listed(store, &plain) {
         if let Some(note) = body.take_note() {
             dedup::release(store, body.id(), &note);
         }
@@ -48,6 +40,19 @@ pub(super) fn delete<S: Store>(
         count_deleted(effects, 1);
     }
     Ok(effects.counts.deleted)
+}
+
+/// Takes those of these messages that are in lists of ready ones out of them.
+pub(super) fn take_listed<S: Store>(store: &mut S, ids: &BTreeSet<MessageId>) -> Vec<S::Body> {
+    let listed = match store.rules() {
+        Rules::V1 => search::walk_ready(store, ids),
+        Rules::V2 => search::find_ready(store, ids),
+    };
+    for list in listed.chunk_by(|one, other| one.priority == other.priority) {
+        let indexes: Vec<u64> = list.iter().map(|listed| listed.index).collect();
+        store.remove_ready(list.first().map_or(0, |listed| listed.priority), &indexes);
+    }
+    listed.into_iter().map(|listed| listed.body).collect()
 }
 
 /// Removes all messages; their number.

@@ -133,6 +133,15 @@ pub struct Delivery {
     pub receipt: Receipt,
 }
 
+/// An entry of `Dead`, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Died {
+    /// When it died, unix ms.
+    pub at_ms: u64,
+    /// The dead letter.
+    pub id: MessageId,
+}
+
 /// What is known of a running delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Running {
@@ -370,8 +379,9 @@ pub trait Store: Sized {
     fn add_dead(&mut self, id: MessageId, at_ms: u64);
     /// Forgets that it waits.
     fn remove_dead(&mut self, id: MessageId);
-    /// Up to `count` readable ones, the oldest death first.
-    fn dead(&mut self, count: u64) -> Vec<MessageId>;
+    /// Up to `count` readable ones that died until that moment, unix ms, the oldest death first; only
+    /// those behind `after`.
+    fn dead(&mut self, after: Option<Died>, until_ms: u64, count: u64) -> Vec<Died>;
 
     /// Moves an unreadable member of a sorted set to `Damaged`.
     fn set_member_aside(&mut self, part: Part, member: &Unreadable);

@@ -72,7 +72,13 @@ fn discard_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u3
     }
 }
 
-fn discard_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId, now_ms: u64) {
+/// Discards a message that waits or is delayed, if its time to live is over at that moment.
+pub(super) fn discard_waiting<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    id: MessageId,
+    now_ms: u64,
+) {
     effects.changed = true;
     store.remove_expiring(id);
     match store.note(id) {

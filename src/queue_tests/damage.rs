@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::queue::message::MAX_TIME_MS;
+use crate::queue::op::Choice;
 use crate::queue::{Corruption, NextDue, limits};
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
@@ -57,6 +58,7 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
             Op::Drop,
             Op::Reschedule { now_ms, id, due_at_ms: now_ms },
             Op::Redrive { now_ms, count: 1, to: None, same_slot: false },
+            redrive::slice(&Choice::ALL, None),
             Op::Pause { until_ms: None },
             Op::Resume,
             Op::Repair,

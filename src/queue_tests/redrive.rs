@@ -1,6 +1,31 @@
 //! Dead letters go back.
 
 use super::*;
+use crate::queue::NextDue;
+use crate::queue::op::{Choice, RedriveSlice};
+use crate::queue::redrive::Redriven;
+use crate::queue::store::Died;
+
+/// A slice of up to 100 messages.
+pub(super) fn slice(choice: &Choice, to: Option<&QueueName>) -> Op<'static> {
+    Op::RedriveSlice(RedriveSlice {
+        now_ms: START_MS + 9,
+        look: 100,
+        count: 100,
+        to: to.cloned(),
+        same_slot: false,
+        choice: choice.clone(),
+        from: None,
+        reason: None,
+    })
+}
+
+fn redriven(server: &mut Server, dead: &QueueName, op: &Op<'_>) -> Redriven {
+    match server.run(dead, op).unwrap().0 {
+        Outcome::Redriven(redriven) => redriven,
+        _ => panic!("{op:?} has another outcome"),
+    }
+}
 
 /// Pushes a message and lets it die; its id.
 fn kill(server: &mut Server, orders: &QueueName, asked: &Asked<'_>) -> MessageId {
@@ -22,7 +47,7 @@ fn a_dead_letter_goes_back_as_new_to_where_it_died() {
     server.now_ms += 10;
     server.sweep(&dead, 10);
     assert_eq!(server.redrive(&dead, 1_000, None), 1);
-    assert_eq!(server.effects().others, [orders.clone()].into());
+    assert!(server.effects().others.contains_key(&orders));
     assert_eq!(server.counts.redriven, 1);
     let got = server.pull(&orders, 1_000).unwrap();
     assert_eq!((got.id, got.retry_count, got.death.is_none()), (id, 0, true));
@@ -180,11 +205,13 @@ fn an_op_from_elsewhere_can_be_kept_to_its_slot() {
         acknowledged: Vec::new(),
     };
     let redrive = Op::Redrive { now_ms, count: 1, to: None, same_slot: false };
-    for mut op in [pull, Op::Sweep { now_ms, sweep }, give_back, redrive] {
+    let slice = slice(&Choice::ALL, None);
+    for mut op in [pull, Op::Sweep { now_ms, sweep }, give_back, redrive, slice] {
         op.keep_to_slot();
         let is_kept = match op {
             Op::Pull { sweep, .. } | Op::Sweep { sweep, .. } => sweep.same_slot,
             Op::GiveBack { same_slot, .. } | Op::Redrive { same_slot, .. } => same_slot,
+            Op::RedriveSlice(ref slice) => slice.same_slot,
             _ => false,
         };
         assert!(is_kept, "{op:?}");
@@ -202,4 +229,109 @@ fn a_target_of_the_wrong_type_is_passed_over() {
     assert_eq!(server.redrive(&dead, 9, None), 0);
     server.database.borrow_mut().remove(&key);
     assert_eq!(server.redrive(&dead, 9, None), 1);
+}
+
+#[test]
+fn a_slice_goes_on_behind_what_the_last_one_looked_at() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let died: Vec<_> = (0..5).map(|_| kill(&mut server, &orders, &Asked::default())).collect();
+    let at = |id: MessageId| Some(Died { at_ms: START_MS, id });
+    let bounded = |look, count, after| {
+        let mut op = slice(&Choice::Died { after, until_ms: START_MS }, None);
+        if let Op::RedriveSlice(slice) = &mut op {
+            (slice.look, slice.count) = (look, count);
+        }
+        op
+    };
+    // Nothing of the first two is wanted, so they stay.
+    let mut first = bounded(2, 2, None);
+    if let Op::RedriveSlice(slice) = &mut first {
+        slice.reason = Some(b"other");
+    }
+    let none = redriven(&mut server, &dead, &first);
+    assert_eq!(none, Redriven { moved: 0, last: at(died[1]), has_more: true });
+    let one = redriven(&mut server, &dead, &bounded(2, 1, none.last));
+    assert_eq!(one, Redriven { moved: 1, last: at(died[2]), has_more: true });
+    let rest = redriven(&mut server, &dead, &bounded(9, 9, one.last));
+    assert_eq!(rest, Redriven { moved: 2, last: at(died[4]), has_more: false });
+    assert_eq!(server.pull_all(&orders, 100), died[2..]);
+    assert_eq!(server.len(&dead, Part::Dead), 2);
+}
+
+#[test]
+fn what_died_after_the_redrive_began_stays() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let early = kill(&mut server, &orders, &Asked::default());
+    server.now_ms += 1;
+    kill(&mut server, &orders, &Asked::default());
+    let choice = Choice::Died { after: None, until_ms: START_MS };
+    let redriven = redriven(&mut server, &dead, &slice(&choice, None));
+    assert_eq!((redriven.moved, redriven.has_more), (1, false));
+    assert_eq!(server.pull_all(&orders, 100), [early]);
+}
+
+#[test]
+fn only_those_that_died_there_and_for_that_reason_go_back() {
+    let (mut server, dead) = (Server::new(), queue("graves"));
+    for name in ["orders", "mails"] {
+        server.configure(&queue(name), Setting::DeadLetter, Some("graves"));
+        kill(&mut server, &queue(name), &Asked::default());
+    }
+    let mut moved = |from: Option<&str>, reason: Option<&'static str>| {
+        let mut op = slice(&Choice::ALL, None);
+        if let Op::RedriveSlice(slice) = &mut op {
+            slice.from = from.map(queue);
+            slice.reason = reason.map(str::as_bytes);
+        }
+        redriven(&mut server, &dead, &op).moved
+    };
+    assert_eq!(moved(Some("elsewhere"), None), 0);
+    assert_eq!(moved(Some("orders"), Some("retries")), 0);
+    assert_eq!(moved(Some("orders"), Some("rejected")), 1);
+    assert_eq!(moved(None, Some("no dis")), 0);
+    assert_eq!(moved(None, Some("no disk")), 1);
+}
+
+#[test]
+fn messages_that_never_died_go_only_to_a_queue_that_is_named() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    let other = queue("elsewhere");
+    let plain = server.add(&dead, &Asked::default());
+    let grouped: Vec<_> = (0..12).map(|_| server.add(&dead, &Asked::group("a"))).collect();
+    let held = server.add(&dead, &Asked::until_done("k"));
+    let living = server.add(&dead, &Asked::to_live(50));
+    let high = server.add(&dead, &Asked::priority(5));
+    server.add(&dead, &Asked::later(1_000));
+    let died = kill(&mut server, &orders, &Asked::default());
+    assert_eq!(
+        redriven(&mut server, &dead, &slice(&Choice::Ids(vec![plain, died]), None)).moved,
+        1
+    );
+    assert_eq!(server.pull_all(&orders, 1), [died]);
+    let ids = Choice::Ids(vec![held, held, grouped[1]]);
+    assert_eq!(redriven(&mut server, &dead, &slice(&ids, Some(&other))).moved, 2);
+    let all = redriven(&mut server, &dead, &slice(&Choice::ALL, Some(&other)));
+    assert_eq!(all, Redriven { moved: 14, last: None, has_more: false });
+    let due = NextDue::AtMost(START_MS + 50);
+    assert_eq!(server.effects().others, [(other.clone(), due)].into());
+    assert_eq!(server.len(&dead, Part::Dedup), 0, "the key is free");
+    assert_eq!(server.len(&dead, Part::Messages), 1, "the delayed one stays");
+    server.configure(&other, Setting::GroupInflight, Some("100"));
+    let got = server.pull_all(&other, 100);
+    assert_eq!(got.len(), 16);
+    let of_group: Vec<_> = got.iter().filter(|id| grouped.contains(id)).collect();
+    assert_eq!(of_group[..3], [&grouped[1], &grouped[0], &grouped[2]], "in the order they came");
+    let place = |id| got.iter().position(|other| *other == id).unwrap();
+    assert!(place(high) < place(living));
+}
+
+#[test]
+fn one_whose_time_to_live_is_over_is_discarded_instead() {
+    let (mut server, dead, other) = (Server::new(), queue("dead"), queue("elsewhere"));
+    server.add(&dead, &Asked::to_live(5));
+    server.add(&dead, &Asked { ttl_ms: 5, ..Asked::group("a") });
+    let all = redriven(&mut server, &dead, &slice(&Choice::ALL, Some(&other)));
+    assert_eq!(all, Redriven { moved: 0, last: None, has_more: false });
+    assert_eq!(server.counts.ttl_expired, 2);
+    assert!(server.database.borrow().is_empty());
 }

@@ -8,17 +8,31 @@ use super::context::Context;
 use super::string::ServerString;
 use super::{api, has};
 
+/// The name of a user.
+pub struct UserName(ServerString);
+
+impl UserName {
+    /// The user of that name, as it is now.
+    pub fn user(&self) -> User {
+        User(api!(RedisModule_GetModuleUserFromUserName(self.0.as_ptr())))
+    }
+}
+
 /// A user; null if there is none of that name any more, who may do nothing.
 pub struct User(*mut raw::RedisModuleUser);
 
 impl Context<'_> {
     /// The user whose command runs; None if this server can't tell what users may: before 7.0.
     pub fn user(self) -> Option<User> {
+        self.user_name().map(|name| name.user())
+    }
+
+    /// The name of the user whose command runs; None if this server can't tell what users may.
+    pub fn user_name(self) -> Option<UserName> {
         if !has!(RedisModule_ACLCheckKeyPermissions) || !has!(RedisModule_GetCurrentUserName) {
             return None;
         }
-        let name = ServerString::from_raw(api!(RedisModule_GetCurrentUserName(self.raw)))?;
-        Some(User(api!(RedisModule_GetModuleUserFromUserName(name.as_ptr()))))
+        ServerString::from_raw(api!(RedisModule_GetCurrentUserName(self.raw))).map(UserName)
     }
 
     /// True if a module can put its commands into categories: Redis 7.2, Valkey.

@@ -80,6 +80,8 @@ pub enum Arg {
     /// `[TOKEN queue]`: a key. A command has at most one; see
     /// [`keys_of_command`](super::keys_of_command).
     OtherQueue(&'static str),
+    /// `[TOKEN n a [a ...]]`.
+    List(Number, &'static str),
     /// `[TOKEN n a b [a b ...]]`.
     Pairs(Number, [&'static str; 2]),
     /// `[A | B | C]`: at most one of these options.
@@ -200,6 +202,7 @@ impl Arg {
             | Self::Name(Name { token, .. })
             | Self::Pattern(token)
             | Self::OtherQueue(token)
+            | Self::List(Number { token, .. }, _)
             | Self::Pairs(Number { token, .. }, _) => Some(token),
             Self::Queue
             | Self::Queues(_)
@@ -239,6 +242,7 @@ impl Arg {
             | Self::Name(Name { token, name, .. }) => format!("{token} {name}"),
             Self::Pattern(token) => format!("{token} pattern"),
             Self::OtherQueue(token) => format!("{token} queue"),
+            Self::List(Number { token, name, .. }, a) => format!("{token} {name} {a} [{a} ...]"),
             Self::Pairs(Number { token, name, .. }, [a, b]) => {
                 format!("{token} {name} {a} {b} [{a} {b} ...]")
             }

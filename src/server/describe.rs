@@ -120,6 +120,14 @@ impl Texts {
                 ..self.behind(token, PATTERN)
             },
             Arg::OtherQueue(token) => with_key(1, self.behind(token, KEY)),
+            Arg::List(Number { token, name, .. }, element) => {
+                let counted = raw::RedisModuleCommandArg {
+                    token: self.add(token),
+                    ..self.named(name, INTEGER)
+                };
+                let elements = with_flags(MULTIPLE, self.named(element, STRING));
+                self.block(&token.to_ascii_lowercase(), vec![counted, elements])
+            }
             Arg::Pairs(Number { token, .. }, pair) => {
                 let pairs = self.pairs(token, *pair);
                 self.block(&token.to_ascii_lowercase(), pairs)

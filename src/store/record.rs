@@ -230,14 +230,30 @@ mod tests {
     use super::*;
     use crate::queue::few::{Few, Name};
     use crate::queue::message::{
-        Death, DeathReason, Ended, Header, Membership, MessageId, Receipt,
+        Death, DeathReason, Ended, Header, MAX_TIME_MS, Membership, MessageId, Receipt,
     };
     use crate::queue::name::QueueName;
-    use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Return, Sweep, With};
+    use crate::queue::op::{
+        Choice, Claim, Dedup, Line, Mode, Numbered, RedriveSlice, Return, Sweep, With,
+    };
     use crate::queue::settings::Setting;
+    use crate::queue::store::Died;
 
     const ID: MessageId =
         MessageId([7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff]);
+
+    fn slice(look: u32, count: u32, choice: Choice, reason: &'static [u8]) -> Op<'static> {
+        Op::RedriveSlice(RedriveSlice {
+            now_ms: 1,
+            look,
+            count,
+            to: Some(orders()),
+            same_slot: true,
+            choice,
+            from: Some(orders()),
+            reason: Some(reason),
+        })
+    }
 
     fn ops() -> Vec<Op<'static>> {
         let sweep = Sweep { limit: 300, same_slot: true };
@@ -276,6 +292,8 @@ mod tests {
             Op::Drop,
             Op::Reschedule { now_ms: 1, id: ID, due_at_ms: 2 },
             Op::Redrive { now_ms: 1, count: 2, to: Some(orders()), same_slot: true },
+            slice(2, 1, Choice::Ids(vec![ID]), b"why"),
+            slice(2, 1, Choice::Died { after: Some(Died { at_ms: 4, id: ID }), until_ms: 5 }, b""),
             Op::Pause { until_ms: Some(1) },
             Op::Resume,
             Op::Repair,
@@ -544,6 +562,18 @@ mod tests {
                 with: Some(with(Line::Priority(0))),
             },
             back(long_reason),
+            slice(0, 1, Choice::ALL, b""),
+            slice(1, 0, Choice::ALL, b""),
+            slice(100_001, 1, Choice::ALL, b""),
+            slice(1, 1, Choice::Ids(vec![ID; 10_001]), b""),
+            slice(1, 1, Choice::Died { after: None, until_ms: MAX_TIME_MS + 1 }, b""),
+            slice(
+                1,
+                1,
+                Choice::Died { after: Some(Died { at_ms: MAX_TIME_MS, id: ID }), until_ms: 1 },
+                b"",
+            ),
+            slice(1, 1, Choice::ALL, &[b'x'; 1_025]),
             Op::Redrive { now_ms: 1, count: 0, to: None, same_slot: false },
             Op::Redrive { now_ms: 1, count: 100_001, to: None, same_slot: false },
             Op::Pause { until_ms: Some(0) },

@@ -8,7 +8,9 @@ use crate::queue::message::{Body, MAX_PRIORITY, MessageId, NewMessage, Note, Ran
 use crate::queue::name::QueueName;
 use crate::queue::op::Rules;
 use crate::queue::settings::{Setting, Settings, parse_integer};
-use crate::queue::store::{Delivery, Duplicate, Group, Memo, Part, Running, Store, Unreadable};
+use crate::queue::store::{
+    Delivery, Died, Duplicate, Group, Memo, Part, Running, Store, Unreadable,
+};
 use crate::queue::valid::{is_memo, is_receipt};
 use crate::queue::{Corruption, QueueError};
 
@@ -483,9 +485,22 @@ impl<K: Keyspace> Store for Records<K> {
         self.0.remove(Part::Dead, &id.0);
     }
 
-    fn dead(&mut self, count: u64) -> Vec<MessageId> {
-        let members = self.0.range(Part::Dead, ALL_SCORES, 0, count);
-        members.iter().filter_map(|(member, _)| message_id(member.as_ref()).ok()).collect()
+    fn dead(&mut self, after: Option<Died>, until_ms: u64, count: u64) -> Vec<Died> {
+        let from_ms = after.map_or(f64::NEG_INFINITY, |after| after.at_ms as f64);
+        let scores = [from_ms, until_ms as f64];
+        let (mut dead, mut skip) = (Vec::new(), 0u64);
+        while (dead.len() as u64) < count {
+            let members = self.0.range(Part::Dead, scores, skip, count);
+            if members.is_empty() {
+                break;
+            }
+            let read = readable(members, |member| message_id(member).ok(), moment).into_iter();
+            let read = read.map(|(id, at_ms)| Died { at_ms, id });
+            dead.extend(read.filter(|died| after.is_none_or(|after| *died > after)));
+            skip = skip.saturating_add(count);
+        }
+        dead.truncate(count.try_into().unwrap_or(usize::MAX));
+        dead
     }
 
     fn set_member_aside(&mut self, part: Part, member: &Unreadable) {

@@ -78,6 +78,8 @@ mod pull_with_ack;
 mod push;
 mod redrive;
 mod redrive_access;
+mod redrive_choice;
+mod redrive_slices;
 mod remove;
 mod replicated_features;
 mod replication;

@@ -192,6 +192,6 @@ fn returns_dead_letters_and_redriven_messages_are_never_refused() {
     }
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 3);
     client.push("orders", "fills it");
-    assert_eq!(client.number("MQ.REDRIVE {orders}:dead TO orders"), 2);
-    assert_eq!(client.number("MQ.LEN orders"), 3);
+    assert_eq!(client.number("MQ.REDRIVE {orders}:dead TO orders"), 3);
+    assert_eq!(client.number("MQ.LEN orders"), 4);
 }

@@ -1,6 +1,30 @@
 //! What an operator does: remove, move, pause, configure.
 
-use super::{End, Id, Message, Model, Pause};
+use super::{Death, End, Id, Message, Model, Pause};
+
+/// Which messages go where.
+#[derive(Debug, Clone)]
+pub struct Redrive {
+    pub now: u64,
+    pub look: u64,
+    pub count: u64,
+    pub to: Option<&'static str>,
+    pub same_slot: bool,
+    /// These; None: all dead letters behind `after` that died until `until_ms`.
+    pub ids: Option<Vec<Id>>,
+    pub after: Option<(u64, Id)>,
+    pub until_ms: u64,
+    pub from: Option<&'static str>,
+    pub reason: Option<&'static str>,
+    pub takes_others: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Redriven {
+    pub moved: u64,
+    pub last: Option<(u64, Id)>,
+    pub has_more: bool,
+}
 
 impl Model {
     /// How many there were of these. Those in flight go last, the one first that ends first: in this
@@ -58,41 +82,95 @@ impl Model {
         true
     }
 
-    /// How many dead letters went back to where they died.
-    pub fn redrive(
-        &mut self,
-        name: &'static str,
-        now: u64,
-        count: usize,
-        to: Option<&'static str>,
-        same_slot: bool,
-    ) -> u64 {
+    /// How many messages went back to where they died or elsewhere, and the last dead letter that was
+    /// looked at. More may follow if one of the bounds was reached.
+    pub fn redrive(&mut self, name: &'static str, ask: &Redrive) -> Redriven {
+        let Redrive { now, mut look, mut count, .. } = *ask;
+        let takes_others = ask.takes_others && ask.to.is_some();
+        let mut redriven = Redriven::default();
+        let fits = |death: &Death, message: &Message| {
+            let word = if death.is_rejected { "rejected" } else { "retries" };
+            ask.from.is_none_or(|from| from == death.from)
+                && ask.reason.is_none_or(|why| why == word || message.last_error == Some(why))
+        };
+        if let Some(ids) = &ask.ids {
+            for id in ids {
+                let message = self.queue(name).messages.get(id);
+                let Some(message) = message.filter(|message| message.is_waiting()) else {
+                    continue;
+                };
+                let is_wanted = match &message.death {
+                    Some(death) => fits(death, message),
+                    None => takes_others,
+                };
+                if is_wanted && self.send(name, *id, ask) {
+                    redriven.moved += 1;
+                }
+            }
+            self.count("redriven", redriven.moved);
+            return redriven;
+        }
         let messages = self.queue(name).messages.iter();
         let waiting = messages.filter(|(_, message)| message.is_waiting());
         let mut dead: Vec<_> = waiting
             .filter_map(|(id, message)| {
                 let death = message.death.as_ref()?;
-                Some((death.at_ms, *id, to.unwrap_or(death.from)))
+                let place = (death.at_ms, *id);
+                let is_next = ask.after.is_none_or(|after| after < place);
+                let is_in_time = death.at_ms <= ask.until_ms;
+                (is_next && is_in_time).then(|| (place, fits(death, message)))
             })
             .collect();
         dead.sort();
-        let mut moved = 0;
-        for (_, id, target) in dead.into_iter().take(count) {
-            if !Self::can_go(name, target, same_slot) {
-                self.hit("a dead letter could not go back");
+        for (place, is_wanted) in dead {
+            if look == 0 || count == 0 {
+                break;
+            }
+            look -= 1;
+            redriven.last = Some(place);
+            if is_wanted {
+                count -= 1;
+                redriven.moved += u64::from(self.send(name, place.1, ask));
+            }
+        }
+        let can_go = ask.to.is_some_and(|to| to != name && Self::can_go(name, to, ask.same_slot));
+        while takes_others && can_go && look > 0 && count > 0 {
+            let Some(id) = self.peek_ready(name, now).first().copied() else { break };
+            look -= 1;
+            if self.message(name, id).is_expired(now) {
+                self.discard(name, id);
                 continue;
             }
-            let message = self.remove(name, id);
-            let message = Message { death: None, retries: 0, end: End::NoneYet, ..message };
+            count -= 1;
+            assert!(self.send(name, id, ask));
+            redriven.moved += 1;
+            self.hit("one that never died was redriven");
+        }
+        redriven.has_more = look == 0 || count == 0;
+        self.count("redriven", redriven.moved);
+        redriven
+    }
+
+    /// False, and nothing done, if the queue can't take it.
+    fn send(&mut self, name: &'static str, id: Id, ask: &Redrive) -> bool {
+        let died_in = self.message(name, id).death.as_ref().map(|death| death.from);
+        let target = ask.to.or(died_in).unwrap();
+        if target == name || !Self::can_go(name, target, ask.same_slot) {
+            self.hit("a dead letter could not go back");
+            return false;
+        }
+        let mut message = self.remove(name, id);
+        if message.death.take().is_some() {
+            message.expires_ms = None;
             if message.group.is_some() {
                 self.hit("a dead letter of a group went back");
             }
-            self.queue(target).messages.insert(id, message);
-            self.wait_behind(target, id, now);
-            moved += 1;
         }
-        self.count("redriven", moved);
-        moved
+        let message =
+            Message { retries: 0, end: End::NoneYet, sequence: None, key: None, ..message };
+        self.queue(target).messages.insert(id, message);
+        self.wait_behind(target, id, ask.now);
+        true
     }
 
     pub fn pause(&mut self, name: &'static str, until_ms: Option<u64>) {

@@ -13,6 +13,7 @@ mod returns;
 
 use std::collections::BTreeMap;
 
+pub use manage::{Redrive, Redriven};
 pub use pull::{How, Pull};
 pub use push::{Answer, Push};
 pub use returns::{Back, Comeback};

@@ -101,7 +101,7 @@ impl Model {
         due
     }
 
-    fn discard(&mut self, name: &'static str, id: Id) {
+    pub(super) fn discard(&mut self, name: &'static str, id: Id) {
         let message = self.remove(name, id);
         self.count("ttl_expired", 1);
         self.hit(match message.place {

@@ -22,7 +22,7 @@ impl Run<'_> {
                 let max_inflight = self.model.queues[name].number("maxinflight");
                 effects.became_ready || (effects.delivery_ended && max_inflight > 0)
             } else {
-                effects.others.contains(&queue(name))
+                effects.others.contains_key(&queue(name))
             };
             assert!(is_told, "{name} became ready: {effects:?}");
         }
@@ -35,6 +35,12 @@ impl Run<'_> {
             NextDue::Exactly(at_ms) => at_ms,
         };
         self.wakes.insert(of_queue, told);
+        for (other, next_due) in &effects.others {
+            let NextDue::AtMost(at_ms) = *next_due else { continue };
+            let Some(name) = NAMES.into_iter().find(|name| queue(name) == *other) else { continue };
+            let known = self.wakes.get(name).copied().flatten();
+            self.wakes.insert(name, Some(known.map_or(at_ms, |known| known.min(at_ms))));
+        }
     }
 
     /// After a pull that the rate sent away empty, the timer wakes when the window opens.

@@ -1,6 +1,9 @@
 //! What an operator does.
 
 use super::*;
+use crate::queue::message::MAX_TIME_MS;
+use crate::queue::op::{Choice, RedriveSlice};
+use crate::queue::store::Died;
 
 impl Run<'_> {
     pub(super) fn configure(&mut self, name: &'static str) {
@@ -105,17 +108,90 @@ impl Run<'_> {
     }
 
     pub(super) fn redrive(&mut self) {
-        let name = self.another_queue();
-        let count = if self.random.bool() { 1_000 } else { self.random.u32(1..4) };
-        let to = if self.chance(4) { Some("orders") } else { None };
-        let same_slot = self.random.bool();
-        let op = Op::Redrive { now_ms: self.server.now_ms, count, to: to.map(queue), same_slot };
-        let moved = self.server.number(&queue(name), &op);
-        let now_ms = self.server.now_ms;
-        assert_eq!(moved, self.model.redrive(name, now_ms, count as usize, to, same_slot));
-        if moved > 0 {
+        let name = if self.chance(6) { "orders" } else { self.another_queue() };
+        let now = self.server.now_ms;
+        let bound = |run: &mut Self| if run.random.bool() { 1_000 } else { run.random.u64(1..5) };
+        let mut to = self.chance(3).then(|| self.one_of(&["orders", "graves"]));
+        to = to.filter(|to| *to != name);
+        let mut ask = model::Redrive {
+            now,
+            look: bound(self),
+            count: bound(self),
+            to,
+            same_slot: self.random.bool(),
+            ids: None,
+            after: None,
+            until_ms: MAX_TIME_MS,
+            from: None,
+            reason: None,
+            takes_others: false,
+        };
+        if self.server.rules == Rules::V1 || self.chance(4) {
+            ask.look = ask.count;
+            let (to, count) = (ask.to.map(queue), ask.count as u32);
+            let op = Op::Redrive { now_ms: now, count, to, same_slot: ask.same_slot };
+            let moved = self.server.number(&queue(name), &op);
+            assert_eq!(moved, self.model.redrive(name, &ask).moved);
+            return self.hit("redriven as 0.1.0 does");
+        }
+        if self.chance(3) {
+            let ids = (0..self.random.usize(1..5)).filter_map(|_| self.some_id(name));
+            ask.ids = Some(ids.map(|id| id.0).collect());
+            self.hit("redriven by id");
+        } else if self.chance(3) {
+            ask.until_ms = now - self.random.u64(..50);
+        }
+        if self.chance(4) {
+            ask.from = Some(self.one_of(&NAMES));
+        }
+        if self.chance(4) {
+            ask.reason = Some(self.one_of(&["retries", "rejected", ERRORS[0], ERRORS[1]]));
+        }
+        ask.takes_others = ask.from.is_none() && ask.reason.is_none();
+        for _ in 0..3 {
+            let before = self.deliverable();
+            let has_more = self.redrive_slice(name, &mut ask);
+            self.check_effects(&before);
+            self.server.last_effects = None;
+            if !has_more {
+                return;
+            }
+            self.hit("redriven in slices");
+        }
+    }
+
+    /// Leaves what comes next in `ask`; true if there may be more.
+    fn redrive_slice(&mut self, name: &'static str, ask: &mut model::Redrive) -> bool {
+        let id = |id: &model::Id| MessageId(*id);
+        let choice = match &ask.ids {
+            Some(ids) => Choice::Ids(ids.iter().map(id).collect()),
+            None => Choice::Died {
+                after: ask.after.map(|(at_ms, id)| Died { at_ms, id: MessageId(id) }),
+                until_ms: ask.until_ms,
+            },
+        };
+        let op = Op::RedriveSlice(RedriveSlice {
+            now_ms: ask.now,
+            look: ask.look as u32,
+            count: ask.count as u32,
+            to: ask.to.map(queue),
+            same_slot: ask.same_slot,
+            choice,
+            from: ask.from.map(queue),
+            reason: ask.reason.map(str::as_bytes),
+        });
+        let Outcome::Redriven(redriven) = self.server.run(&queue(name), &op).unwrap().0 else {
+            panic!("a redrive has another outcome");
+        };
+        let last = redriven.last.map(|last| (last.at_ms, last.id.0));
+        let redriven = model::Redriven { moved: redriven.moved, last, has_more: redriven.has_more };
+        self.model.begin();
+        assert_eq!(redriven, self.model.redrive(name, ask));
+        if redriven.moved > 0 {
             self.hit("redriven");
         }
+        ask.after = last.or(ask.after);
+        redriven.has_more
     }
 
     pub(super) fn pause(&mut self, name: &'static str) {
