@@ -8,6 +8,8 @@ SERVERS ?=
 # The same of `make chaos`, and how many seconds each of its tests breaks things.
 CHAOS_SERVERS := redis-7.0 redis-8.6 valkey-9.1
 CHAOS_SECONDS ?= 90
+# The I/O threads of each server of `make test-matrix` (empty: none), and of `make chaos` and `make asan` (4).
+IO_THREADS ?=
 # How long `make fuzz` runs each fuzzer.
 FUZZ_SECONDS ?= 600
 BENCH_SERVERS := redis-7.0 redis-8.6
@@ -37,15 +39,15 @@ test: ## unit, property and server tests, and what the docs show
 	cargo test --locked --no-fail-fast
 	python3 scripts/docs_check.py
 
-test-matrix: ## the server tests on eleven servers (SERVERS="redis-6.0 valkey-9.1": on these)
+test-matrix: ## the server tests on eleven servers (SERVERS="redis-6.0 valkey-9.1": on these; IO_THREADS=4: with threads)
 	@scripts/install-needs.sh build fetch
 	$(BUILD)
-	@scripts/test-matrix.sh $(SERVERS)
+	@$(if $(IO_THREADS),MQ_IO_THREADS=$(IO_THREADS)) scripts/test-matrix.sh $(SERVERS)
 
 chaos: ## servers that are broken under load, for an hour (CHAOS_SECONDS=5: for some minutes)
 	@scripts/install-needs.sh build fetch
 	$(BUILD)
-	@MQ_CHAOS_SECONDS=$(CHAOS_SECONDS) MQ_TESTS='--show-output chaos::' scripts/test-matrix.sh $(or $(SERVERS),$(CHAOS_SERVERS))
+	@MQ_CHAOS_SECONDS=$(CHAOS_SECONDS) MQ_IO_THREADS=$(or $(IO_THREADS),4) MQ_TESTS='--show-output chaos::' scripts/test-matrix.sh $(or $(SERVERS),$(CHAOS_SERVERS))
 
 lint: ## format, clippy, shell and Python scripts, the texts of the planted faults
 	@scripts/install-needs.sh build lint
@@ -85,7 +87,7 @@ mutants: ## plants small faults, one at a time, and shows which test catches eac
 
 asan: ## the server tests with server and module under AddressSanitizer
 	@scripts/install-needs.sh build memory
-	@scripts/memory-check.sh asan
+	@MQ_IO_THREADS=$(or $(IO_THREADS),4) scripts/memory-check.sh asan
 
 memcheck: ## the server tests under valgrind's memcheck
 	@scripts/install-needs.sh build memory

@@ -3,8 +3,8 @@
 #
 #   scripts/test-matrix.sh [NAME...]      names as in scripts/servers.sh; without names all of them
 #
-# MQ_TESTS (words) goes to the test program: a filter, options. Ends with a table, and with status 1 if a test
-# failed or a server could not be had.
+# MQ_TESTS (words) goes to the test program: a filter, options. MQ_IO_THREADS=4 lets each server have so many I/O
+# threads. Ends with a table, and with status 1 if a test failed or a server could not be had.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export MQ_SERVERS=${MQ_SERVERS:-target/servers}

@@ -2,7 +2,8 @@
 //! starts a real server of its own with the module loaded (see `harness`). One module per topic.
 //!
 //! `MQ_SERVER` names the server binary (default: `redis-server` from the path), `MQ_MODULE` the
-//! module (default: `target/release/libmq.so`). A missing one is a failure.
+//! module (default: `target/release/libmq.so`). A missing one is a failure. `MQ_IO_THREADS` lets every
+//! server have so many I/O threads.
 
 #![allow(
     missing_docs,
@@ -54,6 +55,7 @@ mod headers;
 mod in_transactions;
 mod info_features;
 mod introspection;
+mod io_threads;
 mod keys;
 mod limits;
 mod list_order;

@@ -2,6 +2,7 @@
 //! connect again, and write down what they were told.
 
 use super::{
+    bystander::stand_by,
     consumer::consume,
     journal::{During, Entries, Journal, Kept, Told},
     now_us,
@@ -113,6 +114,12 @@ impl Shared {
         self.is_producing.load(Ordering::Relaxed)
     }
 
+    /// Does something that [`Load::while_quiet`] must not see half done.
+    pub fn while_not_quiet<T>(&self, action: impl FnOnce() -> T) -> T {
+        let _guard = self.gate.read().expect("the gate");
+        action()
+    }
+
     pub fn is_consuming(&self) -> bool {
         self.is_consuming.load(Ordering::Relaxed)
     }
@@ -148,7 +155,8 @@ impl Load {
         };
         let producers = (0..plan.producers).map(|n| spawn(produce, n));
         let consumers = (0..plan.consumers).map(|n| spawn(consume, n));
-        let threads = producers.chain(consumers).collect();
+        let bystanders = (0..1).map(|n| spawn(stand_by, n));
+        let threads = producers.chain(consumers).chain(bystanders).collect();
         Load { shared, threads }
     }
 
@@ -258,13 +266,14 @@ impl<'a> Line<'a> {
     /// One command. An unanswered one is a disturbance if it can change what others see.
     pub fn call<A: AsRef<[u8]>>(&mut self, command: &[A]) -> (During, Result<Value, Told>) {
         let shared = self.shared;
-        let _guard = shared.gate.read().expect("the gate");
-        let began_us = now_us();
-        let outcome = match self.connected() {
-            None => Err(Told::Refused("no connection".into())),
-            Some(client) => client.reply(command).map_err(told),
-        };
-        let mut when = During { began_us, ended_us: now_us() };
+        let (mut when, outcome) = shared.while_not_quiet(|| {
+            let began_us = now_us();
+            let outcome = match self.connected() {
+                None => Err(Told::Refused("no connection".into())),
+                Some(client) => client.reply(command).map_err(told),
+            };
+            (During { began_us, ended_us: now_us() }, outcome)
+        });
         match &outcome {
             Err(Told::Nothing) => {
                 self.hang_up();

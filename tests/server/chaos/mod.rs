@@ -4,6 +4,7 @@
 //! `MQ_CHAOS_SECONDS` says how long each test breaks things (default: 3), `MQ_CHAOS_SEED` repeats the
 //! random choices of a run, as far as threads and servers allow.
 
+mod bystander;
 mod check_tests;
 mod checks;
 mod cluster;

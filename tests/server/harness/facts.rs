@@ -70,6 +70,29 @@ impl Facts {
         self.brand == Brand::Redis && self.version == (6, 0)
     }
 
+    /// Settings for so many I/O threads (the main thread is one), which work for a few clients already
+    /// where the server can be told so: Redis before 8.0 waits for two clients for each.
+    pub fn io_threads(&self, count: &str) -> Vec<(&'static str, String)> {
+        let mut settings = vec![("io-threads", count.to_owned())];
+        match self.brand {
+            Brand::Redis if self.version < (8, 0) => {
+                settings.push(("io-threads-do-reads", "yes".into()));
+            }
+            Brand::Redis => {}
+            Brand::Valkey if self.version < (9, 1) => {
+                settings.push(("events-per-io-thread", "0".into()));
+            }
+            Brand::Valkey => settings.push(("io-threads-always-active", "yes".into())),
+        }
+        settings
+    }
+
+    /// With I/O threads a reply may come before the append-only file is written, although `appendfsync`
+    /// is `always`: Redis 8.2 to 8.6. A crash then loses what was confirmed, of any command.
+    pub fn replies_before_it_writes_with_io_threads(&self) -> bool {
+        self.brand == Brand::Redis && self.version >= (8, 2)
+    }
+
     /// DEBUG and MODULE are refused unless a setting allows them.
     pub fn guards_debug_and_module(&self) -> bool {
         self.descends_from_redis_7()

@@ -268,6 +268,14 @@ impl Server {
             settings.push(("enable-debug-command", "yes".into()));
             settings.push(("enable-module-command", "yes".into()));
         }
+        let writes_at_once =
+            |(name, value): &(String, String)| name == "appendfsync" && value == "always";
+        let needs_disk = self.settings.iter().any(writes_at_once);
+        if let Ok(count) = env::var("MQ_IO_THREADS")
+            && !(needs_disk && facts().replies_before_it_writes_with_io_threads())
+        {
+            settings.extend(facts().io_threads(&count));
+        }
         settings.extend(self.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let binary = server_binary();
         let mut command = Command::new(&binary);
@@ -283,6 +291,8 @@ impl Server {
         }
         command
             .current_dir(self.folder.path())
+            // A panic of the module's that is caught: showing where it came from ends some servers.
+            .env_remove("RUST_BACKTRACE")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
