@@ -38,13 +38,14 @@ asan() {
   server CFLAGS='-fsanitize=address -fno-omit-frame-pointer' \
     LDFLAGS="-Wl,--whole-archive $rust_libraries/librustc-stable_rt.asan.a -Wl,--no-whole-archive"
   # With all assertions; RUSTC_BOOTSTRAP allows -Z in a stable toolchain.
-  RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_PROFILE_DEV_OPT_LEVEL=1 \
+  RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=address --cfg planted_panic' CARGO_PROFILE_DEV_OPT_LEVEL=1 \
     cargo build --locked --lib --target "$triple"
   export MQ_MODULE=$target/$triple/debug/libmq.so
   case $(nm -D --undefined-only "$MQ_MODULE") in
     *__asan_report_load*) ;;
     *) say "the module is not instrumented"; exit 1 ;;
   esac
+  export MQ_PLANTED_PANIC=1
   export ASAN_OPTIONS=detect_leaks=1:log_path=$reports/report
   cargo test --locked --test server --no-run
   run cargo test --locked --test server -- "$@"

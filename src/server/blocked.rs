@@ -7,7 +7,7 @@ use redis_module::raw;
 
 use super::context::Context;
 use super::string::{Argument, ServerString};
-use super::{api, guard};
+use super::{api, guard, reply};
 
 /// What happens to a client that waits on keys. It is known by the number that it was given.
 pub trait Wait {
@@ -49,6 +49,7 @@ impl BlockedClient {
             ptr::without_provenance_mut(number as usize),
         )))?;
         api!(RedisModule_SetDisconnectCallback(client.as_ptr(), Some(waiting_gone::<W>)));
+        reply::postpone();
         Some(Self(client))
     }
 
@@ -62,6 +63,7 @@ impl BlockedClient {
             0,
         )))?;
         api!(RedisModule_SetDisconnectCallback(client.as_ptr(), Some(later_gone::<L>)));
+        reply::postpone();
         Some(Self(client))
     }
 
@@ -90,7 +92,7 @@ unsafe extern "C" fn reply_waiting<W: Wait>(
     let number = api!(RedisModule_GetBlockedClientPrivateData(raw)).addr() as u64;
     // SAFETY: the server's context, valid during this callback.
     let context = unsafe { Context::new(raw) };
-    guard(|| W::reply(context, number));
+    reply::whole(context, || W::reply(context, number));
     OK
 }
 
@@ -117,7 +119,7 @@ unsafe extern "C" fn reply_later<L: Later>(
 ) -> c_int {
     // SAFETY: the server's context and the command's arguments, valid during this callback.
     let (context, arguments) = unsafe { (Context::new(raw), Argument::slice(argv, argc)) };
-    guard(|| L::reply(context, arguments));
+    reply::whole(context, || L::reply(context, arguments));
     OK
 }
 

@@ -7,7 +7,7 @@ use redis_module::raw;
 use super::context::Context;
 use super::describe::describe;
 use super::string::Argument;
-use super::{api, guard, has, keys_of_command};
+use super::{api, guard, has, keys_of_command, reply};
 
 /// A command's facts: the server, the parser and the documentation take them from here.
 pub struct Spec {
@@ -331,8 +331,8 @@ unsafe extern "C" fn called<C: Command>(
         guard(|| keys_of_command::tell(context, &C::SPEC, arguments));
     } else if !C::SPEC.fits_arity(arguments.len()) {
         context.reply_wrong_arity();
-    } else if guard(|| C::run(context, arguments)).is_none() {
-        context.reply_error("ERR internal error of the module, please report it");
+    } else {
+        reply::whole(context, || C::run(context, arguments));
     }
     raw::REDISMODULE_OK as c_int
 }

@@ -2,11 +2,41 @@
 
 use std::ops::Deref;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis_module::raw;
 
 use super::context::Context;
-use super::{api, has};
+use super::{api, guard, has};
+
+/// How many pieces the reply still needs that is being made; an array of three needs four in all.
+static MISSING: AtomicUsize = AtomicUsize::new(0);
+
+/// Makes a reply. If `work` panics, errors take the place of all that is missing: a client that got half
+/// a reply would take the next one for the rest, and scripts would read on behind its end.
+pub(super) fn whole(context: Context<'_>, work: impl FnOnce()) {
+    MISSING.store(1, Ordering::Relaxed);
+    let finished = guard(|| {
+        work();
+        debug_assert_eq!(MISSING.load(Ordering::Relaxed), 0, "a reply is as long as its heads say");
+    });
+    if finished.is_none() {
+        while MISSING.load(Ordering::Relaxed) > 0 {
+            context.reply_error("ERR internal error of the module, please report it");
+        }
+    }
+}
+
+/// The reply is made later, by another callback.
+pub(super) fn postpone() {
+    MISSING.store(0, Ordering::Relaxed);
+}
+
+/// A piece is replied that consists of so many others.
+fn piece_of(pieces: usize) {
+    let missing = MISSING.load(Ordering::Relaxed).saturating_sub(1).saturating_add(pieces);
+    MISSING.store(missing, Ordering::Relaxed);
+}
 
 /// A text that is replied often. It is kept in the form in which the server sends it: replying it is
 /// one copy, where a bulk string is three.
@@ -56,6 +86,7 @@ impl<const N: usize> Drop for Words<N> {
 impl Context<'_> {
     /// An integer.
     pub fn reply_integer(self, number: i64) {
+        piece_of(0);
         api!(RedisModule_ReplyWithLongLong(self.raw, number));
     }
 
@@ -64,22 +95,26 @@ impl Context<'_> {
         if word.echo.is_null() {
             self.reply_bytes(word.text.as_bytes());
         } else {
+            piece_of(0);
             api!(RedisModule_ReplyWithCallReply(self.raw, word.echo));
         }
     }
 
     /// A bulk string.
     pub fn reply_bytes(self, bytes: &[u8]) {
+        piece_of(0);
         api!(RedisModule_ReplyWithStringBuffer(self.raw, bytes.as_ptr().cast(), bytes.len()));
     }
 
     /// A simple string.
     pub fn reply_status(self, status: &std::ffi::CStr) {
+        piece_of(0);
         api!(RedisModule_ReplyWithSimpleString(self.raw, status.as_ptr()));
     }
 
     /// An error; `text` begins with its code.
     pub fn reply_error(self, text: &str) {
+        piece_of(0);
         let text: Vec<u8> =
             text.bytes().map(|b| if b < b' ' { b' ' } else { b }).chain([0]).collect();
         api!(RedisModule_ReplyWithError(self.raw, text.as_ptr().cast()));
@@ -87,22 +122,26 @@ impl Context<'_> {
 
     /// The server's own error for a wrong number of arguments.
     pub fn reply_wrong_arity(self) {
+        piece_of(0);
         api!(RedisModule_WrongArity(self.raw));
     }
 
     /// Null; in RESP2 the null array, as BLPOP replies.
     pub fn reply_null_array(self) {
+        piece_of(0);
         api!(RedisModule_ReplyWithNullArray(self.raw));
     }
 
     /// The head of an array of `len` replies.
     pub fn reply_array(self, len: usize) {
+        piece_of(len);
         api!(RedisModule_ReplyWithArray(self.raw, len as i64));
     }
 
     /// The head of a map of `len` pairs; a flat array in RESP2 and on servers before 7.0.
     pub fn reply_map(self, len: usize) {
         if has!(RedisModule_ReplyWithMap) {
+            piece_of(len.saturating_mul(2));
             api!(RedisModule_ReplyWithMap(self.raw, len as i64));
         } else {
             self.reply_array(len.saturating_mul(2));

@@ -68,6 +68,7 @@ mod mpush;
 mod nack;
 mod nack_reason;
 mod out_of_range;
+mod panics;
 mod pause;
 mod peek;
 mod persistence;
