@@ -5,6 +5,7 @@ use super::group::Slot;
 use super::message::{Ended, MessageId, Note};
 use super::op::Claim;
 use super::store::{Delivery, Part, Store};
+use super::valid::is_receipt;
 use super::{Effects, QueueError, Settled, place};
 
 /// Removes each message whose delivery is claimed by its own receipt. Deliveries whose end is not
@@ -76,7 +77,8 @@ pub(super) fn take_returned<S: Store>(
     note: &Note,
 ) -> Option<Option<Slot>> {
     let is_last = note.ended == Ended::ByTime && note.last_receipt == claim.receipt.0;
-    if is_last { place::take_out(store, claim.id, note) } else { None }
+    // A damaged note may say that a delivery ended, but none had a receipt.
+    if is_last && is_receipt(claim.receipt) { place::take_out(store, claim.id, note) } else { None }
 }
 
 /// As [`refuse`]; the parts that it looks at are required if nothing was changed yet.

@@ -133,6 +133,18 @@ fn a_delivery_with_a_receipt_out_of_range_is_set_aside_and_a_repair_puts_its_mes
     }
 }
 
+/// A text that is no receipt counts as that of no delivery.
+#[test]
+fn a_note_that_tells_of_a_delivery_without_a_receipt_acknowledges_nothing() {
+    let (mut server, orders, pushed) = returned(0, 1);
+    let note = Note { ended: Ended::ByTime, ..Note::default() };
+    server.store(&orders).put_note(pushed[0], &note);
+    let claims = vec![Claim { id: pushed[0], receipt: Receipt::NONE }];
+    assert_eq!(server.acknowledge(&orders, claims.clone()), [Settled::BadReceipt]);
+    assert_eq!(server.extend(&orders, claims, 10), [Settled::BadReceipt]);
+    assert_eq!(server.pull_all(&orders, 10), pushed);
+}
+
 /// The record of a group, changed.
 fn change_group(server: &Server, name: &str, change: impl FnOnce(&mut Group)) {
     let mut store = server.store(&queue("orders"));
