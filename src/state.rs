@@ -12,13 +12,13 @@ use crate::execute::{open, setting};
 use crate::index::{Entry, Index, NEVER, UNKNOWN};
 use crate::queue::message::MessageId;
 use crate::queue::name::{NameError, QueueName};
-use crate::queue::settings::Setting;
+use crate::queue::settings::{MAX_DURATION_MS, Setting};
 use crate::queue::store::{Part, Store};
-use crate::queue::{Counts, Effects, NextDue};
+use crate::queue::{Counts, Effects, NextDue, valid};
 use crate::receipts::Receipts;
 use crate::scan::Scan;
 use crate::server::blocked::BlockedClient;
-use crate::server::context::Context;
+use crate::server::context::{Context, LATEST_MS};
 use crate::server::key::Access;
 use crate::waiting::Waiting;
 use crate::{disconnect, slices, timer};
@@ -71,6 +71,9 @@ pub struct Totals {
     /// Sweeps that could not be done, because a key has the wrong type.
     pub sweep_errors: u64,
 }
+
+/// Every timestamp that an op has is valid: that of the clock, and a length of time later.
+const _: () = assert!(valid::is_timestamp(LATEST_MS + MAX_DURATION_MS));
 
 thread_local! {
     /// Never dropped: the strings in it are the server's, which ends without asking for them.

@@ -20,7 +20,7 @@ pub const SEQUENCES: u64 = 1 << 56;
 pub const TICKETS: u64 = 1 << 52;
 
 /// True for a timestamp, unix ms: before the year 2248.
-pub fn is_timestamp(ms: u64) -> bool {
+pub const fn is_timestamp(ms: u64) -> bool {
     ms < MAX_TIME_MS
 }
 

@@ -16,6 +16,9 @@ pub struct Context<'a> {
     lifetime: PhantomData<&'a raw::RedisModuleCtx>,
 }
 
+/// A clock that is set beyond this (in the year 2247) counts as standing there.
+pub const LATEST_MS: u64 = (1 << 43) - 1 - 31_536_000_000;
+
 impl Context<'_> {
     /// # Safety
     /// `raw` is a context that the server gave to a callback which runs for the lifetime.
@@ -23,9 +26,9 @@ impl Context<'_> {
         Self { raw, lifetime: PhantomData }
     }
 
-    /// The server's wall clock, unix ms.
+    /// The server's wall clock, unix ms, as long as that is not later than [`LATEST_MS`].
     pub fn now_ms(self) -> u64 {
-        u64::try_from(api!(RedisModule_Milliseconds())).unwrap_or(0)
+        u64::try_from(api!(RedisModule_Milliseconds())).unwrap_or(0).min(LATEST_MS)
     }
 
     /// The number of the selected database.

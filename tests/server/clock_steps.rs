@@ -269,3 +269,33 @@ fn receipts_follow_a_clock_that_was_years_ahead_and_those_of_a_message_rise() {
     assert!(third.receipt > other.receipt && time_ms(&third) <= clock.now_ms());
     same_data(&mut client, &mut replica.client(), "the step");
 }
+
+#[test]
+fn a_clock_set_beyond_all_timestamps_and_back_leaves_no_message_that_can_not_be_read() {
+    let (server, clock) = Server::start_with_clock(&[]);
+    let replica = server.start_replica();
+    let mut client = server.client();
+    let mut uses_all = |when: &str| {
+        for text in ["one", "two"] {
+            let id = client.push("orders", text);
+            assert!(client.get("orders", &id).is_some(), "{when}");
+        }
+        client.ask("MQ.PUSH orders later TTL 60000 DELAY 60000 DEDUP k WINDOW 10");
+        let got = client.pull_batch("orders COUNT 9 VISIBILITY 60000");
+        assert_eq!(got.iter().map(Message::text).collect::<Vec<_>>(), ["one", "two"], "{when}");
+        assert!(got[0].receipt < got[1].receipt, "{when}");
+        for message in &got {
+            client.acknowledge(message);
+        }
+        client.ask("MQ.PAUSE orders FOR 60000");
+        client.ask("MQ.RESUME orders");
+        assert_eq!(client.ask("MQ.CHECK orders"), client.ask("MQ.CHECK none"), "{when}");
+        same_data(&mut client, &mut replica.client(), when);
+        assert_eq!(replica.client().info("mq")["mq_apply_errors"], "0", "{when}");
+        client.ask("MQ.PURGE orders");
+    };
+    clock.set(300 * 365 * DAY_S);
+    uses_all("beyond");
+    clock.set(0);
+    uses_all("back");
+}
