@@ -5,7 +5,10 @@ use crate::queue::name::QueueName;
 use crate::queue::op::{Op, Rules};
 use crate::queue::store::Part;
 use crate::store::keyspace::Keyspace;
-use crate::store::record::decode_op;
+use crate::store::record::{
+    decode_duplicate, decode_group, decode_note, decode_op, encode_duplicate, encode_group,
+    encode_note,
+};
 
 const NAMES: [&str; 3] = ["orders", "{orders}:dead", "other"];
 
@@ -60,6 +63,12 @@ fn harm(world: &World, queue: &QueueName, input: &mut Input<'_>) {
             let known = fields.get(usize::from(which) % fields.len().max(1)).cloned();
             match (how % 4, known) {
                 (0, Some((field, _))) => keys.delete(hash, &field),
+                (1, Some((field, value))) if how >= 128 => {
+                    let number = EXTREMES[usize::from(how >> 2) % EXTREMES.len()];
+                    if let Some(value) = with_number(hash, &value, number, bytes) {
+                        keys.put(hash, &field, &value);
+                    }
+                }
                 (1, Some((field, _))) => keys.put(hash, &field, bytes),
                 (2, Some((_, value))) => keys.put(hash, bytes, &value),
                 _ => keys.put(hash, bytes, input.bytes()),
@@ -75,6 +84,10 @@ fn harm(world: &World, queue: &QueueName, input: &mut Input<'_>) {
                 2 => f64::NEG_INFINITY,
                 3 => -(START_MS as f64),
                 4 => START_MS as f64,
+                number @ 192.. => {
+                    let extreme = EXTREMES[usize::from(number >> 1) % EXTREMES.len()] as f64;
+                    if number % 2 == 0 { extreme } else { -extreme }
+                }
                 number => f64::from(number) - 8.5,
             };
             match (how % 4, known) {
@@ -85,6 +98,62 @@ fn harm(world: &World, queue: &QueueName, input: &mut Input<'_>) {
             }
         }
     }
+}
+
+/// Numbers at the limits of what is valid, and beyond.
+const EXTREMES: [u64; 16] = [
+    u64::MAX,
+    1 << 63,
+    (1 << 63) - 1,
+    (1 << 63) - 2,
+    1 << 57,
+    1 << 56,
+    (1 << 56) - 1,
+    (1 << 56) - 2,
+    1 << 53,
+    1 << 52,
+    (1 << 52) - 1,
+    (1 << 52) - 2,
+    (1 << 43) + 31_536_000_000,
+    1 << 43,
+    (1 << 43) - 1,
+    u32::MAX as u64,
+];
+
+/// The record with that number in the field that the first byte chooses; None for one that has none.
+fn with_number(hash: Part, value: &[u8], number: u64, bytes: &[u8]) -> Option<Vec<u8>> {
+    let which = bytes.first().copied().unwrap_or_default();
+    Some(match hash {
+        Part::Notes => {
+            let mut note = decode_note(value).ok()?;
+            match which % 4 {
+                0 => note.last_receipt = number,
+                1 => note.expires_at_ms = Some(number),
+                2 => note.retry_count = number as u32,
+                _ => note.group.as_mut()?.sequence = Some(number),
+            }
+            encode_note(&note).to_vec()
+        }
+        Part::Groups => {
+            let mut group = decode_group(value).ok()?;
+            let counts = &mut group.counts;
+            match which % 5 {
+                0 => counts.waiting = number,
+                1 => counts.inflight = number,
+                2 => counts.held = number,
+                3 => counts.next_sequence = number,
+                _ => group.head.last_mut()?.0 = number,
+            }
+            encode_group(&group).to_vec()
+        }
+        Part::Dedup => {
+            let mut duplicate = decode_duplicate(value).ok()?;
+            duplicate.until_ms = Some(number);
+            encode_duplicate(&duplicate).to_vec()
+        }
+        Part::Config => number.to_string().into_bytes(),
+        _ => return None,
+    })
 }
 
 /// What is left of the fuzzer's bytes.

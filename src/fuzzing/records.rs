@@ -2,18 +2,20 @@
 
 use crate::queue::message::{Body, NewMessage};
 use crate::queue::name::QueueName;
-use crate::queue::op::Rules;
+use crate::queue::op::{Mode, Op, Rules};
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::Part;
+use crate::queue_tests::ranges;
 use crate::store::body::{BodyRecord, StoredBody, decode_body, encode_body};
 use crate::store::{keys, members, record};
 
-/// Reads the bytes as everything that is stored. What can be read is the same after it is written
-/// and read again.
+/// Reads the bytes as everything that is stored. What can be read is in range, and the same after it is
+/// written and read again.
 pub fn records(bytes: &[u8]) {
     macro_rules! again {
-        ($decode:path, $encode:path) => {
+        ($decode:path, $encode:path, $is_in_range:path) => {
             if let Ok(value) = $decode(bytes) {
+                assert!($is_in_range(&value), "{value:?}");
                 let written = $encode(&value);
                 assert_eq!($decode(&written).as_ref(), Ok(&value));
             }
@@ -23,11 +25,15 @@ pub fn records(bytes: &[u8]) {
         let mut written = record::encode_op(&op).to_vec();
         assert_eq!(record::decode_op(&written), Ok((op.clone(), Rules::V2)));
         written[0] = bytes[0];
-        assert_eq!(record::decode_op(&written), Ok((op, rules)));
+        assert_eq!(record::decode_op(&written).as_ref(), Ok(&(op.clone(), rules)));
+        if let Op::Pull { base_receipt, count, delivery: Mode::Receipt { .. }, .. } = op {
+            let last = base_receipt.0.checked_add(u64::from(count));
+            assert!(last.is_some_and(|end| end <= 1 << 63), "{base_receipt:?} {count}");
+        }
     }
-    again!(record::decode_note, record::encode_note);
-    again!(record::decode_group, record::encode_group);
-    again!(record::decode_duplicate, record::encode_duplicate);
+    again!(record::decode_note, record::encode_note, ranges::is_note);
+    again!(record::decode_group, record::encode_group, ranges::is_group);
+    again!(record::decode_duplicate, record::encode_duplicate, ranges::is_duplicate);
     body(bytes);
     member(bytes);
     names(bytes);
@@ -52,10 +58,12 @@ fn body(bytes: &[u8]) {
 fn member(bytes: &[u8]) {
     if let Some((group, sequence, id)) = members::grouped(bytes) {
         assert_eq!(members::grouped_member(group, sequence, id), bytes);
+        assert!(sequence < 1 << 56);
         assert!(bytes.starts_with(&members::group_prefix(group)));
     }
     if let Ok(delivery) = members::delivery(bytes) {
         assert_eq!(members::inflight_member(delivery), bytes);
+        assert!((1..1 << 63).contains(&delivery.receipt.0));
     }
     if let Ok(id) = members::message_id(bytes) {
         assert_eq!(id.0, bytes);

@@ -9,6 +9,7 @@ use crate::queue::name::QueueName;
 use crate::queue::op::{Mode, Op, Rules, Sweep};
 use crate::queue::store::{Part, Store};
 use crate::queue::{Effects, NextDue, Outcome, QueueError, apply, limits};
+use crate::queue_tests::ranges::check_what_was_written;
 use crate::store::keys;
 use crate::store::memory::{Database, MemoryKeyspace, Value};
 use crate::store::records::Records;
@@ -37,7 +38,8 @@ impl World {
     }
 
     /// Applies an op. An error changes nothing; what changes something says so; a repair leaves
-    /// nothing to repair; what is to be done again until it finds nothing has done something.
+    /// nothing to repair; what is to be done again until it finds nothing has done something; whatever it
+    /// finds, it writes nothing that is out of range.
     pub fn apply(&self, queue: &QueueName, op: &Op<'_>, rules: Rules) -> Result<(), QueueError> {
         let before = self.database.borrow().clone();
         let mut effects = Effects::none();
@@ -53,6 +55,8 @@ impl World {
         };
         // An op with an id that is there already may write what is there already.
         assert!(effects.changed || is_same, "it does not say that it changed something: {op:?}");
+        check_what_was_written(&before, &self.database.borrow());
+        assert!(effects.last_receipt.is_none_or(|last| last < Receipt::LIMIT), "{effects:?}");
         match (op, outcome) {
             (Op::Repair, _) => assert_eq!(self.open(queue).check(), [], "left by a repair"),
             (Op::Pull { now_ms, sweep, .. }, Outcome::Pulled(pulled)) => {

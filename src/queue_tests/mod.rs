@@ -13,6 +13,7 @@ mod model;
 mod out_of_range;
 mod priorities;
 pub mod property;
+pub mod ranges;
 mod redrive;
 mod returns;
 mod rules;
@@ -234,6 +235,7 @@ impl Server {
             return result.map(|outcome| (outcome, effects));
         };
         assert_eq!(effects.changed, !is_same, "changed or not: {op:?}");
+        ranges::check_what_was_written(&before, &self.database.borrow());
         if effects.changed {
             let mut bytes = record::encode_op(op).to_vec();
             if self.rules == Rules::V1 {

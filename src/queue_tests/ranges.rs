@@ -1,0 +1,138 @@
+//! What an op wrote is in the ranges that docs/storage.md names, whatever it found. They are written
+//! here a second time.
+
+use crate::queue::message::{MessageId, Note};
+use crate::queue::name::QueueName;
+use crate::queue::settings::{Setting, Settings, parse_integer};
+use crate::queue::store::{Duplicate, Group, GroupCounts, Part};
+use crate::store::body::decode_body;
+use crate::store::keys;
+use crate::store::memory::{Database, Value};
+use crate::store::record::{decode_duplicate, decode_group, decode_note};
+
+const TIMESTAMPS: f64 = (1u64 << 43) as f64;
+const DEADLINES: f64 = TIMESTAMPS + 31_536_000_000.0;
+const SEQUENCES: u64 = 1 << 56;
+const TICKETS: f64 = (1u64 << 52) as f64;
+
+/// Panics if a record that was written is out of range. What is set aside may be anything.
+pub fn check_what_was_written(before: &Database, after: &Database) {
+    for (key, value) in after {
+        let old = before.get(key);
+        if old == Some(value) {
+            continue;
+        }
+        let queue = keys::queue_of(key).expect("a key of a queue");
+        let part = Part::ALL.into_iter().find(|part| keys::key(&queue, *part) == *key);
+        let part = part.expect("a part");
+        match (value, old) {
+            (Value::List(list), old) if part != Part::Damaged => {
+                let old = match old {
+                    Some(Value::List(old)) => Some(old),
+                    _ => None,
+                };
+                for bytes in list.iter().filter(|bytes| !old.is_some_and(|old| old.contains(bytes)))
+                {
+                    assert!(decode_body(bytes).is_ok(), "{part:?} {bytes:?}");
+                }
+            }
+            (Value::Hash(hash), old) => {
+                let old = match old {
+                    Some(Value::Hash(old)) => Some(old),
+                    _ => None,
+                };
+                for (field, bytes) in hash {
+                    if old.and_then(|old| old.get(field)) != Some(bytes) {
+                        assert!(
+                            is_field(&queue, part, field, bytes),
+                            "{part:?} {field:?} {bytes:?}"
+                        );
+                    }
+                }
+            }
+            (Value::Sorted(set), old) => {
+                let old = match old {
+                    Some(Value::Sorted(old)) => Some(old),
+                    _ => None,
+                };
+                for (member, score) in set {
+                    if old.and_then(|old| old.get(member)) != Some(score) {
+                        assert!(is_member(part, member, *score), "{part:?} {member:?} {score}");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
+    match part {
+        Part::Messages => decode_body(bytes).is_ok_and(|body| body.id.0 == field),
+        Part::Notes => decode_note(bytes).is_ok_and(|note| is_note(&note)),
+        Part::Groups => decode_group(bytes).is_ok_and(|group| is_group(&group)),
+        Part::Dedup => decode_duplicate(bytes).is_ok_and(|duplicate| is_duplicate(&duplicate)),
+        _ => {
+            let number = parse_integer(bytes);
+            let is_below = |limit: f64| number.is_some_and(|n| n >= 0 && (n as f64) < limit);
+            match field {
+                b"paused_until" | b"rate_window_start" => is_below(TIMESTAMPS),
+                b"rate_window_count" => is_below(2_147_483_648.0),
+                _ => Setting::from_name(field).is_some_and(|setting| {
+                    Settings::default().set(setting, bytes) && queue.as_bytes() != bytes
+                }),
+            }
+        }
+    }
+}
+
+/// True if all numbers of a note are in range.
+pub fn is_note(note: &Note) -> bool {
+    let at_ms = note.expires_at_ms.into_iter().chain(note.death.as_ref().map(|death| death.at_ms));
+    let sequence = note.group.as_ref().and_then(|group| group.sequence);
+    note.last_receipt < 1 << 63
+        && note.priority < 10
+        && at_ms.into_iter().all(is_timestamp)
+        && sequence.is_none_or(|sequence| sequence < SEQUENCES)
+}
+
+/// True if all numbers of the record of a group are in range.
+pub fn is_group(group: &Group) -> bool {
+    let GroupCounts { waiting, inflight, held, next_sequence } = group.counts;
+    let numbers = [waiting, inflight, held, next_sequence].into_iter();
+    numbers.chain(group.head.iter().map(|(number, _)| *number)).all(|number| number < SEQUENCES)
+}
+
+/// True if the end of the window of a deduplication key is in range.
+pub fn is_duplicate(duplicate: &Duplicate) -> bool {
+    duplicate.until_ms.is_none_or(is_timestamp)
+}
+
+fn is_timestamp(at_ms: u64) -> bool {
+    (at_ms as f64) < TIMESTAMPS
+}
+
+fn is_member(part: Part, member: &[u8], score: f64) -> bool {
+    let is_below = |limit: f64| (0.0..limit).contains(&score) && score.fract() == 0.0;
+    match part {
+        Part::Inflight => {
+            let receipt = member.first_chunk().map_or(0, |first| !u64::from_be_bytes(*first));
+            let is_end = (0.0..DEADLINES).contains(&-score) && matches!(score.fract(), 0.0 | -0.5);
+            member.len() == 24 && (1..1 << 63).contains(&receipt) && is_end
+        }
+        Part::Ranked => (0.0..10.0 * TIMESTAMPS).contains(&score) && (score * 64.0).fract() == 0.0,
+        Part::Delayed => is_below(DEADLINES),
+        Part::Retried => is_below(f64::from(u32::MAX) + 1.0),
+        Part::Expiring | Part::Deduped | Part::Dead => is_below(TIMESTAMPS),
+        Part::Grouped => {
+            let sequence = member.len().checked_sub(24).and_then(|at| member[at..].first_chunk());
+            let id = member.last_chunk().copied().map(MessageId);
+            id.is_some()
+                && sequence.is_some_and(|s| u64::from_be_bytes(*s) < SEQUENCES)
+                && score == 0.0
+        }
+        Part::Turns => is_below(TICKETS + 1.0),
+        Part::Lanes => is_below(10.0),
+        _ => false,
+    }
+}
