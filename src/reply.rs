@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::queue::look::{MAX_GROUPS, Seen, State};
 use crate::queue::message::{
-    Body, Header, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MessageId, Note, Receipt,
+    Body, Deliveries, Header, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MessageId, Note,
+    Receipt,
 };
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::pull::Delivered;
@@ -235,7 +236,7 @@ pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Deliv
             context.reply_bytes(&hexadecimal(number));
         }
     });
-    extra(context, note, &headers);
+    extra(context, note, &headers, 1);
 }
 
 /// A message that was looked at: a map.
@@ -269,7 +270,8 @@ pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
             field(context, "due_at", due_at_ms);
         }
     }
-    extra(context, note, &headers);
+    let running = matches!(seen.state, State::Inflight(_));
+    extra(context, note, &headers, running.into());
 }
 
 /// The fields that every message has.
@@ -304,14 +306,17 @@ fn extra_fields(note: Option<&Note>, headers: &[Header<'_>]) -> usize {
             note.expires_at_ms.is_some(),
             note.last_error.is_some(),
         ];
+        let of_deliveries = if note.deliveries.is_some() { 2 } else { 0 };
         let of_death = if note.death.is_some() { 4 } else { 0 };
-        is_there.into_iter().filter(|is_there| *is_there).count().saturating_add(of_death)
+        let single = is_there.into_iter().filter(|is_there| *is_there).count();
+        single.saturating_add(of_deliveries).saturating_add(of_death)
     });
     of_note.saturating_add((!headers.is_empty()).into())
 }
 
-/// The fields that a message has only if there is something to say.
-fn extra(context: Context<'_>, note: Option<&Note>, headers: &[Header<'_>]) {
+/// The fields that a message has only if there is something to say. `running`: how many of its deliveries
+/// have not ended.
+fn extra(context: Context<'_>, note: Option<&Note>, headers: &[Header<'_>], running: u64) {
     if !headers.is_empty() {
         context.reply_bytes(b"headers");
         context.reply_map(headers.len());
@@ -329,6 +334,10 @@ fn extra(context: Context<'_>, note: Option<&Note>, headers: &[Header<'_>]) {
     }
     if let Some(at_ms) = note.expires_at_ms {
         field(context, "expires_at", at_ms);
+    }
+    if let Some(Deliveries { count, first_at_ms }) = note.deliveries {
+        field(context, "deliveries", running.saturating_add(count.into()));
+        field(context, "first_delivered_at", first_at_ms);
     }
     if let Some(text) = &note.last_error {
         text_field(context, "last_error", text);

@@ -75,6 +75,7 @@ fn resume<S: Store>(
     let slot = take_returned(store, claim, &note)?;
     store.remove_note(claim.id, Some(&note));
     note.retry_count = note.retry_count.saturating_sub(1);
+    note.remove_delivery();
     // The delivery has not ended; all before it have smaller receipts.
     note.last_receipt = claim.receipt.0.saturating_sub(1);
     store.put_note(claim.id, &note);

@@ -164,6 +164,18 @@ pub struct Note {
     /// What the last consumer that gave it back said of it.
     #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own_if_any")]
     pub last_error: Option<Vec<u8>>,
+    /// Its deliveries that have ended, in whatever queue; None if none has. In version 2 of notes only.
+    #[serde(skip)]
+    pub deliveries: Option<Deliveries>,
+}
+
+/// Deliveries of a message that have ended, whether they count as retries or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deliveries {
+    /// How many: 1 or more.
+    pub count: u32,
+    /// When the first of them began, unix ms.
+    pub first_at_ms: u64,
 }
 
 impl Note {
@@ -180,6 +192,23 @@ impl Note {
     /// The smallest receipt of its next delivery.
     pub fn next_receipt(&self) -> Receipt {
         Receipt(self.last_receipt).next()
+    }
+
+    /// Notes that a delivery with that receipt ended, before the other fields say so. Of deliveries under
+    /// 0.1.0 only those are known that were counted as retries, and when the last of them began.
+    pub fn add_delivery(&mut self, receipt: Receipt) {
+        let first = if self.retry_count == 0 { receipt } else { Receipt(self.last_receipt) };
+        let known = Deliveries { count: self.retry_count, first_at_ms: first.timestamp_ms() };
+        let deliveries = self.deliveries.get_or_insert(known);
+        deliveries.count = deliveries.count.saturating_add(1);
+    }
+
+    /// Notes that the last delivery has not ended.
+    pub fn remove_delivery(&mut self) {
+        if let Some(deliveries) = &mut self.deliveries {
+            deliveries.count = deliveries.count.saturating_sub(1);
+        }
+        self.deliveries = self.deliveries.filter(|deliveries| deliveries.count > 0);
     }
 
     /// True if the message is not delivered any more at that moment, unix ms.

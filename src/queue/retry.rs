@@ -162,6 +162,9 @@ pub(super) fn end_delivery<S: Store>(
         Err(_) => return set_aside(store, effects, id),
     };
     note.consumer = None;
+    if store.rules() != Rules::V1 {
+        note.add_delivery(receipt);
+    }
     note.last_receipt = note.last_receipt.max(receipt.0);
     note.ended = if end.why.is_by_itself() { Ended::ByTime } else { Ended::GivenBack };
     if let Some(reason) = end.reason {

@@ -84,6 +84,7 @@ impl Note {
             && self.group.as_ref().is_none_or(Membership::is_valid)
             && self.dedup.as_ref().is_none_or(|key| is_name(key))
             && self.consumer.as_ref().is_none_or(|name| is_name(name))
+            && self.deliveries.is_none_or(|all| all.count > 0 && is_timestamp(all.first_at_ms))
             && self.last_error.as_ref().is_none_or(|error| error.len() <= MAX_ERROR_BYTES)
     }
 }

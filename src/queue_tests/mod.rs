@@ -53,6 +53,8 @@ struct Got {
     group: Option<Vec<u8>>,
     expires_at_ms: Option<u64>,
     last_error: Option<Vec<u8>>,
+    /// How many deliveries have ended, and when the first began.
+    deliveries: Option<(u32, u64)>,
 }
 
 impl Got {
@@ -521,5 +523,6 @@ fn got(body: &impl Body, note: Note, (receipt, visibility_until_ms): (Receipt, u
         group: note.group.map(|group| group.name.to_vec()),
         expires_at_ms: note.expires_at_ms,
         last_error: note.last_error,
+        deliveries: note.deliveries.map(|all| (all.count, all.first_at_ms)),
     }
 }

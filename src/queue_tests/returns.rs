@@ -165,6 +165,49 @@ fn a_disconnect_is_like_the_end_of_visibility_now_with_a_backoff() {
 }
 
 #[test]
+fn all_deliveries_are_counted_and_the_first_is_remembered() {
+    let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
+    server.push(&orders, b"x", 0);
+    server.now_ms += 7;
+    let first_ms = server.now_ms;
+    // How each delivery ends, and how many had ended before.
+    let ways = [Return::Uncounted, Return::Counted, Return::Disconnected, Return::Rejected];
+    for (ended, how) in ways.into_iter().enumerate() {
+        let got = server.pull(&orders, 100).unwrap();
+        let expected = (ended > 0).then_some((ended as u32, first_ms));
+        assert_eq!(got.deliveries, expected, "before {how:?}");
+        server.give_back_as(&orders, vec![got.claim()], None, how, None).unwrap();
+        server.now_ms += 10_000;
+    }
+    let got = server.pull(&dead, 100).unwrap();
+    assert_eq!(got.deliveries, Some((4, first_ms)), "in the dead-letter queue, too");
+    server.now_ms += 100;
+    server.sweep(&dead, 10);
+    assert_eq!(server.redrive(&dead, 10, None), 1);
+    let got = server.pull(&orders, 100).unwrap();
+    assert_eq!((got.deliveries, got.retry_count), (Some((5, first_ms)), 0));
+}
+
+#[test]
+fn a_late_extension_takes_back_that_its_delivery_ended() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.push(&orders, b"x", 0);
+    let first_ms = server.now_ms;
+    for ended in 0..3 {
+        let got = server.pull(&orders, 100).unwrap();
+        for _ in 0..2 {
+            server.now_ms += 100;
+            server.sweep(&orders, 10);
+            server.extend(&orders, vec![got.claim()], 100);
+        }
+        let note = server.store(&orders).note(got.id).unwrap().unwrap();
+        let known = note.deliveries.map(|all| (all.count, all.first_at_ms));
+        assert_eq!(known, (ended > 0).then_some((ended, first_ms)));
+        server.now_ms += 100;
+    }
+}
+
+#[test]
 fn a_disconnect_may_be_the_last_straw() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.configure(&orders, Setting::MaxRetries, Some("0"));

@@ -2,6 +2,7 @@
 //! release go on from there.
 
 use super::*;
+use crate::store::keyspace::Keyspace;
 
 /// One that sends what 0.1.0 sent.
 fn old_server() -> Server {
@@ -111,6 +112,27 @@ fn headers_count_for_the_size_of_a_batch_under_version_2_only() {
         server.pull_with(&orders, 300, 100, ALL).unwrap().len()
     });
     assert_eq!(delivered, [300, 280]);
+}
+
+#[test]
+fn deliveries_are_counted_under_version_2_and_go_on_from_the_retries_of_version_1() {
+    let orders = queue("orders");
+    let mut server = old_server();
+    server.push(&orders, b"x", 0);
+    let mut shown = Vec::new();
+    for rules in [Rules::V1, Rules::V1, Rules::V2, Rules::V2] {
+        server.rules = rules;
+        let got = server.pull(&orders, 100).unwrap();
+        shown.push(got.deliveries);
+        server.now_ms += 100;
+        server.sweep(&orders, 10);
+        let note = server.store(&orders).0.get(Part::Notes, &got.id.0).unwrap();
+        assert_eq!(note[0], if rules == Rules::V1 { 1 } else { 2 }, "the note's version");
+    }
+    let got = server.pull(&orders, 100).unwrap();
+    shown.push(got.deliveries);
+    let second_ms = START_MS + 100;
+    assert_eq!(shown, [None, None, None, Some((3, second_ms)), Some((4, second_ms))]);
 }
 
 #[test]

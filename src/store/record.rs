@@ -16,7 +16,10 @@ use crate::queue::message::{MessageId, Note};
 use crate::queue::op::{Op, Rules};
 use crate::queue::store::{Duplicate, Group, GroupCounts, Head};
 
+/// That of notes without deliveries.
 const NOTE_VERSION: u8 = 1;
+/// That of the others: the same, then these.
+const NOTE_WITH_DELIVERIES: u8 = 2;
 /// That of the ops which this module decides.
 pub const OP_VERSION: u8 = 2;
 /// That of 0.1.0, whose ops have the numbers below [`FIRST_OF_2`].
@@ -137,18 +140,26 @@ fn read_whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError>
     }
 }
 
-fn decode<'a, T: Deserialize<'a>>(version: u8, bytes: &'a [u8]) -> Result<T, RecordError> {
-    read_whole(of_version(version, bytes)?)
-}
-
 /// The stored form of a note.
 pub fn encode_note(note: &Note) -> Encoded {
-    encode(NOTE_VERSION, note, 32)
+    let Some(deliveries) = &note.deliveries else { return encode(NOTE_VERSION, note, 32) };
+    let mut bytes = encode(NOTE_WITH_DELIVERIES, note, 48);
+    append(deliveries, &mut bytes);
+    bytes
 }
 
 /// Reads a stored note.
 pub fn decode_note(bytes: &[u8]) -> Result<Note, RecordError> {
-    let note = decode::<Note>(NOTE_VERSION, bytes)?;
+    let (version, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
+    let note = match *version {
+        NOTE_VERSION => read_whole(rest)?,
+        NOTE_WITH_DELIVERIES => {
+            let (mut note, read) = read_first::<Note>(rest)?;
+            note.deliveries = Some(read_whole(rest.get(read..).unwrap_or_default())?);
+            note
+        }
+        other => return Err(RecordError::Version(other)),
+    };
     if note.is_valid() { Ok(note) } else { Err(RecordError::Damaged) }
 }
 
@@ -230,7 +241,7 @@ mod tests {
     use super::*;
     use crate::queue::few::{Few, Name};
     use crate::queue::message::{
-        Death, DeathReason, Ended, Header, MAX_TIME_MS, Membership, MessageId, Receipt,
+        Death, DeathReason, Deliveries, Ended, Header, MAX_TIME_MS, Membership, MessageId, Receipt,
     };
     use crate::queue::name::QueueName;
     use crate::queue::op::{
@@ -346,6 +357,7 @@ mod tests {
         };
         let name = |len| Name::from_slice(&vec![b'x'; len]);
         Note {
+            deliveries: Some(Deliveries { count: u32::MAX, first_at_ms: (1 << 43) - 1 }),
             retry_count: u32::MAX,
             last_receipt: (1 << 63) - 1,
             ended: Ended::ByTime,
@@ -361,7 +373,9 @@ mod tests {
 
     #[test]
     fn a_note_with_a_field_out_of_range_is_damaged() {
-        let harms: [fn(&mut Note); 14] = [
+        let harms: [fn(&mut Note); 16] = [
+            |note| note.deliveries.as_mut().unwrap().count = 0,
+            |note| note.deliveries.as_mut().unwrap().first_at_ms = 1 << 43,
             |note| note.last_receipt = 1 << 63,
             |note| note.last_receipt = u64::MAX,
             |note| note.death.as_mut().unwrap().at_ms = 1 << 43,
@@ -382,6 +396,21 @@ mod tests {
             harm(&mut note);
             assert_eq!(decode_note(&encode_note(&note)), Err(RecordError::Damaged), "{number}");
         }
+    }
+
+    #[test]
+    fn a_note_is_of_version_2_only_with_deliveries() {
+        let mut note = Note { retry_count: 3, ..Note::default() };
+        let old = encode_note(&note).to_vec();
+        note.deliveries = Some(Deliveries { count: 7, first_at_ms: 9 });
+        let new = encode_note(&note).to_vec();
+        assert_eq!((old[0], new[0]), (1, 2));
+        assert_eq!(new[1..], [&old[1..], &[7, 9]].concat());
+        for end in 0..new.len() {
+            assert!(decode_note(&new[..end]).is_err(), "cut at {end}");
+        }
+        assert_eq!(decode_note(&[&new[..], &[0]].concat()), Err(RecordError::Damaged));
+        assert_eq!(decode_note(&new), Ok(note));
     }
 
     #[test]

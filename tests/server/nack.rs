@@ -24,6 +24,37 @@ fn nocount_counts_no_retry_and_does_not_back_off() {
 }
 
 #[test]
+fn all_deliveries_are_counted_and_shown_with_the_first() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let mut client = server.client();
+    client.push("orders", "one");
+    let first = client.pull("orders");
+    let shown = |client: &mut Client, queue: &str| {
+        let shown = client.map(&format!("MQ.GET {queue} {}", first.id));
+        let fields = ["deliveries", "first_delivered_at"];
+        fields.map(|name| shown.get(name).map(|number| number.parse::<i64>().expect("a number")))
+    };
+    assert!(!first.more.contains_key("deliveries"));
+    assert_eq!(shown(&mut client, "orders"), [None, None], "in flight for the first time");
+    let delivered_at = i64::from_str_radix(&first.receipt, 16).expect("hexadecimal") >> 20;
+    nack(&mut client, &first, "NOCOUNT");
+    assert_eq!(shown(&mut client, "orders"), [Some(1), Some(delivered_at)]);
+    let second = client.pull("orders VISIBILITY 1");
+    assert_eq!(second.more["deliveries"], "2");
+    assert_eq!(second.more["first_delivered_at"], delivered_at.to_string());
+    sleep_until_ms(second.visibility_until);
+    let third = client.pull("orders");
+    assert_eq!((&*third.more["deliveries"], third.retry_count), ("3", 1));
+    assert_eq!(shown(&mut client, "orders"), [Some(3), Some(delivered_at)]);
+    same_data(&mut client, &mut replica.client(), "deliveries");
+    nack(&mut client, &third, "DEAD");
+    assert_eq!(shown(&mut client, "{orders}:dead"), [Some(3), Some(delivered_at)]);
+    let last = entries(&client.ask("MQ.PULL {orders}:dead NOACK"));
+    assert!(last.contains(&("deliveries".into(), Value::Int(4))), "{last:?}");
+}
+
+#[test]
 fn nocount_keeps_the_retries_that_were_counted() {
     let server = Server::start();
     let mut client = server.client();

@@ -66,6 +66,8 @@ pub struct Message {
     pub key: Option<&'static str>,
     pub place: Place,
     pub retries: u32,
+    /// How many deliveries have ended, and when the first began.
+    pub deliveries: Option<(u32, u64)>,
     pub last_receipt: u64,
     pub end: End,
     pub consumer: Option<&'static str>,

@@ -62,6 +62,7 @@ impl Model {
                 key: until_done.map(|(key, _)| key),
                 place: Place::Delayed { due_ms: push.due_ms.unwrap_or_default() },
                 retries: 0,
+                deliveries: None,
                 last_receipt: 0,
                 end: End::NoneYet,
                 consumer: None,

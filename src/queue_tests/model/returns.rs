@@ -129,6 +129,12 @@ impl Model {
         );
         let message = self.message(name, id);
         let Place::Inflight { receipt, .. } = message.place else { panic!("not in flight") };
+        if !is_old {
+            // Of what 0.1.0 delivered only the retries are known, and when the last began.
+            let first = if message.retries > 0 { message.last_receipt } else { receipt };
+            let (ended, first_ms) = message.deliveries.unwrap_or((message.retries, first >> 20));
+            message.deliveries = Some((ended + 1, first_ms));
+        }
         message.last_receipt = receipt;
         message.consumer = None;
         message.last_error = back.reason.or(message.last_error);
@@ -265,6 +271,9 @@ impl Model {
             {
                 // As if it had not come back.
                 message.retries -= 1;
+                let deliveries = message.deliveries.map(|(ended, first_ms)| (ended - 1, first_ms));
+                message.deliveries = deliveries.filter(|(ended, _)| *ended > 0);
+                message.last_receipt -= 1;
                 true
             }
             _ => return self.refuse(name, id),

@@ -123,6 +123,7 @@ pub(super) fn compare_fields(got: &Got, expected: &model::Message) {
     assert_eq!(got.group, as_bytes(expected.group));
     assert_eq!(got.expires_at_ms, expected.expires_ms);
     assert_eq!(got.last_error, as_bytes(expected.last_error));
+    assert_eq!(got.deliveries, expected.deliveries);
     let death = expected.death.as_ref().map(|death| Death {
         from: queue(death.from),
         at_ms: death.at_ms,
