@@ -27,6 +27,8 @@ pub enum CommandError {
     Syntax,
     /// A number that is none, or is out of range.
     Number(Number),
+    /// A time that is in seconds.
+    AtInSeconds,
     /// Bytes that are too few or too many.
     Length(Name),
     /// More than the most of what this number counts.
@@ -90,6 +92,7 @@ impl fmt::Display for CommandError {
             Self::Number(Number { token, min, max, .. }) => {
                 write!(f, "ERR {token} must be an integer from {min} to {max}")
             }
+            Self::AtInSeconds => f.write_str("ERR AT is a time in milliseconds"),
             Self::Length(Name { token, min, max, .. }) => {
                 write!(f, "ERR {token} must be {min} to {max} bytes")
             }

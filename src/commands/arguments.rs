@@ -1,9 +1,12 @@
 //! The options that several commands have, and their limits.
 
+use std::ops::RangeInclusive;
+
 use super::options::Options;
 use crate::queue::message::{MAX_HEADERS, MAX_TIME_MS};
 use crate::queue::op::MAX_BATCH;
 use crate::queue::settings::MAX_DURATION_MS;
+use crate::reply::CommandError;
 use crate::server::command::{Arg, Name, Number};
 
 const MAX_MS: i64 = MAX_DURATION_MS as i64;
@@ -56,16 +59,23 @@ pub const CONSUMER: Name = name("CONSUMER", "name");
 /// What NOACK can't be given with.
 pub const NOT_WITH_NOACK: &[&str] = &["VISIBILITY", "ONDISCONNECT", "CONSUMER"];
 
-/// When a message becomes ready, unix ms, by DELAY, AT or the queue's delay; None: at once.
+/// As milliseconds these are before March 1973, as seconds up to the year 5138: a client that gives one
+/// means seconds, and would get the message at once.
+const SECONDS: RangeInclusive<u64> = 1..=100_000_000_000;
+
+/// When a message becomes ready, unix ms, by DELAY, AT or the queue's delay; None: at once. Error:
+/// [`CommandError::AtInSeconds`].
 pub fn due_at_ms<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
     now_ms: u64,
     default_delay_ms: u64,
-) -> Option<u64> {
-    let due_at_ms = options.number(&AT).unwrap_or_else(|| {
-        now_ms.saturating_add(options.number(&DELAY).unwrap_or(default_delay_ms))
-    });
-    (due_at_ms > now_ms).then_some(due_at_ms)
+) -> Result<Option<u64>, CommandError> {
+    let due_at_ms = match options.number(&AT) {
+        Some(at) if SECONDS.contains(&at) => return Err(CommandError::AtInSeconds),
+        Some(at_ms) => at_ms,
+        None => now_ms.saturating_add(options.number(&DELAY).unwrap_or(default_delay_ms)),
+    };
+    Ok((due_at_ms > now_ms).then_some(due_at_ms))
 }
 
 /// A length of time of the command's own.

@@ -115,7 +115,7 @@ fn run_on(
         }
         ("MQ.DEL", ids) => del::op(ids)?,
         ("MQ.RESCHEDULE", [id, options @ ..]) => {
-            reschedule::op(&Options::read::<Reschedule>(options)?, id, now_ms)
+            reschedule::op(&Options::read::<Reschedule>(options)?, id, now_ms)?
         }
         ("MQ.REDRIVE", options) => {
             let request = redrive::Request::read(options)?;

@@ -47,7 +47,9 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let priorities = look::priorities(&mut store);
     let state = state_fields(context, &entry, &mut store);
     let counters = counters(&entry.counts.get());
+    let exists = Part::ALL.into_iter().any(|part| store.len(part) > 0);
     let lengths = [
+        ("exists", exists.into()),
         ("deadletter_waiting", dead_letters),
         ("ready", limits::waiting(&mut store)),
         ("inflight", store.len(Part::Inflight)),

@@ -33,7 +33,7 @@ impl<'a> Wishes<'a> {
         store: &mut impl Store,
         now_ms: u64,
     ) -> Result<Self, CommandError> {
-        let due_at_ms = due_at_ms(options, now_ms, setting(store, Setting::Delay)?);
+        let due_at_ms = due_at_ms(options, now_ms, setting(store, Setting::Delay)?)?;
         let default_ttl_ms = store.number(Setting::Ttl);
         if options.is_empty() && default_ttl_ms == 0 {
             return Ok(Self { due_at_ms, with: None });
@@ -94,7 +94,7 @@ mod tests {
     use crate::commands::push::Push;
     use crate::queue_tests::store_with;
 
-    const NOW_MS: u64 = 1_000_000;
+    const NOW_MS: u64 = 1_800_000_000_000;
 
     /// A line of options, settings of the queue, and a moment, unix ms.
     type Case<'a> = (&'a [&'a str], &'a [(Setting, &'a str)], Option<u64>);
@@ -112,14 +112,24 @@ mod tests {
             (&[], &delay, Some(NOW_MS + 500)),
             (&["DELAY", "7"], &delay, Some(NOW_MS + 7)),
             (&["DELAY", "0"], &delay, None),
-            (&["AT", "1000001"], &delay, Some(1_000_001)),
-            (&["AT", "1000000"], &delay, None),
-            (&["AT", "999999"], &delay, None),
+            (&["AT", "1800000000001"], &delay, Some(NOW_MS + 1)),
+            (&["AT", "1800000000000"], &delay, None),
+            (&["AT", "100000000001"], &delay, None),
             (&["AT", "0"], &delay, None),
             (&["AT", "8796093022207"], &[], Some(8_796_093_022_207)),
         ];
         for (line, settings, due_at_ms) in cases {
             assert_eq!(wishes(line, settings).due_at_ms, due_at_ms, "{line:?} {settings:?}");
+        }
+    }
+
+    #[test]
+    fn an_at_in_seconds_is_refused() {
+        for at in ["1", "1800000000", "100000000000"] {
+            let line = ["AT", at];
+            let options = Options::read::<Push>(&line).unwrap();
+            let refused = Wishes::read(&options, &mut store_with(&[]), NOW_MS);
+            assert_eq!(refused.err(), Some(CommandError::AtInSeconds), "{at}");
         }
     }
 
@@ -156,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_says_nothing_of_its_own_is_plain() {
-        for line in [&["PRIORITY", "0"][..], &["TTL", "0"], &["DELAY", "5"], &["AT", "5"]] {
+        for line in [&["PRIORITY", "0"][..], &["TTL", "0"], &["DELAY", "5"], &["AT", "0"]] {
             assert_eq!(wishes(line, &[]).with, None, "{line:?}");
         }
         let line = |line| wishes(line, &[]).with.map(|with| with.line);

@@ -35,12 +35,16 @@ fn reschedule(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Co
     let [_, queue, id, options @ ..] = arguments else { return Err(CommandError::Syntax) };
     let options = Options::read::<Reschedule>(options)?;
     let entry = super::entry(context, *queue)?;
-    let op = op(&options, id.as_bytes(), context.now_ms());
+    let op = op(&options, id.as_bytes(), context.now_ms())?;
     reply::number(context, &execute(context, &entry, &op)?);
     Ok(())
 }
 
-pub fn op<A: AsRef<[u8]>>(options: &Options<'_, A>, id: &[u8], now_ms: u64) -> Op<'static> {
-    let due_at_ms = due_at_ms(options, now_ms, 0).unwrap_or(now_ms);
-    Op::Reschedule { now_ms, id: claims::read_id(id), due_at_ms }
+pub fn op<A: AsRef<[u8]>>(
+    options: &Options<'_, A>,
+    id: &[u8],
+    now_ms: u64,
+) -> Result<Op<'static>, CommandError> {
+    let due_at_ms = due_at_ms(options, now_ms, 0)?.unwrap_or(now_ms);
+    Ok(Op::Reschedule { now_ms, id: claims::read_id(id), due_at_ms })
 }

@@ -181,8 +181,8 @@ fn records_of_a_newer_version_are_set_aside_and_nothing_of_them_is_lost() {
     };
     let (id, body) = record(&mut client, "messages");
     let (_, mut note) = record(&mut client, "notes");
-    assert_eq!(note[0], 1, "its version");
-    note[0] = 2;
+    assert_eq!(note[0], 2, "its version");
+    note[0] = 3;
     put(&mut client, &[b"HSET", b"mq:{orders}:notes", &id, &note]);
     let error = client.refused("MQ.PULL orders");
     assert!(error.starts_with("CORRUPT "), "{error}");
@@ -192,7 +192,7 @@ fn records_of_a_newer_version_are_set_aside_and_nothing_of_them_is_lost() {
     assert_eq!(client.queue_info("orders", "damaged"), 2);
 
     // So they can be put back, where the newer version is.
-    note[0] = 1;
+    note[0] = 2;
     put(&mut client, &[b"HSET", b"mq:{orders}:messages", &id, &body]);
     put(&mut client, &[b"HSET", b"mq:{orders}:notes", &id, &note]);
     client.ask("DEL mq:{orders}:damaged");

@@ -16,7 +16,7 @@ fn each_command_is_one_op() {
         "MQ.PUSH orders two GROUP ann",
         "MQ.PUSH orders three DEDUP key",
         "MQ.PUSH orders four DEDUP job UNTILDONE",
-        "MQ.PUSH orders five AT 1",
+        "MQ.PUSH orders five AT 0",
         "MQ.MPUSH orders 3 a b c GROUP bob",
         "MQ.CONFIG orders RATE 100 RATEPERIOD 3600000 GROUPINFLIGHT 2",
         "MQ.CONFIG orders GROUPINFLIGHT 1",

@@ -5,7 +5,7 @@ use crate::harness::*;
 /// In their order.
 const INFO_FIELDS: &str = "\
     visibility maxretries deadletter backoff backoffmax delay ttl maxlen maxinflight rate \
-    rateperiod aging groupinflight dedupwindow deadletter_waiting ready inflight delayed \
+    rateperiod aging groupinflight dedupwindow exists deadletter_waiting ready inflight delayed \
     priorities groups paused paused_until rate_window_start rate_window_count \
     oldest_ready_age_ms oldest_inflight_age_ms oldest_delayed_age_ms next_due_at \
     highest_retry_count blocked_clients damaged pushed pulled acked late_acks nacked expired \
@@ -34,6 +34,28 @@ fn info_of_a_queue_that_is_not_there_has_defaults_and_zeros() {
         assert_eq!(*value, expected, "{name}");
     }
     assert_eq!(client.number("DBSIZE"), 0);
+}
+
+#[test]
+fn info_says_whether_the_queue_exists() {
+    let server = Server::start();
+    let mut client = server.client();
+    let exists = |client: &mut Client| client.queue_info("orders", "exists");
+    for (make, unmake) in [
+        ("MQ.PUSH orders x", "MQ.PULL orders NOACK"),
+        ("MQ.PUSH orders x PRIORITY 9", "MQ.PULL orders NOACK"),
+        ("MQ.CONFIG orders DELAY 5", "MQ.CONFIG orders DELAY 0"),
+        ("MQ.PAUSE orders", "MQ.RESUME orders"),
+        ("MQ.PUSH orders x DELAY 3600000 GROUP g", "MQ.PURGE orders"),
+    ] {
+        assert_eq!(exists(&mut client), 0, "before {make}");
+        client.ask(make);
+        assert_eq!(exists(&mut client), 1, "after {make}");
+        client.ask(unmake);
+    }
+    client.ask("MQ.PUSH orders x DEDUP k");
+    client.ask("MQ.PULL orders NOACK");
+    assert_eq!(exists(&mut client), 1, "a deduplication key is held");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_message_becomes_ready_at_its_moment() {
 fn a_moment_that_has_passed_is_now() {
     let server = Server::start();
     let mut client = server.client();
-    for moment in [0, 1, now_ms() - 1000, now_ms()] {
+    for moment in [0, 100_000_000_001, now_ms() - 1000, now_ms()] {
         client.ask(&format!("MQ.PUSH orders x AT {moment}"));
     }
     assert_eq!(client.lengths("orders"), [4, 0, 0]);
@@ -45,6 +45,26 @@ fn a_moment_overrides_the_queues_delay() {
     let id = client.text(&format!("MQ.PUSH orders later AT {moment}"));
     assert_eq!(client.lengths("orders"), [1, 0, 1]);
     assert_eq!(due_at(&mut client, &id), moment);
+}
+
+#[test]
+fn an_at_in_seconds_is_refused() {
+    let server = Server::start();
+    let mut client = server.client();
+    let id = client.text("MQ.PUSH orders x DELAY 3600000");
+    let reschedule = format!("MQ.RESCHEDULE orders {id}");
+    let in_seconds = (now_ms() / 1_000 + 60).to_string();
+    for line in ["MQ.PUSH orders x", "MQ.MPUSH orders 2 x y", &reschedule] {
+        for at in ["1", &in_seconds, "100000000000"] {
+            let error = client.refused(&format!("{line} AT {at}"));
+            assert_eq!(error, "ERR AT is a time in milliseconds", "{line} {at}");
+        }
+    }
+    assert_eq!(client.lengths("orders"), [0, 0, 1]);
+    // Past milliseconds are at once.
+    client.ask("MQ.PUSH orders y AT 100000000001");
+    assert_eq!(client.number(&format!("{reschedule} AT 0")), 1);
+    assert_eq!(client.lengths("orders"), [2, 0, 0]);
 }
 
 #[test]
