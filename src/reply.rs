@@ -53,6 +53,8 @@ pub enum CommandError {
     DeadAreIn(QueueName),
     /// The queue has as many messages as it may have.
     QueueFull,
+    /// The queue holds as many deduplication keys as it may hold.
+    DedupFull,
     /// A delivery that ends with its connection, where there is none.
     NoConnection,
     /// The user may not write to a queue that the data name.
@@ -122,6 +124,9 @@ impl fmt::Display for CommandError {
                 )
             }
             Self::QueueFull => f.write_str("QUEUEFULL the queue is full"),
+            Self::DedupFull => {
+                f.write_str("DEDUPFULL the queue holds as many deduplication keys as it may")
+            }
             Self::NoConnection => f.write_str("ERR ONDISCONNECT can't be used in a script"),
             Self::NoPermission => {
                 f.write_str("NOPERM no permission on a queue that dead letters came from")

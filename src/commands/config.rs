@@ -17,7 +17,7 @@ use crate::server::string::Argument;
 const DEFAULT_DEAD_LETTER: &str = "DEFAULTDEADLETTER";
 
 /// What follows the command's name.
-const OPTIONS: [Arg; 15] = [
+const OPTIONS: [Arg; 16] = [
     Arg::Queue,
     Arg::Setting(number("VISIBILITY", "ms", Setting::Visibility)),
     Arg::Setting(number("MAXRETRIES", "n", Setting::MaxRetries)),
@@ -33,6 +33,7 @@ const OPTIONS: [Arg; 15] = [
     Arg::Setting(number("AGING", "ms", Setting::Aging)),
     Arg::Setting(number("GROUPINFLIGHT", "n", Setting::GroupInflight)),
     Arg::Setting(number("DEDUPWINDOW", "ms", Setting::DedupWindow)),
+    Arg::Setting(number("MAXDEDUP", "n", Setting::MaxDedup)),
 ];
 
 /// `MQ.CONFIG queue`, or with options.

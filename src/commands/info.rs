@@ -92,7 +92,7 @@ fn state_fields(
     context: Context<'_>,
     entry: &Entry,
     store: &mut impl Store,
-) -> [(&'static str, u64); 12] {
+) -> [(&'static str, u64); 13] {
     let now_ms = context.now_ms();
     let expiry = store.first_expiring().map(|(_, at_ms)| at_ms);
     let overdue = store.first_inflight().map(|(_, until_ms)| until_ms);
@@ -102,6 +102,7 @@ fn state_fields(
     let age = |since_ms: Option<u64>| since_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
     [
         ("groups", store.len(Part::Groups)),
+        ("dedup_keys", store.len(Part::Dedup)),
         ("paused", limits::is_paused(store, now_ms).into()),
         ("paused_until", store.memo(Memo::PausedUntil).unwrap_or(0)),
         ("rate_window_start", store.memo(Memo::RateWindowStart).unwrap_or(0)),

@@ -78,10 +78,12 @@ fn dedup<'a, A: AsRef<[u8]>>(
     Ok(Some(Dedup { key, now_ms, until_ms: Some(now_ms.saturating_add(window_ms)) }))
 }
 
-/// What became of a push. Error: [`CommandError::QueueFull`].
+/// What became of a push. Error: [`CommandError::QueueFull`] or
+/// [`CommandError::DedupFull`].
 pub fn outcome(outcome: &Outcome<Body>) -> Result<Pushed, CommandError> {
     match outcome {
         Outcome::Pushed(Pushed::Full) => Err(CommandError::QueueFull),
+        Outcome::Pushed(Pushed::DedupFull) => Err(CommandError::DedupFull),
         Outcome::Pushed(pushed) => Ok(*pushed),
         _ => Ok(Pushed::Added),
     }

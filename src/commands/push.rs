@@ -61,7 +61,7 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let outcome = execute_on(context, &entry, &mut store, &op)?;
     match new_messages::outcome(&outcome)? {
         Pushed::Duplicate(first) => reply::id(context, first),
-        Pushed::Added | Pushed::Full => reply::id(context, id),
+        Pushed::Added | Pushed::Full | Pushed::DedupFull => reply::id(context, id),
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Deduplication keys: while one holds, a push with it is answered with the first message's id.
 
 use super::message::{MessageId, Note};
-use super::op::Dedup;
+use super::op::{Dedup, Rules};
+use super::settings::Setting;
 use super::store::{Duplicate, Part, Store};
 use super::{Effects, QueueError};
 
@@ -25,6 +26,23 @@ fn has_window(known: Option<Duplicate>) -> bool {
 /// True if a key of which this is known still holds.
 pub(super) fn holds(known: Duplicate, dedup: &Dedup<'_>) -> bool {
     known.until_ms.is_none_or(|until_ms| until_ms > dedup.now_ms)
+}
+
+/// True if the queue has no room for a key that it doesn't know. Keys whose time is over make room: two at
+/// most, so that in the end none is left of those that the timer has not come to.
+pub(super) fn is_full<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    dedup: &Dedup<'_>,
+) -> Result<bool, QueueError> {
+    store.require(&[Part::Config])?;
+    let max = store.number(Setting::MaxDedup);
+    if max == 0 || store.rules() == Rules::V1 || store.len(Part::Dedup) < max {
+        return Ok(false);
+    }
+    store.require(&[Part::Deduped])?;
+    sweep(store, effects, &mut 2, dedup.now_ms);
+    Ok(store.len(Part::Dedup) >= max)
 }
 
 /// Lets a message hold the key, of which that was known.

@@ -341,6 +341,16 @@ impl Op<'_> {
         }
     }
 
+    /// True if the op, whose variant version 1 has, names nothing that this version doesn't have.
+    pub fn is_in_version_1(&self) -> bool {
+        match self {
+            Op::Configure { changes } => {
+                changes.iter().all(|(setting, _)| *setting != Setting::MaxDedup)
+            }
+            _ => true,
+        }
+    }
+
     /// Checks what a decoded op from elsewhere claims. A server's own ops always pass.
     pub fn is_valid(&self) -> bool {
         match self {

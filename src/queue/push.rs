@@ -14,6 +14,8 @@ pub enum Pushed {
     Duplicate(MessageId),
     /// Nothing was pushed: it would be more than the queue's MAXLEN.
     Full,
+    /// Nothing was pushed: its deduplication key would be more than the queue's MAXDEDUP.
+    DedupFull,
 }
 
 /// Adds all messages or none; `due_at_ms` (unix ms) is when they become ready, None: at once.
@@ -35,6 +37,13 @@ pub(super) fn push<S: Store>(
     if limits::is_full(store, messages.len())? {
         effects.counts.refused_full = messages.len() as u64;
         return Ok(Pushed::Full);
+    }
+    if let Some(key) = key
+        && known.is_none()
+        && dedup::is_full(store, effects, key)?
+    {
+        effects.counts.refused_full = 1;
+        return Ok(Pushed::DedupFull);
     }
     let mut note = with.and_then(note);
     let mut group = require(store, note.as_ref(), due_at_ms, messages.len())?;

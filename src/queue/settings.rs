@@ -14,7 +14,7 @@ pub const MAX_DURATION_MS: u64 = 31_536_000_000;
 /// The largest MAXRETRIES.
 pub const MAX_RETRIES: i64 = 2_147_483_647;
 
-/// The largest MAXLEN, MAXINFLIGHT and RATE.
+/// The largest MAXLEN, MAXINFLIGHT, RATE and MAXDEDUP.
 pub const MAX_COUNT: i64 = 2_147_483_647;
 
 /// The largest GROUPINFLIGHT.
@@ -52,11 +52,13 @@ pub enum Setting {
     GroupInflight,
     /// How long a deduplication key holds whose push does not say it, in milliseconds.
     DedupWindow,
+    /// The most deduplication keys that are held; 0: no limit. Not in version 1 of ops.
+    MaxDedup,
 }
 
 impl Setting {
     /// All settings, in the order in which they are shown.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Visibility,
         Self::MaxRetries,
         Self::DeadLetter,
@@ -71,6 +73,7 @@ impl Setting {
         Self::Aging,
         Self::GroupInflight,
         Self::DedupWindow,
+        Self::MaxDedup,
     ];
 
     /// The name as it is stored and replied; as an option it is written in capitals.
@@ -90,6 +93,7 @@ impl Setting {
             Self::Aging => "aging",
             Self::GroupInflight => "groupinflight",
             Self::DedupWindow => "dedupwindow",
+            Self::MaxDedup => "maxdedup",
         }
     }
 
@@ -122,7 +126,7 @@ impl Setting {
                 Some((1, MAX_MS))
             }
             Self::Backoff | Self::Delay | Self::Ttl | Self::Aging => Some((0, MAX_MS)),
-            Self::MaxLen | Self::MaxInflight | Self::Rate => Some((0, MAX_COUNT)),
+            Self::MaxLen | Self::MaxInflight | Self::Rate | Self::MaxDedup => Some((0, MAX_COUNT)),
             Self::GroupInflight => Some((1, MAX_GROUP_INFLIGHT)),
             Self::MaxRetries => Some((-1, MAX_RETRIES)),
             Self::DeadLetter => None,
@@ -161,6 +165,8 @@ pub struct Settings {
     pub group_inflight: u64,
     /// See [`Setting::DedupWindow`].
     pub dedup_window_ms: u64,
+    /// See [`Setting::MaxDedup`].
+    pub max_dedup: u64,
 }
 
 impl Default for Settings {
@@ -190,6 +196,7 @@ impl Settings {
             aging_ms: Setting::Aging.default_number(rules),
             group_inflight: Setting::GroupInflight.default_number(rules),
             dedup_window_ms: Setting::DedupWindow.default_number(rules),
+            max_dedup: Setting::MaxDedup.default_number(rules),
         }
     }
 
@@ -239,6 +246,7 @@ impl Settings {
             Setting::Aging => Some(&mut self.aging_ms),
             Setting::GroupInflight => Some(&mut self.group_inflight),
             Setting::DedupWindow => Some(&mut self.dedup_window_ms),
+            Setting::MaxDedup => Some(&mut self.max_dedup),
             Setting::MaxRetries | Setting::DeadLetter => None,
         }
     }

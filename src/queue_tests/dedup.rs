@@ -139,7 +139,7 @@ fn until_done_holds_until_the_message_is_gone() {
         match server.push_with(&orders, b"x", &Asked::until_done("k")) {
             Pushed::Duplicate(id) => assert!(!is_free && id == first, "{what}"),
             Pushed::New(_) => assert!(is_free, "{what}"),
-            Pushed::Full => panic!("{what}"),
+            Pushed::Full | Pushed::DedupFull => panic!("{what}"),
         }
     }
 }
@@ -184,6 +184,36 @@ fn it_is_looked_for_before_the_length_of_the_queue() {
     // A refused push took no key.
     server.configure(&orders, Setting::MaxLen, None);
     assert!(matches!(server.push_with(&orders, b"x", &Asked::until_done("l")), Pushed::New(_)));
+}
+
+#[test]
+fn with_as_many_keys_as_maxdedup_allows_a_push_with_a_new_one_is_refused() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::MaxDedup, Some("3"));
+    let first = server.add(&orders, &Asked::until_done("a"));
+    server.add(&orders, &Asked::window("b", 100));
+    server.add(&orders, &Asked::window("c", 200));
+    let push = |server: &mut Server, asked: &Asked<'_>| server.push_with(&orders, b"x", asked);
+    assert_eq!(push(&mut server, &Asked::window("d", 100)), Pushed::DedupFull);
+    assert_eq!(server.counts.refused_full, 1);
+    assert_eq!((server.len(&orders, Part::Ready), server.len(&orders, Part::Dedup)), (3, 3));
+    assert_eq!(push(&mut server, &Asked::until_done("a")), Pushed::Duplicate(first));
+    assert!(matches!(push(&mut server, &Asked::default()), Pushed::New(_)), "without a key");
+
+    // One that is over makes room before the timer comes to it, and may be taken again.
+    server.now_ms += 100;
+    assert!(matches!(push(&mut server, &Asked::window("b", 500)), Pushed::New(_)), "the same key");
+    assert_eq!(push(&mut server, &Asked::window("d", 100)), Pushed::DedupFull);
+    server.now_ms += 100;
+    assert!(matches!(push(&mut server, &Asked::window("d", 100)), Pushed::New(_)));
+    assert_eq!(server.delete(&orders, &[first]), 1);
+    assert!(matches!(push(&mut server, &Asked::window("e", 100)), Pushed::New(_)), "released");
+
+    server.configure(&orders, Setting::MaxDedup, Some("1"));
+    assert_eq!(server.len(&orders, Part::Dedup), 3, "nothing is taken back");
+    assert_eq!(push(&mut server, &Asked::window("f", 100)), Pushed::DedupFull);
+    server.configure(&orders, Setting::MaxDedup, None);
+    assert!(matches!(push(&mut server, &Asked::window("f", 100)), Pushed::New(_)));
 }
 
 #[test]

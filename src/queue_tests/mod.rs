@@ -110,6 +110,7 @@ enum Pushed {
     New(Vec<MessageId>),
     Duplicate(MessageId),
     Full,
+    DedupFull,
 }
 
 impl Pushed {
@@ -334,6 +335,7 @@ impl Server {
             Outcome::Pushed(Answer::Added) => Pushed::New(self.last_ids.clone()),
             Outcome::Pushed(Answer::Duplicate(id)) => Pushed::Duplicate(id),
             Outcome::Pushed(Answer::Full) => Pushed::Full,
+            Outcome::Pushed(Answer::DedupFull) => Pushed::DedupFull,
             _ => panic!("{op:?} has another outcome"),
         }
     }

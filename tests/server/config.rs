@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 
-const DEFAULTS: [(&str, &str); 14] = [
+const DEFAULTS: [(&str, &str); 15] = [
     ("visibility", "30000"),
     ("maxretries", "25"),
     ("deadletter", "{orders}:dead"),
@@ -17,6 +17,7 @@ const DEFAULTS: [(&str, &str); 14] = [
     ("aging", "0"),
     ("groupinflight", "1"),
     ("dedupwindow", "300000"),
+    ("maxdedup", "0"),
 ];
 
 #[test]
@@ -40,7 +41,7 @@ fn every_setting_is_shown_as_it_was_set() {
     let mut client = server.client();
     let set = "VISIBILITY 5000 MAXRETRIES 3 DEADLETTER graveyard BACKOFF 100 BACKOFFMAX 9000 \
                DELAY 7 TTL 8 MAXLEN 9 MAXINFLIGHT 10 RATE 11 RATEPERIOD 12 AGING 13 \
-               GROUPINFLIGHT 14 DEDUPWINDOW 15";
+               GROUPINFLIGHT 14 DEDUPWINDOW 15 MAXDEDUP 16";
     assert_eq!(client.ask(&format!("MQ.CONFIG orders {set}")), Value::Okay);
     let shown = client.map("MQ.CONFIG orders");
     let expected = [
@@ -58,6 +59,7 @@ fn every_setting_is_shown_as_it_was_set() {
         ("aging", "13"),
         ("groupinflight", "14"),
         ("dedupwindow", "15"),
+        ("maxdedup", "16"),
     ];
     for (name, value) in expected {
         assert_eq!(shown[name], value, "{name}");
@@ -146,6 +148,7 @@ fn the_limits_of_every_setting() {
         ("AGING", 0, year),
         ("GROUPINFLIGHT", 1, 10_000),
         ("DEDUPWINDOW", 1, year),
+        ("MAXDEDUP", 0, 2_147_483_647),
     ] {
         for value in [smallest, largest] {
             let other = match name {

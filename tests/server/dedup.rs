@@ -109,6 +109,35 @@ fn the_queues_window_holds_for_pushes_without_one() {
 }
 
 #[test]
+fn maxdedup_bounds_the_keys_that_are_held_and_info_counts_them() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXDEDUP 3");
+    let first = push(&mut client, "DEDUP a UNTILDONE");
+    push(&mut client, "DEDUP b WINDOW 3600000 TTL 1");
+    push(&mut client, "DEDUP c WINDOW 300");
+    let until = now_ms() + 300;
+    eventually("one is discarded", || client.number("MQ.LEN orders") == 2);
+    assert_eq!(client.queue_info("orders", "dedup_keys"), 3, "its key is held");
+    let full = "DEDUPFULL the queue holds as many deduplication keys as it may";
+    assert_eq!(client.refused("MQ.PUSH orders x DEDUP d"), full);
+    assert_eq!(push(&mut client, "DEDUP a"), first, "a key that is held");
+    push(&mut client, "PRIORITY 1");
+    assert_eq!(client.queue_info("orders", "refused_full"), 1);
+    sleep_until_ms(until);
+    push(&mut client, "DEDUP d WINDOW 3600000");
+    assert_eq!(client.queue_info("orders", "dedup_keys"), 3);
+    assert_eq!(client.refused("MQ.PUSH orders x DEDUP e"), full);
+    client.ask(&format!("MQ.DEL orders {first}"));
+    push(&mut client, "DEDUP e");
+    client.ask("MQ.CONFIG orders MAXDEDUP 0");
+    push(&mut client, "DEDUP f");
+    assert_eq!(client.queue_info("orders", "dedup_keys"), 4);
+    same_data(&mut client, &mut replica.client(), "the keys");
+}
+
+#[test]
 fn until_done_ends_when_the_message_is_gone_or_dies() {
     let server = Server::start();
     let mut client = server.client();

@@ -20,6 +20,7 @@ pub enum Answer {
     New,
     Duplicate(Id),
     Full,
+    DedupFull,
 }
 
 impl Model {
@@ -42,6 +43,13 @@ impl Model {
         if max > 0 && self.queue(name).count(|_| true) + messages.len() as u64 > max {
             self.count("refused_full", messages.len() as u64);
             return Answer::Full;
+        }
+        if let Some((key, _)) = push.dedup
+            && !self.queue(name).keys.contains_key(key)
+            && self.has_no_room_for_a_key(name, push.now_ms)
+        {
+            self.count("refused_full", 1);
+            return Answer::DedupFull;
         }
         for (id, pushed_ms, payload) in messages {
             if let Some((key, until_ms)) = push.dedup {
@@ -76,6 +84,16 @@ impl Model {
             self.count("pushed", 1);
         }
         Answer::New
+    }
+
+    /// Two keys that are over make room.
+    fn has_no_room_for_a_key(&mut self, name: &'static str, now: u64) -> bool {
+        let max = if self.is_old { 0 } else { self.queue(name).number("maxdedup") };
+        if max == 0 || (self.queue(name).keys.len() as u64) < max {
+            return false;
+        }
+        self.release_keys(name, now, 2);
+        self.queue(name).keys.len() as u64 >= max
     }
 
     /// A message waits behind all that wait without a group and with its priority; so do the others of

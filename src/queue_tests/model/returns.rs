@@ -78,12 +78,16 @@ impl Model {
     pub fn sweep_all(&mut self, name: &'static str, now: u64, limit: usize, same_slot: bool) {
         let left = self.sweep(name, now, limit, same_slot);
         self.end_pause(name, now);
+        self.release_keys(name, now, left);
+    }
+
+    pub(super) fn release_keys(&mut self, name: &'static str, now: u64, most: usize) {
         let keys = self.queue(name).keys.iter();
         let mut over: Vec<_> = keys
             .filter_map(|(key, known)| Some((known.until_ms.filter(|ms| *ms <= now)?, *key)))
             .collect();
         over.sort();
-        for (_, key) in over.into_iter().take(left) {
+        for (_, key) in over.into_iter().take(most) {
             self.queue(name).keys.remove(key);
             self.hit("key over");
         }

@@ -55,6 +55,7 @@ impl Run<'_> {
             }
             (Pushed::Duplicate(id), model::Answer::Duplicate(first)) => assert_eq!(id.0, first),
             (Pushed::Full, model::Answer::Full) => self.hit("full"),
+            (Pushed::DedupFull, model::Answer::DedupFull) => self.hit("no room for a key"),
             (pushed, answer) => panic!("{pushed:?}, but the model says {answer:?}"),
         }
     }
