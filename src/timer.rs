@@ -27,6 +27,15 @@ const SLICE: u32 = 64;
 /// How long the timer waits while nothing may be written, in milliseconds.
 const PAUSE_RETRY_MS: u64 = 5;
 
+/// By how much the timer fires late when the server stood still before, in milliseconds.
+const LATE_MS: u64 = 5;
+
+/// How long it takes the server after that to read what its clients have sent, in milliseconds.
+const SETTLE_MS: u64 = 5;
+
+/// How long it is believed whether the server refuses the writes of clients, in milliseconds.
+const REFUSAL_MS: u64 = 50;
+
 /// When a queue is tried again whose slot is on the move, or whose keys have a wrong type.
 const QUEUE_RETRY_MS: u64 = 1_000;
 
@@ -42,8 +51,51 @@ const STEP_MS: u64 = 100;
 #[derive(Default)]
 pub struct State {
     armed: Cell<Option<Armed>>,
+    /// The wall clock, unix ms, and the monotonic one when they were compared last.
+    clocks: Cell<Option<(u64, Instant)>>,
     is_firing: Cell<bool>,
     waiting_check_ms: Cell<u64>,
+    /// All that clients sent before, unix ms, was processed.
+    heard_ms: Cell<u64>,
+    /// When the timer fired last, unix ms, other than while the server settled.
+    fired_ms: Cell<u64>,
+    /// The server stood still, and until the timer fires at that time, unix ms, or later, it reads
+    /// what its clients have sent meanwhile.
+    settles_ms: Cell<Option<u64>>,
+    refuses_writes: Cell<bool>,
+    refusal_ms: Cell<u64>,
+}
+
+impl State {
+    /// True shortly after the server stood still: what clients sent in time may still be in its
+    /// sockets, so nothing is ended by time yet.
+    pub fn is_settling(&self) -> bool {
+        self.settles_ms.get().is_some()
+    }
+
+    /// The timer fires. Says up to when, unix ms, all that clients sent was processed.
+    fn hear(&self, planned_ms: u64, now_ms: u64) -> u64 {
+        // Where it is further away, the clock was set back.
+        let is_near = |at_ms: &u64| at_ms.saturating_sub(now_ms) <= SETTLE_MS;
+        if self.settles_ms.get().filter(is_near).is_some_and(|settles_ms| now_ms < settles_ms) {
+            return self.heard_ms.get().min(now_ms);
+        }
+        let fired_before_ms = self.fired_ms.replace(now_ms);
+        let is_late = now_ms > planned_ms.saturating_add(LATE_MS);
+        self.settles_ms.set(is_late.then(|| now_ms.saturating_add(SETTLE_MS)));
+        let heard_ms = if is_late { fired_before_ms.min(now_ms) } else { now_ms };
+        self.heard_ms.set(heard_ms);
+        heard_ms
+    }
+
+    /// True while clients may not write, so that they could not settle what ends or is delivered.
+    fn refuses_writes(&self, context: Context<'_>, now_ms: u64) -> bool {
+        if now_ms.abs_diff(self.refusal_ms.get()) >= REFUSAL_MS {
+            self.refusal_ms.set(now_ms);
+            self.refuses_writes.set(context.refuses_writes());
+        }
+        self.refuses_writes.get()
+    }
 }
 
 /// The timer that is to fire.
@@ -51,9 +103,8 @@ pub struct State {
 struct Armed {
     timer: Timer,
     at_ms: u64,
-    /// When it was armed, by the wall clock and by the monotonic one.
-    since_ms: u64,
-    since: Instant,
+    /// When it fires, unix ms, if the server is not held up.
+    planned_ms: u64,
 }
 
 /// Lets the timer fire at that moment, unix ms, or earlier. 0: as soon as possible; [`NEVER`]: no
@@ -72,10 +123,11 @@ pub fn arm(context: Context<'_>, state: &state::State, at_ms: u64) {
         }
         stop(context, armed.timer);
     }
-    let since_ms = context.now_ms();
-    let delay_ms = at_ms.saturating_sub(since_ms).min(LONGEST_MS);
+    let now_ms = context.now_ms();
+    let delay_ms = at_ms.saturating_sub(now_ms).min(LONGEST_MS);
     let timer = start::<Firing>(context, delay_ms);
-    state.timer.armed.set(Some(Armed { timer, at_ms, since_ms, since: Instant::now() }));
+    let planned_ms = now_ms.saturating_add(delay_ms);
+    state.timer.armed.set(Some(Armed { timer, at_ms, planned_ms }));
 }
 
 /// Stops the timer.
@@ -85,16 +137,16 @@ pub fn disarm(context: Context<'_>, state: &state::State) {
     }
 }
 
-/// Arms the timer anew if the wall clock was set since it was armed, or the machine slept.
+/// Arms the timer anew if the wall clock was set since the last call, or the machine slept.
 ///
 /// The server fires a timer when both clocks say so, the oldest one when the wall clock does. Set
 /// forward, that would not be noticed before the time is over that was left when the timer was
 /// armed; set back, it would hold up even a timer for at once until it is as late again.
 pub fn look_at_clock(context: Context<'_>, state: &state::State) {
-    let Some(armed) = state.timer.armed.get() else { return };
-    let elapsed_ms = u64::try_from(armed.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let expected_ms = armed.since_ms.saturating_add(elapsed_ms);
-    if context.now_ms().abs_diff(expected_ms) < STEP_MS {
+    let (now_ms, now) = (context.now_ms(), Instant::now());
+    let Some((before_ms, before)) = state.timer.clocks.replace(Some((now_ms, now))) else { return };
+    let elapsed_ms = u64::try_from(now.duration_since(before).as_millis()).unwrap_or(u64::MAX);
+    if now_ms.abs_diff(before_ms.saturating_add(elapsed_ms)) < STEP_MS {
         return;
     }
     // Moments that the process set itself may be far away now.
@@ -110,20 +162,23 @@ struct Firing;
 impl Fire for Firing {
     fn fire(context: Context<'_>) {
         state::with(|state| {
-            state.timer.armed.set(None);
-            work(context, state);
+            let armed = state.timer.armed.take();
+            work(context, state, armed.map_or(NEVER, |armed| armed.planned_ms));
         });
     }
 }
 
-fn work(context: Context<'_>, state: &state::State) {
+fn work(context: Context<'_>, state: &state::State, planned_ms: u64) {
     if context.is_loading() {
         // The end of loading is an event, which arms the timer again.
         return;
     }
     let is_active = context.is_active_master();
     state.is_active.set(is_active);
-    let is_paused = context.must_avoid_replica_traffic();
+    let now_ms = context.now_ms();
+    let heard_ms = state.timer.hear(planned_ms, now_ms);
+    let is_paused = context.must_avoid_replica_traffic()
+        || is_active && state.timer.refuses_writes(context, now_ms);
     let start = Instant::now();
     let within = |budget: Duration| start.elapsed() < budget;
 
@@ -135,9 +190,9 @@ fn work(context: Context<'_>, state: &state::State) {
         // replicates would come into the middle of it.
         while within(SERVING) && serve_one(context, state) {}
     }
-    while within(BUDGET) && end_wait(context, state, is_active && !is_paused) {}
+    while within(BUDGET) && end_wait(context, state, heard_ms, is_active && !is_paused) {}
     if is_active && !is_paused {
-        while within(BUDGET) && work_or_sweep(context, state) {}
+        while within(BUDGET) && work_or_sweep(context, state, heard_ms) {}
     }
     if !is_active {
         disconnect::forget_left(state);
@@ -207,13 +262,12 @@ fn serve_one(context: Context<'_>, state: &state::State) -> bool {
 
 /// Does a little to end the wait whose time was over first; false if there is none, or if one of
 /// its queues is to be served before.
-fn end_wait(context: Context<'_>, state: &state::State, may_write: bool) -> bool {
-    let now_ms = context.now_ms();
-    let Some(waiting) = waiting::first_out_of_time(state, now_ms) else { return false };
+fn end_wait(context: Context<'_>, state: &state::State, heard_ms: u64, may_write: bool) -> bool {
+    let Some(waiting) = waiting::first_out_of_time(state, heard_ms) else { return false };
     if may_write {
         if let Some(entry) = waiting.next_to_try() {
-            if state.may_be_due(entry, now_ms) {
-                sweep(context, state, entry);
+            if state.may_be_due(entry, heard_ms) {
+                sweep(context, state, entry, heard_ms);
             }
             return true;
         }
@@ -227,36 +281,39 @@ fn end_wait(context: Context<'_>, state: &state::State, may_write: bool) -> bool
 
 /// Does a little for clients that are gone, a little of commands that go on in slices and a little of
 /// what is due; false if there is nothing of it.
-fn work_or_sweep(context: Context<'_>, state: &state::State) -> bool {
+fn work_or_sweep(context: Context<'_>, state: &state::State, heard_ms: u64) -> bool {
     let has_left = disconnect::step(context, state);
     let has_worked = slices::step(context, state);
-    sweep_one(context, state) || has_left || has_worked
+    sweep_one(context, state, heard_ms) || has_left || has_worked
 }
 
-/// Moves a slice of what is due in the queue with the earliest deadline; false if nothing is due.
-fn sweep_one(context: Context<'_>, state: &state::State) -> bool {
+/// Moves a slice of what is due in the queue that is due for the longest time, or was swept the longest
+/// time ago; false if nothing is due.
+fn sweep_one(context: Context<'_>, state: &state::State, heard_ms: u64) -> bool {
     let Some((due_ms, entry)) = state.index.borrow().first_due() else { return false };
-    if due_ms > context.now_ms() {
+    if due_ms > heard_ms {
         return false;
     }
-    sweep(context, state, &entry);
+    sweep(context, state, &entry, heard_ms);
     true
 }
 
-/// Moves a slice of what is due in a queue.
-fn sweep(context: Context<'_>, state: &state::State, entry: &Rc<Entry>) {
-    let now_ms = context.now_ms();
-    let retry_ms = now_ms.saturating_add(QUEUE_RETRY_MS);
+/// Moves a slice of what is due in a queue at that time, unix ms.
+fn sweep(context: Context<'_>, state: &state::State, entry: &Rc<Entry>, now_ms: u64) {
+    let retry_ms = context.now_ms().saturating_add(QUEUE_RETRY_MS);
     let is_cluster = state.is_cluster.get();
     if !context.select_db(entry.db) || (is_cluster && !entry.names.slot_is_stable(context)) {
         state.index.borrow_mut().hold(entry, retry_ms);
         return;
     }
     let op = Op::Sweep { now_ms, sweep: Sweep { limit: SLICE, same_slot: is_cluster } };
-    if execute(context, entry, &op).is_err() {
+    let is_done = execute(context, entry, &op).is_ok();
+    if !is_done {
         report_failed_sweep(context, state, entry);
-        state.index.borrow_mut().hold(entry, retry_ms);
     }
+    // What is left waits until the other queues that are due had their turn.
+    let turn_ms = if entry.next_due_ms() <= now_ms { now_ms } else { UNKNOWN };
+    state.index.borrow_mut().hold(entry, if is_done { turn_ms } else { retry_ms });
     // Those that wait only until all that is due was moved may go now.
     if entry.has_waiting() {
         state.index.borrow_mut().mark(entry);
@@ -288,14 +345,19 @@ fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
         arm(context, state, state.timer.waiting_check_ms.get());
     }
     let end_ms = state.ends_of_waits.borrow().first().map_or(NEVER, |(until_ms, _)| *until_ms);
-    arm(context, state, end_ms);
+    let now_ms = context.now_ms();
+    // Once that is over the timer has to fire, also if nothing else is to be done.
+    let settles_ms = state.timer.settles_ms.get();
+    arm(context, state, settles_ms.unwrap_or(NEVER));
+    let settled_ms = settles_ms.unwrap_or(UNKNOWN);
+    arm(context, state, end_ms.max(settled_ms));
     if !state.is_active.get() {
         return;
     }
     let has_work = state.index.borrow().has_marked() || state.slices.has_work();
     let first_due_ms = state.index.borrow().first_due().map_or(NEVER, |(due_ms, _)| due_ms);
-    let due_ms = first_due_ms.min(disconnect::next_ms(context, state));
+    let due_ms = first_due_ms.max(settled_ms).min(disconnect::next_ms(context, state));
     let next_ms = if has_work { UNKNOWN } else { due_ms };
-    let earliest_ms = context.now_ms().saturating_add(PAUSE_RETRY_MS);
+    let earliest_ms = now_ms.saturating_add(PAUSE_RETRY_MS);
     arm(context, state, if is_paused { next_ms.max(earliest_ms) } else { next_ms });
 }

@@ -261,7 +261,10 @@ fn take(
     let mut store = open(context, entry, Access::Write);
     let delivery = request.mode(&mut store)?;
     let is_due = state::with(|state| state.may_be_due(entry, now_ms));
-    let limit = if is_due { request.count().max(LEAST_SWEEP) } else { 0 };
+    // What is due waits for what clients may have sent in time; so does a client that may wait.
+    let is_early =
+        is_due && state::with(|state| state.timer.is_settling()) && !context.may_not_block();
+    let limit = if is_due && !is_early { request.count().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {
         now_ms,
         count: request.count(),
@@ -270,9 +273,10 @@ fn take(
         sweep: Sweep { limit, same_slot: super::is_same_slot_only() },
         acknowledged,
     };
-    let Outcome::Pulled(pulled) = execute_on(context, entry, &mut store, &op)? else {
+    let Outcome::Pulled(mut pulled) = execute_on(context, entry, &mut store, &op)? else {
         return Ok(Pulled::nothing());
     };
+    pulled.more_due |= is_early;
     if let Delivery::Receipt { holder: Some(client), .. } = request.delivery {
         let claims: Vec<Claim> = pulled.messages.iter().filter_map(|m| m.claim()).collect();
         disconnect::remember(context, client, entry, &claims);

@@ -41,7 +41,7 @@ impl Context<'_> {
         api!(RedisModule_SelectDb(self.raw, db)) == raw::REDISMODULE_OK as i32
     }
 
-    fn has_flag(self, flags: u32) -> bool {
+    pub(super) fn has_flag(self, flags: u32) -> bool {
         let set = api!(RedisModule_GetContextFlags(self.raw));
         set & (flags as i32) != 0
     }
@@ -138,20 +138,7 @@ impl Context<'_> {
     pub fn texts(self, command: &CStr, subcommand: &CStr) -> Vec<String> {
         let reply =
             api!(RedisModule_Call(self.raw, command.as_ptr(), c"c".as_ptr(), subcommand.as_ptr(),));
-        if reply.is_null() {
-            return Vec::new();
-        }
-        let is_list = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ARRAY as i32;
-        let texts = if is_list {
-            let length = api!(RedisModule_CallReplyLength(reply));
-            let elements =
-                (0..length).map(|index| api!(RedisModule_CallReplyArrayElement(reply, index)));
-            elements.filter_map(text_of).collect()
-        } else {
-            text_of(reply).into_iter().collect()
-        };
-        api!(RedisModule_FreeCallReply(reply));
-        texts
+        texts_of(reply)
     }
 
     /// True if a key may be shown: in cluster mode not while it only arrives, before its slot is
@@ -188,6 +175,24 @@ impl Context<'_> {
     pub fn is_7_or_later(self) -> bool {
         has!(RedisModule_SetCommandInfo)
     }
+}
+
+/// The texts of a reply, which is freed: one, or a list; none if it is null.
+pub(super) fn texts_of(reply: *mut raw::RedisModuleCallReply) -> Vec<String> {
+    if reply.is_null() {
+        return Vec::new();
+    }
+    let is_list = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ARRAY as i32;
+    let texts = if is_list {
+        let length = api!(RedisModule_CallReplyLength(reply));
+        let elements =
+            (0..length).map(|index| api!(RedisModule_CallReplyArrayElement(reply, index)));
+        elements.filter_map(text_of).collect()
+    } else {
+        text_of(reply).into_iter().collect()
+    };
+    api!(RedisModule_FreeCallReply(reply));
+    texts
 }
 
 /// The text of a reply, or of an element of one; None if it is none.

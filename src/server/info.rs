@@ -34,12 +34,20 @@ unsafe extern "C" fn inform<I: Inform>(info: *mut raw::RedisModuleInfoCtx, has_c
 
 /// A field of a section of the server's own; None if it has none of that name.
 pub fn field(section: &CStr, name: &CStr) -> Option<String> {
+    let [found] = fields(section, [name]);
+    found
+}
+
+/// Fields of a section of the server's own, each None if it has none of that name.
+pub fn fields<const N: usize>(section: &CStr, names: [&CStr; N]) -> [Option<String>; N] {
     let no_context = ptr::null_mut();
     let info = api!(RedisModule_GetServerInfo(no_context, section.as_ptr()));
-    let text = api!(RedisModule_ServerInfoGetFieldC(info, name.as_ptr()));
-    // SAFETY: a text of the server's, which lives as long as `info`.
-    let found = (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) });
-    let found = found.map(|text| text.to_string_lossy().into_owned());
+    let found = names.map(|name| {
+        let text = api!(RedisModule_ServerInfoGetFieldC(info, name.as_ptr()));
+        // SAFETY: a text of the server's, which lives as long as `info`.
+        let found = (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) });
+        found.map(|text| text.to_string_lossy().into_owned())
+    });
     api!(RedisModule_FreeServerInfo(no_context, info));
     found
 }

@@ -15,6 +15,7 @@ pub mod info;
 pub mod key;
 pub mod keys_of_command;
 pub mod load;
+mod refusal;
 pub mod reply;
 pub mod scan;
 pub mod string;

@@ -1,0 +1,49 @@
+//! Whether the server refuses the writes of clients for now, as INFO and the settings tell: there is
+//! no function for it that every server has.
+
+use std::ffi::CStr;
+
+use redis_module::raw;
+
+use super::context::{Context, texts_of};
+use super::{api, info};
+
+impl Context<'_> {
+    /// True while clients get NOREPLICAS (too few replicas for `min-replicas-to-write`) or MISCONF
+    /// (a snapshot or the append-only file could not be written). Takes some tens of microseconds.
+    pub fn refuses_writes(self) -> bool {
+        self.lacks_replicas() || self.has_disk_error()
+    }
+
+    fn lacks_replicas(self) -> bool {
+        // The field is there only while replicas are needed.
+        let good = info::field(c"replication", c"min_slaves_good_slaves");
+        let Some(good) = good.and_then(|good| good.parse::<u64>().ok()) else { return false };
+        let needed = self.setting(c"min-replicas-to-write").and_then(|text| text.parse().ok());
+        good < needed.unwrap_or(1)
+    }
+
+    fn has_disk_error(self) -> bool {
+        let saves = self.has_flag(raw::REDISMODULE_CTX_FLAGS_RDB);
+        let appends = self.has_flag(raw::REDISMODULE_CTX_FLAGS_AOF);
+        let [snapshot, file] =
+            info::fields(c"persistence", [c"rdb_last_bgsave_status", c"aof_last_write_status"])
+                .map(|status| status.is_some_and(|status| status == "err"));
+        (appends && file)
+            || saves
+                && snapshot
+                && self.setting(c"stop-writes-on-bgsave-error").is_none_or(|value| value != "no")
+    }
+
+    /// A setting of the server; None if it has none of that name, or CONFIG was renamed.
+    fn setting(self, name: &CStr) -> Option<String> {
+        let reply = api!(RedisModule_Call(
+            self.raw,
+            c"CONFIG".as_ptr(),
+            c"cc".as_ptr(),
+            c"GET".as_ptr(),
+            name.as_ptr(),
+        ));
+        texts_of(reply).into_iter().nth(1)
+    }
+}
