@@ -57,6 +57,8 @@ pub enum CommandError {
     DedupFull,
     /// A delivery that ends with its connection, where there is none.
     NoConnection,
+    /// A wait on a replica that takes writes.
+    BlockedOnReplica,
     /// The user may not write to a queue that the data name.
     NoPermission,
     /// The server can't say whether the user may.
@@ -128,6 +130,7 @@ impl fmt::Display for CommandError {
                 f.write_str("DEDUPFULL the queue holds as many deduplication keys as it may")
             }
             Self::NoConnection => f.write_str("ERR ONDISCONNECT can't be used in a script"),
+            Self::BlockedOnReplica => f.write_str("ERR BLOCK can't be used on a replica"),
             Self::NoPermission => {
                 f.write_str("NOPERM no permission on a queue that dead letters came from")
             }

@@ -219,6 +219,7 @@ impl State {
     /// Something changed in another queue than the one that an op was for.
     fn note_other(&self, context: Context<'_>, db: i32, queue: &QueueName, next_due: NextDue) {
         let Ok(entry) = self.index.borrow().look_up(db, queue.as_bytes()) else { return };
+        context.signal_modified(entry.names.name());
         self.adopt(context, &entry);
         if let NextDue::AtMost(due_ms) = next_due
             && due_ms < entry.next_due_ms()

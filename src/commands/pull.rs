@@ -175,6 +175,10 @@ pub fn deliver_or_wait(
     patience: Option<Patience>,
     mut acknowledged: Option<Vec<Claim>>,
 ) -> Result<(), CommandError> {
+    let is_active = state::with(|state| state.is_active.get());
+    if patience.is_some() && !is_active {
+        return Err(CommandError::BlockedOnReplica);
+    }
     // One who is ready to wait lines up behind those who wait already.
     if let Some(patience) = patience
         && entries.iter().any(|entry| entry.has_waiting())
@@ -204,6 +208,7 @@ pub fn deliver_or_wait(
         let has_reason = more_due || patience.is_some();
         let patience = patience.unwrap_or(Patience::UntilSwept);
         if has_reason
+            && is_active
             && !context.may_not_block()
             && waiting::wait(context, entries, &request, patience)
         {
@@ -262,8 +267,9 @@ fn take(
     let delivery = request.mode(&mut store)?;
     let is_due = state::with(|state| state.may_be_due(entry, now_ms));
     // What is due waits for what clients may have sent in time; so does a client that may wait.
-    let is_early =
-        is_due && state::with(|state| state.timer.is_settling()) && !context.may_not_block();
+    let is_early = is_due
+        && state::with(|state| state.is_active.get() && state.timer.is_settling())
+        && !context.may_not_block();
     let limit = if is_due && !is_early { request.count().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {
         now_ms,

@@ -95,6 +95,8 @@ mod standstill;
 mod ttl;
 mod unload;
 mod waking;
+mod watch;
+mod writable_replica;
 mod writes_paused;
 mod writes_refused;
 mod wrong_types;
