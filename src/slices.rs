@@ -82,6 +82,10 @@ impl Job {
 /// the work: the server does not allow that.
 pub fn go_on<W: Work + 'static>(context: Context<'_>, entry: &Rc<Entry>, work: W) -> Result<(), W> {
     state::with(|state| {
+        if !state.is_active.get() {
+            // On a replica that takes writes the timer does nothing.
+            return Err(work);
+        }
         let number = state.last_number.get().saturating_add(1);
         state.last_number.set(number);
         let keys = iter::once(entry.names.wait());
