@@ -5,7 +5,7 @@ use crate::server::context::Context;
 use crate::server::event::{Event, Listen};
 use crate::server::info;
 use crate::store::keys;
-use crate::{disconnect, scan, state, timer};
+use crate::{checking, disconnect, scan, state, timer};
 
 /// Listens to the server.
 pub struct Listener;
@@ -36,6 +36,7 @@ impl Listen for Listener {
             Event::Disconnected(client) => disconnect::client_gone(context, client),
             Event::Cron => state::with(|state| timer::look_at_clock(context, state)),
             Event::Flushed(_) => state::with(|state| {
+                checking::doubt(state, None);
                 state.index.borrow_mut().doubt_all();
                 if state.is_active.get() {
                     timer::arm(context, state, UNKNOWN);
@@ -52,6 +53,7 @@ impl Listen for Listener {
             index.adopt(&entry);
             index.doubt(&entry);
             drop(index);
+            checking::doubt(state, Some(&entry));
             // Something may be ready or due now.
             state.mark(context, &entry);
         });
@@ -82,6 +84,7 @@ fn swapped(context: Context<'_>, first: i32, second: i32) {
             }
         }
         index.doubt_all();
+        checking::doubt(state, None);
         let entries: Vec<_> = index.all().cloned().collect();
         drop(index);
         for entry in entries.into_iter().filter(|entry| entry.has_waiting()) {

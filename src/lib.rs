@@ -15,6 +15,7 @@
     )
 )]
 
+mod checking;
 mod commands;
 mod disconnect;
 mod events;

@@ -75,6 +75,8 @@ pub enum CommandError {
     SlotMoves,
     /// The list of queues can't be had now, and the client can't wait for it.
     NoList,
+    /// The check could not be done.
+    CheckFailed,
     /// No such message in flight.
     NotFound,
     /// Not that delivery's receipt.
@@ -152,6 +154,7 @@ impl fmt::Display for CommandError {
             Self::NoList => f.write_str(
                 "TRYAGAIN the list of queues can't be had here now, ask outside of a transaction",
             ),
+            Self::CheckFailed => f.write_str("ERR the check failed, see the server's log"),
             Self::NotFound => {
                 f.write_str("NOTFOUND no message with this id is in flight or waits for its retry")
             }

@@ -21,7 +21,7 @@ use crate::server::blocked::BlockedClient;
 use crate::server::context::{Context, LATEST_MS};
 use crate::server::key::Access;
 use crate::waiting::Waiting;
-use crate::{disconnect, slices, timer};
+use crate::{checking, disconnect, slices, timer};
 
 /// See the top of this file.
 pub struct State {
@@ -41,6 +41,8 @@ pub struct State {
     pub disconnect: disconnect::State,
     /// The work of commands that goes on in slices.
     pub slices: slices::State,
+    /// The checks that are under way.
+    pub checking: checking::State,
     /// The module's timer.
     pub timer: timer::State,
     /// A master that is not loading: only then may a timer write.
@@ -97,6 +99,7 @@ impl State {
             waiting_for_scan: RefCell::default(),
             disconnect: disconnect::State::default(),
             slices: slices::State::default(),
+            checking: checking::State::default(),
             timer: timer::State::default(),
             is_active: Cell::new(false),
             hears_of_keys: Cell::new(true),

@@ -13,7 +13,7 @@ use crate::queue::op::{Op, Sweep};
 use crate::server::context::Context;
 use crate::server::timer::{Fire, Timer, start, stop};
 use crate::waiting::{self, Woken};
-use crate::{disconnect, scan, slices, state};
+use crate::{checking, disconnect, scan, slices, state};
 
 /// How long one firing works before it lets the server go on.
 const BUDGET: Duration = Duration::from_millis(2);
@@ -198,6 +198,7 @@ fn work(context: Context<'_>, state: &state::State, planned_ms: u64) {
         disconnect::forget_left(state);
     }
     while scan::step(context, state) && within(BUDGET) {}
+    while within(BUDGET) && checking::step(context, state) {}
     while forget_one(context, state) && within(BUDGET) {}
     drop(firing);
     arm_again(context, state, is_active && is_paused);
@@ -338,6 +339,9 @@ fn report_failed_sweep(context: Context<'_>, state: &state::State, entry: &Rc<En
 }
 
 fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
+    if let Some(delay_ms) = checking::next_ms(&state.checking) {
+        arm(context, state, context.now_ms().saturating_add(delay_ms));
+    }
     if state.scan.borrow().is_some() || state.index.borrow().has_to_forget() {
         arm(context, state, UNKNOWN);
     }

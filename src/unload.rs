@@ -5,9 +5,13 @@
 //! its end.
 
 use crate::server::context::Context;
+use crate::state;
 
 /// Why the module must stay; None if it may go.
 pub fn obstacle(context: Context<'_>) -> Option<&'static str> {
+    if state::with(|state| state.checking.has_thread()) {
+        return Some("MQ.CHECK is under way");
+    }
     // CLIENT LIST shows the name of each client's last command, for which the server keeps a pointer.
     let clients = context.texts(c"CLIENT", c"LIST");
     if clients.iter().any(|list| names_command(list, "cmd=")) {

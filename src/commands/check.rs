@@ -1,15 +1,19 @@
 //! MQ.CHECK: looks for records that don't fit together, and repairs them.
 
 use super::options::Options;
+use crate::checking::{self, Findings};
 use crate::execute::{execute, open};
+use crate::index::UNKNOWN;
 use crate::queue::Outcome;
 use crate::queue::op::Op;
 use crate::queue::store::{Part, Store};
 use crate::reply::{self, CommandError};
+use crate::server::blocked::{BlockedClient, Later};
 use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::Argument;
+use crate::{state, timer};
 
 /// `MQ.CHECK queue [REPAIR]`
 pub struct Check;
@@ -21,7 +25,7 @@ impl Command for Check {
         complexity: "O(n log n) with n messages in the queue.",
         since: "0.1.0",
         flags: "write",
-        blocking: false,
+        blocking: true,
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
         arguments: &[Arg::Queue, Arg::Flag("REPAIR")],
@@ -47,11 +51,35 @@ fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     } else {
         let mut store = open(context, &entry, Access::Read);
         store.require(&Part::ALL)?;
+        if !context.may_not_block() && checking::is_large(&mut store) {
+            let client = BlockedClient::until_later::<Check>(context);
+            state::with(|state| timer::arm(context, state, UNKNOWN));
+            if checking::begin(client, &entry) {
+                return Ok(());
+            }
+        }
         store.check()
     };
+    show(context, findings);
+    Ok(())
+}
+
+fn show(context: Context<'_>, findings: Findings) {
     context.reply_map(findings.len());
     for (finding, count) in findings {
         reply::field(context, finding.name(), count);
     }
-    Ok(())
+}
+
+impl Later for Check {
+    fn reply(context: Context<'_>, _: &[Argument<'_>], number: u64) {
+        super::answer(context, || {
+            show(context, checking::answer(number).unwrap_or(Err(CommandError::CheckFailed))?);
+            Ok(())
+        });
+    }
+
+    fn gone(client: &BlockedClient) {
+        checking::gone(client);
+    }
 }

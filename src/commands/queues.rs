@@ -61,7 +61,7 @@ fn pattern<'a>(arguments: &'a [Argument<'_>]) -> Result<Option<&'a [u8]>, Comman
 }
 
 impl Later for Queues {
-    fn reply(context: Context<'_>, arguments: &[Argument<'_>]) {
+    fn reply(context: Context<'_>, arguments: &[Argument<'_>], _: u64) {
         super::answer(context, || {
             reply(context, pattern(arguments)?);
             Ok(())

@@ -16,7 +16,7 @@ use super::{Corruption, QueueError};
 
 /// One of the things that a queue consists of. Each is one key, and exists only while it has
 /// something in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// List: whole messages that wait and need no more than their place in line; those without a
     /// priority.

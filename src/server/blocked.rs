@@ -19,8 +19,8 @@ pub trait Wait {
 
 /// What happens to a client whose command is answered later.
 pub trait Later {
-    /// Answers the command.
-    fn reply(context: Context<'_>, arguments: &[Argument<'_>]);
+    /// Answers the command. The number is that of [`BlockedClient::wake_with`], else 0.
+    fn reply(context: Context<'_>, arguments: &[Argument<'_>], number: u64);
     /// The client is gone.
     fn gone(client: &BlockedClient);
 }
@@ -69,7 +69,13 @@ impl BlockedClient {
 
     /// Ends the wait: the reply callback runs, now or soon. The handle is used up.
     pub fn wake(self) {
-        api!(RedisModule_UnblockClient(self.0.as_ptr(), ptr::null_mut()));
+        self.wake_with(0);
+    }
+
+    /// The same; the reply callback of one that waits for its answer gets this number.
+    pub fn wake_with(self, number: u64) {
+        let number = ptr::without_provenance_mut(number as usize);
+        api!(RedisModule_UnblockClient(self.0.as_ptr(), number));
     }
 }
 
@@ -119,7 +125,8 @@ unsafe extern "C" fn reply_later<L: Later>(
 ) -> c_int {
     // SAFETY: the server's context and the command's arguments, valid during this callback.
     let (context, arguments) = unsafe { (Context::new(raw), Argument::slice(argv, argc)) };
-    reply::whole(context, || L::reply(context, arguments));
+    let number = api!(RedisModule_GetBlockedClientPrivateData(raw)).addr() as u64;
+    reply::whole(context, || L::reply(context, arguments, number));
     OK
 }
 

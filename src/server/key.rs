@@ -294,6 +294,19 @@ impl Key {
         api!(RedisModule_ScanCursorDestroy(cursor.as_ptr()));
     }
 
+    /// Hash or sorted set: shows a few fields and their values, or members and their scores as text,
+    /// from where the cursor stands. One that is there all the time is shown at least once before this
+    /// is false: there are no more.
+    pub fn scan<F: FnMut(&[u8], &[u8])>(&self, cursor: &mut KeyCursor, mut visit: F) -> bool {
+        if !matches!(self.key_type(), KeyType::Hash | KeyType::SortedSet) {
+            return false;
+        }
+        let data: *mut F = &mut visit;
+        let scan = Some(visited::<F> as ScanCallback);
+        let cursor = cursor.0.as_ptr();
+        api!(RedisModule_ScanKey(self.raw.as_ptr(), cursor, scan, data.cast())) != 0
+    }
+
     /// Sorted set: adds a member or changes its score.
     pub fn add(&mut self, member: &ServerString, score: f64) {
         // Redis 6.0.16 does not survive that a member which is too long for the compact form is the
@@ -482,6 +495,22 @@ impl Key {
         let member = api!(RedisModule_ZsetRangeCurrentElement(self.raw.as_ptr(), &mut score));
         api!(RedisModule_ZsetRangeStop(self.raw.as_ptr()));
         ServerString::from_raw(member).map(|member| (member, score))
+    }
+}
+
+/// Where the walk over a hash or a sorted set stands.
+pub struct KeyCursor(NonNull<raw::RedisModuleScanCursor>);
+
+impl KeyCursor {
+    /// At the beginning.
+    pub fn new() -> Option<Self> {
+        NonNull::new(api!(RedisModule_ScanCursorCreate())).map(Self)
+    }
+}
+
+impl Drop for KeyCursor {
+    fn drop(&mut self) {
+        api!(RedisModule_ScanCursorDestroy(self.0.as_ptr()));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The server's module API in small safe wrappers. All unsafe code of the module is here.
 //!
-//! Everything runs on the server's main thread: the types are neither `Send` nor `Sync`. Functions
+//! All of it runs on the server's main thread: the types are neither `Send` nor `Sync`. Functions
 //! that are missing on older servers are asked for before they are used; those that exist since
 //! Redis 6.0 are checked once, when the module is loaded.
 

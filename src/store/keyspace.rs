@@ -7,19 +7,29 @@
 use crate::queue::name::QueueName;
 use crate::queue::store::Part;
 
+/// All that is in the keys of a queue.
+pub trait Contents {
+    /// The queue.
+    fn queue(&self) -> &QueueName;
+    /// The number of entries.
+    fn len(&mut self, part: Part) -> u64;
+    /// List: shows every value, in order.
+    fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8]));
+    /// Hash: shows every field and its value, in no order that anything may depend on.
+    fn each_field(&mut self, hash: Part, visit: impl FnMut(&[u8], &[u8]));
+    /// Sorted set: shows every member and its score, from low to high.
+    fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64));
+}
+
 /// See the top of this file.
-pub trait Keyspace: Sized {
+pub trait Keyspace: Contents + Sized {
     /// Bytes that were read.
     type Bytes: AsRef<[u8]>;
 
-    /// The queue.
-    fn queue(&self) -> &QueueName;
     /// The keys of another queue in the same database.
     fn other(&self, queue: &QueueName) -> Self;
     /// True if the key is absent or of the part's type.
     fn has_its_type(&mut self, part: Part) -> bool;
-    /// The number of entries.
-    fn len(&mut self, part: Part) -> u64;
 
     /// Removes the whole key; its memory is freed in the background.
     fn unlink(&mut self, part: Part);
@@ -40,8 +50,6 @@ pub trait Keyspace: Sized {
     fn element(&mut self, list: Part, index: u64) -> Option<Self::Bytes>;
     /// List: removes the values at these indexes, which rise.
     fn remove_elements(&mut self, list: Part, indexes: &[u64]);
-    /// List: shows every value, in order.
-    fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8]));
 
     /// Hash: the value of a field.
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<Self::Bytes>;
@@ -53,8 +61,6 @@ pub trait Keyspace: Sized {
     fn put_read(&mut self, hash: Part, field: &[u8], value: &Self::Bytes);
     /// Hash: removes a field.
     fn delete(&mut self, hash: Part, field: &[u8]);
-    /// Hash: shows every field and its value, in no order that anything may depend on.
-    fn each_field(&mut self, hash: Part, visit: impl FnMut(&[u8], &[u8]));
 
     /// Sorted set: adds a member or changes its score.
     fn add(&mut self, set: Part, member: &[u8], score: f64);
@@ -84,8 +90,6 @@ pub trait Keyspace: Sized {
     /// Sorted set whose scores are all equal: up to `count` members from the first one on that is not
     /// before `from`, without the first `skip` of them.
     fn range_from(&mut self, set: Part, from: &[u8], skip: u64, count: u64) -> Vec<Self::Bytes>;
-    /// Sorted set: shows every member and its score, from low to high.
-    fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64));
     /// Sorted set: shows members and their scores, from high to low, while `visit` is true.
     fn each_member_down(&mut self, set: Part, visit: impl FnMut(&[u8], f64) -> bool);
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use super::keys;
-use super::keyspace::Keyspace;
+use super::keyspace::{Contents, Keyspace};
 use crate::queue::name::QueueName;
 use crate::queue::store::Part;
 
@@ -142,12 +142,35 @@ fn empty(part: Part) -> Value {
     }
 }
 
-impl Keyspace for MemoryKeyspace {
-    type Bytes = Vec<u8>;
-
+impl Contents for MemoryKeyspace {
     fn queue(&self) -> &QueueName {
         &self.queue
     }
+
+    fn len(&mut self, part: Part) -> u64 {
+        self.with(part, |value| match value {
+            Value::List(list) => list.len() as u64,
+            Value::Hash(hash) => hash.len() as u64,
+            Value::Sorted(set) => set.len() as u64,
+            Value::Text => 0,
+        })
+    }
+
+    fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8])) {
+        self.on_list(list, |list| list.iter().map(Vec::as_slice).for_each(visit));
+    }
+
+    fn each_field(&mut self, hash: Part, mut visit: impl FnMut(&[u8], &[u8])) {
+        self.hash(hash, |hash| hash.iter().for_each(|(field, value)| visit(field, value)));
+    }
+
+    fn each_member(&mut self, set: Part, mut visit: impl FnMut(&[u8], f64)) {
+        self.by_score(set).into_iter().for_each(|(score, member)| visit(&member, score));
+    }
+}
+
+impl Keyspace for MemoryKeyspace {
+    type Bytes = Vec<u8>;
 
     fn other(&self, queue: &QueueName) -> Self {
         OPENED.set(OPENED.get().saturating_add(1));
@@ -157,15 +180,6 @@ impl Keyspace for MemoryKeyspace {
     fn has_its_type(&mut self, part: Part) -> bool {
         self.with(part, |value| {
             std::mem::discriminant(value) == std::mem::discriminant(&empty(part))
-        })
-    }
-
-    fn len(&mut self, part: Part) -> u64 {
-        self.with(part, |value| match value {
-            Value::List(list) => list.len() as u64,
-            Value::Hash(hash) => hash.len() as u64,
-            Value::Sorted(set) => set.len() as u64,
-            Value::Text => 0,
         })
     }
 
@@ -214,10 +228,6 @@ impl Keyspace for MemoryKeyspace {
         });
     }
 
-    fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8])) {
-        self.on_list(list, |list| list.iter().map(Vec::as_slice).for_each(visit));
-    }
-
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<Vec<u8>> {
         self.hash(hash, |hash| hash.get(field).cloned())
     }
@@ -240,10 +250,6 @@ impl Keyspace for MemoryKeyspace {
         self.hash(hash, |hash| {
             hash.remove(field);
         });
-    }
-
-    fn each_field(&mut self, hash: Part, mut visit: impl FnMut(&[u8], &[u8])) {
-        self.hash(hash, |hash| hash.iter().for_each(|(field, value)| visit(field, value)));
     }
 
     fn add(&mut self, set: Part, member: &[u8], score: f64) {
@@ -303,10 +309,6 @@ impl Keyspace for MemoryKeyspace {
             let members = set.range(from.to_vec()..).map(|(member, _)| member.clone());
             members.skip(skip as usize).take(count as usize).collect()
         })
-    }
-
-    fn each_member(&mut self, set: Part, mut visit: impl FnMut(&[u8], f64)) {
-        self.by_score(set).into_iter().for_each(|(score, member)| visit(&member, score));
     }
 
     fn each_member_down(&mut self, set: Part, mut visit: impl FnMut(&[u8], f64) -> bool) {

@@ -5,12 +5,13 @@
 //! says what does not fit together.
 
 pub mod body;
-mod check;
+pub mod check;
 pub mod keys;
 pub mod keyspace;
 pub mod members;
 #[cfg(any(test, fuzzing))]
 pub mod memory;
+pub mod mirror;
 pub mod record;
 pub mod records;
 pub mod server_keyspace;

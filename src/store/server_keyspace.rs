@@ -7,11 +7,12 @@ use std::rc::Rc;
 use crate::queue::name::QueueName;
 use crate::queue::store::Part;
 use crate::server::context::Context;
-use crate::server::key::{Access, Key, KeyType};
+use crate::server::key::{Access, Key, KeyCursor, KeyType};
 use crate::server::string::ServerString;
 
 use super::keys;
-use super::keyspace::Keyspace;
+use super::keyspace::{Contents, Keyspace};
+use super::mirror::{self, Mirror};
 
 /// The names of a queue's keys, made once.
 pub struct KeyNames {
@@ -78,7 +79,17 @@ pub struct ServerKeyspace<'a> {
     is_open: u32,
     /// The field or member of each kind that was asked for last: the next op often has the same.
     asked: [Option<ServerString>; NAME_KINDS],
+    /// What is written goes into the copy, too, that follows this queue.
+    is_mirrored: bool,
 }
+
+/// A score as the server shows it.
+fn score(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// How many values of a list are copied at once.
+const MIRRORED: u64 = 64;
 
 /// From so many members of a sorted set on, which are to be skipped, the server is asked for those at
 /// a rank, which takes it O(log n): the module API can only go from one to the next.
@@ -95,7 +106,48 @@ impl<'a> ServerKeyspace<'a> {
     /// Opens nothing yet.
     pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
         let open = [const { ManuallyDrop::new(Opened::NotYet) }; Part::ALL.len()];
-        Self { context, names, access, open, is_open: 0, asked: [const { None }; NAME_KINDS] }
+        let is_mirrored = mirror::is_following(|| context.selected_db(), &names.queue);
+        let asked = [const { None }; NAME_KINDS];
+        Self { context, names, access, open, is_open: 0, asked, is_mirrored }
+    }
+
+    /// Does to the copy that follows this queue what is done to its keys.
+    #[inline]
+    fn mirror(&self, change: impl FnOnce(&mut Mirror)) {
+        if self.is_mirrored {
+            mirror::with(change);
+        }
+    }
+
+    /// Reads the next few values of a list into the copy that follows this queue. False if it has no
+    /// more.
+    pub fn mirror_list(&mut self, list: Part) -> bool {
+        let start = mirror::with(|mirror| mirror.read_of(list)).unwrap_or(0);
+        let values = self.list(list, start, MIRRORED);
+        let length = self.len(list);
+        mirror::with(|mirror| mirror.add_read(list, length, &values));
+        !values.is_empty()
+    }
+
+    /// Reads the next few entries of a hash or a sorted set, from where the cursor stands. False if it
+    /// has no more.
+    pub fn mirror_some(&mut self, part: Part, cursor: &mut KeyCursor) -> bool {
+        let is_hash = key_type(part) == KeyType::Hash;
+        let Some(key) = self.key(part) else { return false };
+        key.scan(cursor, |name, value| {
+            mirror::with(|mirror| {
+                if is_hash {
+                    mirror.put(part, name, value);
+                } else if let Some(score) = score(value) {
+                    mirror.add(part, name, score);
+                }
+            });
+        })
+    }
+
+    /// True if a part is a list.
+    pub fn is_list(part: Part) -> bool {
+        key_type(part) == KeyType::List
     }
 
     /// The key of a part, open; None if it is absent and can't or need not be made.
@@ -260,12 +312,39 @@ fn key_type(part: Part) -> KeyType {
     }
 }
 
-impl Keyspace for ServerKeyspace<'_> {
-    type Bytes = ServerString;
-
+impl Contents for ServerKeyspace<'_> {
     fn queue(&self) -> &QueueName {
         &self.names.queue
     }
+
+    fn len(&mut self, part: Part) -> u64 {
+        self.key(part).map_or(0, |key| key.len())
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8])) {
+        let context = self.context;
+        let names = self.names.clone();
+        if let Some(key) = self.key(list) {
+            key.each_element(context, &names.parts[list as usize], visit);
+        }
+    }
+
+    fn each_field(&mut self, hash: Part, visit: impl FnMut(&[u8], &[u8])) {
+        if let Some(key) = self.key(hash) {
+            key.each_field(visit);
+        }
+    }
+
+    fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64)) {
+        if let Some(key) = self.key(set) {
+            key.each_member(visit);
+        }
+    }
+}
+
+impl Keyspace for ServerKeyspace<'_> {
+    type Bytes = ServerString;
 
     fn other(&self, queue: &QueueName) -> Self {
         Self::new(self.context, Rc::new(KeyNames::new(queue.clone())), self.access)
@@ -277,13 +356,10 @@ impl Keyspace for ServerKeyspace<'_> {
         found == KeyType::Absent || found == key_type(part)
     }
 
-    fn len(&mut self, part: Part) -> u64 {
-        self.key(part).map_or(0, |key| key.len())
-    }
-
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn unlink(&mut self, part: Part) {
         let index = part as usize;
+        self.mirror(|mirror| mirror.unlink(part));
         self.set(part, Opened::NotYet);
         if let Some(mut key) = Key::open(self.context, &self.names.parts[index], Access::Write) {
             key.unlink();
@@ -291,12 +367,14 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn push_back(&mut self, list: Part, value: &[u8]) {
+        self.mirror(|mirror| mirror.push_back(list, value));
         if let Some(key) = self.key_to_add(list) {
             key.push_back(&ServerString::new(value));
         }
     }
 
     fn push_front(&mut self, list: Part, value: &ServerString) {
+        self.mirror(|mirror| mirror.push_front(list, value.as_ref()));
         if let Some(key) = self.key_to_add(list) {
             key.push_front(value);
         }
@@ -317,6 +395,7 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn pop_front(&mut self, list: Part) -> Option<ServerString> {
+        self.mirror(|mirror| mirror.pop_front(list));
         self.key(list)?.pop_front()
     }
 
@@ -337,6 +416,7 @@ impl Keyspace for ServerKeyspace<'_> {
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn remove_elements(&mut self, list: Part, indexes: &[u64]) {
+        self.mirror(|mirror| mirror.remove_elements(list, indexes));
         if Key::can_remove_elements() {
             // Forward only: 7.0 removes others on the way back. So the first is to be a fresh start.
             self.set(list, Opened::NotYet);
@@ -356,15 +436,6 @@ impl Keyspace for ServerKeyspace<'_> {
         self.set(list, Opened::NotYet);
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
-    fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8])) {
-        let context = self.context;
-        let names = self.names.clone();
-        if let Some(key) = self.key(list) {
-            key.each_element(context, &names.parts[list as usize], visit);
-        }
-    }
-
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<ServerString> {
         self.with(hash, field, |key, field| key.get(field))?
     }
@@ -374,28 +445,27 @@ impl Keyspace for ServerKeyspace<'_> {
     }
 
     fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
+        self.mirror(|mirror| mirror.put(hash, field, value));
         self.with_new(hash, field, |key, field| key.put(field, &ServerString::new(value)));
     }
 
     fn put_read(&mut self, hash: Part, field: &[u8], value: &ServerString) {
+        self.mirror(|mirror| mirror.put(hash, field, value.as_ref()));
         self.with_new(hash, field, |key, field| key.put(field, value));
     }
 
     fn delete(&mut self, hash: Part, field: &[u8]) {
+        self.mirror(|mirror| mirror.delete(hash, field));
         self.with(hash, field, Key::delete);
     }
 
-    fn each_field(&mut self, hash: Part, visit: impl FnMut(&[u8], &[u8])) {
-        if let Some(key) = self.key(hash) {
-            key.each_field(visit);
-        }
-    }
-
     fn add(&mut self, set: Part, member: &[u8], score: f64) {
+        self.mirror(|mirror| mirror.add(set, member, score));
         self.with_new(set, member, |key, member| key.add(member, score));
     }
 
     fn remove(&mut self, set: Part, member: &[u8]) -> bool {
+        self.mirror(|mirror| mirror.remove(set, member));
         self.with(set, member, Key::remove).unwrap_or(false)
     }
 
@@ -454,12 +524,6 @@ impl Keyspace for ServerKeyspace<'_> {
         let before = self.ranks(set, |context, name| context.count_before(name, from));
         let members = self.by_rank(set, before.saturating_add(skip), count);
         members.into_iter().map(|(member, _)| member).collect()
-    }
-
-    fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64)) {
-        if let Some(key) = self.key(set) {
-            key.each_member(visit);
-        }
     }
 
     fn each_member_down(&mut self, set: Part, visit: impl FnMut(&[u8], f64) -> bool) {

@@ -26,6 +26,7 @@ mod blocking_ends;
 mod blocking_times;
 mod chaos;
 mod check;
+mod check_slices;
 mod clock_steps;
 mod cluster;
 mod cluster_moves;

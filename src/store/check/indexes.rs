@@ -11,11 +11,11 @@ use crate::queue::name::QueueName;
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::{Duplicate, Group, GroupCounts, Head, Memo, Part};
 use crate::queue::valid::{TICKETS, is_memo, is_name, next_sequence, whole};
-use crate::store::keyspace::Keyspace;
+use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::record;
 
 /// The settings that hold.
-pub fn settings<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> Settings {
+pub fn settings<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> Settings {
     let queue = keyspace.queue().clone();
     let mut settings = Settings::default();
     keyspace.each_field(Part::Config, |field, text| {
@@ -46,7 +46,7 @@ fn set(settings: &mut Settings, queue: &QueueName, field: &[u8], text: &[u8]) ->
 }
 
 /// `Retried`, `Expiring` and `Dead`.
-pub fn of_messages<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, found: &Found) {
+pub fn of_messages<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &Found) {
     let [mut retried, mut expiring, mut dead] = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
     for (id, message) in &found.messages {
         let Some(note) = &message.note else { continue };
@@ -71,7 +71,7 @@ pub fn of_messages<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, found: &Found
 }
 
 /// Counts where a sorted set differs from what is expected of it, and makes it so.
-fn compare<K: Keyspace>(
+fn compare<K: Contents>(
     keyspace: &mut K,
     plan: &mut Plan,
     part: Part,
@@ -85,7 +85,7 @@ fn compare<K: Keyspace>(
 }
 
 /// What makes a sorted set what is expected of it.
-fn differences<K: Keyspace>(
+fn differences<K: Contents>(
     keyspace: &mut K,
     part: Part,
     mut expected: BTreeMap<Vec<u8>, f64>,
@@ -102,7 +102,7 @@ fn differences<K: Keyspace>(
 }
 
 /// `Groups`, `Grouped` and `Turns`. Those that join a group get their numbers there.
-pub fn groups<K: Keyspace>(
+pub fn groups<K: Contents>(
     keyspace: &mut K,
     plan: &mut Plan,
     found: &mut Found,
@@ -196,7 +196,7 @@ fn tallies(found: &Found) -> BTreeMap<Vec<u8>, Tally> {
 
 /// The line of turns has these groups and no other, except for the ungrouped messages. Groups that
 /// lack come to its end, in the order of their names. Behind it are the blocked ones.
-fn turns<K: Keyspace>(
+fn turns<K: Contents>(
     keyspace: &mut K,
     plan: &mut Plan,
     mut lacking: BTreeSet<Vec<u8>>,
@@ -227,7 +227,7 @@ fn turns<K: Keyspace>(
 }
 
 /// `Dedup` and `Deduped`.
-pub fn dedup<K: Keyspace>(keyspace: &mut K, plan: &mut Plan, found: &mut Found) {
+pub fn dedup<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &mut Found) {
     let mut windows = BTreeMap::new();
     let mut held = BTreeMap::new();
     keyspace.each_field(Part::Dedup, |key, bytes| {
@@ -276,7 +276,7 @@ fn hold(plan: &mut Plan, id: MessageId, key: &[u8]) {
 }
 
 /// `Lanes`.
-pub fn lanes<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) {
+pub fn lanes<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
     let expected = marks(keyspace);
     compare(keyspace, plan, Part::Lanes, Finding::WrongLane, expected);
 }
@@ -292,7 +292,7 @@ pub fn repair_lanes<K: Keyspace>(keyspace: &mut K) {
 
 /// The members of `Lanes` and their scores: each list that is not empty by its priority, and a byte
 /// each for `Ranked` and `Turns`.
-fn marks<K: Keyspace>(keyspace: &mut K) -> BTreeMap<Vec<u8>, f64> {
+fn marks<K: Contents>(keyspace: &mut K) -> BTreeMap<Vec<u8>, f64> {
     let lists =
         (1..=MAX_PRIORITY).map(|priority| (Part::ready(priority), priority, priority.into()));
     let others = [(Part::Ranked, 0, 0.0), (Part::Turns, 0xff, 0.0)];

@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::keyspace::Keyspace;
+use super::keyspace::{Contents, Keyspace};
 use crate::queue::finding::Finding;
 use crate::queue::message::{MAX_PRIORITY, MessageId};
 use crate::queue::op::Rules;
@@ -20,7 +20,7 @@ use crate::queue::store::Part;
 
 /// What was found in a queue whose parts have their types, how often each, in the order of
 /// [`Finding`].
-pub fn check<K: Keyspace>(keyspace: &mut K) -> Vec<(Finding, u64)> {
+pub fn check<K: Contents>(keyspace: &mut K) -> Vec<(Finding, u64)> {
     Plan::of(keyspace, Rules::V2).0.findings.into_iter().collect()
 }
 
@@ -70,7 +70,7 @@ enum Change {
 }
 
 impl Plan {
-    fn of<K: Keyspace>(keyspace: &mut K, rules: Rules) -> (Self, read::Found) {
+    fn of<K: Contents>(keyspace: &mut K, rules: Rules) -> (Self, read::Found) {
         let mut plan = Self::default();
         if rules != Rules::V1 {
             read::order(keyspace, &mut plan);

@@ -9,7 +9,7 @@ use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId, Note, Receipt}
 use crate::queue::store::{Group, Part};
 use crate::queue::valid::{DEADLINES, is_name, is_receipt, is_sequence, whole};
 use crate::store::body::decode_body;
-use crate::store::keyspace::Keyspace;
+use crate::store::keyspace::Contents;
 use crate::store::record;
 
 /// How many ranks there are in a millisecond.
@@ -91,7 +91,7 @@ pub struct Found {
 
 impl Found {
     /// Reads bodies, notes and places.
-    pub fn read<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> Self {
+    pub fn read<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> Self {
         let mut found = Self::default();
         for priority in 0..=MAX_PRIORITY {
             found.read_ready(keyspace, plan, priority);
@@ -115,7 +115,7 @@ impl Found {
         found
     }
 
-    fn read_ready<K: Keyspace>(&mut self, keyspace: &mut K, plan: &mut Plan, priority: u8) {
+    fn read_ready<K: Contents>(&mut self, keyspace: &mut K, plan: &mut Plan, priority: u8) {
         keyspace.each_element(Part::ready(priority), |bytes| match ready(bytes) {
             Some((id, said)) => {
                 if said.as_ref().map_or(0, |said| said.priority) != priority {
@@ -141,7 +141,7 @@ impl Found {
     }
 
     /// Of several records with an id, the first stays, unless a body in `Messages` has it.
-    fn forget_keys_of_repeated<K: Keyspace>(&mut self, keyspace: &mut K) {
+    fn forget_keys_of_repeated<K: Contents>(&mut self, keyspace: &mut K) {
         let repeated: BTreeSet<MessageId> = self.repeated().collect();
         let mut first = BTreeMap::new();
         for priority in (0..=MAX_PRIORITY).take_while(|_| !repeated.is_empty()) {
@@ -171,7 +171,7 @@ impl Found {
         }
     }
 
-    fn read_notes<K: Keyspace>(&mut self, keyspace: &mut K, plan: &mut Plan) {
+    fn read_notes<K: Contents>(&mut self, keyspace: &mut K, plan: &mut Plan) {
         let notes = Part::Notes;
         // Set aside in an order that is the same on every server, which that of a hash is not.
         let mut damaged = BTreeMap::new();
@@ -202,7 +202,7 @@ impl Found {
     }
 
     /// Reads the records of groups, and the places in their heads.
-    fn read_groups<K: Keyspace>(&mut self, keyspace: &mut K, plan: &mut Plan) {
+    fn read_groups<K: Contents>(&mut self, keyspace: &mut K, plan: &mut Plan) {
         keyspace.each_field(Part::Groups, |name, bytes| {
             let group = record::decode_group(bytes).ok();
             self.groups.insert(name.to_vec(), group.filter(|_| is_name(name)));
@@ -260,7 +260,7 @@ impl Found {
 }
 
 /// Looks whether the lists of ready messages are in the order of their ids.
-pub fn order<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) {
+pub fn order<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
     for list in Part::READY {
         let mut greatest = None;
         keyspace.each_element(*list, |bytes| {
@@ -283,7 +283,7 @@ pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<Note>)> {
 }
 
 /// The readable bodies of `Messages`.
-fn bodies<K: Keyspace>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
+fn bodies<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
     let mut messages = BTreeMap::new();
     // In the same order on every server, as with notes.
     let mut damaged = BTreeSet::new();

@@ -22,7 +22,7 @@ use crate::queue::settings::Setting;
 use crate::queue::store::{Duplicate, Group, GroupCounts, Part};
 use crate::queue::{Effects, Outcome};
 use crate::store::body::{decode_body, encode_body};
-use crate::store::keyspace::Keyspace;
+use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::memory::{Database, MemoryKeyspace};
 use crate::store::record::{
     decode_group, decode_note, encode_duplicate, encode_group, encode_note,

@@ -1,0 +1,173 @@
+//! A copy of what is stored of one queue, read a little at a time while the queue changes.
+//!
+//! Whatever this process writes into the queue's keys meanwhile is written into the copy, too, so that
+//! it equals the keys when all of them have been read: then it can be looked at for as long as that
+//! takes, by another thread. Of bodies it has what stands before the payload.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+
+use smallvec::SmallVec;
+
+use crate::queue::name::QueueName;
+use crate::queue::store::Part;
+
+use super::body::decode_body;
+use super::keyspace::Contents;
+
+/// An id and a receipt need no memory of their own.
+type Bytes = SmallVec<[u8; 24]>;
+
+/// The copy.
+pub struct Mirror {
+    queue: QueueName,
+    lists: BTreeMap<Part, List>,
+    hashes: BTreeMap<Part, BTreeMap<Bytes, Bytes>>,
+    sets: BTreeMap<Part, BTreeMap<Bytes, f64>>,
+}
+
+/// The first values of a list, or all of them.
+#[derive(Default)]
+struct List {
+    values: VecDeque<Bytes>,
+    is_whole: bool,
+}
+
+thread_local! {
+    /// The copy that follows the changes of its queue, and the database of that.
+    static FOLLOWING: RefCell<Option<(i32, Mirror)>> = const { RefCell::new(None) };
+}
+
+/// Lets an empty copy follow the changes of a queue; one that did so before is returned.
+pub fn follow(db: i32, queue: &QueueName) -> Option<Mirror> {
+    FOLLOWING.replace(Some((db, Mirror::new(queue)))).map(|(_, mirror)| mirror)
+}
+
+/// Takes the copy that follows its queue.
+pub fn take() -> Option<Mirror> {
+    FOLLOWING.take().map(|(_, mirror)| mirror)
+}
+
+/// True if a copy follows the changes of that queue. `db` is asked only if there is a copy.
+pub fn is_following(db: impl FnOnce() -> i32, queue: &QueueName) -> bool {
+    FOLLOWING.with_borrow(|following| {
+        following.as_ref().is_some_and(|(of, mirror)| mirror.queue == *queue && *of == db())
+    })
+}
+
+/// Does something to the copy that follows its queue.
+pub fn with<T>(change: impl FnOnce(&mut Mirror) -> T) -> Option<T> {
+    FOLLOWING.with_borrow_mut(|following| following.as_mut().map(|(_, mirror)| change(mirror)))
+}
+
+impl Mirror {
+    /// Nothing was read yet.
+    pub fn new(queue: &QueueName) -> Self {
+        Self {
+            queue: queue.clone(),
+            lists: BTreeMap::new(),
+            hashes: BTreeMap::new(),
+            sets: BTreeMap::new(),
+        }
+    }
+
+    /// How many values of a list were read, from the first one on.
+    pub fn read_of(&self, list: Part) -> u64 {
+        self.lists.get(&list).map_or(0, |list| list.values.len() as u64)
+    }
+
+    /// Adds the next values that were read of a list of that length; none if it has no more.
+    pub fn add_read<B: AsRef<[u8]>>(&mut self, list: Part, length: u64, values: &[B]) {
+        let list = self.lists.entry(list).or_default();
+        if list.values.is_empty() {
+            // To grow later would copy all values at once.
+            list.values.reserve(usize::try_from(length).unwrap_or(0));
+        }
+        list.values.extend(values.iter().map(|value| head_of(value.as_ref())));
+        list.is_whole |= values.is_empty();
+    }
+
+    pub fn push_back(&mut self, list: Part, value: &[u8]) {
+        let list = self.lists.entry(list).or_default();
+        if list.is_whole {
+            list.values.push_back(head_of(value));
+        }
+    }
+
+    pub fn push_front(&mut self, list: Part, value: &[u8]) {
+        let list = self.lists.entry(list).or_default();
+        if list.is_whole || !list.values.is_empty() {
+            list.values.push_front(head_of(value));
+        }
+    }
+
+    pub fn pop_front(&mut self, list: Part) {
+        self.lists.entry(list).or_default().values.pop_front();
+    }
+
+    /// These indexes rise.
+    pub fn remove_elements(&mut self, list: Part, indexes: &[u64]) {
+        let values = &mut self.lists.entry(list).or_default().values;
+        for index in indexes.iter().rev() {
+            values.remove(usize::try_from(*index).unwrap_or(usize::MAX));
+        }
+    }
+
+    pub fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
+        let value = if hash == Part::Messages { head_of(value) } else { value.into() };
+        self.hashes.entry(hash).or_default().insert(field.into(), value);
+    }
+
+    pub fn delete(&mut self, hash: Part, field: &[u8]) {
+        self.hashes.entry(hash).or_default().remove(field);
+    }
+
+    pub fn add(&mut self, set: Part, member: &[u8], score: f64) {
+        self.sets.entry(set).or_default().insert(member.into(), score);
+    }
+
+    pub fn remove(&mut self, set: Part, member: &[u8]) {
+        self.sets.entry(set).or_default().remove(member);
+    }
+
+    pub fn unlink(&mut self, part: Part) {
+        if let Some(list) = self.lists.get_mut(&part) {
+            list.values.clear();
+        }
+        self.hashes.remove(&part);
+        self.sets.remove(&part);
+    }
+}
+
+/// A body without its payload; other bytes as they are.
+fn head_of(bytes: &[u8]) -> Bytes {
+    let payload = decode_body(bytes).map_or(0, |body| body.payload.len());
+    bytes.get(..bytes.len().saturating_sub(payload)).unwrap_or(bytes).into()
+}
+
+impl Contents for Mirror {
+    fn queue(&self) -> &QueueName {
+        &self.queue
+    }
+
+    fn len(&mut self, part: Part) -> u64 {
+        let list = self.lists.get(&part).map_or(0, |list| list.values.len());
+        let hash = self.hashes.get(&part).map_or(0, BTreeMap::len);
+        let set = self.sets.get(&part).map_or(0, BTreeMap::len);
+        list.max(hash).max(set) as u64
+    }
+
+    fn each_element(&mut self, list: Part, mut visit: impl FnMut(&[u8])) {
+        self.lists.get(&list).into_iter().flat_map(|list| &list.values).for_each(|v| visit(v));
+    }
+
+    fn each_field(&mut self, hash: Part, mut visit: impl FnMut(&[u8], &[u8])) {
+        self.hashes.get(&hash).into_iter().flatten().for_each(|(field, value)| visit(field, value));
+    }
+
+    fn each_member(&mut self, set: Part, mut visit: impl FnMut(&[u8], f64)) {
+        let mut members: Vec<_> = self.sets.get(&set).into_iter().flatten().collect();
+        members.sort_by(|one, other| one.1.total_cmp(other.1));
+        members.into_iter().for_each(|(member, score)| visit(member, *score));
+    }
+}

@@ -1,0 +1,138 @@
+//! MQ.CHECK of a large queue: others have their turn, and what changes meanwhile is no finding.
+
+use crate::harness::*;
+
+const SOUND: Value = Value::Array(Vec::new());
+
+/// A queue with so many messages in each state, and something in every key.
+fn fill(client: &mut Client, queue: &str, count: usize) {
+    let texts = vec!["x"; count].join(" ");
+    client.ask(&format!("MQ.CONFIG {queue} MAXRETRIES 3 BACKOFF 1"));
+    for options in ["", "TTL 3600000", "DELAY 3600000", "GROUP g", "PRIORITY 4", "PRIORITY 4"] {
+        client.ask(&format!("MQ.MPUSH {queue} {count} {texts} {options}"));
+    }
+    let pushes: Vec<_> = (0..count)
+        .map(|n| format!("MQ.PUSH {queue} x GROUP {n} DEDUP {n} {}", ["UNTILDONE", ""][n % 2]))
+        .collect();
+    client.pipeline(&pushes);
+    client.ask(&format!("MQ.PULL {queue} COUNT {count} VISIBILITY 3600000"));
+}
+
+/// Pulls some, and acknowledges, returns, extends, deletes or loses them.
+fn work(client: &mut Client, round: usize) {
+    let mut lines = Vec::new();
+    for (n, message) in client.pull_batch("orders COUNT 20 VISIBILITY 30").into_iter().enumerate() {
+        let delivery = message.delivery();
+        lines.push(match (n + round) % 6 {
+            0 => format!("MQ.ACK {delivery}"),
+            1 => format!("MQ.NACK {delivery}"),
+            2 => format!("MQ.NACK {delivery} DEAD"),
+            3 => format!("MQ.EXTEND {delivery} VISIBILITY 50"),
+            4 => format!("MQ.DEL orders {}", message.id),
+            _ => "MQ.PUSH orders y GROUP z DEDUP key UNTILDONE".to_string(),
+        });
+    }
+    lines.push("MQ.MPUSH orders 4 x x x x".to_string());
+    lines.push("MQ.MPUSH orders 3 x x x PRIORITY 4".to_string());
+    lines.push("MQ.MPUSH orders 2 x x TTL 20".to_string());
+    lines.push("MQ.MPUSH orders 2 x x DELAY 15".to_string());
+    lines.push(format!("MQ.MPUSH orders 2 x x GROUP {}", round % 50));
+    lines.push("MQ.REDRIVE {orders}:dead COUNT 3".to_string());
+    client.pipeline(&lines);
+}
+
+#[test]
+fn what_changes_meanwhile_is_no_finding() {
+    let server = Server::start();
+    let mut client = server.client();
+    fill(&mut client, "orders", 1_500);
+    fill(&mut client, "{orders}:dead", 400);
+    for queue in ["orders", "{orders}:dead"] {
+        for round in 0..6 {
+            let mut check = server.waiting(&format!("MQ.CHECK {queue}"));
+            for step in 0..8 {
+                work(&mut client, round * 8 + step);
+            }
+            assert_eq!(check.reply(), Ok(SOUND), "{queue}, round {round}");
+        }
+    }
+}
+
+#[test]
+fn what_is_found_is_what_is_found_in_one_go() {
+    let server = Server::start();
+    server.damaged_on_purpose();
+    let mut client = server.client();
+    fill(&mut client, "orders", 1_000);
+    assert_eq!(client.ask("MQ.CHECK orders"), SOUND);
+    client.ask("RPUSH mq:{orders}:ready garbage more");
+    client.ask("ZREMRANGEBYRANK mq:{orders}:inflight 0 6");
+    client.ask("ZREMRANGEBYRANK mq:{orders}:ranked 3 5");
+    client.ask("ZADD mq:{orders}:retried 2 garbage");
+    client.ask("ZREMRANGEBYRANK mq:{orders}:expiring 0 1");
+    client.ask("HSET mq:{orders}:groups other garbage");
+    client.ask("HSET mq:{orders}:config nonsense 1");
+    client.ask("ZREM mq:{orders}:turns 7");
+    let found = client.ask("MQ.CHECK orders");
+    assert!(items(&found).len() >= 14, "{found:?}");
+    client.ask("MULTI");
+    client.ask("MQ.CHECK orders");
+    assert_eq!(items(&client.ask("EXEC")), std::slice::from_ref(&found));
+    assert_eq!(client.ask("MQ.CHECK orders REPAIR"), found);
+    assert_eq!(client.ask("MQ.CHECK orders"), SOUND);
+}
+
+#[test]
+fn others_have_their_turn() {
+    let server = Server::start();
+    let mut client = server.client();
+    fill(&mut client, "orders", 9_000);
+    let mut check = server.client();
+    check.send("MQ.CHECK orders");
+    let blocked = |client: &mut Client| client.info("clients")["blocked_clients"] != "0";
+    eventually("the check is under way", || blocked(&mut client));
+    assert_eq!(client.number("MQ.LEN orders"), 63_000);
+    assert_eq!(check.next_reply(), Ok(SOUND));
+    // Several at once, and some whose client is gone.
+    let mut checks: Vec<_> = (0..6).map(|_| server.client()).collect();
+    for (n, check) in checks.iter_mut().enumerate() {
+        check.send(["MQ.CHECK orders", "MQ.CHECK mails"][n % 2]);
+    }
+    drop(checks.remove(4));
+    drop(checks.remove(0));
+    for check in &mut checks {
+        assert_eq!(check.next_reply(), Ok(SOUND));
+    }
+    eventually("nobody waits", || !blocked(&mut client));
+}
+
+#[test]
+fn keys_that_others_change_meanwhile_are_read_anew() {
+    let server = Server::start();
+    server.damaged_on_purpose();
+    let mut client = server.client();
+    fill(&mut client, "orders", 4_000);
+    let mut check = server.client();
+    for line in
+        ["RENAME mq:{orders}:ready mq:{other}:ready", "DEL mq:{orders}:delayed", "SWAPDB 0 1"]
+    {
+        check.send("MQ.CHECK orders");
+        sleep_until_ms(now_ms() + 4);
+        client.ask(line);
+        let found = check.next_reply().expect("findings");
+        client.ask("MULTI");
+        client.ask("MQ.CHECK orders");
+        let now = items(&client.ask("EXEC"))[0].clone();
+        let before = found == SOUND || items(&found).len() == 2;
+        assert!(found == now || before, "{line}: {found:?}, then {now:?}");
+    }
+    check.send("MQ.CHECK orders");
+    sleep_until_ms(now_ms() + 4);
+    client.ask("DEL mq:{orders}:config mq:{orders}:messages");
+    client.ask("SET mq:{orders}:messages text");
+    let answer = check.next_reply();
+    assert!(
+        answer.clone().is_err_and(|e| e.starts_with("WRONGTYPE ")) || answer.is_ok(),
+        "{answer:?}"
+    );
+}
