@@ -229,7 +229,7 @@ fn was_refused_rightly(journal: &Entries, story: &Story<'_>, say: &mut dyn FnMut
             || !journal.is_calm(&delivery.when, &refused.when);
         let is_right = match (why.as_str(), refused.how) {
             ("NOTFOUND", _) => may_be_gone,
-            ("BADRECEIPT", How::Acknowledge) => is_used_up || is_anothers,
+            ("BADRECEIPT", How::Acknowledge | How::Extend) => is_used_up || is_anothers,
             ("BADRECEIPT", _) => is_used_up || is_over,
             // An error that says nothing of the message.
             _ => true,

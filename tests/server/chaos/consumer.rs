@@ -118,10 +118,15 @@ impl Consumer<'_> {
             80..84 => self.settle(delivery, How::GiveBackUncounted, "NOCOUNT"),
             84..86 if delivery.death.is_none() => self.settle(delivery, How::Reject, "DEAD"),
             86..90 => {
-                self.settle(delivery, How::Extend, "1000");
+                self.settle(delivery, How::Extend, "VISIBILITY 1000");
                 self.settle(delivery, How::Acknowledge, "");
             }
-            90..94 => {
+            90..92 => {
+                self.oversleep(delivery);
+                self.settle(delivery, How::Extend, "VISIBILITY 1000");
+                self.settle(delivery, How::Acknowledge, "");
+            }
+            92..94 => {
                 self.oversleep(delivery);
                 self.settle(delivery, How::Acknowledge, "");
             }
