@@ -57,6 +57,16 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
         context.warn("the module takes no arguments, see MQ.CONFIG for settings");
         return false;
     }
+    let missing = context.missing_commands();
+    if !missing.is_empty() {
+        let names: Vec<_> = missing.iter().map(|name| name.to_string_lossy()).collect();
+        context.warn(&format!(
+            "the module needs commands that this server does not have under their names: {}; \
+             take them out of rename-command",
+            names.join(", ")
+        ));
+        return false;
+    }
     let valkey = context.valkey_version();
     // From 8.1.0 on, until it was mended, Valkey leaves a client in the database of a key that the
     // client copied or moved there, if a module listens to such events.

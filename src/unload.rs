@@ -13,19 +13,29 @@ pub fn obstacle(context: Context<'_>) -> Option<&'static str> {
         return Some("MQ.CHECK is under way");
     }
     // CLIENT LIST shows the name of each client's last command, for which the server keeps a pointer.
-    let clients = context.texts(c"CLIENT", c"LIST");
+    let Some(clients) = context.texts(c"CLIENT", c"LIST") else {
+        return Some(
+            "the server runs no CLIENT LIST, which would say who uses it: see rename-command",
+        );
+    };
     if clients.iter().any(|list| names_command(list, "cmd=")) {
         return Some(
             "the last command of a client was one of its own: close that connection first",
         );
     }
     // From 7.2 on, some servers read all rules again, and end where a command of them is gone.
-    if context.has_acl_categories()
-        && context.texts(c"ACL", c"LIST").iter().any(|user| {
-            let rules = user.replace(['(', ')'], " ");
-            ["+", "-"].iter().any(|sign| names_command(&rules, sign))
-        })
-    {
+    if !context.has_acl_categories() {
+        return None;
+    }
+    let Some(users) = context.texts(c"ACL", c"LIST") else {
+        return Some(
+            "the server runs no ACL LIST, which would say whose rules name commands of it",
+        );
+    };
+    if users.iter().any(|user| {
+        let rules = user.replace(['(', ')'], " ");
+        ["+", "-"].iter().any(|sign| names_command(&rules, sign))
+    }) {
         return Some("a user's rules name commands of it: see ACL LIST");
     }
     None

@@ -1,7 +1,9 @@
 //! What the module API can't do on every server: done by the server's commands, which cost more.
-//! Not on the way of a message.
+//! Not on the way of a message. A server where one of them was renamed is refused when the module is
+//! loaded: later on, nobody could be told.
 
 use std::ffi::CStr;
+use std::io;
 
 use redis_module::raw;
 
@@ -9,7 +11,33 @@ use super::api;
 use super::context::Context;
 use super::string::ServerString;
 
+/// The commands that the module calls.
+const NEEDED: [&CStr; 7] =
+    [c"LINDEX", c"LRANGE", c"LREM", c"LSET", c"ZCOUNT", c"ZLEXCOUNT", c"ZRANGE"];
+
+/// The one that it calls in cluster mode only.
+const NEEDED_IN_CLUSTER: &CStr = c"EXISTS";
+
 impl Context<'_> {
+    /// The commands that the module needs and this server does not have, or not by these names.
+    pub fn missing_commands(self) -> Vec<&'static CStr> {
+        let in_cluster = self.is_cluster().then_some(NEEDED_IN_CLUSTER);
+        NEEDED.into_iter().chain(in_cluster).filter(|name| !self.has_command(name)).collect()
+    }
+
+    /// True if the server has a command of this name, one that needs arguments.
+    fn has_command(self, name: &CStr) -> bool {
+        const NO_SUCH_COMMAND: i32 = 2;
+        // Without arguments it is refused before it does anything; why, errno says: ENOENT.
+        let reply = api!(RedisModule_Call(self.raw, name.as_ptr(), c"".as_ptr()));
+        let error = io::Error::last_os_error();
+        if reply.is_null() {
+            return error.raw_os_error() != Some(NO_SUCH_COMMAND);
+        }
+        api!(RedisModule_FreeCallReply(reply));
+        true
+    }
+
     /// Up to `count` values of a list from the one at `start` on.
     pub fn list_range(self, key: &ServerString, start: u64, count: u64) -> Vec<ServerString> {
         let Some(last) = count.checked_sub(1).map(|more| start.saturating_add(more)) else {
@@ -171,4 +199,27 @@ fn texts(reply: *mut raw::RedisModuleCallReply) -> Vec<ServerString> {
     }
     api!(RedisModule_FreeCallReply(reply));
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names of commands are in capitals; so is one option.
+    #[test]
+    fn every_command_that_is_called_is_checked_when_the_module_is_loaded() {
+        let text = concat!(
+            include_str!("by_command.rs"),
+            include_str!("context.rs"),
+            include_str!("key.rs")
+        );
+        for word in text.split("c\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let is_command = word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+            let checked = NEEDED
+                .iter()
+                .chain([&NEEDED_IN_CLUSTER])
+                .any(|name| name.to_bytes() == word.as_bytes());
+            assert!(!is_command || checked || word == "WITHSCORES", "{word}");
+        }
+    }
 }

@@ -134,8 +134,9 @@ impl Context<'_> {
         !is_error
     }
 
-    /// The texts that a command of two words replies: one, or a list.
-    pub fn texts(self, command: &CStr, subcommand: &CStr) -> Vec<String> {
+    /// The texts that a command of two words replies: one, or a list. None if the server does not run
+    /// it.
+    pub fn texts(self, command: &CStr, subcommand: &CStr) -> Option<Vec<String>> {
         let reply =
             api!(RedisModule_Call(self.raw, command.as_ptr(), c"c".as_ptr(), subcommand.as_ptr(),));
         texts_of(reply)
@@ -178,9 +179,9 @@ impl Context<'_> {
 }
 
 /// The texts of a reply, which is freed: one, or a list; none if it is null.
-pub(super) fn texts_of(reply: *mut raw::RedisModuleCallReply) -> Vec<String> {
+pub(super) fn texts_of(reply: *mut raw::RedisModuleCallReply) -> Option<Vec<String>> {
     if reply.is_null() {
-        return Vec::new();
+        return None;
     }
     let is_list = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ARRAY as i32;
     let texts = if is_list {
@@ -192,7 +193,7 @@ pub(super) fn texts_of(reply: *mut raw::RedisModuleCallReply) -> Vec<String> {
         text_of(reply).into_iter().collect()
     };
     api!(RedisModule_FreeCallReply(reply));
-    texts
+    Some(texts)
 }
 
 /// The text of a reply, or of an element of one; None if it is none.

@@ -44,6 +44,6 @@ impl Context<'_> {
             c"GET".as_ptr(),
             name.as_ptr(),
         ));
-        texts_of(reply).into_iter().nth(1)
+        texts_of(reply)?.into_iter().nth(1)
     }
 }

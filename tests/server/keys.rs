@@ -4,7 +4,7 @@
 use crate::harness::*;
 
 /// A command, and which of its words are queues.
-const FORMS: [(&str, &[usize]); 44] = [
+const FORMS: [(&str, &[usize]); 48] = [
     ("MQ.PUSH a payload", &[1]),
     ("MQ.PUSH a TO DELAY 1", &[1]),
     ("MQ.PUSH a payload DEDUP TO HEADERS 1 TO DEADLETTER", &[1]),
@@ -41,6 +41,10 @@ const FORMS: [(&str, &[usize]); 44] = [
     ("MQ.REDRIVE a COUNT 5 To b", &[1, 5]),
     ("MQ.REDRIVE TO TO TO-", &[1, 3]),
     ("MQ.REDRIVE a TO TO", &[1, 3]),
+    ("MQ.REDRIVE a ALL TO b REASON to", &[1, 4]),
+    ("MQ.REDRIVE a FROM b REASON x TO c", &[1, 7]),
+    ("MQ.REDRIVE a FROM b ALL", &[1]),
+    ("MQ.REDRIVE a IDS 2 x y to b", &[1, 7]),
     ("MQ.CONFIG a", &[1]),
     ("MQ.CONFIG DEADLETTER DELAY 1", &[1]),
     ("MQ.CONFIG a DELAY 1 TTL \"\"", &[1]),
@@ -52,7 +56,7 @@ const FORMS: [(&str, &[usize]); 44] = [
 ];
 
 /// Forms that the commands refuse, whatever the server takes for their keys.
-const REFUSED: [&str; 13] = [
+const REFUSED: [&str; 16] = [
     "MQ.MPULL 0 a",
     "MQ.MPULL -1 a",
     "MQ.MPULL 02 a b",
@@ -62,6 +66,9 @@ const REFUSED: [&str; 13] = [
     "MQ.MPULL 18446744073709551617 a b",
     "MQ.REDRIVE a COUNT TO TO b",
     "MQ.REDRIVE a TO",
+    "MQ.REDRIVE a REASON to TO b",
+    "MQ.REDRIVE a FROM TO ALL",
+    "MQ.REDRIVE a IDS 1 TO TO b",
     "MQ.REDRIVE a TO b TO c",
     "MQ.CONFIG a DEADLETTER \"\"",
     "MQ.CONFIG a DEADLETTER b DEADLETTER c",

@@ -85,6 +85,7 @@ mod redrive_access;
 mod redrive_choice;
 mod redrive_slices;
 mod remove;
+mod renamed_commands;
 mod replicated_features;
 mod replication;
 mod replication_stream;
