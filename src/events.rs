@@ -34,6 +34,10 @@ impl Listen for Listener {
             Event::Swapped(first, second) => swapped(context, first, second),
             Event::Configured => look_at_eviction(context),
             Event::Disconnected(client) => disconnect::client_gone(context, client),
+            Event::ShuttingDown => state::with(|state| {
+                state.is_shutting_down.set(true);
+                timer::disarm(context, state);
+            }),
             Event::Cron => state::with(|state| timer::look_at_clock(context, state)),
             Event::Flushed(_) => state::with(|state| {
                 checking::doubt(state, None);

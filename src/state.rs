@@ -55,6 +55,9 @@ pub struct State {
     pub shows_stable_slots_only: Cell<bool>,
     /// The server may delete queues when it is full, as far as was known last.
     pub evicts_any_key: Cell<bool>,
+    /// No command runs any more. Valkey 9.1 then unloads the module, unless its timer is pending or
+    /// clients wait.
+    pub is_shutting_down: Cell<bool>,
     /// What receipts begin with.
     pub receipts: Receipts,
     /// Counted over all queues, and what concerns none.
@@ -106,6 +109,7 @@ impl State {
             is_cluster: Cell::new(false),
             shows_stable_slots_only: Cell::new(false),
             evicts_any_key: Cell::new(false),
+            is_shutting_down: Cell::new(false),
             receipts: Receipts::default(),
             totals: Cell::default(),
             last_warning: Cell::new(None),

@@ -12,6 +12,10 @@ pub fn obstacle(context: Context<'_>) -> Option<&'static str> {
     if state::with(|state| state.checking.has_thread()) {
         return Some("MQ.CHECK is under way");
     }
+    if state::with(|state| state.is_shutting_down.get()) {
+        // What the server's tables lead to is not looked at any more.
+        return None;
+    }
     // CLIENT LIST shows the name of each client's last command, for which the server keeps a pointer.
     let Some(clients) = context.texts(c"CLIENT", c"LIST") else {
         return Some(

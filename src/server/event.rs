@@ -25,6 +25,8 @@ pub enum Event {
     Disconnected(u64),
     /// CONFIG SET changed something. Redis 6.x never says so.
     Configured,
+    /// The server ends: all is saved, and no command runs any more.
+    ShuttingDown,
     /// The server's own regular work is done: ten times a second, or as its `hz` says.
     Cron,
 }
@@ -46,6 +48,7 @@ pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
         raw::REDISMODULE_EVENT_SWAPDB,
         raw::REDISMODULE_EVENT_FLUSHDB,
         raw::REDISMODULE_EVENT_CRON_LOOP,
+        raw::REDISMODULE_EVENT_SHUTDOWN,
     ];
     // Before 7.0 the server selects database 0 for each client that comes or goes, if only somebody
     // listens: it crashes, or as a replica writes to the wrong database. It has no event of settings.
@@ -105,6 +108,7 @@ unsafe extern "C" fn server_event<L: Listen>(
             Event::Disconnected(info.id)
         }
         (raw::REDISMODULE_EVENT_CONFIG, _) => Event::Configured,
+        (raw::REDISMODULE_EVENT_SHUTDOWN, _) => Event::ShuttingDown,
         _ => return,
     };
     guard(|| L::event(context, event));

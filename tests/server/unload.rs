@@ -142,6 +142,22 @@ fn on_a_replica_no_timer_holds_the_module_and_all_goes_on_after_a_promotion() {
 }
 
 #[test]
+fn a_server_that_unloads_its_modules_when_it_ends_can_do_so() {
+    let mut server = Server::start_with_append_only_file();
+    let mut client = server.client();
+    client.push("orders", "one");
+    client.ask("MQ.PUSH orders two DELAY 600000");
+    // The timer is pending, and the last command of a client is one of ours.
+    let message = client.pull("orders VISIBILITY 600000 ONDISCONNECT");
+    server.shut_down("NOSAVE");
+    assert!(!server.log().contains("Failed to unload module"), "{}", server.log());
+    server.start_again();
+    let mut client = server.client();
+    assert_eq!(client.lengths("orders"), [0, 1, 1]);
+    client.acknowledge(&message);
+}
+
+#[test]
 fn a_server_with_waiting_clients_and_deadlines_shuts_down_cleanly() {
     for save in ["SAVE", "NOSAVE"] {
         let mut server = Server::start();
