@@ -71,8 +71,10 @@ pub struct State {
 pub struct Totals {
     /// Over all queues.
     pub counts: Counts,
-    /// Ops from elsewhere that could not be applied.
+    /// Ops of a master or of the append-only file that could not be applied.
     pub apply_errors: u64,
+    /// Ops of clients that were refused.
+    pub apply_refused: u64,
     /// Sweeps that could not be done, because a key has the wrong type.
     pub sweep_errors: u64,
 }

@@ -34,7 +34,12 @@ fn apply(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let result = apply_bytes(context, queue.as_bytes(), bytes.as_bytes());
     match &result {
         Ok(()) => context.reply_status(c"OK"),
-        Err(error) => report(context, queue.as_bytes(), error),
+        Err(error) if context.is_replicated() => report(context, queue.as_bytes(), error),
+        Err(_) => state::with(|state| {
+            let mut totals = state.totals.get();
+            totals.apply_refused = totals.apply_refused.saturating_add(1);
+            state.totals.set(totals);
+        }),
     }
     result
 }

@@ -154,6 +154,7 @@ impl Inform for Section {
                 (c"damaged", counts.damaged),
                 (c"dead_letters_refused", counts.dead_letters_refused),
                 (c"apply_errors", totals.apply_errors),
+                (c"apply_refused", totals.apply_refused),
                 (c"sweep_errors", totals.sweep_errors),
                 (c"scan_in_progress", u64::from(state.scan.borrow().is_some())),
                 (c"eviction_may_delete_messages", evicts.into()),

@@ -82,6 +82,12 @@ impl Context<'_> {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
+    /// True if the running command comes from a master, or from the append-only file, and not from a
+    /// client.
+    pub fn is_replicated(self) -> bool {
+        self.has_flag(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
+    }
+
     /// True in cluster mode.
     pub fn is_cluster(self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)

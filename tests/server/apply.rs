@@ -77,8 +77,9 @@ fn cut_off_and_lengthened_ops_are_refused() {
         apply(&mut client, &[op.as_slice(), b"x"].concat()).expect_err("a lengthened op refused");
     }
     assert_eq!(client.text("DEBUG DIGEST"), digest);
-    let errors: usize = client.info("mq")["mq_apply_errors"].parse().expect("a number");
-    assert!(errors >= ops.len(), "{errors} counted");
+    let refused: usize = client.info("mq")["mq_apply_refused"].parse().expect("a number");
+    assert!(refused >= ops.len(), "{refused} counted");
+    assert_eq!(client.info("mq")["mq_apply_errors"], "0", "nothing of a master's failed");
     still_works(&mut client);
 }
 
@@ -201,6 +202,7 @@ fn a_replica_counts_an_op_that_it_cannot_apply_and_goes_on() {
     eventually("the replica goes on", || copy.number("MQ.LEN mails") == 1);
     let errors: i64 = copy.info("mq")["mq_apply_errors"].parse().expect("a number");
     assert_eq!(errors, 1);
+    assert_eq!(copy.info("mq")["mq_apply_refused"], "0");
     assert_eq!(copy.info("replication")["master_link_status"], "up");
     assert!(replica.log().to_lowercase().contains("mq"), "the log says so");
 }

@@ -210,6 +210,7 @@ fn the_section_of_info_sums_over_all_queues() {
         ("mq_damaged", "0"),
         ("mq_dead_letters_refused", "0"),
         ("mq_apply_errors", "0"),
+        ("mq_apply_refused", "0"),
         ("mq_sweep_errors", "0"),
         ("mq_scan_in_progress", "0"),
         ("mq_eviction_may_delete_messages", "0"),
