@@ -60,6 +60,7 @@ fn is_expected(line: &str, error: &str) -> bool {
         Some("MQ.NACK") => {
             ["NOTFOUND", "BADRECEIPT"].contains(&code) || error.contains("dead letter")
         }
+        Some("MQ.REDRIVE") => error.contains("dead letters are in"),
         Some("MQ.APPLY") => error.contains("op"),
         _ => ["NOTFOUND", "BADRECEIPT"].contains(&code),
     }

@@ -20,7 +20,7 @@ pub fn stand_by(shared: &Arc<Shared>, _: u64) {
     }
     // What is left in the queues would change them after the load has ended.
     if let Some(mut client) = Client::try_connect(shared.address.port()) {
-        for name in ["a", "b", "c"] {
+        for name in ["a", "b", "b:dead", "c"] {
             client.reply_to(&format!("MQ.DROP {TAG}.{name}")).ok();
         }
     }
