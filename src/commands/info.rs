@@ -118,7 +118,7 @@ fn state_fields(
 }
 
 /// The counters that a queue and the server as a whole have.
-fn counters(counts: &Counts) -> [(&'static CStr, u64); 13] {
+fn counters(counts: &Counts) -> [(&'static CStr, u64); 14] {
     [
         (c"pushed", counts.pushed),
         (c"pulled", counts.pulled),
@@ -127,6 +127,7 @@ fn counters(counts: &Counts) -> [(&'static CStr, u64); 13] {
         (c"nacked", counts.nacked),
         (c"expired", counts.expired),
         (c"dead", counts.dead),
+        (c"dead_discarded", counts.dead_discarded),
         (c"bad_receipts", counts.bad_receipts),
         (c"ttl_expired", counts.ttl_expired),
         (c"deduplicated", counts.deduplicated),

@@ -152,6 +152,8 @@ pub struct Counts {
     pub damaged: u64,
     /// Messages that should have died, but their dead-letter queue can't take them.
     pub dead_letters_refused: u64,
+    /// Dead letters that were discarded because their queue was full.
+    pub dead_discarded: u64,
     /// Messages that were discarded because their time to live was over.
     pub ttl_expired: u64,
     /// Pushes that were answered with the id of an earlier one.
@@ -178,6 +180,7 @@ impl Counts {
             (&mut self.bad_receipts, more.bad_receipts),
             (&mut self.damaged, more.damaged),
             (&mut self.dead_letters_refused, more.dead_letters_refused),
+            (&mut self.dead_discarded, more.dead_discarded),
             (&mut self.ttl_expired, more.ttl_expired),
             (&mut self.deduplicated, more.deduplicated),
             (&mut self.redriven, more.redriven),

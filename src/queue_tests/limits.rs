@@ -47,9 +47,7 @@ fn returns_dead_letters_and_redriven_messages_are_never_refused() {
     let dead = queue("{orders}:dead");
     server.push(&orders, b"x", 0);
     server.push(&orders, b"y", 0);
-    for queue in [&orders, &dead] {
-        server.configure(queue, Setting::MaxLen, Some("1"));
-    }
+    server.configure(&orders, Setting::MaxLen, Some("1"));
     let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
     for message in &got {
         server.give_back_as(&orders, vec![message.claim()], None, Return::Rejected, None).unwrap();

@@ -136,6 +136,23 @@ fn deliveries_are_counted_under_version_2_and_go_on_from_the_retries_of_version_
 }
 
 #[test]
+fn the_settings_of_a_dead_letter_queue_count_for_dead_letters_under_version_2_only() {
+    let (orders, dead) = (queue("orders"), queue("{orders}:dead"));
+    let kept = under_each(|server| {
+        server.configure(&dead, Setting::Ttl, Some("100"));
+        server.configure(&dead, Setting::MaxLen, Some("1"));
+        for _ in 0..2 {
+            server.push(&orders, b"x", 0);
+            let got = server.pull(&orders, 100).unwrap();
+            let claims = vec![got.claim()];
+            server.give_back_as(&orders, claims, None, Return::Rejected, None).unwrap();
+        }
+        (server.len(&dead, Part::Dead), server.len(&dead, Part::Expiring))
+    });
+    assert_eq!(kept, [(2, 0), (1, 1)]);
+}
+
+#[test]
 fn bytes_of_version_1_do_what_0_1_0_did() {
     let orders = queue("orders");
     let database: Rc<RefCell<Database>> = Rc::default();

@@ -9,7 +9,7 @@ const INFO_FIELDS: &str = "\
     priorities groups dedup_keys paused paused_until rate_window_start rate_window_count \
     oldest_ready_age_ms oldest_inflight_age_ms oldest_delayed_age_ms next_due_at \
     highest_retry_count blocked_clients damaged pushed pulled acked late_acks nacked expired \
-    dead bad_receipts ttl_expired deduplicated redriven refused_full deleted";
+    dead dead_discarded bad_receipts ttl_expired deduplicated redriven refused_full deleted";
 
 #[test]
 fn info_of_a_queue_that_is_not_there_has_defaults_and_zeros() {
@@ -199,6 +199,7 @@ fn the_section_of_info_sums_over_all_queues() {
         ("mq_nacked", "2"),
         ("mq_expired", "0"),
         ("mq_dead", "0"),
+        ("mq_dead_discarded", "0"),
         ("mq_bad_receipts", "2"),
         ("mq_ttl_expired", "0"),
         ("mq_deduplicated", "0"),

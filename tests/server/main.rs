@@ -89,6 +89,7 @@ mod renamed_commands;
 mod replicated_features;
 mod replication;
 mod replication_stream;
+mod retention;
 mod scan;
 mod schedule;
 mod several_queues;

@@ -181,7 +181,6 @@ fn returns_dead_letters_and_redriven_messages_are_never_refused() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders MAXLEN 2 MAXRETRIES 1");
-    client.ask("MQ.CONFIG {orders}:dead MAXLEN 1");
     client.push("{orders}:dead", "by hand");
     client.ask("MQ.MPUSH orders 2 one two");
     client.ask("MQ.CONFIG orders MAXLEN 1");

@@ -152,7 +152,7 @@ impl Queue {
                 "backoffmax" => 3_600_000,
                 "rateperiod" => 1_000,
                 "groupinflight" => 1,
-                "maxdedup" | "maxlen" | "maxinflight" | "rate" | "aging" => 0,
+                "ttl" | "maxdedup" | "maxlen" | "maxinflight" | "rate" | "aging" => 0,
                 _ => panic!("the model has no default of {name}"),
             },
         }

@@ -203,14 +203,37 @@ impl Model {
         });
         dead.retries = 0;
         dead.end = End::NoneYet;
-        dead.expires_ms = None;
         dead.key = None;
         dead.sequence = None;
         let grave = self.grave(name);
+        dead.expires_ms = self.retain(grave, back.now_ms);
         self.queue(grave).messages.insert(id, dead);
         self.wait_behind(grave, id, back.now_ms);
         self.count("dead", 1);
         self.hit("dead");
+    }
+
+    /// Until when the dead-letter queue keeps a message that dies now; it makes room for it.
+    fn retain(&mut self, grave: &'static str, now: u64) -> Option<u64> {
+        if self.is_old {
+            return None;
+        }
+        let (ttl, max_len) = (self.queue(grave).number("ttl"), self.queue(grave).number("maxlen"));
+        for _ in 0..2 {
+            let dead = self.due(grave, |message| {
+                message.death.as_ref().filter(|_| message.is_waiting()).map(|death| death.at_ms)
+            });
+            let is_full = max_len > 0 && self.queue(grave).count(|_| true) >= max_len;
+            if let (true, Some((_, oldest))) = (is_full, dead.first()) {
+                self.remove(grave, *oldest);
+                self.count("dead_discarded", 1);
+                self.hit("a dead letter was discarded for another one");
+            }
+        }
+        if ttl > 0 {
+            self.hit("a dead letter was given an end");
+        }
+        (ttl > 0).then_some(now + ttl)
     }
 
     /// 1, 0 (not found) or -1 (bad receipt). Without a moment no delivery is over.

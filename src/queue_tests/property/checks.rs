@@ -164,6 +164,7 @@ impl Run<'_> {
             ("dead", counts.dead),
             ("bad_receipts", counts.bad_receipts),
             ("dead_letters_refused", counts.dead_letters_refused),
+            ("dead_discarded", counts.dead_discarded),
             ("ttl_expired", counts.ttl_expired),
             ("deduplicated", counts.deduplicated),
             ("redriven", counts.redriven),
@@ -174,7 +175,8 @@ impl Run<'_> {
             let expected = self.model.counts.get(what).copied().unwrap_or_default();
             assert_eq!(number, expected, "step {step}: counted {what}");
         }
-        let gone = counts.acked + self.final_deliveries + counts.ttl_expired + counts.deleted;
+        let discarded = counts.ttl_expired + counts.dead_discarded;
+        let gone = counts.acked + self.final_deliveries + discarded + counts.deleted;
         assert_eq!(counts.pushed, present + gone, "step {step}: pushed = there + gone");
         assert_eq!(counts.pushed, self.pushed.len() as u64);
     }

@@ -17,6 +17,7 @@ impl Run<'_> {
             0 => (Setting::MaxRetries, number.checked_sub(1)),
             1 => (Setting::Backoff, number.checked_sub(1).map(|number| number * 20)),
             2 => (Setting::BackoffMax, Some(number * 30 + 10)),
+            3 if name != "orders" => (Setting::MaxLen, Some(number).filter(|number| *number > 0)),
             3 => (Setting::MaxLen, (number > 1).then_some(number * 10)),
             4 => (Setting::MaxInflight, (number > 1).then_some(number * 2)),
             5 => (Setting::Rate, (number > 1).then_some(number)),

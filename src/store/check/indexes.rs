@@ -55,14 +55,11 @@ pub fn of_messages<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &Found
             retried.insert(member.clone(), f64::from(note.retry_count));
         }
         let is_inflight = matches!(message.place, Some(Place::Inflight { .. }));
-        match (&note.death, note.expires_at_ms) {
-            (Some(death), _) if matches!(message.place, Some(Place::Ranked { .. })) => {
-                dead.insert(member, death.at_ms as f64);
-            }
-            (None, Some(at_ms)) if !is_inflight => {
-                expiring.insert(member, at_ms as f64);
-            }
-            _ => {}
+        if let (Some(death), Some(Place::Ranked { .. })) = (&note.death, &message.place) {
+            dead.insert(member.clone(), death.at_ms as f64);
+        }
+        if let (Some(at_ms), false) = (note.expires_at_ms, is_inflight) {
+            expiring.insert(member, at_ms as f64);
         }
     }
     compare(keyspace, plan, Part::Retried, Finding::WrongRetried, retried);

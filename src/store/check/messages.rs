@@ -163,16 +163,14 @@ fn check_note(message: &mut Message, plan: &mut Plan) {
     let is_missing = needs_note(message) && !message.is_noted;
     let Some(note) = &mut message.note else { return };
     let is_idle_with_consumer = note.consumer.is_some() && is_idle;
-    let is_dead_with_more =
-        note.death.is_some() && (note.expires_at_ms.is_some() || note.dedup.is_some());
+    let is_dead_with_key = note.death.is_some() && note.dedup.is_some();
     if is_idle_with_consumer {
         note.consumer = None;
     }
-    if is_dead_with_more {
-        note.expires_at_ms = None;
+    if is_dead_with_key {
         note.dedup = None;
     }
-    if is_idle_with_consumer || is_dead_with_more || is_missing {
+    if is_idle_with_consumer || is_dead_with_key || is_missing {
         plan.count(Finding::WrongNote);
         message.new_note = true;
     }

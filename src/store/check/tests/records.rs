@@ -157,10 +157,9 @@ fn damaged_notes_are_found_and_repaired() {
             &[(WrongNote, 1)],
         ),
         (
-            "a dead letter with a time to live and a key",
+            "a dead letter with a key",
             |k| {
                 put_note(k, DEAD, |note| {
-                    note.expires_at_ms = Some(NOW_MS);
                     note.dedup = Some(Name::from_slice(b"a key"));
                 });
             },
