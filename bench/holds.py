@@ -5,13 +5,15 @@ are the worst for it. Prints the tables of docs/operations.md.
 Starts servers of its own (loopback, a free port, a temporary folder, nothing saved), a new one for each
 shape. A hold is the CPU time of the server's main thread from a command to its reply, which what else
 the machine does hardly changes: the least of several runs where the command can be repeated, else one
-run. Where a command works in slices while others have their turn, it is what another client waits
-longest for a PING meanwhile. Every reply is checked for errors. It asserts no time.
+run. Where a command works in slices while others have their turn, it is what another client waits longest
+for a PING meanwhile, the least of several runs, and in brackets the time of the whole. Every reply is
+checked for errors. It asserts no time.
 
 Standard library only.
 """
 
 import argparse
+import contextlib
 import os
 import threading
 import time
@@ -62,10 +64,13 @@ class Held:
 
     # ---- measuring ----
 
+    def clock_ms(self):
+        return int(self.clock.read_text().split()[0]) / 1e6
+
     def cpu_ms(self):
         # The account is exact once the thread sleeps.
         time.sleep(0.005)
-        return int(self.clock.read_text().split()[0]) / 1e6
+        return self.clock_ms()
 
     def hold_ms(self, words):
         line = command(*words)
@@ -74,7 +79,9 @@ class Held:
         return self.cpu_ms() - before
 
     def longest_ping_ms(self, words):
-        """What another client waits longest while the command is under way, and how long that is."""
+        """What another client waits longest for a PING while the command is under way, and how long
+        that is. The server and this client go before all else on the machine, where that is allowed.
+        """
         other = Connection(self.server.port)
         done = threading.Event()
 
@@ -85,17 +92,33 @@ class Held:
                 done.set()
 
         worker = threading.Thread(target=run)
-        begin = time.perf_counter()
         worker.start()
         longest = 0.0
         ping = command("PING")
-        while not done.is_set():
-            start = time.perf_counter()
-            self.server.control.run(ping, 1)
-            longest = max(longest, time.perf_counter() - start)
+        begin = time.perf_counter()
+        with first_on_this_machine(self.server.process.pid, 0):
+            while not done.is_set():
+                start = time.perf_counter()
+                self.server.control.run(ping, 1)
+                longest = max(longest, time.perf_counter() - start)
+                time.sleep(0.0005)
         worker.join()
         other.close()
         return longest * 1e3, (time.perf_counter() - begin) * 1e3
+
+
+@contextlib.contextmanager
+def first_on_this_machine(*processes):
+    try:
+        for priority, process in enumerate(processes, 10):
+            os.sched_setscheduler(process, os.SCHED_FIFO, os.sched_param(priority))
+    except PermissionError:
+        pass
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.sched_setscheduler(process, os.SCHED_OTHER, os.sched_param(0))
 
 
 def ready(held):
@@ -158,14 +181,17 @@ def claims(held, count):
 UNKNOWN = "01000000-0000-7000-8000-000000000000"
 
 
-# Each shape: its name, how it is made, and its rows: what is shown, a function that gives the words of
-# the command (None: nothing to do), and whether it can be repeated.
+# What is shown of a shape: a text, a function that gives the words of the command, and whether it can be
+# repeated; None if others have their turn meanwhile.
 def rows_of(name, held):
     def again(*words):
         return (lambda: words, True)
 
     def once(make):
         return (make, False)
+
+    def in_slices(*words):
+        return (lambda: words, None)
 
     rows = [
         ("MQ.INFO", *again("MQ.INFO", "q")),
@@ -192,17 +218,17 @@ def rows_of(name, held):
         "dead letters": (),
     }[name]
     for state in states:
-        for where, offset in (("middle", held.count // 2), ("end", held.count - 3_001)):
+        for where, offset in (("in the middle", held.count // 2), ("near the end", held.count - 12_000)):
             for count in (10, 1_000):
-                text = f"MQ.PEEK {state}, OFFSET in the {where}, COUNT {count:,}"
+                text = f"MQ.PEEK {state}, OFFSET {where}, COUNT {count:,}"
                 words = ("MQ.PEEK", "q", state, "OFFSET", offset, "COUNT", count)
                 rows.append((text, *again(*words)))
     if name == "a million groups":
-        words = ("MQ.PEEK", "q", "READY", "OFFSET", 9_900, "COUNT", 10)
-        rows.append(("MQ.PEEK READY, OFFSET 9,900", *again(*words)))
+        words = ("MQ.PEEK", "q", "READY", "OFFSET", 4_900, "COUNT", 10)
+        rows.append(("MQ.PEEK READY, OFFSET 4,900", *again(*words)))
     if name == "dead letters":
-        words = ("MQ.PEEK", "q", "DEAD", "OFFSET", held.count - 3_001, "COUNT", 1_000)
-        rows.append(("MQ.PEEK DEAD, OFFSET at the end, COUNT 1,000", *again(*words)))
+        words = ("MQ.PEEK", "q", "DEAD", "OFFSET", held.count - 12_000, "COUNT", 1_000)
+        rows.append(("MQ.PEEK DEAD, OFFSET near the end, COUNT 1,000", *again(*words)))
     rows += [
         ("MQ.GET of the one in the middle", *again("MQ.GET", "q", held.ids[held.count // 2])),
         ("MQ.GET of the last", *again("MQ.GET", "q", held.ids[-1])),
@@ -228,7 +254,7 @@ def rows_of(name, held):
     if name == "dead letters":
         rows += [
             ("MQ.REDRIVE COUNT 100", *again("MQ.REDRIVE", "{q}:dead", "COUNT", 100)),
-            ("MQ.REDRIVE COUNT 10,000", *once(lambda: ("MQ.REDRIVE", "{q}:dead", "COUNT", 10_000))),
+            ("MQ.REDRIVE COUNT 10,000", *in_slices("MQ.REDRIVE", "{q}:dead", "COUNT", 10_000)),
         ]
     rows += [
         ("MQ.MPUSH of 10,000", *once(lambda: ("MQ.MPUSH", "q", 10_000, *[PAYLOAD] * 10_000))),
@@ -241,7 +267,7 @@ def rows_of(name, held):
     if name in ("a million groups", "groups without a free slot"):
         change = ("MQ.CONFIG", "q", "GROUPINFLIGHT", 2)
         rows.append(("MQ.CONFIG GROUPINFLIGHT", *once(lambda: change)))
-    rows.append(("MQ.CHECK", None, False))
+    rows.append(("MQ.CHECK", *in_slices("MQ.CHECK", "q")))
     if name != "a million groups":
         rows.append(("MQ.CHECK REPAIR", *once(lambda: ("MQ.CHECK", "q", "REPAIR"))))
     rows.append(("MQ.PURGE", *once(lambda: ("MQ.PURGE", "q"))))
@@ -281,9 +307,10 @@ def main():
                 if not text.startswith(tuple(options.rows)):
                     continue
                 note(f"{server.name}, {shape}: {text}")
-                if make is None:
-                    longest, whole = held.longest_ping_ms(("MQ.CHECK", "q"))
-                    shown = f"{longest:.1f} (takes {whole:,.0f})"
+                if can_repeat is None:
+                    pings = [held.longest_ping_ms(make()) for _ in range(options.runs)]
+                    longest, whole = min(pings)
+                    shown = f"{longest:.1f} (of {whole:,.0f})"
                 else:
                     runs = options.runs if can_repeat else 1
                     shown = f"{min(held.hold_ms(make()) for _ in range(runs)):.2f}"

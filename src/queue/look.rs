@@ -99,7 +99,7 @@ pub fn peek<S: Store>(
 }
 
 /// The most groups whose messages a peek goes past.
-pub const MAX_GROUPS: u64 = 10_000;
+pub const MAX_GROUPS: u64 = 5_000;
 
 /// What is shown.
 struct Reply<B> {
