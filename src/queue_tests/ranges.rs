@@ -94,6 +94,7 @@ pub fn is_note(note: &Note) -> bool {
         && note.priority < 10
         && at_ms.into_iter().all(is_timestamp)
         && sequence.is_none_or(|sequence| sequence < SEQUENCES)
+        && note.deliveries.is_none_or(|all| all.count > 0 && is_timestamp(all.first_at_ms))
 }
 
 /// True if all numbers of the record of a group are in range.

@@ -179,3 +179,28 @@ fn what_is_pushed_into_a_group_whose_numbers_come_to_their_end_is_delivered_in_o
         others_are_as_ever(server, replica, &format!("{next:x}"));
     }
 }
+
+#[test]
+fn an_id_of_the_year_2248_moves_no_other_id() {
+    let (server, replica) = start();
+    let mut client = server.client();
+    client.push("bait", "x");
+    let body = client.ask("LINDEX mq:{bait}:ready 0");
+    let mut body = bulk(&body).to_vec();
+    body[..5].fill(0xff);
+    body[5] |= 0xe0;
+    client.reply(&[b"LSET".as_slice(), b"mq:{bait}:ready", b"0", &body]).expect("OK");
+    let before_ms = now_ms();
+    let behind = client.push("bait", "behind");
+    let got = client.pull_batch("bait COUNT 9");
+    assert_eq!(got[0].timestamp, (1 << 43) - 1);
+    assert_eq!(got[1].id, behind);
+    client.ask(&format!("MQ.NACK {} DELAY 0", got[0].delivery()));
+    client.ask(&format!("MQ.NACK {} DELAY 0", got[1].delivery()));
+    assert_eq!(client.pull_batch("bait COUNT 9").len(), 2);
+    client.push("orders", "x");
+    let pushed_ms = client.pull("orders").timestamp;
+    assert!((before_ms..=now_ms()).contains(&pushed_ms), "{pushed_ms}");
+    client.ask("MQ.PURGE orders");
+    others_are_as_ever(server, replica, "an id far ahead");
+}
