@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Bound;
 use std::rc::Rc;
 
 use crate::queue::Counts;
@@ -133,6 +134,8 @@ pub struct Index {
     round: VecDeque<Rc<Entry>>,
     /// How many of them are to be looked at.
     to_look_at: usize,
+    /// All entries, by serial number.
+    numbered: BTreeMap<u64, Rc<Entry>>,
     last_serial: u64,
     /// The entry that was looked up last: clients often use one queue many times in a row.
     last_found: RefCell<Option<Rc<Entry>>>,
@@ -165,6 +168,7 @@ impl Index {
         let name = entry.queue().as_bytes().into();
         self.databases.entry(entry.db).or_default().insert(name, entry.clone());
         self.due.insert((entry.timer_due_ms(), self.last_serial), entry.clone());
+        self.numbered.insert(self.last_serial, entry.clone());
         self.round.push_back(entry.clone());
         if self.round.len() > REMEMBERED {
             // Two for each new one: so it does not grow with queues that come and go.
@@ -195,7 +199,9 @@ impl Index {
         }
         self.round.pop_back();
         self.last_found.take();
-        self.due.remove(&(entry.timer_due_ms(), entry.serial.replace(0)));
+        let serial = entry.serial.replace(0);
+        self.due.remove(&(entry.timer_due_ms(), serial));
+        self.numbered.remove(&serial);
         if let Some(queues) = self.databases.get_mut(&entry.db) {
             queues.remove(entry.queue().as_bytes());
         }
@@ -255,6 +261,15 @@ impl Index {
         let mut entries: Vec<_> = queues.into_iter().flat_map(|q| q.values().cloned()).collect();
         entries.sort_by(|a, b| a.queue().cmp(b.queue()));
         entries
+    }
+
+    /// Up to `count` entries behind that serial number, of all databases, and the last one's number: 0 at
+    /// the end. An entry that comes later has a higher number.
+    pub fn page(&self, after: u64, count: usize) -> (Vec<Rc<Entry>>, u64) {
+        let mut rest = self.numbered.range((Bound::Excluded(after), Bound::Unbounded));
+        let page: Vec<_> = rest.by_ref().take(count).map(|(_, entry)| entry.clone()).collect();
+        let last = page.last().map_or(0, |entry| entry.serial.get());
+        (page, if rest.next().is_some() { last } else { 0 })
     }
 
     /// All entries, in no order that matters.

@@ -4,25 +4,32 @@ use super::glob;
 use super::options::Options;
 use crate::reply::CommandError;
 use crate::server::blocked::{BlockedClient, Later};
-use crate::server::command::{Arg, Command, Spec};
+use crate::server::command::{Arg, Command, Number, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
 use crate::{scan, state};
 
-/// `MQ.QUEUES [MATCH pattern]`
+/// Where a client goes on: 0 at first, then what the reply says.
+const CURSOR: Number = Number { token: "CURSOR", name: "cursor", min: 0, max: i64::MAX };
+
+/// How many queues are looked at for a reply.
+const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: 100_000 };
+const DEFAULT_COUNT: usize = 500;
+
+/// `MQ.QUEUES [MATCH pattern] [CURSOR cursor [COUNT n]]`
 pub struct Queues;
 
 impl Command for Queues {
     const SPEC: Spec = Spec {
         name: "MQ.QUEUES",
         summary: "Returns the names of the queues that have a message or a setting.",
-        complexity: "O(n) with n queues.",
+        complexity: "O(n) with n queues; with CURSOR, with the n of COUNT.",
         since: "0.1.0",
         flags: "readonly",
         blocking: true,
         arity: -1,
         key: None,
-        arguments: &[Arg::Pattern("MATCH")],
+        arguments: &[Arg::Pattern("MATCH"), Arg::With(&Arg::Number(CURSOR), &Arg::Number(COUNT))],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -31,17 +38,18 @@ impl Command for Queues {
 }
 
 fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let pattern = pattern(arguments)?;
+    let wanted = Wanted::read(arguments)?;
     let may_not_block = context.may_not_block();
     // Newer servers find the keys of one slot only inside a transaction or a script of a cluster.
     let sees_all = !(may_not_block && super::is_same_slot_only());
     // Where the server does not tell of keys that appear, the list is made anew; what may not wait
-    // for that gets what is known.
+    // for that, or goes on with a list, gets what is known.
     let is_complete = state::with(|state| {
-        state.scan.borrow().is_none() && (state.hears_of_keys.get() || may_not_block)
+        let is_kept = state.hears_of_keys.get() || may_not_block || wanted.goes_on();
+        state.scan.borrow().is_none() && is_kept
     });
     if is_complete && sees_all {
-        reply(context, pattern);
+        reply(context, &wanted);
         return Ok(());
     }
     if may_not_block {
@@ -55,15 +63,35 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     Ok(())
 }
 
-fn pattern<'a>(arguments: &'a [Argument<'_>]) -> Result<Option<&'a [u8]>, CommandError> {
-    let [_, options @ ..] = arguments else { return Err(CommandError::Syntax) };
-    Ok(Options::read::<Queues>(options)?.value("MATCH"))
+/// What a client asks for.
+struct Wanted<'a> {
+    pattern: Option<&'a [u8]>,
+    /// Behind which serial number, and how many queues are looked at.
+    page: Option<(u64, usize)>,
+}
+
+impl<'a> Wanted<'a> {
+    fn read(arguments: &'a [Argument<'_>]) -> Result<Self, CommandError> {
+        let [_, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+        let options = Options::read::<Queues>(options)?;
+        let count = options.number(&COUNT).and_then(|count| usize::try_from(count).ok());
+        let count = count.unwrap_or(DEFAULT_COUNT);
+        Ok(Self {
+            pattern: options.value("MATCH"),
+            page: options.number(&CURSOR).map(|after| (after, count)),
+        })
+    }
+
+    /// True if it has got a part already.
+    fn goes_on(&self) -> bool {
+        self.page.is_some_and(|(after, _)| after > 0)
+    }
 }
 
 impl Later for Queues {
     fn reply(context: Context<'_>, arguments: &[Argument<'_>], _: u64) {
         super::answer(context, || {
-            reply(context, pattern(arguments)?);
+            reply(context, &Wanted::read(arguments)?);
             Ok(())
         });
     }
@@ -73,19 +101,34 @@ impl Later for Queues {
     }
 }
 
-fn reply(context: Context<'_>, pattern: Option<&[u8]>) {
-    let entries = state::with(|state| state.index.borrow().entries(context.selected_db()));
+fn reply(context: Context<'_>, wanted: &Wanted<'_>) {
+    let db = context.selected_db();
+    let (entries, next) = state::with(|state| {
+        let index = state.index.borrow();
+        match wanted.page {
+            None => (index.entries(db), None),
+            Some((after, count)) => {
+                let (entries, next) = index.page(after, count);
+                (entries, Some(next))
+            }
+        }
+    });
     let user = context.user();
     let names: Vec<_> = entries
         .into_iter()
         .filter(|entry| {
             let name = entry.queue().as_bytes();
-            pattern.is_none_or(|pattern| glob::matches(pattern, name))
+            entry.db == db
+                && wanted.pattern.is_none_or(|pattern| glob::matches(pattern, name))
                 && user.as_ref().is_none_or(|user| user.may_name(name))
                 && state::exists(context, entry)
                 && state::may_show(context, entry)
         })
         .collect();
+    if let Some(next) = next {
+        context.reply_array(2);
+        context.reply_bytes(next.to_string().as_bytes());
+    }
     context.reply_array(names.len());
     for entry in names {
         context.reply_bytes(entry.queue().as_bytes());

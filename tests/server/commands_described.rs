@@ -117,7 +117,7 @@ const COMMANDS: [Expected; 22] = [
         "queue READY INFLIGHT DELAYED DEAD",
     ),
     expected("mq.check", -2, &["write"], &["denyoom", "readonly", "admin"], "queue REPAIR"),
-    expected("mq.queues", -1, &["readonly"], &["write", "denyoom", "admin"], "MATCH"),
+    expected("mq.queues", -1, &["readonly"], &["write", "denyoom", "admin"], "MATCH CURSOR COUNT"),
     expected("mq.apply", 3, &["write", "admin"], &["readonly"], "queue op"),
 ];
 

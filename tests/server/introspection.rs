@@ -406,3 +406,58 @@ fn queues_may_ask_to_try_again_where_it_cannot_wait() {
     client.ask("MQ.QUEUES");
     assert_eq!(client.ask("EXEC"), Value::Array(vec![complete]));
 }
+
+/// All parts of the list, and how many they were.
+fn parts(client: &mut Client, options: &str) -> (Vec<String>, usize) {
+    let (mut names, mut cursor, mut count) = (Vec::new(), "0".to_owned(), 0);
+    loop {
+        let reply = client.ask(&format!("MQ.QUEUES CURSOR {cursor} {options}"));
+        let [next, part] = items(&reply) else { panic!("not two: {reply:?}") };
+        names.extend(strings(part));
+        cursor = text_of(next);
+        count += 1;
+        if cursor == "0" {
+            return (names, count);
+        }
+    }
+}
+
+#[test]
+fn the_list_of_queues_comes_in_parts_too() {
+    let server = Server::start();
+    let mut client = server.client();
+    assert_eq!(parts(&mut client, ""), (vec![], 1));
+    for n in 0..1_200 {
+        client.push(&format!("queue-{n}"), "x");
+    }
+    server.client_of_database(5).push("elsewhere", "x");
+    for (options, expected, count) in [
+        ("", 1_200, 3),
+        ("COUNT 100000", 1_200, 1),
+        ("COUNT 1201", 1_200, 1),
+        ("COUNT 300", 1_200, 5),
+        ("COUNT 300 MATCH queue-11??", 100, 5),
+        ("MATCH elsewhere", 0, 3),
+    ] {
+        let (mut names, number) = parts(&mut client, options);
+        names.sort();
+        names.dedup();
+        assert_eq!((names.len(), number), (expected, count), "{options}");
+    }
+    // What is there all the time is in one of the parts, whatever comes and goes.
+    let first = client.ask("MQ.QUEUES CURSOR 0 COUNT 600");
+    for n in 0..100 {
+        client.ask(&format!("MQ.DROP queue-{n}"));
+        client.push(&format!("queue-{}", n + 2_000), "x");
+    }
+    let cursor = text_of(&items(&first)[0]);
+    let second = client.ask(&format!("MQ.QUEUES CURSOR {cursor} COUNT 100000"));
+    assert_eq!(text_of(&items(&second)[0]), "0");
+    let names = [strings(&items(&first)[1]), strings(&items(&second)[1])].concat();
+    for n in 100..1_200 {
+        assert!(names.contains(&format!("queue-{n}")), "queue-{n}");
+    }
+    for line in ["CURSOR x", "CURSOR -1", "CURSOR", "COUNT 5", "CURSOR 0 COUNT 0"] {
+        client.refused(&format!("MQ.QUEUES {line}"));
+    }
+}
