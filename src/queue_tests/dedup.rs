@@ -212,6 +212,9 @@ fn with_as_many_keys_as_maxdedup_allows_a_push_with_a_new_one_is_refused() {
     server.configure(&orders, Setting::MaxDedup, Some("1"));
     assert_eq!(server.len(&orders, Part::Dedup), 3, "nothing is taken back");
     assert_eq!(push(&mut server, &Asked::window("f", 100)), Pushed::DedupFull);
+    server.now_ms += 100;
+    assert!(matches!(push(&mut server, &Asked::window("d", 100)), Pushed::New(_)), "no key more");
+    assert_eq!(server.len(&orders, Part::Dedup), 3);
     server.configure(&orders, Setting::MaxDedup, None);
     assert!(matches!(push(&mut server, &Asked::window("f", 100)), Pushed::New(_)));
 }
