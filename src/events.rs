@@ -39,12 +39,11 @@ impl Listen for Listener {
                 timer::disarm(context, state);
             }),
             Event::Cron => state::with(|state| timer::look_at_clock(context, state)),
-            Event::Flushed(_) => state::with(|state| {
+            Event::Flushed(db) => state::with(|state| {
                 checking::doubt(state, None);
-                state.index.borrow_mut().doubt_all();
-                if state.is_active.get() {
-                    timer::arm(context, state, UNKNOWN);
-                }
+                // What is believed to be due is not: the timer finds that out.
+                state.index.borrow_mut().flushed(u32::try_from(db).ok().map(|_| db));
+                timer::arm(context, state, UNKNOWN);
             }),
         }
     }
@@ -55,6 +54,7 @@ impl Listen for Listener {
             let Ok(entry) = state.entry(context, queue.as_bytes()) else { return };
             let mut index = state.index.borrow_mut();
             index.adopt(&entry);
+            index.touch(&entry);
             index.doubt(&entry);
             drop(index);
             checking::doubt(state, Some(&entry));

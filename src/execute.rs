@@ -15,7 +15,7 @@ use crate::state;
 use crate::store::body::StoredBody;
 use crate::store::record::{RecordError, decode_op, encode_op};
 use crate::store::records::Records;
-use crate::store::server_keyspace::ServerKeyspace;
+use crate::store::server_keyspace::{KeyNames, ServerKeyspace};
 
 /// A body as the server holds it.
 pub type Body = StoredBody<ServerString>;
@@ -81,6 +81,13 @@ pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(
         state.note(context, entry, &effects);
     });
     Ok(())
+}
+
+/// As [`open`], for one look at a queue that may not be used for long: the names of its keys are not
+/// kept.
+pub fn open_once<'a>(context: Context<'a>, entry: &Entry) -> Records<ServerKeyspace<'a>> {
+    let names = Rc::new(KeyNames::new(entry.queue().clone()));
+    Records::new(ServerKeyspace::new(context, names, Access::Write))
 }
 
 /// The records of a queue in the selected database.

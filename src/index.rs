@@ -51,6 +51,10 @@ pub struct Entry {
     serial: Cell<u64>,
     /// It stands in the line of queues to be served.
     marked: Cell<bool>,
+    /// The queue has a message or a setting, as far as is known.
+    is_there: Cell<bool>,
+    /// Something changed since that was looked up.
+    is_unchecked: Cell<bool>,
 }
 
 impl Entry {
@@ -67,6 +71,8 @@ impl Entry {
             counts: Cell::default(),
             serial: Cell::new(0),
             marked: Cell::new(false),
+            is_there: Cell::new(false),
+            is_unchecked: Cell::new(false),
         }
     }
 
@@ -106,6 +112,11 @@ impl Entry {
         self.serial.get() != 0
     }
 
+    /// True if it has to be looked up whether the queue is there.
+    pub fn is_unchecked(&self) -> bool {
+        self.is_unchecked.get()
+    }
+
     /// True if it stands in the line of queues to be served.
     pub fn is_marked(&self) -> bool {
         self.marked.get()
@@ -136,6 +147,10 @@ pub struct Index {
     to_look_at: usize,
     /// All entries, by serial number.
     numbered: BTreeMap<u64, Rc<Entry>>,
+    /// How many queues are there, as far as is known.
+    there: usize,
+    /// The entries of which that has to be looked up.
+    unchecked: VecDeque<Rc<Entry>>,
     last_serial: u64,
     /// The entry that was looked up last: clients often use one queue many times in a row.
     last_found: RefCell<Option<Rc<Entry>>>,
@@ -170,6 +185,7 @@ impl Index {
         self.due.insert((entry.timer_due_ms(), self.last_serial), entry.clone());
         self.numbered.insert(self.last_serial, entry.clone());
         self.round.push_back(entry.clone());
+        self.touch(entry);
         if self.round.len() > REMEMBERED {
             // Two for each new one: so it does not grow with queues that come and go.
             self.to_look_at = self.to_look_at.saturating_add(2);
@@ -184,6 +200,9 @@ impl Index {
     /// The entry that was not looked at for the longest time, if one is to be; it counts as looked
     /// at.
     pub fn next_to_forget(&mut self) -> Option<Rc<Entry>> {
+        if self.round.len() <= REMEMBERED {
+            self.to_look_at = 0;
+        }
         self.to_look_at = self.to_look_at.checked_sub(1)?;
         let entry = self.round.pop_front();
         self.round.extend(entry.clone());
@@ -199,12 +218,60 @@ impl Index {
         }
         self.round.pop_back();
         self.last_found.take();
+        self.set_there(entry, false);
         let serial = entry.serial.replace(0);
         self.due.remove(&(entry.timer_due_ms(), serial));
         self.numbered.remove(&serial);
         if let Some(queues) = self.databases.get_mut(&entry.db) {
             queues.remove(entry.queue().as_bytes());
         }
+    }
+
+    /// A database was emptied, or with None all: its queues are gone, and are forgotten little by little.
+    pub fn flushed(&mut self, db: Option<i32>) {
+        let databases =
+            self.databases.iter().filter(|(number, _)| db.is_none_or(|db| db == **number));
+        for entry in databases.flat_map(|(_, queues)| queues.values()) {
+            if entry.is_there.replace(false) {
+                self.there = self.there.saturating_sub(1);
+            }
+        }
+        self.to_look_at = self.round.len();
+    }
+
+    /// Something changed in a queue: whether it is there is to be looked up.
+    pub fn touch(&mut self, entry: &Rc<Entry>) {
+        if !entry.is_unchecked.replace(true) {
+            self.unchecked.push_back(entry.clone());
+            self.set_there(entry, true);
+        }
+    }
+
+    /// Notes whether a queue is there.
+    pub fn set_there(&mut self, entry: &Entry, is_there: bool) {
+        let is_there = is_there && entry.is_indexed();
+        match (entry.is_there.replace(is_there), is_there) {
+            (false, true) => self.there = self.there.saturating_add(1),
+            (true, false) => self.there = self.there.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    /// How many queues are there, as far as is known.
+    pub fn there(&self) -> usize {
+        self.there
+    }
+
+    /// The next entry of which it is to be looked up whether the queue is there.
+    pub fn next_unchecked(&mut self) -> Option<Rc<Entry>> {
+        let entry = self.unchecked.pop_front()?;
+        entry.is_unchecked.set(false);
+        Some(entry)
+    }
+
+    /// True if there are so many of them that the timer looks.
+    pub fn has_many_unchecked(&self) -> bool {
+        self.unchecked.len() > REMEMBERED
     }
 
     /// Notes a queue's next deadline.

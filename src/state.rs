@@ -13,7 +13,7 @@ use crate::index::{Entry, Index, NEVER, UNKNOWN};
 use crate::queue::message::MessageId;
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::settings::{MAX_DURATION_MS, Setting};
-use crate::queue::store::{Part, Store};
+use crate::queue::store::Store;
 use crate::queue::{Counts, Effects, NextDue, valid};
 use crate::receipts::Receipts;
 use crate::scan::Scan;
@@ -31,6 +31,9 @@ pub struct State {
     pub waiting: RefCell<HashMap<u64, Rc<Waiting>>>,
     /// When their waits end that end by time, unix ms, with their numbers.
     pub ends_of_waits: RefCell<BTreeSet<(u64, u64)>>,
+    /// How many queues the clients wait for whose callbacks have yet to run: on newer servers these
+    /// run in one go when the timer is done.
+    pub callbacks: Cell<usize>,
     /// The last number given to a client that waits.
     pub last_number: Cell<u64>,
     /// The walk over all keys that finds the queues, while it is under way.
@@ -99,6 +102,7 @@ impl State {
             index: RefCell::default(),
             waiting: RefCell::default(),
             ends_of_waits: RefCell::default(),
+            callbacks: Cell::new(0),
             last_number: Cell::new(0),
             scan: RefCell::new(None),
             waiting_for_scan: RefCell::default(),
@@ -188,9 +192,9 @@ impl State {
         let mut index = self.index.borrow_mut();
         index.adopt(entry);
         let has_to_look = self.is_active.get() && entry.next_due_ms() == UNKNOWN;
-        let has_to_forget = index.has_to_forget();
+        let has_to_check = index.has_to_forget() || index.has_many_unchecked();
         drop(index);
-        if has_to_look || has_to_forget {
+        if has_to_look || has_to_check {
             timer::arm(context, self, UNKNOWN);
         }
     }
@@ -200,6 +204,8 @@ impl State {
         let is_new = effects.changed && !entry.is_indexed();
         if is_new {
             self.adopt(context, entry);
+        } else if effects.changed && !entry.is_unchecked() {
+            self.touch(context, entry);
         }
         self.count(entry, &effects.counts);
         let known = entry.next_due_ms();
@@ -225,11 +231,34 @@ impl State {
         }
     }
 
+    /// Something changed in a queue: it may be gone, or there again.
+    #[cold]
+    fn touch(&self, context: Context<'_>, entry: &Rc<Entry>) {
+        let mut index = self.index.borrow_mut();
+        index.touch(entry);
+        let has_to_check = index.has_many_unchecked();
+        drop(index);
+        if has_to_check {
+            timer::arm(context, self, UNKNOWN);
+        }
+    }
+
+    /// Looks up whether the next queue in which something changed is there; false if there is none.
+    pub fn check_one(&self, context: Context<'_>) -> bool {
+        let Some(entry) = self.index.borrow_mut().next_unchecked() else { return false };
+        let is_there = context.select_db(entry.db) && exists(context, &entry);
+        self.index.borrow_mut().set_there(&entry, is_there);
+        true
+    }
+
     /// Something changed in another queue than the one that an op was for.
     fn note_other(&self, context: Context<'_>, db: i32, queue: &QueueName, next_due: NextDue) {
         let Ok(entry) = self.index.borrow().look_up(db, queue.as_bytes()) else { return };
         context.signal_modified(entry.names.name());
         self.adopt(context, &entry);
+        if !entry.is_unchecked() {
+            self.touch(context, &entry);
+        }
         if let NextDue::AtMost(due_ms) = next_due
             && due_ms < entry.next_due_ms()
         {
@@ -307,6 +336,5 @@ pub fn may_show(context: Context<'_>, entry: &Entry) -> bool {
 
 /// True if a queue has a message, a setting or anything else. Its database must be selected.
 pub fn exists(context: Context<'_>, entry: &Entry) -> bool {
-    let mut store = open(context, entry, Access::Read);
-    Part::ALL.iter().any(|part| store.len(*part) > 0)
+    entry.names.has_keys(context)
 }

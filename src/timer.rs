@@ -7,10 +7,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::execute::execute;
+use crate::execute::{execute_on, open, open_once};
 use crate::index::{Entry, NEVER, UNKNOWN};
 use crate::queue::op::{Op, Sweep};
 use crate::server::context::Context;
+use crate::server::key::Access;
 use crate::server::timer::{Fire, Timer, start, stop};
 use crate::waiting::{self, Woken};
 use crate::{checking, disconnect, scan, slices, state};
@@ -20,6 +21,9 @@ const BUDGET: Duration = Duration::from_millis(2);
 
 /// How much of that time goes to clients that wait.
 const SERVING: Duration = Duration::from_millis(1);
+
+/// When so many queues are to be looked at by clients that were woken, they go first.
+const CALLBACKS: usize = 128;
 
 /// How many messages one op of the timer moves.
 const SLICE: u32 = 64;
@@ -181,6 +185,7 @@ fn work(context: Context<'_>, state: &state::State, planned_ms: u64) {
         || is_active && state.timer.refuses_writes(context, now_ms);
     let start = Instant::now();
     let within = |budget: Duration| start.elapsed() < budget;
+    let may_wake = |budget: Duration| within(budget) && state.callbacks.get() < CALLBACKS;
 
     let firing = InFiring::begin(&state.timer.is_firing);
     check_waiting(context, state);
@@ -188,9 +193,9 @@ fn work(context: Context<'_>, state: &state::State, planned_ms: u64) {
         // Never the other way round: before 7.0 the server sends what this callback replicates as
         // one transaction that ends with the callback, and what a served client's callback
         // replicates would come into the middle of it.
-        while within(SERVING) && serve_one(context, state) {}
+        while may_wake(SERVING) && serve_one(context, state) {}
     }
-    while within(BUDGET) && end_wait(context, state, heard_ms, is_active && !is_paused) {}
+    while may_wake(BUDGET) && end_wait(context, state, heard_ms, is_active && !is_paused) {}
     if is_active && !is_paused {
         while within(BUDGET) && work_or_sweep(context, state, heard_ms) {}
     }
@@ -200,6 +205,9 @@ fn work(context: Context<'_>, state: &state::State, planned_ms: u64) {
     while scan::step(context, state) && within(BUDGET) {}
     while within(BUDGET) && checking::step(context, state) {}
     while forget_one(context, state) && within(BUDGET) {}
+    while state.index.borrow().has_many_unchecked() && within(BUDGET) {
+        state.check_one(context);
+    }
     drop(firing);
     arm_again(context, state, is_active && is_paused);
 }
@@ -308,7 +316,12 @@ fn sweep(context: Context<'_>, state: &state::State, entry: &Rc<Entry>, now_ms: 
         return;
     }
     let op = Op::Sweep { now_ms, sweep: Sweep { limit: SLICE, same_slot: is_cluster } };
-    let is_done = execute(context, entry, &op).is_ok();
+    // After a load that is the only look at most queues.
+    let is_first_look = entry.next_due_ms() == UNKNOWN;
+    let mut store =
+        if is_first_look { open_once(context, entry) } else { open(context, entry, Access::Write) };
+    let is_done = execute_on(context, entry, &mut store, &op).is_ok();
+    drop(store);
     if !is_done {
         report_failed_sweep(context, state, entry);
     }
@@ -342,7 +355,11 @@ fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
     if let Some(delay_ms) = checking::next_ms(&state.checking) {
         arm(context, state, context.now_ms().saturating_add(delay_ms));
     }
-    if state.scan.borrow().is_some() || state.index.borrow().has_to_forget() {
+    let has_to_check = {
+        let index = state.index.borrow();
+        index.has_to_forget() || index.has_many_unchecked()
+    };
+    if state.scan.borrow().is_some() || has_to_check {
         arm(context, state, UNKNOWN);
     }
     if state.timer.waiting_check_ms.get() != UNKNOWN {

@@ -66,8 +66,9 @@ pub fn wait(
         let entries = adopt_all(context, state, entries);
         let number = state.last_number.get().saturating_add(1);
         state.last_number.set(number);
-        let keys = entries.iter().map(|entry| entry.names.wait());
-        let Some(client) = BlockedClient::on_keys::<Line>(context, keys, number) else {
+        // One key is enough: all queues of a client are in one slot.
+        let key = entries.first().map(|entry| entry.names.wait());
+        let Some(client) = BlockedClient::on_keys::<Line>(context, key.into_iter(), number) else {
             return false;
         };
         let waiting = Rc::new(Waiting {
@@ -202,7 +203,10 @@ impl Waiting {
         let client = self.client.borrow_mut().take();
         if client.is_some() {
             self.woken.set(Some(why));
-            state::with(|state| self.forget_end(state));
+            state::with(|state| {
+                self.forget_end(state);
+                state.callbacks.set(state.callbacks.get().saturating_add(self.entries.len()));
+            });
         }
         if let Some(client) = client {
             // The callback may run inside of this call.
@@ -252,6 +256,9 @@ fn leave(context: Context<'_>, number: u64) -> Option<Rc<Waiting>> {
     state::with(|state| {
         let waiting = state.waiting.borrow_mut().remove(&number)?;
         waiting.forget_end(state);
+        if waiting.was_woken() {
+            state.callbacks.set(state.callbacks.get().saturating_sub(waiting.entries.len()));
+        }
         for entry in &waiting.entries {
             entry.waiting.borrow_mut().remove(&number);
             if waiting.patience == Patience::UntilSwept {

@@ -99,12 +99,15 @@ fn state_fields(
     let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
     let next_due_at = expiry.into_iter().chain(overdue).chain(release).min().unwrap_or(0);
     let since = look::oldest(store);
+    let is_paused = limits::is_paused(store, now_ms);
+    // The timer may not have been there since it was over.
+    let paused_until = store.memo(Memo::PausedUntil).filter(|_| is_paused);
     let age = |since_ms: Option<u64>| since_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
     [
         ("groups", store.len(Part::Groups)),
         ("dedup_keys", store.len(Part::Dedup)),
-        ("paused", limits::is_paused(store, now_ms).into()),
-        ("paused_until", store.memo(Memo::PausedUntil).unwrap_or(0)),
+        ("paused", is_paused.into()),
+        ("paused_until", paused_until.unwrap_or(0)),
         ("rate_window_start", store.memo(Memo::RateWindowStart).unwrap_or(0)),
         ("rate_window_count", store.memo(Memo::RateWindowCount).unwrap_or(0)),
         ("oldest_ready_age_ms", age(since.ready_ms)),
@@ -137,17 +140,30 @@ fn counters(counts: &Counts) -> [(&'static CStr, u64); 14] {
     ]
 }
 
+/// Looks up which queues are there still, of those in which something changed. There may be more of
+/// them only until the timer fires.
+fn check_queues(context: Context<'_>) {
+    const MOST: usize = 2_048;
+    state::with(|state| {
+        // In a transaction of a cluster newer servers find the keys of its slot only.
+        if !state.is_cluster.get() || !context.may_not_block() {
+            let _ = (0..MOST).take_while(|_| state.check_one(context)).count();
+        }
+    });
+}
+
 /// The `mq` section of INFO.
 pub struct Section;
 
 impl Inform for Section {
-    fn fields(has_crashed: bool) -> Vec<(&'static CStr, u64)> {
+    fn fields(context: Option<Context<'_>>) -> Vec<(&'static CStr, u64)> {
         let known = state::with(|state| state.evicts_any_key.get());
-        let evicts = if has_crashed { known } else { info::evicts_any_key() };
+        let evicts = if context.is_some() { info::evicts_any_key() } else { known };
+        context.into_iter().for_each(check_queues);
         state::with(|state| {
             let totals = state.totals.get();
             let counts = totals.counts;
-            let queues = state.index.borrow().all().count() as u64;
+            let queues = state.index.borrow().there() as u64;
             let mut fields = counters(&counts).to_vec();
             fields.extend([
                 (c"queues", queues),

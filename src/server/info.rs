@@ -11,8 +11,8 @@ use super::{api, guard};
 /// What the module tells in INFO: one section of numbers.
 pub trait Inform {
     /// The fields, in their order; the server puts the module's name before each. When it writes the
-    /// report of its crash, it must not be asked for anything.
-    fn fields(has_crashed: bool) -> Vec<(&'static CStr, u64)>;
+    /// report of its crash, there is no context: it must not be asked for anything.
+    fn fields(context: Option<Context<'_>>) -> Vec<(&'static CStr, u64)>;
 }
 
 /// Registers the section, which has the module's name. False if the server refuses.
@@ -26,10 +26,20 @@ unsafe extern "C" fn inform<I: Inform>(info: *mut raw::RedisModuleInfoCtx, has_c
         if api!(RedisModule_InfoAddSection(info, c"".as_ptr())) != raw::REDISMODULE_OK as c_int {
             return;
         }
-        for (name, value) in I::fields(has_crashed != 0) {
+        let fields = if has_crashed != 0 { I::fields(None) } else { with_context(I::fields) };
+        for (name, value) in fields {
             api!(RedisModule_InfoAddFieldULongLong(info, name.as_ptr(), value));
         }
     });
+}
+
+/// INFO gives the module no context of its own: one is made for it.
+fn with_context<T>(work: impl FnOnce(Option<Context<'_>>) -> T) -> T {
+    let raw = api!(RedisModule_GetThreadSafeContext(ptr::null_mut()));
+    // SAFETY: the server's context, valid until it is freed below; this is the main thread.
+    let result = work(Some(unsafe { Context::new(raw) }));
+    api!(RedisModule_FreeThreadSafeContext(raw));
+    result
 }
 
 /// A field of a section of the server's own; None if it has none of that name.

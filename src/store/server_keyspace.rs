@@ -14,12 +14,12 @@ use super::keys;
 use super::keyspace::{Contents, Keyspace};
 use super::mirror::{self, Mirror};
 
-/// The names of a queue's keys, made once.
+/// The names of a queue's keys, each made when it is first needed: of most queues most are not.
 pub struct KeyNames {
     queue: QueueName,
     name: ServerString,
-    parts: [ServerString; Part::ALL.len()],
-    wait: ServerString,
+    parts: [OnceCell<ServerString>; Part::ALL.len()],
+    wait: OnceCell<ServerString>,
     /// A bit for each part that is seldom there, but was when it was last opened: a guess, which saves
     /// looking first.
     found: Cell<u32>,
@@ -28,12 +28,39 @@ pub struct KeyNames {
 }
 
 impl KeyNames {
-    /// Makes the names of a queue's keys.
+    /// Makes the queue's own name only.
     pub fn new(queue: QueueName) -> Self {
-        let parts = Part::ALL.map(|part| ServerString::new(&keys::key(&queue, part)));
         let name = ServerString::new(queue.as_bytes());
-        let wait = ServerString::new(&keys::wait_key(&queue));
-        Self { queue, name, parts, wait, found: Cell::new(0), probe: OnceCell::new() }
+        let parts = [const { OnceCell::new() }; Part::ALL.len()];
+        Self {
+            queue,
+            name,
+            parts,
+            wait: OnceCell::new(),
+            found: Cell::new(0),
+            probe: OnceCell::new(),
+        }
+    }
+
+    #[inline]
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn part(&self, part: Part) -> &ServerString {
+        self.parts[part as usize].get_or_init(|| self.new_part(part))
+    }
+
+    #[cold]
+    fn new_part(&self, part: Part) -> ServerString {
+        ServerString::new(&keys::key(&self.queue, part))
+    }
+
+    /// True if one of the queue's keys exists in the selected database. Keeps no name: it is asked of
+    /// many queues that are not used otherwise.
+    pub fn has_keys(&self, context: Context<'_>) -> bool {
+        let exists = |name: &ServerString| Key::open(context, name, Access::Read).is_some();
+        self.parts.iter().zip(Part::ALL).any(|(name, part)| match name.get() {
+            Some(name) => exists(name),
+            None => exists(&self.new_part(part)),
+        })
     }
 
     /// The queue.
@@ -48,7 +75,7 @@ impl KeyNames {
 
     /// The key on which clients wait; it never exists.
     pub fn wait(&self) -> &ServerString {
-        &self.wait
+        self.wait.get_or_init(|| ServerString::new(&keys::wait_key(&self.queue)))
     }
 
     fn was_found(&self, part: Part) -> bool {
@@ -65,7 +92,7 @@ impl KeyNames {
     /// In between, a command would see half of a queue.
     pub fn slot_is_stable(&self, context: Context<'_>) -> bool {
         let probe = self.probe.get_or_init(|| ServerString::new(&keys::probe_key(&self.queue)));
-        context.slot_is_stable(&self.wait, probe)
+        context.slot_is_stable(self.wait(), probe)
     }
 }
 
@@ -166,7 +193,7 @@ impl<'a> ServerKeyspace<'a> {
     #[inline(never)]
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn look_up(&mut self, part: Part) {
-        let name = &self.names.parts[part as usize];
+        let name = self.names.part(part);
         // A look costs half of what it takes to open a key that may be made.
         let may_be_absent = self.access == Access::Write && is_seldom_there(part);
         let is_absent = may_be_absent
@@ -185,7 +212,7 @@ impl<'a> ServerKeyspace<'a> {
         if self.key(set).is_none() {
             return 0;
         }
-        ask(self.context, &self.names.parts[set as usize])
+        ask(self.context, self.names.part(set))
     }
 
     /// Up to `count` members of a sorted set from that rank on.
@@ -194,7 +221,7 @@ impl<'a> ServerKeyspace<'a> {
         if self.key(set).is_none() {
             return Vec::new();
         }
-        self.context.members_by_rank(&self.names.parts[set as usize], start, count)
+        self.context.members_by_rank(self.names.part(set), start, count)
     }
 
     /// Opens a list anew if its element at an index is found faster from an end of the list than from
@@ -210,7 +237,7 @@ impl<'a> ServerKeyspace<'a> {
     fn key_to_add(&mut self, part: Part) -> Option<&mut Key> {
         let index = part as usize;
         if !matches!(*self.open[index], Opened::Open(_)) && self.access == Access::Write {
-            let key = Key::open(self.context, &self.names.parts[index], Access::Write);
+            let key = Key::open(self.context, self.names.part(part), Access::Write);
             self.set(part, key.map_or(Opened::Absent, Opened::Open));
         }
         self.key(part)
@@ -326,7 +353,7 @@ impl Contents for ServerKeyspace<'_> {
         let context = self.context;
         let names = self.names.clone();
         if let Some(key) = self.key(list) {
-            key.each_element(context, &names.parts[list as usize], visit);
+            key.each_element(context, names.part(list), visit);
         }
     }
 
@@ -358,10 +385,9 @@ impl Keyspace for ServerKeyspace<'_> {
 
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn unlink(&mut self, part: Part) {
-        let index = part as usize;
         self.mirror(|mirror| mirror.unlink(part));
         self.set(part, Opened::NotYet);
-        if let Some(mut key) = Key::open(self.context, &self.names.parts[index], Access::Write) {
+        if let Some(mut key) = Key::open(self.context, self.names.part(part), Access::Write) {
             key.unlink();
         }
     }
@@ -384,14 +410,14 @@ impl Keyspace for ServerKeyspace<'_> {
     fn front(&mut self, list: Part) -> Option<ServerString> {
         let context = self.context;
         let names = self.names.clone();
-        self.key(list)?.front(context, &names.parts[list as usize])
+        self.key(list)?.front(context, names.part(list))
     }
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn back(&mut self, list: Part) -> Option<ServerString> {
         let context = self.context;
         let names = self.names.clone();
-        self.key(list)?.back(context, &names.parts[list as usize])
+        self.key(list)?.back(context, names.part(list))
     }
 
     fn pop_front(&mut self, list: Part) -> Option<ServerString> {
@@ -404,14 +430,14 @@ impl Keyspace for ServerKeyspace<'_> {
         self.approach(list, start);
         let (context, names) = (self.context, self.names.clone());
         let key = self.key(list);
-        key.map_or(Vec::new(), |key| key.list(context, &names.parts[list as usize], start, count))
+        key.map_or(Vec::new(), |key| key.list(context, names.part(list), start, count))
     }
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn element(&mut self, list: Part, index: u64) -> Option<ServerString> {
         self.approach(list, index);
         let (context, names) = (self.context, self.names.clone());
-        self.key(list)?.element(context, &names.parts[list as usize], index)
+        self.key(list)?.element(context, names.part(list), index)
     }
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
@@ -430,7 +456,7 @@ impl Keyspace for ServerKeyspace<'_> {
         } else {
             let len = self.len(list);
             self.set(list, Opened::NotYet);
-            self.context.remove_from_list(&self.names.parts[list as usize], len, indexes);
+            self.context.remove_from_list(self.names.part(list), len, indexes);
         }
         // The key may be gone.
         self.set(list, Opened::NotYet);

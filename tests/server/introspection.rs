@@ -461,3 +461,44 @@ fn the_list_of_queues_comes_in_parts_too() {
         client.refused(&format!("MQ.QUEUES {line}"));
     }
 }
+
+#[test]
+fn info_counts_the_queues_that_are_there() {
+    let server = Server::start();
+    let mut client = server.client();
+    let mut other = server.client_of_database(3);
+    let counted = |client: &mut Client, expected: usize, after: &str| {
+        assert_eq!(client.info("mq")["mq_queues"], expected.to_string(), "{after}");
+    };
+    counted(&mut client, 0, "the start");
+    for queue in ["a", "b", "c"] {
+        client.push(queue, "one");
+    }
+    client.ask("MQ.CONFIG d MAXLEN 5");
+    other.push("a", "one");
+    counted(&mut client, 5, "pushes and settings");
+    client.pull_nothing("e");
+    let message = client.pull("a");
+    counted(&mut client, 5, "a pull");
+    client.acknowledge(&message);
+    counted(&mut client, 4, "the last acknowledgment");
+    client.push("a", "two");
+    counted(&mut client, 5, "a push to a queue that was empty");
+    let message = client.pull("b");
+    client.ask(&format!("MQ.NACK {} DEAD", message.delivery()));
+    counted(&mut client, 5, "a death");
+    client.ask("MQ.DROP d");
+    counted(&mut client, 4, "a drop");
+    if facts().tells_modules_of_keys() {
+        client.ask("DEL mq:{c}:ready");
+        counted(&mut client, 3, "a deleted key");
+        client.ask("RENAME mq:{a}:ready mq:{f}:ready");
+        counted(&mut client, 3, "a renamed key");
+    }
+    client.ask("FLUSHDB");
+    counted(&mut client, 1, "FLUSHDB");
+    client.push("a", "one");
+    counted(&mut client, 2, "a push after it");
+    client.ask("FLUSHALL");
+    counted(&mut client, 0, "FLUSHALL");
+}

@@ -86,3 +86,35 @@ fn clients_that_wait_and_go_leave_no_memory_behind() {
         }
     });
 }
+
+#[test]
+fn queues_that_were_flushed_are_forgotten() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("first", "x");
+    client.ask("FLUSHALL");
+    let before = used_memory(&mut client);
+    let script = "for n = 1, 20000 do redis.call('MQ.PUSH', 'queue-' .. n, 'x') end";
+    client.reply(&["EVAL", script, "0"]).expect("many queues");
+    eventually("all are counted", || client.info("mq")["mq_queues"] == "20000");
+    client.ask("FLUSHALL");
+    assert_eq!(client.info("mq")["mq_queues"], "0");
+    let mut grown = 0;
+    eventually("they are forgotten", || {
+        grown = used_memory(&mut client) - before;
+        grown < 2_500_000
+    });
+}
+
+#[test]
+fn what_is_remembered_of_a_queue_is_small() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("first", "x");
+    let before = used_memory(&mut client);
+    let script = "for n = 1, 20000 do redis.call('MQ.PUSH', 'queue-' .. n, 'x') end";
+    client.reply(&["EVAL", script, "0"]).expect("many queues");
+    let grown = used_memory(&mut client) - before;
+    // The key of its one message is in this, too.
+    assert!(grown < 20_000 * 1_500, "{} bytes a queue", grown / 20_000);
+}
