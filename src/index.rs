@@ -89,7 +89,8 @@ impl Entry {
     /// True if a new message with this id may go to the end of a list of ready ones, as far as is
     /// known.
     pub fn is_in_order(&self, id: MessageId) -> bool {
-        id > self.last_ready.get()
+        // As numbers they are compared without a call.
+        u128::from_be_bytes(id.0) > u128::from_be_bytes(self.last_ready.get().0)
     }
 
     /// Notes the greatest id that the lists of ready messages end with.

@@ -226,8 +226,10 @@ impl State {
         {
             self.mark(context, entry);
         }
-        for (queue, next_due) in &effects.others {
-            self.note_other(context, entry.db, queue, *next_due);
+        if let Some(others) = &effects.others {
+            for (queue, next_due) in &**others {
+                self.note_other(context, entry.db, queue, *next_due);
+            }
         }
     }
 

@@ -265,18 +265,20 @@ fn take(
     let now_ms = context.now_ms();
     let mut store = open(context, entry, Access::Write);
     let delivery = request.mode(&mut store)?;
-    let is_due = state::with(|state| state.may_be_due(entry, now_ms));
+    let (base_receipt, same_slot, is_due, is_settling) = state::with(|state| {
+        let is_settling = state.is_active.get() && state.timer.is_settling();
+        let is_due = state.may_be_due(entry, now_ms);
+        (state.receipts.base(now_ms), state.is_cluster.get(), is_due, is_settling)
+    });
     // What is due waits for what clients may have sent in time; so does a client that may wait.
-    let is_early = is_due
-        && state::with(|state| state.is_active.get() && state.timer.is_settling())
-        && !context.may_not_block();
+    let is_early = is_due && is_settling && !context.may_not_block();
     let limit = if is_due && !is_early { request.count().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {
         now_ms,
         count: request.count(),
         delivery,
-        base_receipt: state::with(|state| state.receipts.base(now_ms)),
-        sweep: Sweep { limit, same_slot: super::is_same_slot_only() },
+        base_receipt,
+        sweep: Sweep { limit, same_slot },
         acknowledged,
     };
     let Outcome::Pulled(mut pulled) = execute_on(context, entry, &mut store, &op)? else {

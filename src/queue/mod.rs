@@ -202,8 +202,9 @@ pub struct Effects {
     /// A delivery ended: where there is a limit of messages in flight, another one may begin.
     pub delivery_ended: bool,
     /// The other queues in which something changed, and their deadlines: messages may have become ready
-    /// there.
-    pub others: BTreeMap<QueueName, NextDue>,
+    /// there. Most ops change none, and an empty map costs them something when it is dropped.
+    #[allow(clippy::box_collection, reason = "a pointer that is null costs nothing")]
+    pub others: Option<Box<BTreeMap<QueueName, NextDue>>>,
     /// The queue's deadlines.
     pub next_due: NextDue,
     /// The greatest receipt that was given because of the op; what a message's note asked for is not
@@ -220,7 +221,7 @@ impl Effects {
             changed: false,
             became_ready: false,
             delivery_ended: false,
-            others: BTreeMap::new(),
+            others: None,
             next_due: NextDue::NotEarlier,
             last_receipt: None,
             counts: Counts::default(),
@@ -229,9 +230,10 @@ impl Effects {
 
     /// Notes that something changed in another queue, and when something is due there.
     fn note_other(&mut self, queue: &QueueName, next_due: NextDue) {
-        let known = match self.others.get_mut(queue) {
+        let others = self.others.get_or_insert_default();
+        let known = match others.get_mut(queue) {
             Some(known) => known,
-            None => self.others.entry(queue.clone()).or_insert(NextDue::NotEarlier),
+            None => others.entry(queue.clone()).or_insert(NextDue::NotEarlier),
         };
         if let NextDue::AtMost(at_ms) | NextDue::Exactly(Some(at_ms)) = next_due {
             known.add(at_ms);

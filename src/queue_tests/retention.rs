@@ -25,7 +25,7 @@ fn the_ttl_of_the_dead_letter_queue_counts_from_the_death() {
     server.now_ms += 50;
     server.give_back_as(&orders, vec![got.claim()], None, Return::Rejected, None).unwrap();
     let due = NextDue::AtMost(START_MS + 150);
-    assert_eq!(server.effects().others, [(dead.clone(), due)].into());
+    assert_eq!(server.effects().others, Some(Box::new([(dead.clone(), due)].into())));
     // A later change of the setting is for those that die later.
     server.configure(&dead, Setting::Ttl, None);
     let later = kill(&mut server, &orders);

@@ -1,6 +1,5 @@
 //! Open keys: the lists, hashes and sorted sets of the selected database.
 
-use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
 use std::ptr::{self, NonNull};
 
@@ -36,11 +35,7 @@ pub enum KeyType {
 
 /// An open key. To be closed, by dropping it, before the callback ends. The functions for one type
 /// do and find nothing on a key of another one.
-pub struct Key {
-    raw: NonNull<raw::RedisModuleKey>,
-    /// List: the index of the element that was read or removed last.
-    at: Cell<Option<u64>>,
-}
+pub struct Key(NonNull<raw::RedisModuleKey>);
 
 const HEAD: c_int = raw::REDISMODULE_LIST_HEAD as c_int;
 const TAIL: c_int = raw::REDISMODULE_LIST_TAIL as c_int;
@@ -86,12 +81,12 @@ impl Key {
             Access::Write => raw::REDISMODULE_READ | raw::REDISMODULE_WRITE,
         };
         let key = api!(RedisModule_OpenKey(context.raw, name.as_ptr(), mode as c_int));
-        NonNull::new(key).map(|raw| Self { raw, at: Cell::new(None) })
+        NonNull::new(key).map(Self)
     }
 
     /// The type of its value.
     pub fn key_type(&self) -> KeyType {
-        match api!(RedisModule_KeyType(self.raw.as_ptr())) as isize {
+        match api!(RedisModule_KeyType(self.0.as_ptr())) as isize {
             raw::REDISMODULE_KEYTYPE_EMPTY => KeyType::Absent,
             raw::REDISMODULE_KEYTYPE_LIST => KeyType::List,
             raw::REDISMODULE_KEYTYPE_HASH => KeyType::Hash,
@@ -102,32 +97,22 @@ impl Key {
 
     /// The number of entries; 0 if it is absent.
     pub fn len(&self) -> u64 {
-        api!(RedisModule_ValueLength(self.raw.as_ptr())) as u64
+        api!(RedisModule_ValueLength(self.0.as_ptr())) as u64
     }
 
     /// Removes the key; its memory is freed in the background.
     pub fn unlink(&mut self) {
-        api!(RedisModule_UnlinkKey(self.raw.as_ptr()));
+        api!(RedisModule_UnlinkKey(self.0.as_ptr()));
     }
 
     /// List: appends.
     pub fn push_back(&mut self, value: &ServerString) {
-        api!(RedisModule_ListPush(self.raw.as_ptr(), TAIL, value.as_ptr()));
+        api!(RedisModule_ListPush(self.0.as_ptr(), TAIL, value.as_ptr()));
     }
 
     /// List: puts a value in front.
     pub fn push_front(&mut self, value: &ServerString) {
-        api!(RedisModule_ListPush(self.raw.as_ptr(), HEAD, value.as_ptr()));
-    }
-
-    /// List: the first. `name` is the key's own.
-    pub fn front(&self, context: Context<'_>, name: &ServerString) -> Option<ServerString> {
-        self.element(context, name, 0)
-    }
-
-    /// List: the last. `name` is the key's own.
-    pub fn back(&self, context: Context<'_>, name: &ServerString) -> Option<ServerString> {
-        self.element(context, name, self.len().checked_sub(1)?)
+        api!(RedisModule_ListPush(self.0.as_ptr(), HEAD, value.as_ptr()));
     }
 
     /// List: the value at an index. `name` is the key's own.
@@ -143,8 +128,7 @@ impl Key {
         }
         let index = i64::try_from(index).ok()?;
         if has!(RedisModule_ListGet) {
-            self.at.set(u64::try_from(index).ok());
-            let value = api!(RedisModule_ListGet(self.raw.as_ptr(), index as c_long));
+            let value = api!(RedisModule_ListGet(self.0.as_ptr(), index as c_long));
             return ServerString::from_raw(value);
         }
         // Old servers walk from the end that the sign names.
@@ -172,11 +156,10 @@ impl Key {
         (start..end).map_while(|index| self.element(context, name, index)).collect()
     }
 
-    /// List: true if the server reaches the element at an index as fast from the one that was read
-    /// last as from an end of the list: from there it goes element by element, from an end by nodes,
-    /// which hold about as many elements of 100 bytes as [`NODE`] says.
-    pub fn is_near(&self, index: u64) -> bool {
-        let Some(at) = self.at.get() else { return true };
+    /// List: true if the server reaches the element at an index as fast from the one at `at`, which was
+    /// read last, as from an end of the list: from there it goes element by element, from an end by
+    /// nodes, which hold about as many elements of 100 bytes as [`NODE`] says.
+    pub fn is_near(&self, at: u64, index: u64) -> bool {
         let from_end = index.min(self.len().saturating_sub(index));
         index.abs_diff(at) <= NODE.saturating_add(from_end / NODE)
     }
@@ -192,14 +175,13 @@ impl Key {
             && index < self.len()
             && let Ok(index) = c_long::try_from(index)
         {
-            self.at.set(u64::try_from(index).ok());
-            api!(RedisModule_ListDelete(self.raw.as_ptr(), index));
+            api!(RedisModule_ListDelete(self.0.as_ptr(), index));
         }
     }
 
     /// List: takes the first.
     pub fn pop_front(&mut self) -> Option<ServerString> {
-        ServerString::from_raw(api!(RedisModule_ListPop(self.raw.as_ptr(), HEAD)))
+        ServerString::from_raw(api!(RedisModule_ListPop(self.0.as_ptr(), HEAD)))
     }
 
     /// List: shows every value, in order. `name` is the key's own.
@@ -221,9 +203,8 @@ impl Key {
             }
             return;
         }
-        self.at.set(len.checked_sub(1));
         for index in 0..i64::try_from(len).unwrap_or(i64::MAX) {
-            let value = api!(RedisModule_ListGet(self.raw.as_ptr(), index as c_long));
+            let value = api!(RedisModule_ListGet(self.0.as_ptr(), index as c_long));
             let Some(value) = ServerString::from_raw(value) else { return };
             visit(value.as_ref());
         }
@@ -233,7 +214,7 @@ impl Key {
     pub fn get(&self, field: &ServerString) -> Option<ServerString> {
         let mut value: *mut raw::RedisModuleString = ptr::null_mut();
         let out: *mut *mut raw::RedisModuleString = &mut value;
-        api!(RedisModule_HashGet(self.raw.as_ptr(), HASH_NONE, field.as_ptr(), out, NULL));
+        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_NONE, field.as_ptr(), out, NULL));
         ServerString::from_raw(value)
     }
 
@@ -241,23 +222,17 @@ impl Key {
     pub fn has(&self, field: &ServerString) -> bool {
         let mut exists: c_int = 0;
         let out: *mut c_int = &mut exists;
-        api!(RedisModule_HashGet(self.raw.as_ptr(), HASH_EXISTS, field.as_ptr(), out, NULL));
+        api!(RedisModule_HashGet(self.0.as_ptr(), HASH_EXISTS, field.as_ptr(), out, NULL));
         exists != 0
     }
 
     /// Hash: sets a field.
     pub fn put(&mut self, field: &ServerString, value: &ServerString) {
-        api!(RedisModule_HashSet(
-            self.raw.as_ptr(),
-            HASH_NONE,
-            field.as_ptr(),
-            value.as_ptr(),
-            NULL
-        ));
+        api!(RedisModule_HashSet(self.0.as_ptr(), HASH_NONE, field.as_ptr(), value.as_ptr(), NULL));
         if self.len() == COMPACT {
             let long = ServerString::new(&TOO_LONG);
             api!(RedisModule_HashSet(
-                self.raw.as_ptr(),
+                self.0.as_ptr(),
                 HASH_NONE,
                 long.as_ptr(),
                 long.as_ptr(),
@@ -271,7 +246,7 @@ impl Key {
     pub fn delete(&mut self, field: &ServerString) {
         if self.key_type() == KeyType::Hash {
             api!(RedisModule_HashSet(
-                self.raw.as_ptr(),
+                self.0.as_ptr(),
                 HASH_NONE,
                 field.as_ptr(),
                 HASH_DELETE,
@@ -288,9 +263,7 @@ impl Key {
         let Some(cursor) = NonNull::new(api!(RedisModule_ScanCursorCreate())) else { return };
         let data: *mut F = &mut visit;
         let scan = Some(visited::<F> as ScanCallback);
-        while api!(RedisModule_ScanKey(self.raw.as_ptr(), cursor.as_ptr(), scan, data.cast())) != 0
-        {
-        }
+        while api!(RedisModule_ScanKey(self.0.as_ptr(), cursor.as_ptr(), scan, data.cast())) != 0 {}
         api!(RedisModule_ScanCursorDestroy(cursor.as_ptr()));
     }
 
@@ -304,7 +277,7 @@ impl Key {
         let data: *mut F = &mut visit;
         let scan = Some(visited::<F> as ScanCallback);
         let cursor = cursor.0.as_ptr();
-        api!(RedisModule_ScanKey(self.raw.as_ptr(), cursor, scan, data.cast())) != 0
+        api!(RedisModule_ScanKey(self.0.as_ptr(), cursor, scan, data.cast())) != 0
     }
 
     /// Sorted set: adds a member or changes its score.
@@ -314,15 +287,15 @@ impl Key {
         let is_long_and_first = member.as_ref().len() > SHORT && self.len() == 0;
         let empty = is_long_and_first.then(|| ServerString::new(b""));
         if let Some(empty) = &empty {
-            api!(RedisModule_ZsetAdd(self.raw.as_ptr(), score, empty.as_ptr(), ptr::null_mut()));
+            api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, empty.as_ptr(), ptr::null_mut()));
         }
-        api!(RedisModule_ZsetAdd(self.raw.as_ptr(), score, member.as_ptr(), ptr::null_mut()));
+        api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, member.as_ptr(), ptr::null_mut()));
         if let Some(empty) = &empty {
             self.remove(empty);
         }
         if self.len() == COMPACT {
             let long = ServerString::new(&TOO_LONG);
-            api!(RedisModule_ZsetAdd(self.raw.as_ptr(), score, long.as_ptr(), ptr::null_mut()));
+            api!(RedisModule_ZsetAdd(self.0.as_ptr(), score, long.as_ptr(), ptr::null_mut()));
             self.remove(&long);
         }
     }
@@ -330,10 +303,10 @@ impl Key {
     /// Sorted set: removes a member. True if it was there.
     pub fn remove(&mut self, member: &ServerString) -> bool {
         let mut deleted: c_int = 0;
-        api!(RedisModule_ZsetRem(self.raw.as_ptr(), member.as_ptr(), &mut deleted));
+        api!(RedisModule_ZsetRem(self.0.as_ptr(), member.as_ptr(), &mut deleted));
         if deleted != 0 && self.len() == 0 {
             // Redis before 6.0.11 leaves the empty key, and does not survive a look at it.
-            api!(RedisModule_DeleteKey(self.raw.as_ptr()));
+            api!(RedisModule_DeleteKey(self.0.as_ptr()));
         }
         deleted != 0
     }
@@ -341,7 +314,7 @@ impl Key {
     /// Sorted set: a member's score.
     pub fn score(&self, member: &ServerString) -> Option<f64> {
         let mut score = 0.0;
-        let found = api!(RedisModule_ZsetScore(self.raw.as_ptr(), member.as_ptr(), &mut score));
+        let found = api!(RedisModule_ZsetScore(self.0.as_ptr(), member.as_ptr(), &mut score));
         (found == OK).then_some(score)
     }
 
@@ -351,7 +324,7 @@ impl Key {
             return None;
         }
         api!(RedisModule_ZsetFirstInScoreRange(
-            self.raw.as_ptr(),
+            self.0.as_ptr(),
             f64::NEG_INFINITY,
             f64::INFINITY,
             0,
@@ -365,7 +338,7 @@ impl Key {
         if self.key_type() != KeyType::SortedSet {
             return None;
         }
-        api!(RedisModule_ZsetLastInScoreRange(self.raw.as_ptr(), low, high, 0, 0));
+        api!(RedisModule_ZsetLastInScoreRange(self.0.as_ptr(), low, high, 0, 0));
         self.current()
     }
 
@@ -380,7 +353,7 @@ impl Key {
         if self.key_type() != KeyType::SortedSet {
             return Vec::new();
         }
-        api!(RedisModule_ZsetFirstInScoreRange(self.raw.as_ptr(), low, high, 0, 0));
+        api!(RedisModule_ZsetFirstInScoreRange(self.0.as_ptr(), low, high, 0, 0));
         self.walk(skip, count, |key| api!(RedisModule_ZsetRangeNext(key)))
     }
 
@@ -388,7 +361,7 @@ impl Key {
     pub fn each_member(&mut self, mut visit: impl FnMut(&[u8], f64)) {
         if self.key_type() == KeyType::SortedSet {
             api!(RedisModule_ZsetFirstInScoreRange(
-                self.raw.as_ptr(),
+                self.0.as_ptr(),
                 f64::NEG_INFINITY,
                 f64::INFINITY,
                 0,
@@ -406,7 +379,7 @@ impl Key {
     pub fn each_member_down(&mut self, visit: impl FnMut(&[u8], f64) -> bool) {
         if self.key_type() == KeyType::SortedSet {
             api!(RedisModule_ZsetLastInScoreRange(
-                self.raw.as_ptr(),
+                self.0.as_ptr(),
                 f64::NEG_INFINITY,
                 f64::INFINITY,
                 0,
@@ -422,7 +395,7 @@ impl Key {
             return Vec::new();
         }
         api!(RedisModule_ZsetLastInScoreRange(
-            self.raw.as_ptr(),
+            self.0.as_ptr(),
             f64::NEG_INFINITY,
             f64::INFINITY,
             0,
@@ -440,7 +413,7 @@ impl Key {
         let mut bound = vec![b'['];
         bound.extend_from_slice(from);
         let (low, high) = (ServerString::new(&bound), ServerString::new(b"+"));
-        api!(RedisModule_ZsetFirstInLexRange(self.raw.as_ptr(), low.as_ptr(), high.as_ptr()));
+        api!(RedisModule_ZsetFirstInLexRange(self.0.as_ptr(), low.as_ptr(), high.as_ptr()));
         let members = self.walk(skip, count, |key| api!(RedisModule_ZsetRangeNext(key)));
         members.into_iter().map(|(member, _)| member).collect()
     }
@@ -454,13 +427,13 @@ impl Key {
     ) {
         loop {
             let mut score = 0.0;
-            let member = api!(RedisModule_ZsetRangeCurrentElement(self.raw.as_ptr(), &mut score));
+            let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
             let Some(member) = ServerString::from_raw(member) else { break };
-            if !visit(member.as_ref(), score) || step(self.raw.as_ptr()) == 0 {
+            if !visit(member.as_ref(), score) || step(self.0.as_ptr()) == 0 {
                 break;
             }
         }
-        api!(RedisModule_ZsetRangeStop(self.raw.as_ptr()));
+        api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
     }
 
     /// Goes on from where a range stands that was just begun, by `step`; ends the range.
@@ -475,25 +448,24 @@ impl Key {
         while place < skip.saturating_add(count) {
             if place >= skip {
                 let mut score = 0.0;
-                let member =
-                    api!(RedisModule_ZsetRangeCurrentElement(self.raw.as_ptr(), &mut score));
+                let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
                 let Some(member) = ServerString::from_raw(member) else { break };
                 found.push((member, score));
             }
             place = place.saturating_add(1);
-            if step(self.raw.as_ptr()) == 0 {
+            if step(self.0.as_ptr()) == 0 {
                 break;
             }
         }
-        api!(RedisModule_ZsetRangeStop(self.raw.as_ptr()));
+        api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
         found
     }
 
     /// The member at which a range stands that was just begun; ends the range.
     fn current(&mut self) -> Option<(ServerString, f64)> {
         let mut score = 0.0;
-        let member = api!(RedisModule_ZsetRangeCurrentElement(self.raw.as_ptr(), &mut score));
-        api!(RedisModule_ZsetRangeStop(self.raw.as_ptr()));
+        let member = api!(RedisModule_ZsetRangeCurrentElement(self.0.as_ptr(), &mut score));
+        api!(RedisModule_ZsetRangeStop(self.0.as_ptr()));
         ServerString::from_raw(member).map(|member| (member, score))
     }
 }
@@ -539,6 +511,6 @@ unsafe extern "C" fn visited<F: FnMut(&[u8], &[u8])>(
 
 impl Drop for Key {
     fn drop(&mut self) {
-        api!(RedisModule_CloseKey(self.raw.as_ptr()));
+        api!(RedisModule_CloseKey(self.0.as_ptr()));
     }
 }

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use smallvec::SmallVec;
 
@@ -38,21 +39,27 @@ thread_local! {
     static FOLLOWING: RefCell<Option<(i32, Mirror)>> = const { RefCell::new(None) };
 }
 
+/// There is one: every command asks, and a static is quicker to read than what belongs to a thread.
+static IS_FOLLOWING: AtomicBool = AtomicBool::new(false);
+
 /// Lets an empty copy follow the changes of a queue; one that did so before is returned.
 pub fn follow(db: i32, queue: &QueueName) -> Option<Mirror> {
+    IS_FOLLOWING.store(true, Ordering::Relaxed);
     FOLLOWING.replace(Some((db, Mirror::new(queue)))).map(|(_, mirror)| mirror)
 }
 
 /// Takes the copy that follows its queue.
 pub fn take() -> Option<Mirror> {
+    IS_FOLLOWING.store(false, Ordering::Relaxed);
     FOLLOWING.take().map(|(_, mirror)| mirror)
 }
 
 /// True if a copy follows the changes of that queue. `db` is asked only if there is a copy.
 pub fn is_following(db: impl FnOnce() -> i32, queue: &QueueName) -> bool {
-    FOLLOWING.with_borrow(|following| {
-        following.as_ref().is_some_and(|(of, mirror)| mirror.queue == *queue && *of == db())
-    })
+    IS_FOLLOWING.load(Ordering::Relaxed)
+        && FOLLOWING.with_borrow(|following| {
+            following.as_ref().is_some_and(|(of, mirror)| mirror.queue == *queue && *of == db())
+        })
 }
 
 /// Does something to the copy that follows its queue.

@@ -101,9 +101,14 @@ pub struct ServerKeyspace<'a> {
     context: Context<'a>,
     names: Rc<KeyNames>,
     access: Access,
-    open: [ManuallyDrop<Opened>; Part::ALL.len()],
+    /// None of a part that was not looked at, or is not there.
+    open: [ManuallyDrop<Option<Key>>; Part::ALL.len()],
+    /// A bit for each part that was looked at.
+    looked_at: u32,
     /// A bit for each key that is open: most of them are not, and need not be looked at in the end.
     is_open: u32,
+    /// Of which list an element was read last, and its index: from there the server goes on.
+    read_last: Option<(Part, u64)>,
     /// The field or member of each kind that was asked for last: the next op often has the same.
     asked: [Option<ServerString>; NAME_KINDS],
     /// What is written goes into the copy, too, that follows this queue.
@@ -122,20 +127,22 @@ const MIRRORED: u64 = 64;
 /// a rank, which takes it O(log n): the module API can only go from one to the next.
 const SEEK: u64 = 128;
 
-enum Opened {
-    NotYet,
-    /// Looked at: it is not there.
-    Absent,
-    Open(Key),
-}
-
 impl<'a> ServerKeyspace<'a> {
     /// Opens nothing yet.
+    #[inline]
     pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
-        let open = [const { ManuallyDrop::new(Opened::NotYet) }; Part::ALL.len()];
         let is_mirrored = mirror::is_following(|| context.selected_db(), &names.queue);
-        let asked = [const { None }; NAME_KINDS];
-        Self { context, names, access, open, is_open: 0, asked, is_mirrored }
+        Self {
+            context,
+            names,
+            access,
+            open: [const { ManuallyDrop::new(None) }; Part::ALL.len()],
+            looked_at: 0,
+            is_open: 0,
+            read_last: None,
+            asked: [const { None }; NAME_KINDS],
+            is_mirrored,
+        }
     }
 
     /// Does to the copy that follows this queue what is done to its keys.
@@ -181,13 +188,10 @@ impl<'a> ServerKeyspace<'a> {
     #[inline]
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn key(&mut self, part: Part) -> Option<&mut Key> {
-        if let Opened::NotYet = *self.open[part as usize] {
+        if self.looked_at & bit(part) == 0 {
             self.look_up(part);
         }
-        match &mut *self.open[part as usize] {
-            Opened::Open(key) => Some(key),
-            Opened::Absent | Opened::NotYet => None,
-        }
+        self.open[part as usize].as_mut()
     }
 
     #[inline(never)]
@@ -203,7 +207,7 @@ impl<'a> ServerKeyspace<'a> {
         if let (true, Some(key)) = (may_be_absent, &key) {
             self.names.note_found(part, key);
         }
-        self.set(part, key.map_or(Opened::Absent, Opened::Open));
+        self.set(part, key);
     }
 
     /// What a command says of a sorted set whose key is there; else 0.
@@ -225,20 +229,20 @@ impl<'a> ServerKeyspace<'a> {
     }
 
     /// Opens a list anew if its element at an index is found faster from an end of the list than from
-    /// where the key stands.
+    /// where the server stands. That is remembered of one list only: one that was read before is closed.
     fn approach(&mut self, list: Part, index: u64) {
-        if self.key(list).is_some_and(|key| !key.is_near(index)) {
-            self.set(list, Opened::NotYet);
+        let Some((part, at)) = self.read_last.take() else { return };
+        if part != list || self.key(list).is_some_and(|key| !key.is_near(at, index)) {
+            self.close(part);
         }
     }
 
     /// The key of a part, open to add something; None if this is for reading only.
-    #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
+    #[inline]
     fn key_to_add(&mut self, part: Part) -> Option<&mut Key> {
-        let index = part as usize;
-        if !matches!(*self.open[index], Opened::Open(_)) && self.access == Access::Write {
+        if self.is_open & bit(part) == 0 && self.access == Access::Write {
             let key = Key::open(self.context, self.names.part(part), Access::Write);
-            self.set(part, key.map_or(Opened::Absent, Opened::Open));
+            self.set(part, key);
         }
         self.key(part)
     }
@@ -267,17 +271,24 @@ impl<'a> ServerKeyspace<'a> {
         }
     }
 
-    /// Keeps what was found of a part, and closes what was open of it.
+    /// Keeps what was found of a part that is not open.
+    #[inline]
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
-    fn set(&mut self, part: Part, opened: Opened) {
-        let is_open = matches!(opened, Opened::Open(_));
-        let before = std::mem::replace(&mut self.open[part as usize], ManuallyDrop::new(opened));
-        if self.is_open & bit(part) != 0 {
-            drop(ManuallyDrop::into_inner(before));
-            self.is_open &= !bit(part);
-        }
-        if is_open {
+    fn set(&mut self, part: Part, key: Option<Key>) {
+        self.looked_at |= bit(part);
+        if key.is_some() {
             self.is_open |= bit(part);
+            self.open[part as usize] = ManuallyDrop::new(key);
+        }
+    }
+
+    /// Closes what is open of a part: it is looked at anew when it is needed again.
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    fn close(&mut self, part: Part) {
+        self.looked_at &= !bit(part);
+        if self.is_open & bit(part) != 0 {
+            self.is_open &= !bit(part);
+            drop(self.open[part as usize].take());
         }
     }
 }
@@ -285,8 +296,7 @@ impl<'a> ServerKeyspace<'a> {
 impl Drop for ServerKeyspace<'_> {
     fn drop(&mut self) {
         while let Some(opened) = self.open.get_mut(self.is_open.trailing_zeros() as usize) {
-            let before = std::mem::replace(opened, ManuallyDrop::new(Opened::NotYet));
-            drop(ManuallyDrop::into_inner(before));
+            drop(opened.take());
             self.is_open &= self.is_open.wrapping_sub(1);
         }
     }
@@ -355,6 +365,8 @@ impl Contents for ServerKeyspace<'_> {
         if let Some(key) = self.key(list) {
             key.each_element(context, names.part(list), visit);
         }
+        self.read_last = None;
+        self.close(list);
     }
 
     fn each_field(&mut self, hash: Part, visit: impl FnMut(&[u8], &[u8])) {
@@ -386,7 +398,7 @@ impl Keyspace for ServerKeyspace<'_> {
     #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn unlink(&mut self, part: Part) {
         self.mirror(|mirror| mirror.unlink(part));
-        self.set(part, Opened::NotYet);
+        self.close(part);
         if let Some(mut key) = Key::open(self.context, self.names.part(part), Access::Write) {
             key.unlink();
         }
@@ -408,16 +420,13 @@ impl Keyspace for ServerKeyspace<'_> {
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn front(&mut self, list: Part) -> Option<ServerString> {
-        let context = self.context;
-        let names = self.names.clone();
-        self.key(list)?.front(context, names.part(list))
+        self.element(list, 0)
     }
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn back(&mut self, list: Part) -> Option<ServerString> {
-        let context = self.context;
-        let names = self.names.clone();
-        self.key(list)?.back(context, names.part(list))
+        let last = self.len(list).checked_sub(1)?;
+        self.element(list, last)
     }
 
     fn pop_front(&mut self, list: Part) -> Option<ServerString> {
@@ -429,15 +438,19 @@ impl Keyspace for ServerKeyspace<'_> {
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<ServerString> {
         self.approach(list, start);
         let (context, names) = (self.context, self.names.clone());
-        let key = self.key(list);
-        key.map_or(Vec::new(), |key| key.list(context, names.part(list), start, count))
+        let Some(key) = self.key(list) else { return Vec::new() };
+        let values = key.list(context, names.part(list), start, count);
+        self.read_last = Some((list, start.saturating_add(count)));
+        values
     }
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn element(&mut self, list: Part, index: u64) -> Option<ServerString> {
         self.approach(list, index);
         let (context, names) = (self.context, self.names.clone());
-        self.key(list)?.element(context, names.part(list), index)
+        let value = self.key(list)?.element(context, names.part(list), index);
+        self.read_last = Some((list, index));
+        value
     }
 
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
@@ -445,21 +458,23 @@ impl Keyspace for ServerKeyspace<'_> {
         self.mirror(|mirror| mirror.remove_elements(list, indexes));
         if Key::can_remove_elements() {
             // Forward only: 7.0 removes others on the way back. So the first is to be a fresh start.
-            self.set(list, Opened::NotYet);
+            self.close(list);
+            self.read_last = None;
             for (removed, index) in (0..).zip(indexes) {
                 let index = index.saturating_sub(removed);
                 self.approach(list, index);
                 if let Some(key) = self.key(list) {
                     key.remove_element(index);
                 }
+                self.read_last = Some((list, index));
             }
         } else {
             let len = self.len(list);
-            self.set(list, Opened::NotYet);
+            self.close(list);
             self.context.remove_from_list(self.names.part(list), len, indexes);
         }
         // The key may be gone.
-        self.set(list, Opened::NotYet);
+        self.close(list);
     }
 
     fn get(&mut self, hash: Part, field: &[u8]) -> Option<ServerString> {

@@ -22,7 +22,7 @@ impl Run<'_> {
                 let max_inflight = self.model.queues[name].number("maxinflight");
                 effects.became_ready || (effects.delivery_ended && max_inflight > 0)
             } else {
-                effects.others.contains_key(&queue(name))
+                effects.others.as_ref().is_some_and(|others| others.contains_key(&queue(name)))
             };
             assert!(is_told, "{name} became ready: {effects:?}");
         }
@@ -35,7 +35,7 @@ impl Run<'_> {
             NextDue::Exactly(at_ms) => at_ms,
         };
         self.wakes.insert(of_queue, told);
-        for (other, next_due) in &effects.others {
+        for (other, next_due) in effects.others.iter().flat_map(|others| others.iter()) {
             let NextDue::AtMost(at_ms) = *next_due else { continue };
             let Some(name) = NAMES.into_iter().find(|name| queue(name) == *other) else { continue };
             let known = self.wakes.get(name).copied().flatten();
