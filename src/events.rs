@@ -76,26 +76,15 @@ pub fn look_at_eviction(context: Context<'_>) {
     }
 }
 
-/// Each queue that is known in one of the databases may now be in the other.
+/// Each queue that is known in one of the databases may now be in the other: a walk finds them.
 fn swapped(context: Context<'_>, first: i32, second: i32) {
     state::with(|state| {
-        let mut index = state.index.borrow_mut();
-        for (from, to) in [(first, second), (second, first)] {
-            for entry in index.entries(from) {
-                if let Ok(other) = index.look_up(to, entry.queue().as_bytes()) {
-                    index.adopt(&other);
-                }
-            }
-        }
-        index.doubt_all();
+        state.index.borrow_mut().forget_databases([first, second]);
         checking::doubt(state, None);
-        let entries: Vec<_> = index.all().cloned().collect();
-        drop(index);
+        let entries: Vec<_> = state.index.borrow().all().cloned().collect();
         for entry in entries.into_iter().filter(|entry| entry.has_waiting()) {
             state.mark(context, &entry);
         }
-        if state.is_active.get() {
-            timer::arm(context, state, UNKNOWN);
-        }
     });
+    scan::walk(context);
 }

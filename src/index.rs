@@ -240,6 +240,35 @@ impl Index {
         self.to_look_at = self.round.len();
     }
 
+    /// Forgets the queues of these databases, but those for which clients wait: to move what is known of
+    /// each takes as long as to find them anew, and the server has to stand still for it.
+    pub fn forget_databases(&mut self, dbs: [i32; 2]) {
+        let is_kept = |entry: &Rc<Entry>| {
+            !dbs.contains(&entry.db) || entry.has_waiting() || entry.marked.get()
+        };
+        self.last_found.take();
+        self.round.retain(is_kept);
+        self.unchecked.retain(is_kept);
+        self.due.retain(|_, entry| is_kept(entry));
+        self.numbered.retain(|_, entry| is_kept(entry));
+        let mut kept = Vec::new();
+        for db in dbs {
+            for (name, entry) in self.databases.remove(&db).unwrap_or_default() {
+                if is_kept(&entry) {
+                    kept.push(entry.clone());
+                    self.databases.entry(db).or_default().insert(name, entry);
+                } else {
+                    self.set_there(&entry, false);
+                    entry.serial.set(0);
+                    entry.is_unchecked.set(false);
+                }
+            }
+        }
+        for entry in kept {
+            self.doubt(&entry);
+        }
+    }
+
     /// Something changed in a queue: whether it is there is to be looked up.
     pub fn touch(&mut self, entry: &Rc<Entry>) {
         if !entry.is_unchecked.replace(true) {

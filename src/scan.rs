@@ -20,8 +20,13 @@ const CALLS: usize = 100;
 
 /// Begins a walk, from the start if one is under way. All that is remembered is in doubt.
 pub fn begin(context: Context<'_>) {
+    state::with(|state| state.index.borrow_mut().doubt_all());
+    walk(context);
+}
+
+/// Begins a walk, from the start if one is under way.
+pub fn walk(context: Context<'_>) {
     state::with(|state| {
-        state.index.borrow_mut().doubt_all();
         *state.scan.borrow_mut() = Cursor::new().map(|cursor| Scan { db: 0, cursor });
         timer::arm(context, state, UNKNOWN);
     });

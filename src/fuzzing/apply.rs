@@ -4,7 +4,7 @@ use super::world::{START_MS, World};
 use crate::queue::name::QueueName;
 use crate::queue::op::{Op, Rules};
 use crate::queue::store::Part;
-use crate::store::keyspace::Keyspace;
+use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::record::{
     decode_duplicate, decode_group, decode_note, decode_op, encode_duplicate, encode_group,
     encode_note,
