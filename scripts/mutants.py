@@ -860,6 +860,8 @@ FAULTS = [
      "Mode::Final if max_inflight > 0 => u64::MAX", "Mode::Final => u64::MAX", "lib"),
     ("room under MAXINFLIGHT is not noticed", "src/queue/acknowledge.rs",
      "    effects.delivery_ended = true;\n", "", "lib"),
+    ("a queue can be made its own dead-letter queue", "src/queue/configure.rs",
+     "text.as_ref().filter(|text| !is_itself(text))", "text.as_ref()", "lib"),
     ("a raised limit wakes nobody", "src/queue/configure.rs",
      "        effects.became_ready = true;\n", "", "lib"),
     ("a window of the rate counts its first delivery only", "src/queue/limits.rs",

@@ -4,7 +4,8 @@ use super::settings::Setting;
 use super::store::{Part, Store};
 use super::{Effects, QueueError, group};
 
-/// Stores each value as text, or, for None, sets the setting back to its default.
+/// Stores each value as text, or, for None, sets the setting back to its default. A queue that is named
+/// as its own dead-letter queue has none named: the command refuses it, an op from elsewhere may say it.
 pub(super) fn configure<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -16,8 +17,11 @@ pub(super) fn configure<S: Store>(
         group::require(store)?;
     }
     for (setting, text) in changes {
-        let stored = store.setting(*setting);
-        if stored == *text {
+        let is_itself = |text: &&Vec<u8>| {
+            *setting == Setting::DeadLetter && store.queue().as_bytes() == text.as_slice()
+        };
+        let text = text.as_ref().filter(|text| !is_itself(text));
+        if store.setting(*setting).as_ref() == text {
             continue;
         }
         match text {

@@ -291,3 +291,13 @@ fn a_key_that_others_hold_beyond_all_time_is_free() {
     let second = server.push_with(&orders, b"x", &Asked::window("k", 10));
     assert!(matches!(second, Pushed::New(_)));
 }
+
+#[test]
+fn a_queue_that_is_named_as_its_own_dead_letter_queue_has_none_named() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    server.configure(&orders, Setting::DeadLetter, Some("elsewhere"));
+    server.configure(&orders, Setting::DeadLetter, Some("orders"));
+    assert_eq!(server.store(&orders).setting(Setting::DeadLetter), None);
+    server.configure(&orders, Setting::DeadLetter, Some("orders"));
+    assert!(!server.effects().changed);
+}
