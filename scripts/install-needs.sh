@@ -2,7 +2,7 @@
 # Installs by apt what this machine lacks for the given tasks, and says so. Does nothing and asks nothing where
 # all is there. No service is started or enabled by it.
 #
-#   scripts/install-needs.sh build|server|docs|fuzz|memory|lint|fetch|git|docker...
+#   scripts/install-needs.sh build|server|docs|fuzz|memory|lint|fetch|git|systemd|docker...
 set -euo pipefail
 
 say() { echo "install-needs: $*" >&2; }
@@ -53,6 +53,10 @@ for task in "$@"; do
       command_of llvm-symbolizer llvm
       command_of valgrind valgrind
       command_of faketime faketime
+      ;;
+    systemd)
+      command_of systemd-nspawn systemd-container
+      command_of mmdebstrap mmdebstrap
       ;;
     docker)
       command_of docker docker.io

@@ -2,6 +2,7 @@
 # Starts a server with the module, shows one message on its way, and stays until Ctrl-C (`make run`).
 #
 # MQ_MODULE   the module (target/release/libmq.so)
+# PORT        its port (6379, or the next one that is free)
 # MQ_DATA     the folder for the server's data and log (data); what is in the queues stays there
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,9 +18,13 @@ taken() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
 exec 9> "$data/lock"
 flock -n 9 || fail "a server already uses $data (name another folder: make run MQ_DATA=...)"
 
-port=6379
-while taken "$port"; do port=$((port + 1)); done
-[ "$port" = 6379 ] || echo "Port 6379 is in use: taking $port."
+port=${PORT:-6379}
+if [ -n "${PORT-}" ]; then
+  ! taken "$port" || fail "port $port is in use"
+else
+  while taken "$port"; do port=$((port + 1)); done
+  [ "$port" = 6379 ] || echo "Port 6379 is in use: taking $port."
+fi
 
 # In a session of its own, so that Ctrl-C reaches this script only and the server is stopped once, by its pid.
 setsid redis-server --port "$port" --bind 127.0.0.1 --dir "$data" --appendonly yes --save '' \

@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Installs the module into Debian and lets systemd start the packaged servers with it, by the units that come with them:
+# they forbid the server, among other things, to map code from anywhere but /usr/lib. Makes a small Debian for each in
+# target/install-check, which stays, and boots it by systemd-nspawn, without a network. Needs root.
+#
+#   scripts/install-check.sh [SUITE:PACKAGE...]   (bookworm:redis-server trixie:redis-server trixie:valkey-server)
+#
+# In each, as docs/operations.md says it, on a server that has only a snapshot: an append-only file first, then
+# loadmodule and a restart. Nothing may be missing, and the queue must outlive another restart. Loaded from
+# /usr/local/lib the server must not start: otherwise this check would prove nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$PWD/target/install-check
+container=''
+
+fail() { echo "install-check: $*" >&2; exit 1; }
+tidy() { [ -z "$container" ] || { kill "$container" 2> /dev/null || true; wait "$container" || true; }; }
+trap tidy EXIT
+
+# What runs in the container; its output ends in "all is well".
+steps() { # PACKAGE
+  local product=${1%-server}
+  cat << INSIDE
+#!/usr/bin/env bash
+set -euo pipefail
+unit=$1 product=$product conf=/etc/$product/$product.conf log=/var/log/$product/$1.log
+INSIDE
+  cat << 'INSIDE'
+cli() { "$product-cli" -e "$@"; }
+is() { [ "$2" = "$3" ] || { echo "$1: expected $2, got $3"; tail -n 5 "$log"; exit 1; }; echo "$1: $3"; }
+loadmodule() {
+  sed -i '/^loadmodule /d' "$conf"
+  echo "loadmodule $1" >> "$conf"
+}
+restart() {
+  # Three starts in ten seconds are too many for systemd.
+  systemctl reset-failed "$unit"
+  systemctl restart "$unit"
+}
+
+is "the unit" active "$(systemctl is-active "$unit")"
+cli SET from-before yes > /dev/null
+is "a server without the module" no "$(cli CONFIG GET appendonly | tail -n 1)"
+
+cli CONFIG SET appendonly yes > /dev/null
+field() { cli INFO persistence | tr -d '\r' | sed -n "s/^$1://p"; }
+until [ "$(field aof_rewrite_in_progress)" = 0 ] && [ "$(field aof_rewrite_scheduled)" = 0 ]; do sleep 0.1; done
+is "its append-only file" ok "$(field aof_last_bgrewrite_status)"
+cli CONFIG REWRITE > /dev/null
+
+loadmodule /usr/local/lib/redis/modules/libmq.so
+if restart 2> /dev/null; then echo "the server loads code from /usr/local/lib"; exit 1; fi
+systemctl stop "$unit"
+echo "from /usr/local/lib: $(grep -m 1 'failed to load' "$log" | sed 's/.*# //')"
+grep -q 'libmq.so: failed to map segment from shared object' "$log" || { tail "$log"; exit 1; }
+
+loadmodule /usr/lib/redis/modules/libmq.so
+restart
+is "the key from before" yes "$(cli GET from-before)"
+id=$(cli MQ.PUSH orders hello)
+receipt=$(cli MQ.PULL orders | tail -n 1)
+cli MQ.PUSH orders later > /dev/null
+is "acknowledged" 1 "$(cli MQ.ACK orders "$id" "$receipt")"
+# A large queue is looked at by a thread, which the unit must allow.
+cli MQ.MPUSH many 10000 $(seq 10000) > /dev/null
+is "faults of a large queue" "" "$(cli MQ.CHECK many)"
+is "its messages" 10000 "$(cli MQ.PURGE many)"
+cli BGREWRITEAOF > /dev/null
+until [ "$(field aof_rewrite_in_progress)" = 0 ] && [ "$(field aof_rewrite_scheduled)" = 0 ]; do sleep 0.1; done
+is "the append-only file written anew" ok "$(field aof_last_bgrewrite_status)"
+restart
+is "after a restart" 1 "$(cli MQ.LEN orders)"
+is "the key from before" yes "$(cli GET from-before)"
+echo "all is well"
+INSIDE
+}
+
+check() { # SUITE PACKAGE
+  local suite=$1 package=$2 root=$work/$1-$2
+  if [ ! -e "$root.made" ]; then
+    echo "making a Debian $suite with $package"
+    rm -rf "$root"
+    . scripts/private-apt.sh
+    apt_archive "$suite" > "$work/archive.sources"
+    mmdebstrap --quiet --variant=apt --include="systemd,systemd-sysv,$package" --dpkgopt=force-unsafe-io \
+      "$suite" "$root" "$work/archive.sources" > "$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; fail "no Debian $suite"; }
+    touch "$root.made"
+  fi
+  # It starts from the package's own state each time.
+  local state=$work/state
+  rm -rf "$state"
+  cp -a "$root" "$state"
+  make --no-print-directory install DESTDIR="$state" PREFIX=/usr/local > /dev/null
+  make --no-print-directory install DESTDIR="$state" > /dev/null
+  [ "$(stat -c %a "$state/usr/lib/redis/modules/libmq.so")" = 755 ] || fail "the module is not readable for all"
+  steps "$package" | install -m 755 /dev/stdin "$state/usr/local/sbin/install-check"
+  printf '%s\n' '[Unit]' "After=$package.service" '[Service]' Type=oneshot \
+    'ExecStart=/bin/sh -c "/usr/local/sbin/install-check > /var/log/install-check 2>&1; systemctl poweroff --no-block"' \
+    TimeoutStartSec=60 FailureAction=poweroff > "$state/etc/systemd/system/install-check.service"
+  ln -s ../install-check.service "$state/etc/systemd/system/multi-user.target.wants/"
+
+  timeout 180 systemd-nspawn --quiet --directory="$state" --private-network --register=no --keep-unit --boot \
+    < /dev/null > "$work/boot.log" 2>&1 &
+  container=$!
+  wait "$container" || true
+  container=''
+  local result=$state/var/log/install-check
+  [ -s "$result" ] || { tail -n 30 "$work/boot.log" >&2; fail "$suite: systemd did not come to the check"; }
+  sed "s/^/$suite $package: /" "$result"
+  [ "$(tail -n 1 "$result")" = 'all is well' ] || fail "$suite: $package failed"
+  rm -rf "$state"
+  make --no-print-directory install uninstall DESTDIR="$work/none" > /dev/null
+  [ ! -e "$work/none/usr/lib/redis/modules/libmq.so" ] || fail "make uninstall left the module there"
+  rm -rf "$work/none"
+}
+
+[ "$(id -u)" = 0 ] || fail "please run as root"
+scripts/install-needs.sh systemd
+mkdir -p "$work"
+[ $# -gt 0 ] || set -- bookworm:redis-server trixie:redis-server trixie:valkey-server
+for each in "$@"; do check "${each%%:*}" "${each#*:}"; done
