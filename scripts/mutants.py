@@ -894,6 +894,10 @@ FAULTS = [
      '("groups", store.len(Part::Groups))', '("groups", store.len(Part::Turns))', "info_features"),
     ("the rate's window is not shown", "src/commands/info.rs",
      "store.memo(Memo::RateWindowCount).unwrap_or(0)", "0", "info_features"),
+    ("INFO shows the version of older ops", "src/commands/info.rs",
+     "u64::from(OP_VERSION)", "1", "introspection::info_and_the_log"),
+    ("MODULE LIST shows another version", "src/server/load.rs",
+     "minor.saturating_mul(100)", "minor", "the_module_names_itself"),
     ("a counter of INFO is another one", "src/commands/info.rs",
      '(c"redriven", counts.redriven)', '(c"redriven", counts.dead)', "info_features"),
 

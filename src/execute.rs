@@ -13,6 +13,7 @@ use crate::server::key::Access;
 use crate::server::string::ServerString;
 use crate::state;
 use crate::store::body::StoredBody;
+pub use crate::store::record::OP_VERSION;
 use crate::store::record::{RecordError, decode_op, encode_op};
 use crate::store::records::Records;
 use crate::store::server_keyspace::{KeyNames, ServerKeyspace};

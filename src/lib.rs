@@ -37,8 +37,17 @@ mod timer;
 mod unload;
 mod waiting;
 
+use std::ffi::CStr;
+
 use server::context::Context;
 use server::string::Argument;
+
+/// The module's version.
+const VERSION: &CStr =
+    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+        Ok(version) => version,
+        Err(_) => c"",
+    };
 
 /// The server's allocator, so that INFO memory and maxmemory count what the module uses. It is
 /// there only inside of a server.
@@ -86,6 +95,11 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
             state.is_active.set(context.is_active_master());
             state.hears_of_keys.set(hears_of_keys);
         });
+        context.notice(&format!(
+            "version {}, writes ops of version {}",
+            VERSION.to_string_lossy(),
+            execute::OP_VERSION
+        ));
         events::look_at_eviction(context);
         scan::begin(context);
     }

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use super::config::reply_settings;
-use crate::execute::open;
+use crate::execute::{OP_VERSION, open};
 use crate::index::Entry;
 use crate::queue::settings::{Setting, Settings};
 use crate::queue::store::{Memo, Part, Store};
@@ -156,6 +156,8 @@ fn check_queues(context: Context<'_>) {
 pub struct Section;
 
 impl Inform for Section {
+    const VERSION: &'static CStr = crate::VERSION;
+
     fn fields(context: Option<Context<'_>>) -> Vec<(&'static CStr, u64)> {
         let known = state::with(|state| state.evicts_any_key.get());
         let evicts = if context.is_some() { info::evicts_any_key() } else { known };
@@ -164,7 +166,8 @@ impl Inform for Section {
             let totals = state.totals.get();
             let counts = totals.counts;
             let queues = state.index.borrow().there() as u64;
-            let mut fields = counters(&counts).to_vec();
+            let mut fields = vec![(c"op_version", u64::from(OP_VERSION))];
+            fields.extend(counters(&counts));
             fields.extend([
                 (c"queues", queues),
                 (c"blocked_clients", state.waiting.borrow().len() as u64),

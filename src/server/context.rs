@@ -174,8 +174,17 @@ impl Context<'_> {
 
     /// Writes a warning to the server's log.
     pub fn warn(self, text: &str) {
+        self.log(c"warning", text);
+    }
+
+    /// Writes to the server's log what is no warning.
+    pub fn notice(self, text: &str) {
+        self.log(c"notice", text);
+    }
+
+    fn log(self, level: &CStr, text: &str) {
         let text: Vec<u8> = text.bytes().filter(|byte| *byte != 0).chain([0]).collect();
-        api!(RedisModule_Log(self.raw, c"warning".as_ptr(), c"%s".as_ptr(), text.as_ptr()));
+        api!(RedisModule_Log(self.raw, level.as_ptr(), c"%s".as_ptr(), text.as_ptr()));
     }
 
     /// True on Redis 7.0 and later and on Valkey.

@@ -8,8 +8,11 @@ use redis_module::raw;
 use super::context::Context;
 use super::{api, guard};
 
-/// What the module tells in INFO: one section of numbers.
+/// What the module tells in INFO: one section, its version first, then numbers.
 pub trait Inform {
+    /// The module's version, as text.
+    const VERSION: &'static CStr;
+
     /// The fields, in their order; the server puts the module's name before each. When it writes the
     /// report of its crash, there is no context: it must not be asked for anything.
     fn fields(context: Option<Context<'_>>) -> Vec<(&'static CStr, u64)>;
@@ -26,6 +29,7 @@ unsafe extern "C" fn inform<I: Inform>(info: *mut raw::RedisModuleInfoCtx, has_c
         if api!(RedisModule_InfoAddSection(info, c"".as_ptr())) != raw::REDISMODULE_OK as c_int {
             return;
         }
+        api!(RedisModule_InfoAddFieldCString(info, c"version".as_ptr(), I::VERSION.as_ptr()));
         let fields = if has_crashed != 0 { I::fields(None) } else { with_context(I::fields) };
         for (name, value) in fields {
             api!(RedisModule_InfoAddFieldULongLong(info, name.as_ptr(), value));

@@ -221,6 +221,18 @@ fn the_section_of_info_sums_over_all_queues() {
 }
 
 #[test]
+fn info_and_the_log_name_the_versions() {
+    let server = Server::start();
+    let mut client = server.client();
+    let version = env!("CARGO_PKG_VERSION");
+    let mq = client.info("mq");
+    assert_eq!(mq.get("mq_version").map(String::as_str), Some(version));
+    assert_eq!(mq.get("mq_op_version").map(String::as_str), Some("2"));
+    let line = format!("* <mq> version {version}, writes ops of version 2\n");
+    assert!(server.log().contains(&line), "{}", server.log());
+}
+
+#[test]
 fn info_everything_includes_the_section() {
     let server = Server::start();
     let text = server.client().text("INFO everything");
