@@ -68,6 +68,7 @@ mod mpull_waiting;
 mod mpush;
 mod nack;
 mod nack_reason;
+mod operations;
 mod out_of_range;
 mod panics;
 mod pause;

@@ -218,6 +218,33 @@ impl Server {
         self.run();
     }
 
+    /// Starts a stopped server again, with the module from now on.
+    pub fn start_again_with_module(&mut self) {
+        self.has_module = true;
+        self.start_again();
+    }
+
+    /// Starts a stopped server again, without the module from now on.
+    pub fn start_again_without_module(&mut self) {
+        self.has_module = false;
+        self.start_again();
+    }
+
+    /// As that, but the server must refuse to start.
+    pub fn refuses_to_start_without_module(&mut self) {
+        self.has_module = false;
+        self.port = free_port();
+        let mut process = self.spawn();
+        eventually("the server gives up", || process.try_wait().expect("its state").is_some());
+        self.has_module = true;
+    }
+
+    /// Changes a setting of a server that does not run.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.settings.retain(|(other, _)| other != name);
+        self.settings.push((name.into(), value.into()));
+    }
+
     pub fn restart_with_snapshot(&mut self) {
         self.shut_down("SAVE");
         self.start_again();

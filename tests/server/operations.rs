@@ -1,0 +1,126 @@
+//! What docs/operations.md tells those who run servers: how the module comes to a server that has data, and what
+//! a server without it does with what belongs to it.
+
+use crate::harness::*;
+
+/// Text that the page must have.
+fn on_the_page(text: &str) -> &str {
+    let page = include_str!("../../docs/operations.md");
+    assert!(page.contains(text), "docs/operations.md does not say: {text}");
+    text
+}
+
+#[test]
+fn a_restart_that_switches_on_the_append_only_file_begins_with_an_empty_one() {
+    let mut server = Server::start_without_module(&[("save", "3600 1")]);
+    server.client().ask("SET before yes");
+    server.shut_down("SAVE");
+    server.set(on_the_page("appendonly"), "yes");
+    server.start_again_with_module();
+    assert_eq!(server.client().number("DBSIZE"), 0);
+}
+
+#[test]
+fn the_append_only_file_is_switched_on_before_the_restart_with_the_module() {
+    let mut server = Server::start_without_module(&[("save", "3600 1")]);
+    server.client().ask("SET before yes");
+    server.client().ask(on_the_page("CONFIG SET appendonly yes"));
+    server.wait_for_rewrite();
+    for field in ["aof_rewrite_in_progress", "aof_rewrite_scheduled", "aof_last_bgrewrite_status"] {
+        on_the_page(field);
+    }
+    server.shut_down("SAVE");
+    server.set("appendonly", "yes");
+    server.start_again_with_module();
+    let mut client = server.client();
+    assert_eq!(client.text("GET before"), "yes");
+    client.push("orders", "one");
+    server.kill_and_start_again();
+    assert_eq!(server.client().pull("orders").text(), "one");
+    assert_eq!(server.client().text("GET before"), "yes");
+}
+
+#[test]
+fn a_running_server_loads_the_module_only_where_it_is_allowed() {
+    let load = format!("MODULE LOAD {}", module_path().display());
+    on_the_page("MODULE LOAD ");
+    if !facts().guards_debug_and_module() {
+        let server = Server::start_without_module(&[]);
+        assert_eq!(server.client().ask(&load), Value::Okay);
+        return;
+    }
+    let server = Server::start_without_module(&[("enable-module-command", "no")]);
+    let mut client = server.client();
+    client.ask("SET before yes");
+    assert!(client.refused(&load).starts_with(on_the_page("ERR MODULE command not allowed.")));
+    client.refused("CONFIG SET enable-module-command local");
+    let server = Server::start_without_module(&[("enable-module-command", "local")]);
+    on_the_page("enable-module-command local");
+    assert_eq!(server.client().ask(&load), Value::Okay);
+    server.client().push("orders", "one");
+}
+
+/// A replica without the module, which has missed a push.
+fn replica_without_module(master: &Server) -> Server {
+    let settings = [("replicaof", format!("127.0.0.1 {}", master.port()))];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let replica = Server::start_without_module(&settings);
+    replica.wait_until_in_sync();
+    let mut client = master.client();
+    client.push("orders", "missed");
+    client.ask("SET behind yes");
+    eventually("the replica goes on", || replica.client().text("GET behind") == "yes");
+    replica
+}
+
+#[test]
+fn a_replica_without_the_module_misses_what_changes_and_says_so() {
+    let master = Server::start();
+    master.client().push("orders", "one");
+    let mut replica = replica_without_module(&master);
+    assert_eq!(replica.client().number("LLEN mq:{orders}:ready"), 1);
+    let log = replica.log();
+    on_the_page("This replica is sending an error to its master: 'unknown command 'MQ.APPLY'");
+    assert!(log.contains("This replica is sending an error to its "), "{log}");
+    assert!(log.contains("unknown command"), "{log}");
+    assert!(log.contains("MQ.APPLY"), "{log}");
+    let errors = &replica.client().info("stats")[on_the_page("unexpected_error_replies")];
+    assert!(errors != "0");
+
+    // What it saves looks complete to the server: it never gets what it missed.
+    replica.shut_down("SAVE");
+    replica.start_again_with_module();
+    replica.wait_until_in_sync();
+    assert_eq!(replica.client().lengths("orders"), [1, 0, 0]);
+    assert_eq!(master.client().lengths("orders"), [2, 0, 0]);
+
+    // Without its files it asks for everything.
+    replica.shut_down("NOSAVE");
+    std::fs::remove_file(replica.folder().join("dump.rdb")).expect("its snapshot removed");
+    replica.start_again();
+    replica.wait_until_in_sync();
+    same_data(&mut master.client(), &mut replica.client(), "a full synchronization");
+    assert_eq!(replica.client().lengths("orders"), [2, 0, 0]);
+}
+
+#[test]
+fn an_append_only_file_needs_the_module_and_a_snapshot_does_not() {
+    let mut server = Server::start_with(&[("appendonly", "yes"), ("appendfsync", "always")]);
+    server.client().push("orders", "one");
+    server.kill();
+    server.refuses_to_start_without_module();
+    let log = server.log();
+    on_the_page("Unknown command 'MQ.APPLY' reading the append only file");
+    assert!(log.to_lowercase().contains("unknown command 'mq.apply'"), "{log}");
+    server.start_again();
+    assert_eq!(server.client().pull("orders").text(), "one");
+
+    let mut server = Server::start();
+    server.client().push("orders", "one");
+    server.shut_down("SAVE");
+    server.start_again_without_module();
+    assert_eq!(server.client().number("LLEN mq:{orders}:ready"), 1);
+    server.shut_down("SAVE");
+    server.start_again_with_module();
+    assert_eq!(server.client().pull("orders").text(), "one");
+}
