@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the console examples of README.md, SECURITY.md and docs/ against a real server and compares every reply.
+"""Runs the console examples of README.md, SECURITY.md, docs/ and examples/ against a real server and compares every reply.
 
 Each page gets a fresh server. A ```console block holds lines as redis-cli shows them: a prompt and a
 command, then the reply; `$ sleep 0.5` lets time pass, `$ redis-cli -3` goes on in RESP3. Ids and
@@ -268,7 +268,8 @@ def main():
     if not module.is_file():
         sys.exit(f"docs_check: no module at {module} (make build, or set MQ_MODULE)")
     ran, faults = 0, []
-    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    folders = sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.md")])
+    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *folders]
     for path in pages:
         page, text = path.relative_to(ROOT), path.read_text()
         page_ran, page_faults = check_console(page, text, binary, str(module))

@@ -32,6 +32,7 @@ for task in "$@"; do
       python3 -c 'import ensurepip' 2> /dev/null || missing+=(python3-venv)
       command_of node nodejs
       command_of npm npm
+      command_of go golang-go
       ;;
     fuzz)
       command_of c++ g++

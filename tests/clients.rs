@@ -14,6 +14,7 @@
 #[allow(dead_code, unused_imports, reason = "the server tests use the rest of it")]
 #[path = "server/harness/mod.rs"]
 mod harness;
+#[allow(dead_code, reason = "the examples use the rest of it")]
 #[path = "clients/libraries.rs"]
 mod libraries;
 

@@ -1,5 +1,6 @@
-//! Runs the client examples of `examples/` against a real server, with the client libraries that
-//! they name (the README shows these files word for word). Libraries go below the target folder.
+//! Runs the client examples of `examples/` against real servers, with the client libraries that they
+//! name: they do what the README shows, survive a restart of the server, and end without hiding or
+//! losing a message. Libraries go below the target folder.
 
 #![allow(
     missing_docs,
@@ -17,37 +18,192 @@ mod harness;
 #[path = "clients/libraries.rs"]
 mod libraries;
 
-use harness::Server;
+use harness::{Server, eventually};
 use libraries::output_of;
-use std::process::Command;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
 
 const OUTPUT: &str = "\
-pushed one
-pushed two
-pushed three
-done one
-gave back two after: no stock
-done three
-done two
+pushed order 1
+pushed order 2
+pushed order 3
+processed order 1
+gave back: no stock
+processed order 3
+processed order 2
 ";
 
-/// The example's command, pointed at a new server, prints what it should and leaves nothing behind.
-fn works_through_its_orders(command: &mut Command) {
+/// The tests of one example, which this makes a command of.
+macro_rules! tests_of {
+    ($language:ident, $command:expr) => {
+        mod $language {
+            #[test]
+            fn pushes_three_orders_and_processes_them() {
+                super::pushes_three_orders_and_processes_them($command);
+            }
+
+            #[test]
+            fn goes_on_after_the_server_was_killed() {
+                super::goes_on_after_the_server_was_killed(|| $command);
+            }
+
+            #[test]
+            fn ends_on_a_signal_while_it_waits() {
+                super::ends_on_a_signal_while_it_waits(|| $command);
+            }
+
+            #[test]
+            fn finishes_the_order_at_hand_before_it_ends() {
+                super::finishes_the_order_at_hand_before_it_ends($command);
+            }
+
+            #[test]
+            fn goes_on_after_a_payload_that_is_no_text() {
+                super::goes_on_after_a_payload_that_is_no_text($command);
+            }
+        }
+    };
+}
+
+tests_of!(
+    python,
+    crate::libraries::python("examples/python/orders.py", "examples/python/requirements.txt")
+);
+tests_of!(node, crate::libraries::node("examples/node/orders.mjs"));
+tests_of!(go, crate::libraries::go("examples/go"));
+
+fn pushes_three_orders_and_processes_them(mut command: Command) {
     let server = Server::start();
-    command.env("REDIS_URL", format!("redis://127.0.0.1:{}", server.port()));
-    assert_eq!(output_of(command), OUTPUT);
+    assert_eq!(output_of(pointed_at(&server, &mut command)), OUTPUT);
     let mut client = server.client();
     assert_eq!(client.queue_info("orders", "acked"), 3);
-    assert_eq!(client.number("DBSIZE"), 0);
+    assert_eq!(client.lengths("orders"), [0, 0, 0]);
 }
 
-#[test]
-fn the_python_example_works() {
-    let requirements = "examples/python/requirements.txt";
-    works_through_its_orders(&mut libraries::python("examples/python/orders.py", requirements));
+fn goes_on_after_the_server_was_killed(command: impl Fn() -> Command) {
+    let mut server = Server::start_with_append_only_file();
+    let mut client = server.client();
+    // What a reply that was lost with the connection leaves in flight comes back after that time.
+    client.ask("MQ.CONFIG orders VISIBILITY 2000");
+    for number in 11..=20 {
+        client.push("orders", format!("order {number}"));
+    }
+    let consumer = Program::start(&server, command(), &["consume"]);
+    consumer.says("processed order 13");
+    server.kill();
+    let mut producer = Program::start(&server, command(), &["produce", "3"]);
+    thread::sleep(Duration::from_millis(500));
+    server.start_again_on_its_port();
+    producer.ends_well();
+    for number in (1..=3).chain(11..=20) {
+        consumer.says(&format!("processed order {number}"));
+    }
+    consumer.ends_well_after("TERM");
+    assert_eq!(server.client().lengths("orders"), [0, 0, 0]);
 }
 
-#[test]
-fn the_node_example_works() {
-    works_through_its_orders(&mut libraries::node("examples/node/orders.mjs"));
+fn ends_on_a_signal_while_it_waits(command: impl Fn() -> Command) {
+    let server = Server::start();
+    let mut client = server.client();
+    for signal in ["TERM", "INT"] {
+        let consumer = Program::start(&server, command(), &["consume"]);
+        eventually("it waits", || client.info("clients")["blocked_clients"] == "1");
+        consumer.ends_well_after(signal);
+    }
+    client.push("orders", "order 11");
+    assert_eq!(client.lengths("orders"), [1, 0, 0]);
+}
+
+fn finishes_the_order_at_hand_before_it_ends(command: Command) {
+    let server = Server::start();
+    let mut client = server.client();
+    for number in 11..=40 {
+        client.push("orders", format!("order {number}"));
+    }
+    let consumer = Program::start(&server, command, &["consume"]);
+    consumer.says("processed order 13");
+    let output = consumer.ends_well_after("TERM");
+    let processed = output.lines().filter(|line| line.starts_with("processed")).count();
+    let left = 30 - i64::try_from(processed).expect("a small number");
+    assert!(left > 0, "it was to end before all was done");
+    assert_eq!(client.lengths("orders"), [left, 0, 0]);
+}
+
+fn goes_on_after_a_payload_that_is_no_text(command: Command) {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", b"order \xff");
+    client.push("orders", "order 11");
+    let consumer = Program::start(&server, command, &["consume"]);
+    consumer.says("processed order 11");
+    consumer.ends_well_after("TERM");
+    assert_eq!(client.lengths("orders"), [0, 0, 0]);
+    let dead = client.pull("{orders}:dead");
+    assert_eq!(dead.payload, b"order \xff");
+}
+
+/// A program that runs beside the test.
+struct Program {
+    process: Child,
+    output: Arc<Mutex<String>>,
+    reader: Option<thread::JoinHandle<()>>,
+}
+
+impl Program {
+    fn start(server: &Server, mut command: Command, arguments: &[&str]) -> Program {
+        let command = pointed_at(server, &mut command).args(arguments).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let output = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&output);
+        let reader = thread::spawn(move || {
+            for line in lines {
+                let mut written = written.lock().expect("the output");
+                written.push_str(&line.expect("a line of text"));
+                written.push('\n');
+            }
+        });
+        Program { process, output, reader: Some(reader) }
+    }
+
+    /// Waits until it has printed this line.
+    fn says(&self, line: &str) {
+        let has_said = || self.output.lock().expect("the output").lines().any(|said| said == line);
+        eventually(&format!("the program says: {line}"), has_said);
+    }
+
+    /// Waits until it ends, which must be without an error.
+    fn ends_well(&mut self) -> String {
+        eventually("the program ends", || {
+            let status = self.process.try_wait().expect("its state");
+            status.inspect(|status| assert!(status.success(), "it ended with {status}")).is_some()
+        });
+        self.reader.take().expect("its output is read once").join().expect("all lines read");
+        self.output.lock().expect("the output").clone()
+    }
+
+    fn ends_well_after(mut self, signal: &str) -> String {
+        let pid = self.process.id().to_string();
+        output_of(Command::new("kill").args(["-s", signal, &pid]));
+        self.ends_well()
+    }
+}
+
+impl Drop for Program {
+    /// A failed test leaves no program behind.
+    fn drop(&mut self) {
+        // Both fail only when the program is gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The command, told where the server is.
+fn pointed_at<'a>(server: &Server, command: &'a mut Command) -> &'a mut Command {
+    command.env("REDIS_URL", format!("redis://127.0.0.1:{}", server.port()))
 }

@@ -1,4 +1,5 @@
-// Pushes three orders and works through them: what succeeds is acknowledged, what fails is given back.
+// `go run . produce 10` pushes ten orders, `go run . consume` processes orders until SIGTERM or Ctrl-C;
+// without arguments it pushes three and processes what is there.
 package main
 
 import (
@@ -7,15 +8,90 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/redis/go-redis/v9"
 )
 
-const (
-	queue = "orders"
-	block = time.Second
-)
+const queue, block = "orders", 2 * time.Second
+
+// Error codes that say "not now": the same command can succeed later.
+const notNow = "BUSY CLUSTERDOWN LOADING MASTERDOWN MISCONF NOREPLICAS OOM QUEUEFULL READONLY TRYAGAIN UNBLOCKED"
+
+var errNoText = errors.New("the payload is not UTF-8")
+var client *redis.Client
+var stopping = context.Background()
+
+// send repeats the command until the server answers it: it must do no harm if it takes effect twice.
+func send(command ...any) any {
+	for pause := 100 * time.Millisecond; ; pause = (pause + time.Second) / 2 {
+		reply, err := client.Do(context.Background(), command...).Result()
+		code := strings.Fields(fmt.Sprint(err))[0]
+		switch _, refused := err.(redis.Error); {
+		case err == nil || err == redis.Nil:
+			return reply
+		case code == "NOTFOUND" || code == "BADRECEIPT": // it took longer than the visibility
+			fmt.Println("too late:", err)
+			return nil
+		case refused && !strings.Contains(notNow, code) || stopping.Err() != nil:
+			log.Fatalf("%s: %v", command[0], err)
+		}
+		log.Printf("%s will be repeated: %v", command[0], err)
+		time.Sleep(pause)
+	}
+}
+
+func produce(count int) {
+	for number := 1; number <= count; number++ {
+		order := fmt.Sprint("order ", number)
+		// With DEDUP a push that is repeated, because its reply was lost, adds the message only once.
+		send("MQ.PUSH", queue, order, "DEDUP", fmt.Sprint(time.Now().UnixNano()))
+		fmt.Println("pushed", order)
+	}
+}
+
+// consume processes one order and returns whether one came within BLOCK.
+func consume() bool {
+	// ONDISCONNECT: if this connection closes, the server takes the message back at once.
+	reply := send("MQ.PULL", queue, "BLOCK", block.Milliseconds(), "ONDISCONNECT")
+	message, isMap := reply.(map[any]any)
+	if reply == nil {
+		return false
+	} else if !isMap { // modules of Redis 6 have only flat arrays
+		message = map[any]any{}
+		for list := reply.([]any); len(list) > 0; list = list[2:] {
+			message[list[0]] = list[1]
+		}
+	}
+	outcome := []any{"MQ.ACK", queue, message["id"], message["receipt"]}
+	if err := process(message["payload"].(string), message["retry_count"].(int64)); err != nil {
+		fmt.Println("gave back:", err)
+		outcome[0] = "MQ.NACK"
+		outcome = append(outcome, "REASON", err.Error()) // it comes back after a pause
+		if err == errNoText {
+			outcome = append(outcome, "DEAD") // no retry would help: to the dead-letter queue
+		}
+	}
+	send(outcome...)
+	return true
+}
+
+func process(order string, retryCount int64) error {
+	if !utf8.ValidString(order) {
+		return errNoText
+	}
+	time.Sleep(100 * time.Millisecond) // the work
+	if order == "order 2" && retryCount == 0 {
+		return errors.New("no stock")
+	}
+	fmt.Println("processed", order)
+	return nil
+}
 
 func main() {
 	url := os.Getenv("REDIS_URL")
@@ -26,72 +102,18 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	options.Protocol = 2
-	// The socket may not give up while the server still waits for a message: more than BLOCK.
-	options.ReadTimeout = block + 5*time.Second
-	client := redis.NewClient(options)
-	defer client.Close()
-
-	ctx := context.Background()
-	if err := produce(ctx, client); err != nil {
-		log.Fatal(err)
+	options.PoolSize = 1                        // the connection that ONDISCONNECT means
+	options.MaxRetries = -1                     // the library doesn't repeat commands: send does
+	options.ReadTimeout = block + 5*time.Second // longer than BLOCK
+	client = redis.NewClient(options)
+	arguments := append(os.Args[1:], "", "3")
+	if count, _ := strconv.Atoi(arguments[1]); arguments[0] != "consume" {
+		produce(count)
 	}
-	if err := consume(ctx, client); err != nil {
-		log.Fatal(err)
-	}
-}
-
-func produce(ctx context.Context, client *redis.Client) error {
-	for _, payload := range []string{"one", "two", "three"} {
-		if err := client.Do(ctx, "MQ.PUSH", queue, payload).Err(); err != nil {
-			return err
-		}
-		fmt.Println("pushed", payload)
-	}
-	return nil
-}
-
-func consume(ctx context.Context, client *redis.Client) error {
-	for {
-		reply, err := client.Do(ctx, "MQ.PULL", queue, "VISIBILITY", 30000, "BLOCK", block.Milliseconds()).Slice()
-		if errors.Is(err, redis.Nil) {
-			return nil // nothing came; a real consumer pulls again
-		}
-		if err != nil {
-			return err
-		}
-		message := map[any]any{}
-		for i := 0; i+1 < len(reply); i += 2 {
-			message[reply[i]] = reply[i+1]
-		}
-		if failure := work(message); failure != nil {
-			err = settle(ctx, client, "MQ.NACK", message, "DELAY", 100)
-			fmt.Println("gave back", message["payload"], "after:", failure)
-		} else {
-			err = settle(ctx, client, "MQ.ACK", message)
-			fmt.Println("done", message["payload"])
-		}
-		if err != nil {
-			return err
+	if arguments[0] != "produce" {
+		// The order at hand is finished first.
+		stopping, _ = signal.NotifyContext(stopping, syscall.SIGTERM, syscall.SIGINT)
+		for stopping.Err() == nil && (consume() || arguments[0] == "consume") {
 		}
 	}
-}
-
-func work(message map[any]any) error {
-	if message["payload"] == "two" && message["retry_count"] == int64(0) {
-		return errors.New("no stock")
-	}
-	return nil
-}
-
-func settle(ctx context.Context, client *redis.Client, command string, message map[any]any, options ...any) error {
-	arguments := append([]any{command, queue, message["id"], message["receipt"]}, options...)
-	err := client.Do(ctx, arguments...).Err()
-	var refused redis.Error
-	if errors.As(err, &refused) {
-		// NOTFOUND or BADRECEIPT: its visibility ended and the message is no longer ours.
-		fmt.Println("too late:", err)
-		return nil
-	}
-	return err
 }

@@ -1,52 +1,86 @@
-// Pushes three orders and works through them: what succeeds is acknowledged, what fails is given back.
-import { createClient, ErrorReply } from 'redis';
+// `node orders.mjs produce 10` pushes ten orders, `node orders.mjs consume` processes orders until SIGTERM or Ctrl-C;
+// without arguments it pushes three and processes what is there.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient, ErrorReply, RESP_TYPES } from 'redis';
 
 const QUEUE = 'orders';
+const BLOCK_MS = 2000;
+// Error codes that say "not now": the same command can succeed later.
+const NOT_NOW = 'BUSY CLUSTERDOWN LOADING MASTERDOWN MISCONF NOREPLICAS OOM QUEUEFULL READONLY TRYAGAIN UNBLOCKED'.split(' ');
 
 // A pull with BLOCK holds up its connection: give each consumer a client of its own.
-const client = createClient({ url: process.env.REDIS_URL ?? 'redis://127.0.0.1:6379', RESP: 2 });
-client.on('error', (error) => console.error(error));
-await client.connect();
+const client = createClient({
+  url: process.env.REDIS_URL ?? 'redis://127.0.0.1:6379',
+  RESP: 3,
+  socket: { socketTimeout: 60_000 }, // longer than BLOCK, and than an order takes
+  disableOfflineQueue: true, // the library doesn't keep commands for later: send() repeats them
+  commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }, // a payload is any bytes
+});
+client.on('error', (error) => console.error('connection:', error.message || error.code));
+let stopping = false;
 
-async function produce() {
-  for (const payload of ['one', 'two', 'three']) {
-    await client.sendCommand(['MQ.PUSH', QUEUE, payload]);
-    console.log('pushed', payload);
-  }
-}
-
-async function consume() {
-  for (;;) {
-    const reply = await client.sendCommand(['MQ.PULL', QUEUE, 'VISIBILITY', '30000', 'BLOCK', '1000']);
-    if (reply === null) return; // nothing came; a real consumer pulls again
-    const message = {};
-    for (let i = 0; i < reply.length; i += 2) message[reply[i]] = reply[i + 1];
+// Repeats the command until the server answers it: it must do no harm if it takes effect twice.
+async function send(...command) {
+  for (let pause = 100; ; pause = Math.min(pause * 2, 1000)) {
     try {
-      await work(message);
+      return await client.sendCommand(command);
     } catch (error) {
-      await settle('MQ.NACK', message, 'DELAY', '100');
-      console.log('gave back', message.payload, 'after:', error.message);
-      continue;
+      const code = error.message.split(' ')[0];
+      if (code === 'NOTFOUND' || code === 'BADRECEIPT') { // it took longer than the visibility
+        return console.log(`too late: ${error.message}`);
+      }
+      if (error instanceof ErrorReply && !NOT_NOW.includes(code)) throw error;
+      if (stopping) throw new Error(`${command[0]}: ${error.message}`);
+      console.error(`${command[0]} will be repeated: ${error.message}`);
     }
-    await settle('MQ.ACK', message);
-    console.log('done', message.payload);
+    await sleep(pause);
   }
 }
 
-async function work(message) {
-  if (message.payload === 'two' && message.retry_count === 0) throw new Error('no stock');
+async function produce(count) {
+  for (let number = 1; number <= count; number += 1) {
+    // With DEDUP a push that is repeated, because its reply was lost, adds the message only once.
+    await send('MQ.PUSH', QUEUE, `order ${number}`, 'DEDUP', randomUUID());
+    console.log(`pushed order ${number}`);
+  }
 }
 
-async function settle(command, message, ...options) {
+// Processes one order; returns whether one came within BLOCK.
+async function consume() {
+  // ONDISCONNECT: if this connection closes, the server takes the message back at once.
+  const reply = await send('MQ.PULL', QUEUE, 'BLOCK', String(BLOCK_MS), 'ONDISCONNECT');
+  if (reply === null) return false;
+  // A map in RESP3, but modules of Redis 6 have only flat arrays.
+  let message = reply;
+  if (Array.isArray(reply)) {
+    message = {};
+    for (let i = 0; i < reply.length; i += 2) message[reply[i]] = reply[i + 1];
+  }
+  let outcome = ['MQ.ACK', QUEUE, message.id, message.receipt];
   try {
-    await client.sendCommand([command, QUEUE, message.id, message.receipt, ...options]);
+    await work(new TextDecoder('utf-8', { fatal: true }).decode(message.payload), message.retry_count);
   } catch (error) {
-    if (!(error instanceof ErrorReply)) throw error;
-    // NOTFOUND or BADRECEIPT: its visibility ended and the message is no longer ours.
-    console.log('too late:', error.message);
+    // It comes back after a pause; what can't be read goes to the dead-letter queue.
+    const final = error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? ['DEAD'] : [];
+    outcome = ['MQ.NACK', ...outcome.slice(1), ...final, 'REASON', error.message];
+    console.log(`gave back: ${error.message}`);
   }
+  await send(...outcome);
+  return true;
 }
 
-await produce();
-await consume();
-await client.close();
+async function work(order, retryCount) {
+  await sleep(100); // the work
+  if (order === 'order 2' && retryCount === 0) throw new Error('no stock');
+  console.log(`processed ${order}`);
+}
+
+await client.connect();
+const [mode, count = '3'] = process.argv.slice(2);
+if (mode !== 'consume') await produce(Number(count));
+if (mode !== 'produce') {
+  process.on('SIGTERM', () => { stopping = true; }).on('SIGINT', () => { stopping = true; }); // after the order at hand
+  while (!stopping && (await consume() || mode === 'consume'));
+}
+client.destroy();

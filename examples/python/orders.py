@@ -1,53 +1,89 @@
-"""Pushes three orders and works through them: what succeeds is acknowledged, what fails is given back."""
+"""`orders.py produce 10` pushes ten orders, `orders.py consume` processes orders until SIGTERM or Ctrl-C;
+without arguments it pushes three and processes what is there."""
 
 import os
+import signal
+import sys
+import time
+import uuid
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 QUEUE = "orders"
-BLOCK_MS = 1000
+BLOCK_MS = 2000
+# Error codes that say "not now": the same command can succeed later.
+NOT_NOW = "BUSY CLUSTERDOWN LOADING MASTERDOWN MISCONF NOREPLICAS OOM QUEUEFULL READONLY TRYAGAIN UNBLOCKED".split()
 
-# The socket may not give up while the server still waits for a message: more than BLOCK.
-client = redis.from_url(
-    os.environ.get("REDIS_URL", "redis://127.0.0.1:6379"), protocol=2, socket_timeout=BLOCK_MS / 1000 + 5
-)
+url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")
+# The socket waits longer than BLOCK. The library doesn't repeat commands by itself: send() does.
+client = redis.from_url(url, protocol=3, socket_timeout=BLOCK_MS / 1000 + 5, retry=Retry(NoBackoff(), 0))
+stopping = False
 
 
-def produce():
-    for payload in ("one", "two", "three"):
-        client.execute_command("MQ.PUSH", QUEUE, payload)
-        print("pushed", payload)
+def stop(*_):
+    global stopping
+    stopping = True
+
+
+def send(*command):
+    """Repeats the command until the server answers it: it must do no harm if it takes effect twice."""
+    pause = 0.1
+    while True:
+        try:
+            return client.execute_command(*command)
+        except redis.RedisError as error:
+            code = error.status_code or str(error).partition(" ")[0]
+            if code in ("NOTFOUND", "BADRECEIPT"):  # it took longer than the visibility
+                return print(f"too late: {error}", flush=True)
+            if isinstance(error, redis.ResponseError) and code not in NOT_NOW:
+                raise
+            if stopping:
+                sys.exit(f"{command[0]}: {error}")
+            print(f"{command[0]} will be repeated: {error}", file=sys.stderr)
+        time.sleep(pause)
+        pause = min(pause * 2, 1)
+
+
+def produce(count):
+    for number in range(1, count + 1):
+        # With DEDUP a push that is repeated, because its reply was lost, adds the message only once.
+        send("MQ.PUSH", QUEUE, f"order {number}", "DEDUP", str(uuid.uuid4()))
+        print(f"pushed order {number}", flush=True)
 
 
 def consume():
-    while True:
-        reply = client.execute_command("MQ.PULL", QUEUE, "VISIBILITY", 30000, "BLOCK", BLOCK_MS)
-        if reply is None:
-            return  # nothing came; a real consumer pulls again
-        message = dict(zip([name.decode() for name in reply[::2]], reply[1::2]))
-        payload = message["payload"].decode()
-        try:
-            work(payload, message["retry_count"])
-        except Exception as error:
-            settle("MQ.NACK", message, "DELAY", 100)
-            print("gave back", payload, "after:", error)
-        else:
-            settle("MQ.ACK", message)
-            print("done", payload)
-
-
-def work(payload, retry_count):
-    if payload == "two" and retry_count == 0:
-        raise RuntimeError("no stock")
-
-
-def settle(command, message, *options):
+    """Processes one order; returns whether one came within BLOCK."""
+    # ONDISCONNECT: if this connection closes, the server takes the message back at once.
+    reply = send("MQ.PULL", QUEUE, "BLOCK", BLOCK_MS, "ONDISCONNECT")
+    if reply is None:
+        return False
+    # A map in RESP3, but modules of Redis 6 have only flat lists.
+    message = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2]))
+    outcome = ["MQ.ACK", QUEUE, message[b"id"], message[b"receipt"]]
     try:
-        client.execute_command(command, QUEUE, message["id"], message["receipt"], *options)
-    except redis.ResponseError as error:
-        # NOTFOUND or BADRECEIPT: its visibility ended and the message is no longer ours.
-        print("too late:", error)
+        process(message[b"payload"].decode(), message[b"retry_count"])
+    except Exception as error:
+        # It comes back after a pause; what can't be read goes to the dead-letter queue.
+        final = ["DEAD"] if isinstance(error, UnicodeDecodeError) else []
+        outcome = ["MQ.NACK", *outcome[1:], *final, "REASON", str(error)]
+        print(f"gave back: {error}", flush=True)
+    send(*outcome)
+    return True
 
 
-produce()
-consume()
+def process(order, retry_count):
+    time.sleep(0.1)  # the work
+    if order == "order 2" and retry_count == 0:
+        raise RuntimeError("no stock")
+    print(f"processed {order}", flush=True)
+
+
+if sys.argv[1:] != ["consume"]:
+    produce(int(sys.argv[2]) if sys.argv[1:] else 3)
+if sys.argv[1:2] != ["produce"]:
+    signal.signal(signal.SIGTERM, stop)  # the order at hand is finished first
+    signal.signal(signal.SIGINT, stop)
+    while not stopping and (consume() or "consume" in sys.argv):
+        pass

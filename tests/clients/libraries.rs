@@ -1,10 +1,12 @@
 //! Programs in other languages, run with the client libraries that they name. The libraries are
-//! installed below the target folder and stay there from run to run.
+//! installed below the target folder, once in each run of a test program, and stay there.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
 };
 
 /// A file of this project.
@@ -25,11 +27,13 @@ pub fn output_of(command: &mut Command) -> String {
 pub fn python(program: &str, requirements: &str) -> Command {
     let environment = folder("python");
     let python = environment.join("bin/python");
-    if !python.exists() {
-        output_of(Command::new("python3").args(["-m", "venv"]).arg(&environment));
-    }
-    let install = ["-m", "pip", "install", "--quiet", "-r"];
-    output_of(Command::new(&python).args(install).arg(file(requirements)));
+    once(&environment, || {
+        if !python.exists() {
+            output_of(Command::new("python3").args(["-m", "venv"]).arg(&environment));
+        }
+        let install = ["-m", "pip", "install", "--quiet", "-r"];
+        output_of(Command::new(&python).args(install).arg(file(requirements)));
+    });
     let mut command = Command::new(&python);
     command.arg(file(program));
     command
@@ -40,14 +44,44 @@ pub fn node(program: &str) -> Command {
     let program = file(program);
     let name = program.file_name().expect("a file name");
     let project = folder(&format!("node-{}", name.display()));
-    let package = program.with_file_name("package.json");
-    fs::copy(package, project.join("package.json")).expect("the package's facts copied");
-    fs::copy(&program, project.join(name)).expect("the program copied");
-    let install = ["install", "--no-audit", "--no-fund", "--loglevel", "error"];
-    output_of(Command::new("npm").args(install).current_dir(&project));
+    once(&project, || {
+        fs::copy(&program, project.join(name)).expect("the program copied");
+        for facts in ["package.json", "package-lock.json"] {
+            let path = program.with_file_name(facts);
+            if path.exists() {
+                fs::copy(path, project.join(facts)).expect("the package's facts copied");
+            }
+        }
+        let install = ["install", "--no-audit", "--no-fund", "--loglevel", "error"];
+        output_of(Command::new("npm").args(install).current_dir(&project));
+    });
     let mut command = Command::new("node");
     command.arg(name).current_dir(project);
     command
+}
+
+/// The program of a folder of Go files, built with the modules that its go.mod names.
+pub fn go(package: &str) -> Command {
+    let project = folder("go");
+    let program = project.join("program");
+    once(&project, || {
+        let mut build = Command::new("go");
+        build.arg("build").arg("-o").arg(&program).current_dir(file(package));
+        build.env("GOFLAGS", "-mod=readonly -modcacherw -buildvcs=false");
+        build.env("GOCACHE", project.join("cache")).env("GOMODCACHE", project.join("modules"));
+        output_of(&mut build);
+    });
+    Command::new(program)
+}
+
+/// Prepares a project unless this process did so before; two tests never do it at once.
+fn once(project: &Path, prepare: impl FnOnce()) {
+    static PREPARED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut prepared = PREPARED.lock().expect("libraries that could be installed");
+    if !prepared.contains(project) {
+        prepare();
+        prepared.insert(project.into());
+    }
 }
 
 fn folder(name: &str) -> PathBuf {

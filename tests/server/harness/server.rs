@@ -245,6 +245,15 @@ impl Server {
         self.settings.push((name.into(), value.into()));
     }
 
+    /// Starts a killed or stopped server again on the port that it had, for clients that know no other.
+    #[allow(dead_code, reason = "the tests of the examples use it")]
+    pub fn start_again_on_its_port(&mut self) {
+        assert!(self.process.is_none(), "the server still runs");
+        self.process = Some(self.spawn());
+        let is_ready = self.wait_until_ready(Instant::now());
+        assert!(is_ready, "another process took port {}", self.port);
+    }
+
     pub fn restart_with_snapshot(&mut self) {
         self.shut_down("SAVE");
         self.start_again();
