@@ -26,6 +26,7 @@ mod index;
 mod queue;
 #[cfg(any(test, fuzzing))]
 mod queue_tests;
+mod quoted;
 mod receipts;
 mod reply;
 mod scan;

@@ -15,6 +15,7 @@ use crate::queue::name::{NameError, QueueName};
 use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
 use crate::queue::{Outcome, QueueError};
+use crate::quoted::Quoted;
 use crate::server::command::{Name, Number};
 use crate::server::context::Context;
 use crate::server::reply::{Word, Words};
@@ -23,12 +24,14 @@ use crate::store::record::OP_VERSION;
 /// What a command can answer instead of a result. Displayed it is the reply: code and sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandError {
-    /// An unknown, repeated or incomplete option.
-    Syntax,
+    /// Too few arguments, or too many.
+    Arity,
+    /// Options that are not the command's.
+    Options(Fault),
     /// A number that is none, or is out of range.
     Number(Number),
     /// A time that is in seconds.
-    AtInSeconds,
+    AtInSeconds(u64),
     /// Bytes that are too few or too many.
     Length(Name),
     /// More than the most of what this number counts.
@@ -36,7 +39,7 @@ pub enum CommandError {
     /// A header's name that is empty or too long.
     HeaderName,
     /// Two headers with the same name.
-    HeaderTwice,
+    HeaderTwice(Quoted),
     /// Headers that are too long together.
     HeadersTooLong,
     /// A queue's name.
@@ -91,14 +94,56 @@ pub enum CommandError {
     Queue(QueueError),
 }
 
+/// What is wrong with a command's options. What is said of it needs the whole line, and so is made by
+/// [`explain`](crate::commands).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A word is no option.
+    Unknown {
+        /// How many arguments there are from it on.
+        left: usize,
+        /// The option before it.
+        after: Option<&'static str>,
+    },
+    /// An option is given twice.
+    Twice(&'static str),
+    /// Two options can't be given together.
+    Exclude(&'static str, &'static str),
+    /// An option is the last word, without its value.
+    NoValue(&'static str),
+    /// Fewer arguments follow a number than it says.
+    Fewer {
+        /// The number's token.
+        token: &'static str,
+        /// How many there are.
+        left: usize,
+    },
+    /// The first option is given without the second.
+    OnlyWith(&'static str, &'static str),
+    /// None is given of those of which one must be.
+    Required,
+    /// Servers would take a value for this token, and the next argument for a queue.
+    Hidden(&'static str),
+}
+
+impl From<Fault> for CommandError {
+    fn from(fault: Fault) -> Self {
+        Self::Options(fault)
+    }
+}
+
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Syntax => f.write_str("ERR syntax error"),
-            Self::Number(Number { token, min, max, .. }) => {
-                write!(f, "ERR {token} must be an integer from {min} to {max}")
+            Self::Arity => f.write_str("ERR wrong number of arguments"),
+            Self::Options(fault) => write!(f, "ERR wrong options: {fault:?}"),
+            Self::Number(number) => {
+                write!(f, "ERR {} must be an integer from {}", number.token, number.range())
             }
-            Self::AtInSeconds => f.write_str("ERR AT is a time in milliseconds"),
+            Self::AtInSeconds(at) => {
+                let at_ms = at.saturating_mul(1_000);
+                write!(f, "ERR AT {at} is a time in seconds, in milliseconds it is AT {at_ms}")
+            }
             Self::Length(Name { token, min, max, .. }) => {
                 write!(f, "ERR {token} must be {min} to {max} bytes")
             }
@@ -108,7 +153,7 @@ impl fmt::Display for CommandError {
             Self::HeaderName => {
                 write!(f, "ERR a header's name must be 1 to {} bytes", MAX_NAME_BYTES)
             }
-            Self::HeaderTwice => f.write_str("ERR two headers have the same name"),
+            Self::HeaderTwice(name) => write!(f, "ERR two headers have the name {name}"),
             Self::HeadersTooLong => {
                 write!(f, "ERR the headers are longer than {} bytes", MAX_HEADER_BYTES)
             }

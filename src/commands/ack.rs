@@ -1,6 +1,7 @@
 //! MQ.ACK: deliveries that were worked off; their messages are removed.
 
 use super::claims;
+use super::options::Options;
 use crate::execute::execute;
 use crate::queue::op::Op;
 use crate::reply::CommandError;
@@ -26,16 +27,14 @@ impl Command for Ack {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || ack(context, arguments));
+        super::answer::<Self>(context, arguments, ack);
     }
 }
 
 fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (mut claims, rest) = claims::read(rest)?;
-    if !rest.is_empty() {
-        return Err(CommandError::Syntax);
-    }
+    Options::read::<Ack>(rest)?;
     let entry = super::entry(context, *queue)?;
     let now_ms = Some(context.now_ms())
         .filter(|now_ms| state::with(|state| state.may_be_due(&entry, *now_ms)));

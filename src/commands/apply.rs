@@ -25,12 +25,12 @@ impl Command for Apply {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || apply(context, arguments));
+        super::answer::<Self>(context, arguments, apply);
     }
 }
 
 fn apply(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, bytes] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, bytes] = arguments else { return Err(CommandError::Arity) };
     let result = apply_bytes(context, queue.as_bytes(), bytes.as_bytes());
     match &result {
         Ok(()) => context.reply_status(c"OK"),

@@ -7,7 +7,7 @@ use crate::queue::message::{MAX_HEADERS, MAX_TIME_MS};
 use crate::queue::op::MAX_BATCH;
 use crate::queue::settings::MAX_DURATION_MS;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Name, Number};
+use crate::server::command::{Arg, MILLISECONDS, Name, Number, UNIX_TIME};
 
 const MAX_MS: i64 = MAX_DURATION_MS as i64;
 
@@ -15,7 +15,7 @@ const MAX_MS: i64 = MAX_DURATION_MS as i64;
 pub const DELAY: Number = milliseconds("DELAY", 0);
 
 /// The moment when a message becomes ready.
-pub const AT: Number = Number { token: "AT", name: "unix-ms", min: 0, max: MAX_TIME_MS as i64 - 1 };
+pub const AT: Number = Number { token: "AT", name: UNIX_TIME, min: 0, max: MAX_TIME_MS as i64 - 1 };
 
 /// When a message becomes ready.
 pub const WHEN: &[Arg] = &[Arg::Number(DELAY), Arg::Number(AT)];
@@ -71,7 +71,7 @@ pub fn due_at_ms<A: AsRef<[u8]>>(
     default_delay_ms: u64,
 ) -> Result<Option<u64>, CommandError> {
     let due_at_ms = match options.number(&AT) {
-        Some(at) if SECONDS.contains(&at) => return Err(CommandError::AtInSeconds),
+        Some(at) if SECONDS.contains(&at) => return Err(CommandError::AtInSeconds(at)),
         Some(at_ms) => at_ms,
         None => now_ms.saturating_add(options.number(&DELAY).unwrap_or(default_delay_ms)),
     };
@@ -80,7 +80,7 @@ pub fn due_at_ms<A: AsRef<[u8]>>(
 
 /// A length of time of the command's own.
 pub const fn milliseconds(token: &'static str, min: i64) -> Number {
-    Number { token, name: "ms", min, max: MAX_MS }
+    Number { token, name: MILLISECONDS, min, max: MAX_MS }
 }
 
 /// A name of 1 to 256 bytes.
@@ -124,16 +124,16 @@ mod tests {
                     &KEY,
                     &PAIRS,
                 ],
-                "queue payload [DELAY ms | AT unix-ms] [TTL ms] [PRIORITY n | GROUP name] \
-                 [DEDUP key [WINDOW ms | UNTILDONE]] [HEADERS n name value [name value ...]]",
+                "queue payload [DELAY milliseconds | AT unix-time-milliseconds] [TTL milliseconds] [PRIORITY n | GROUP name] \
+                 [DEDUP key [WINDOW milliseconds | UNTILDONE]] [HEADERS n name value [name value ...]]",
             ),
             (
                 &[&queue, &Arg::Counted(PAYLOADS, "payload"), &Arg::OneOf("when", WHEN)],
-                "queue n payload [payload ...] [DELAY ms | AT unix-ms]",
+                "queue n payload [payload ...] [DELAY milliseconds | AT unix-time-milliseconds]",
             ),
             (
                 &[&queue, &count, &visibility, &block, &consumer, &NOACK, &ACKS],
-                "queue [COUNT n] [VISIBILITY ms] [BLOCK ms] [CONSUMER name] [NOACK] \
+                "queue [COUNT n] [VISIBILITY milliseconds] [BLOCK milliseconds] [CONSUMER name] [NOACK] \
                  [ACK n id receipt [id receipt ...]]",
             ),
             (
@@ -148,7 +148,7 @@ mod tests {
                     &HOW,
                     &Arg::Name(name("REASON", "text")),
                 ],
-                "queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY ms] \
+                "queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY milliseconds] \
                  [NOCOUNT | DEAD] [REASON text]",
             ),
             (
@@ -159,10 +159,10 @@ mod tests {
             (&[&queue, &Arg::Texts("id")], "queue id [id ...]"),
             (
                 &[&queue, &Arg::Text("id"), &Arg::Required("when", WHEN)],
-                "queue id (DELAY ms | AT unix-ms)",
+                "queue id (DELAY milliseconds | AT unix-time-milliseconds)",
             ),
             (&[&queue, &count, &Arg::OtherQueue("TO")], "queue [COUNT n] [TO queue]"),
-            (&[&queue, &Arg::Number(any("FOR", "ms"))], "queue [FOR ms]"),
+            (&[&queue, &Arg::Number(any("FOR", MILLISECONDS))], "queue [FOR milliseconds]"),
             (&[&queue, &Arg::Flag("REPAIR")], "queue [REPAIR]"),
             (
                 &[&queue, &Arg::Setting(any("MAXLEN", "n")), &Arg::OtherQueue("DEADLETTER")],

@@ -32,12 +32,12 @@ impl Command for Check {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || check(context, arguments));
+        super::answer::<Self>(context, arguments, check);
     }
 }
 
 fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Check>(rest)?;
     let entry = super::entry(context, *queue)?;
     let findings = if options.has("REPAIR") {
@@ -73,10 +73,8 @@ fn show(context: Context<'_>, findings: Findings) {
 
 impl Later for Check {
     fn reply(context: Context<'_>, _: &[Argument<'_>], number: u64) {
-        super::answer(context, || {
-            show(context, checking::answer(number).unwrap_or(Err(CommandError::CheckFailed))?);
-            Ok(())
-        });
+        let findings = checking::answer(number).unwrap_or(Err(CommandError::CheckFailed));
+        super::answer_later(context, findings.map(|findings| show(context, findings)));
     }
 
     fn gone(client: &BlockedClient) {

@@ -26,7 +26,7 @@ pub fn read<A: AsRef<[u8]>>(arguments: &[A]) -> Result<(Claims, &[A]), CommandEr
     let is_batch =
         arguments.first().is_some_and(|first| first.as_ref().eq_ignore_ascii_case(b"IDS"));
     if !is_batch {
-        let [id, receipt, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+        let [id, receipt, rest @ ..] = arguments else { return Err(CommandError::Arity) };
         return Ok((Claims { claims: smallvec![claim(id, receipt)], is_batch }, rest));
     }
     let (pairs, rest) = options::pairs(&IDS, arguments.get(1..).unwrap_or_default())?;
@@ -78,7 +78,7 @@ impl Claims {
         outcome: Result<Outcome<B>, QueueError>,
         result: impl Fn(u64) -> u64,
     ) -> Result<(), CommandError> {
-        let Outcome::Settled(settled) = outcome? else { return Err(CommandError::Syntax) };
+        let Outcome::Settled(settled) = outcome? else { return Err(CommandError::Arity) };
         if self.is_batch {
             reply_batch(context, &settled, result);
             return Ok(());

@@ -8,7 +8,7 @@ use crate::queue::op::Op;
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::{Part, Store};
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::command::{Arg, Command, KeyUse, MILLISECONDS, Number, Spec};
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::Argument;
@@ -19,20 +19,20 @@ const DEFAULT_DEAD_LETTER: &str = "DEFAULTDEADLETTER";
 /// What follows the command's name.
 const OPTIONS: [Arg; 16] = [
     Arg::Queue,
-    Arg::Setting(number("VISIBILITY", "ms", Setting::Visibility)),
+    Arg::Setting(number("VISIBILITY", MILLISECONDS, Setting::Visibility)),
     Arg::Setting(number("MAXRETRIES", "n", Setting::MaxRetries)),
     Arg::OneOf("dead-letter", &[Arg::OtherQueue("DEADLETTER"), Arg::Flag(DEFAULT_DEAD_LETTER)]),
-    Arg::Setting(number("BACKOFF", "ms", Setting::Backoff)),
-    Arg::Setting(number("BACKOFFMAX", "ms", Setting::BackoffMax)),
-    Arg::Setting(number("DELAY", "ms", Setting::Delay)),
-    Arg::Setting(number("TTL", "ms", Setting::Ttl)),
+    Arg::Setting(number("BACKOFF", MILLISECONDS, Setting::Backoff)),
+    Arg::Setting(number("BACKOFFMAX", MILLISECONDS, Setting::BackoffMax)),
+    Arg::Setting(number("DELAY", MILLISECONDS, Setting::Delay)),
+    Arg::Setting(number("TTL", MILLISECONDS, Setting::Ttl)),
     Arg::Setting(number("MAXLEN", "n", Setting::MaxLen)),
     Arg::Setting(number("MAXINFLIGHT", "n", Setting::MaxInflight)),
     Arg::Setting(number("RATE", "n", Setting::Rate)),
-    Arg::Setting(number("RATEPERIOD", "ms", Setting::RatePeriod)),
-    Arg::Setting(number("AGING", "ms", Setting::Aging)),
+    Arg::Setting(number("RATEPERIOD", MILLISECONDS, Setting::RatePeriod)),
+    Arg::Setting(number("AGING", MILLISECONDS, Setting::Aging)),
     Arg::Setting(number("GROUPINFLIGHT", "n", Setting::GroupInflight)),
-    Arg::Setting(number("DEDUPWINDOW", "ms", Setting::DedupWindow)),
+    Arg::Setting(number("DEDUPWINDOW", MILLISECONDS, Setting::DedupWindow)),
     Arg::Setting(number("MAXDEDUP", "n", Setting::MaxDedup)),
 ];
 
@@ -53,11 +53,15 @@ impl Command for Config {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || match arguments {
-            [_, queue] => show(context, *queue),
-            [_, queue, changes @ ..] => change(context, *queue, changes),
-            _ => Err(CommandError::Syntax),
-        });
+        super::answer::<Self>(context, arguments, config);
+    }
+}
+
+fn config(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    match arguments {
+        [_, queue] => show(context, *queue),
+        [_, queue, changes @ ..] => change(context, *queue, changes),
+        _ => Err(CommandError::Arity),
     }
 }
 
@@ -117,7 +121,7 @@ pub fn op<A: AsRef<[u8]>>(
         changes.push((Setting::DeadLetter, None));
     }
     for (token, value) in options.values() {
-        let setting = Setting::from_name(token.as_bytes()).ok_or(CommandError::Syntax)?;
+        let setting = Setting::from_name(token.as_bytes()).ok_or(CommandError::Arity)?;
         changes.push((setting, stored_form(store.queue(), setting, value, same_slot)?));
     }
     check_backoff(store, &changes)?;

@@ -28,12 +28,12 @@ impl Command for Del {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || del(context, arguments));
+        super::answer::<Self>(context, arguments, del);
     }
 }
 
 fn del(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, ids @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, ids @ ..] = arguments else { return Err(CommandError::Arity) };
     let op = op(ids)?;
     let entry = super::entry(context, *queue)?;
     reply::number(context, &execute(context, &entry, &op)?);

@@ -24,12 +24,12 @@ impl Command for Drop {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || drop(context, arguments));
+        super::answer::<Self>(context, arguments, drop);
     }
 }
 
 fn drop(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue] = arguments else { return Err(CommandError::Arity) };
     let entry = super::entry(context, *queue)?;
     reply::number(context, &execute(context, &entry, &Op::Drop)?);
     Ok(())

@@ -15,7 +15,7 @@ use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::string::Argument;
 
-/// `MQ.EXTEND queue (id receipt | IDS n id receipt [id receipt ...]) [VISIBILITY ms]`
+/// `MQ.EXTEND queue (id receipt | IDS n id receipt [id receipt ...]) [VISIBILITY milliseconds]`
 pub struct Extend;
 
 impl Command for Extend {
@@ -32,12 +32,12 @@ impl Command for Extend {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || extend(context, arguments));
+        super::answer::<Self>(context, arguments, extend);
     }
 }
 
 fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (mut claims, rest) = claims::read(rest)?;
     let options = Options::read::<Extend>(rest)?;
     let entry = super::entry(context, *queue)?;

@@ -1,9 +1,11 @@
 //! For fuzzing: what each command makes of its arguments, by the functions that its handler calls, but
 //! without a server.
 
+use super::ack::Ack;
 use super::arguments::ACK;
 use super::check::Check;
 use super::config::{self, Config};
+use super::explain::explain;
 use super::extend::{self, Extend};
 use super::len::Len;
 use super::mpull::{Mpull, NUMKEYS};
@@ -23,6 +25,7 @@ use crate::queue::name::QueueName;
 use crate::queue::op::{Choice, Numbered, Op, Sweep};
 use crate::queue::store::Store;
 use crate::reply::CommandError;
+use crate::server::command::Spec;
 use crate::server::keys_of_command::positions;
 
 /// What stands in for the server.
@@ -38,14 +41,23 @@ pub trait Server {
     fn run(&mut self, queue: &QueueName, op: &Op<'_>);
 }
 
-/// Runs a line: a command's name and its arguments.
-pub fn run(server: &mut impl Server, line: &[&[u8]]) -> Result<(), CommandError> {
+/// Runs a line: a command's name and its arguments. Error: the reply.
+pub fn run(server: &mut impl Server, line: &[&[u8]]) -> Result<(), String> {
     let [name, arguments @ ..] = line else { return Ok(()) };
     let known = super::ALL.iter().find(|known| known.spec.name.as_bytes() == *name);
     let Some(spec) = known.map(|known| known.spec) else { return Ok(()) };
+    run_known(server, spec, line, arguments).map_err(|error| explain(spec, line, &error))
+}
+
+fn run_known(
+    server: &mut impl Server,
+    spec: &Spec,
+    line: &[&[u8]],
+    arguments: &[&[u8]],
+) -> Result<(), CommandError> {
     positions(spec, line, |position| assert!(position < line.len(), "a key is no argument"));
     if !spec.fits_arity(line.len()) {
-        return Err(CommandError::Syntax);
+        return Err(CommandError::Arity);
     }
     match spec.name {
         "MQ.MPULL" => {
@@ -60,7 +72,7 @@ pub fn run(server: &mut impl Server, line: &[&[u8]]) -> Result<(), CommandError>
             options.value("MATCH").map(|pattern| glob::matches(pattern, b"{orders}:dead"));
         }
         command => {
-            let [queue, arguments @ ..] = arguments else { return Err(CommandError::Syntax) };
+            let [queue, arguments @ ..] = arguments else { return Err(CommandError::Arity) };
             run_on(server, command, &QueueName::new(queue)?, arguments)?;
         }
     }
@@ -99,9 +111,7 @@ fn run_on(
         }
         ("MQ.ACK", _) => {
             let (claims, rest) = claims::read(arguments)?;
-            if !rest.is_empty() {
-                return Err(CommandError::Syntax);
-            }
+            Options::read::<Ack>(rest)?;
             Op::Acknowledge { now_ms: Some(now_ms), deliveries: claims.claims }
         }
         ("MQ.NACK", _) => {

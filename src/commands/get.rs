@@ -26,12 +26,12 @@ impl Command for Get {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || get(context, arguments));
+        super::answer::<Self>(context, arguments, get);
     }
 }
 
 fn get(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, id] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, id] = arguments else { return Err(CommandError::Arity) };
     let entry = super::entry(context, *queue)?;
     let id = claims::read_id(id.as_bytes());
     match look::find(&mut open(context, &entry, Access::Read), id)? {

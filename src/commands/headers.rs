@@ -3,6 +3,7 @@
 use super::arguments::HEADERS;
 use super::options::Options;
 use crate::queue::message::{Header, MAX_HEADER_BYTES, MAX_NAME_BYTES};
+use crate::quoted::Quoted;
 use crate::reply::CommandError;
 
 /// The headers that a client gave, in their order; none if it gave none.
@@ -16,7 +17,7 @@ pub fn read<'a, A: AsRef<[u8]>>(options: &Options<'a, A>) -> Result<Vec<Header<'
             return Err(CommandError::HeaderName);
         }
         if headers.iter().any(|other| other.name == name) {
-            return Err(CommandError::HeaderTwice);
+            return Err(CommandError::HeaderTwice(Quoted::of(name)));
         }
         bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
         if bytes > MAX_HEADER_BYTES {
@@ -66,7 +67,7 @@ mod tests {
     #[test]
     fn a_name_is_given_once() {
         let twice = headers(&[b"HEADERS", b"3", b"a", b"1", b"b", b"2", b"a", b"3"]);
-        assert_eq!(twice, Err(CommandError::HeaderTwice));
+        assert_eq!(twice, Err(CommandError::HeaderTwice(Quoted::of(b"a"))));
         assert!(headers(&[b"HEADERS", b"2", b"a", b"1", b"A", b"2"]).is_ok());
     }
 

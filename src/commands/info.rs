@@ -33,12 +33,12 @@ impl Command for Info {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || info(context, arguments));
+        super::answer::<Self>(context, arguments, info);
     }
 }
 
 fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue] = arguments else { return Err(CommandError::Arity) };
     let entry = super::entry(context, *queue)?;
     let mut store = open(context, &entry, Access::Read);
     store.require(&Part::ALL)?;

@@ -33,12 +33,12 @@ impl Command for Len {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || len(context, arguments));
+        super::answer::<Self>(context, arguments, len);
     }
 }
 
 fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Len>(options)?;
     let mut entry = super::entry(context, *queue)?;
     if options.has("DEAD") {

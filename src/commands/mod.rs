@@ -10,6 +10,7 @@ mod config;
 mod dead_letters;
 mod del;
 mod drop;
+mod explain;
 mod extend;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -38,9 +39,7 @@ use std::rc::Rc;
 
 use crate::index::Entry;
 use crate::reply::CommandError;
-#[cfg(any(test, fuzzing))]
-use crate::server::command::Spec;
-use crate::server::command::{self, Command};
+use crate::server::command::{self, Command, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
 use crate::state;
@@ -92,9 +91,31 @@ pub fn register(context: Context<'_>) -> bool {
     ALL.iter().all(|known| (known.register)(context))
 }
 
-/// Runs a handler and replies its error.
-fn answer(context: Context<'_>, run: impl FnOnce() -> Result<(), CommandError>) {
-    if let Err(error) = run() {
+/// Runs a handler and replies its error, with all that the line and the queue tell of it.
+fn answer<C: Command>(
+    context: Context<'_>,
+    arguments: &[Argument<'_>],
+    run: fn(Context<'_>, &[Argument<'_>]) -> Result<(), CommandError>,
+) {
+    if let Err(error) = run(context, arguments) {
+        refuse(context, const { &C::SPEC }, arguments, &error);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn refuse(
+    context: Context<'_>,
+    spec: &'static Spec,
+    arguments: &[Argument<'_>],
+    error: &CommandError,
+) {
+    context.reply_error(&explain::explain(spec, arguments, error));
+}
+
+/// Replies the error of what was not read from a line, if there is one.
+fn answer_later(context: Context<'_>, result: Result<(), CommandError>) {
+    if let Err(error) = result {
         context.reply_error(&error.to_string());
     }
 }

@@ -39,12 +39,12 @@ impl Command for Mpull {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || mpull(context, arguments));
+        super::answer::<Self>(context, arguments, mpull);
     }
 }
 
 fn mpull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (queues, options) = options::counted(&NUMKEYS, rest)?;
     let options = Options::read::<Mpull>(options)?;
     let request = Request::read(&options, || connection(context))?;

@@ -38,12 +38,12 @@ impl Command for Mpush {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || mpush(context, arguments));
+        super::answer::<Self>(context, arguments, mpush);
     }
 }
 
 fn mpush(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (payloads, rest) = payloads::read(rest)?;
     let options = Options::read::<Mpush>(rest)?;
     let entry = super::entry(context, *queue)?;

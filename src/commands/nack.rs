@@ -14,7 +14,7 @@ use crate::server::string::Argument;
 
 const REASON: Name = Name { token: "REASON", name: "text", min: 0, max: usize::MAX };
 
-/// `MQ.NACK queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY ms] [NOCOUNT | DEAD] [REASON text]`
+/// `MQ.NACK queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY milliseconds] [NOCOUNT | DEAD] [REASON text]`
 pub struct Nack;
 
 impl Command for Nack {
@@ -37,12 +37,12 @@ impl Command for Nack {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || nack(context, arguments));
+        super::answer::<Self>(context, arguments, nack);
     }
 }
 
 fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (mut claims, rest) = claims::read(rest)?;
     let options = Options::read::<Nack>(rest)?;
     let entry = super::entry(context, *queue)?;

@@ -131,7 +131,7 @@ mod tests {
             let line = ["AT", at];
             let options = Options::read::<Push>(&line).unwrap();
             let refused = Wishes::read(&options, &mut store_with(&[]), NOW_MS);
-            assert_eq!(refused.err(), Some(CommandError::AtInSeconds), "{at}");
+            assert_eq!(refused.err(), Some(CommandError::AtInSeconds(at.parse().unwrap())), "{at}");
         }
     }
 

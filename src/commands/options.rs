@@ -5,7 +5,7 @@
 use std::iter;
 
 use crate::queue::settings::parse_integer;
-use crate::reply::CommandError;
+use crate::reply::{CommandError, Fault};
 use crate::server::command::{Arg, Command, Name, Number, other_queue};
 use crate::server::keys_of_command::looks_like;
 
@@ -71,20 +71,22 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
     #[inline(never)]
     fn read_all(&mut self) -> Result<(), CommandError> {
         let mut rest = self.arguments;
+        let mut after = None;
         while let [token, more @ ..] = rest {
             let token = token.as_ref();
             let mut places = self.table.places().zip(&mut self.values);
             let (place, value) = places
                 .find(|(place, _)| token.eq_ignore_ascii_case(place.token.as_bytes()))
-                .ok_or(CommandError::Syntax)?;
+                .ok_or(Fault::Unknown { left: rest.len(), after })?;
             if self.given & (place.bit | place.excludes) != 0 {
-                return Err(CommandError::Syntax);
+                return Err(self.clash(place).into());
             }
+            after = Some(place.token);
             self.given |= place.bit;
             *value = self.arguments.len().saturating_sub(more.len()) as u64;
             rest = match (place.option, more) {
                 (Arg::Flag(_) | Arg::FlagWithout(..), _) => more,
-                (_, []) => return Err(CommandError::Syntax),
+                (_, []) => return Err(Fault::NoValue(place.token).into()),
                 (Arg::Number(number), [text, more @ ..]) => {
                     *value = parse(number, text.as_ref())?;
                     more
@@ -105,32 +107,45 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
         self.check()
     }
 
+    /// Why an option can't follow those that were given.
+    fn clash(&self, place: &'static Place) -> Fault {
+        let mut given = self.given();
+        match given.find(|(other, _)| place.excludes & other.bit != 0) {
+            Some((other, _)) => Fault::Exclude(other.token, place.token),
+            None => Fault::Twice(place.token),
+        }
+    }
+
     /// Checks what is not known before all options are read.
     fn check(&self) -> Result<(), CommandError> {
         let required = self.table.required;
-        let has_required = required == 0 || self.given & required != 0;
-        let fit = self.given().all(|(place, _)| {
-            let excluded = match place.option {
-                Arg::FlagWithout(_, tokens) => tokens.iter().any(|token| self.has(token)),
-                _ => false,
-            };
-            !excluded && self.given & place.needs == place.needs
-        });
-        if has_required && fit && self.shows_other_queue() {
-            Ok(())
-        } else {
-            Err(CommandError::Syntax)
+        if required != 0 && self.given & required == 0 {
+            return Err(Fault::Required.into());
+        }
+        for (place, _) in self.given() {
+            if let Arg::FlagWithout(token, others) = place.option
+                && let Some(other) = others.iter().find(|other| self.has(other))
+            {
+                return Err(Fault::Exclude(token, other).into());
+            }
+            let missing = place.needs & !self.given;
+            let mut places = self.table.places();
+            if let Some(needed) = places.find(|other| missing & other.bit != 0) {
+                return Err(Fault::OnlyWith(place.token, needed.token).into());
+            }
+        }
+        match self.table.other_queue {
+            Some(token) if !self.shows_other_queue(token) => Err(Fault::Hidden(token).into()),
+            _ => Ok(()),
         }
     }
 
     /// True if the server has seen the other queue that these options name, and no other: see
     /// [`keys_of_command`](crate::server::keys_of_command).
-    fn shows_other_queue(&self) -> bool {
-        self.table.other_queue.is_none_or(|token| {
-            let mut arguments = (1..).zip(self.arguments);
-            let seen = arguments.find(|(_, argument)| looks_like(argument.as_ref(), token));
-            seen.map(|(value, _)| value) == self.find(token)
-        })
+    fn shows_other_queue(&self, token: &str) -> bool {
+        let mut arguments = (1..).zip(self.arguments);
+        let seen = arguments.find(|(_, argument)| looks_like(argument.as_ref(), token));
+        seen.map(|(value, _)| value) == self.find(token)
     }
 
     /// True if no option was given.
@@ -314,9 +329,10 @@ fn take<'a, A: AsRef<[u8]>>(
     each: usize,
     arguments: &'a [A],
 ) -> Result<(&'a [A], &'a [A]), CommandError> {
-    let [count, rest @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [count, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let count = usize::try_from(parse(number, count.as_ref())?).unwrap_or(usize::MAX);
-    rest.split_at_checked(count.saturating_mul(each)).ok_or(CommandError::Syntax)
+    let fewer = Fault::Fewer { token: number.token, left: rest.len() };
+    Ok(rest.split_at_checked(count.saturating_mul(each)).ok_or(fewer)?)
 }
 
 /// Checks that these are not too many.

@@ -11,7 +11,7 @@ use crate::server::string::Argument;
 
 const FOR: Number = milliseconds("FOR", 1);
 
-/// `MQ.PAUSE queue [FOR ms]`
+/// `MQ.PAUSE queue [FOR milliseconds]`
 pub struct Pause;
 
 impl Command for Pause {
@@ -28,12 +28,12 @@ impl Command for Pause {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || pause(context, arguments));
+        super::answer::<Self>(context, arguments, pause);
     }
 }
 
 fn pause(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Pause>(options)?;
     let entry = super::entry(context, *queue)?;
     execute(context, &entry, &op(&options, context.now_ms()))?;

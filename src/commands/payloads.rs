@@ -26,19 +26,21 @@ pub fn check(payload: &[u8]) -> Result<(), CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::Fault;
 
     #[test]
     fn as_many_payloads_as_the_number_says_are_read() {
+        let fewer = |left| Err(Fault::Fewer { token: "n", left }.into());
         let out_of_range = Err(CommandError::Number(PAYLOADS));
         for (arguments, expected) in [
             (&["1", "a"][..], Ok((&["a"][..], &[][..]))),
             (&["2", "a", "b"], Ok((&["a", "b"], &[]))),
             (&["2", "", "DELAY", "DELAY", "5"], Ok((&["", "DELAY"], &["DELAY", "5"]))),
             (&["1", "a", "b"], Ok((&["a"], &["b"]))),
-            (&[], Err(CommandError::Syntax)),
-            (&["1"], Err(CommandError::Syntax)),
-            (&["3", "a", "b"], Err(CommandError::Syntax)),
-            (&["10000", "a", "b"], Err(CommandError::Syntax)),
+            (&[], Err(CommandError::Arity)),
+            (&["1"], fewer(0)),
+            (&["3", "a", "b"], fewer(2)),
+            (&["10000", "a", "b"], fewer(2)),
             (&["0", "a"], out_of_range.clone()),
             (&["-1", "a"], out_of_range.clone()),
             (&["10001", "a"], out_of_range.clone()),

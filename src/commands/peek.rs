@@ -46,12 +46,12 @@ impl Command for Peek {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || peek(context, arguments));
+        super::answer::<Self>(context, arguments, peek);
     }
 }
 
 fn peek(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Peek>(options)?;
     let which = if options.has("INFLIGHT") {
         Which::Inflight

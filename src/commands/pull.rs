@@ -51,7 +51,7 @@ impl Command for Pull {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || pull(context, arguments));
+        super::answer::<Self>(context, arguments, pull);
     }
 }
 
@@ -152,7 +152,7 @@ impl Request {
 }
 
 fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Pull>(options)?;
     let request = Request::read(&options, || connection(context))?;
     let acknowledged = options.pairs(&ACK).map(claims::of_pairs);
@@ -244,16 +244,22 @@ pub fn answer_waiting<'e>(
     entries: impl Iterator<Item = &'e Rc<Entry>>,
     request: &Request,
 ) {
-    super::answer(context, || {
-        for entry in entries {
-            let pulled = take(context, entry, request, Vec::new())?;
-            if !is_empty(&pulled) {
-                return request.reply(context, entry, &pulled);
-            }
+    super::answer_later(context, deliver(context, entries, request));
+}
+
+fn deliver<'e>(
+    context: Context<'_>,
+    entries: impl Iterator<Item = &'e Rc<Entry>>,
+    request: &Request,
+) -> Result<(), CommandError> {
+    for entry in entries {
+        let pulled = take(context, entry, request, Vec::new())?;
+        if !is_empty(&pulled) {
+            return request.reply(context, entry, &pulled);
         }
-        request.reply_empty(context);
-        Ok(())
-    });
+    }
+    request.reply_empty(context);
+    Ok(())
 }
 
 fn take(

@@ -24,12 +24,12 @@ impl Command for Purge {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || purge(context, arguments));
+        super::answer::<Self>(context, arguments, purge);
     }
 }
 
 fn purge(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue] = arguments else { return Err(CommandError::Arity) };
     let entry = super::entry(context, *queue)?;
     reply::number(context, &execute(context, &entry, &Op::Purge)?);
     Ok(())

@@ -43,12 +43,12 @@ impl Command for Push {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || push(context, arguments));
+        super::answer::<Self>(context, arguments, push);
     }
 }
 
 fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, payload, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, payload, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Push>(options)?;
     let payload = payload.as_bytes();
     payloads::check(payload)?;

@@ -33,7 +33,7 @@ impl Command for Queues {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || queues(context, arguments));
+        super::answer::<Self>(context, arguments, queues);
     }
 }
 
@@ -72,7 +72,7 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     fn read(arguments: &'a [Argument<'_>]) -> Result<Self, CommandError> {
-        let [_, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+        let [_, options @ ..] = arguments else { return Err(CommandError::Arity) };
         let options = Options::read::<Queues>(options)?;
         let count = options.number(&COUNT).and_then(|count| usize::try_from(count).ok());
         let count = count.unwrap_or(DEFAULT_COUNT);
@@ -90,10 +90,7 @@ impl<'a> Wanted<'a> {
 
 impl Later for Queues {
     fn reply(context: Context<'_>, arguments: &[Argument<'_>], _: u64) {
-        super::answer(context, || {
-            reply(context, &Wanted::read(arguments)?);
-            Ok(())
-        });
+        super::answer_later(context, Wanted::read(arguments).map(|wanted| reply(context, &wanted)));
     }
 
     fn gone(client: &BlockedClient) {

@@ -59,7 +59,7 @@ impl Command for Redrive {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || redrive(context, arguments));
+        super::answer::<Self>(context, arguments, redrive);
     }
 }
 
@@ -112,7 +112,7 @@ impl Request {
 }
 
 fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let request = Request::read(options)?;
     let entry = super::entry(context, *queue)?;
     match &request.to {

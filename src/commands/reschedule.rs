@@ -10,7 +10,7 @@ use crate::server::command::{Arg, Command, KeyUse, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
 
-/// `MQ.RESCHEDULE queue id (DELAY ms | AT unix-ms)`
+/// `MQ.RESCHEDULE queue id (DELAY milliseconds | AT unix-time-milliseconds)`
 pub struct Reschedule;
 
 impl Command for Reschedule {
@@ -27,12 +27,12 @@ impl Command for Reschedule {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || reschedule(context, arguments));
+        super::answer::<Self>(context, arguments, reschedule);
     }
 }
 
 fn reschedule(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, id, options @ ..] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue, id, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Reschedule>(options)?;
     let entry = super::entry(context, *queue)?;
     let op = op(&options, id.as_bytes(), context.now_ms())?;

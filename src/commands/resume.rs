@@ -24,12 +24,12 @@ impl Command for Resume {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer(context, || resume(context, arguments));
+        super::answer::<Self>(context, arguments, resume);
     }
 }
 
 fn resume(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue] = arguments else { return Err(CommandError::Syntax) };
+    let [_, queue] = arguments else { return Err(CommandError::Arity) };
     let entry = super::entry(context, *queue)?;
     execute(context, &entry, &Op::Resume)?;
     context.reply_status(c"OK");

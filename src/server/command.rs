@@ -126,9 +126,27 @@ pub trait Command {
     fn run(context: Context<'_>, arguments: &[Argument<'_>]);
 }
 
+/// As a length of time is called.
+pub const MILLISECONDS: &str = "milliseconds";
+
+/// As a timestamp is called.
+pub const UNIX_TIME: &str = "unix-time-milliseconds";
+
+impl Number {
+    /// The range that it must be in, with the unit.
+    pub fn range(&self) -> String {
+        let Self { min, max, .. } = self;
+        let unit = match self.name {
+            MILLISECONDS => " milliseconds",
+            UNIX_TIME => " milliseconds of unix time",
+            _ => "",
+        };
+        format!("{min} to {max}{unit}")
+    }
+}
+
 impl Spec {
     /// The way it is written, as in the documentation.
-    #[cfg(test)]
     pub fn syntax(&self) -> String {
         let mut syntax = self.name.to_owned();
         for argument in self.arguments {
@@ -168,6 +186,19 @@ impl Spec {
         if self.counts_queues() { 2 } else { 1 }
     }
 
+    /// The options, taken out of their groups.
+    pub fn options(&self) -> Vec<&'static Arg> {
+        self.arguments.iter().flat_map(Arg::options).collect()
+    }
+
+    /// What a client is told that gave too few arguments, or too many: the server's words, and the way the
+    /// command is written.
+    pub fn wrong_arity(&self) -> String {
+        let name = self.name.to_ascii_lowercase();
+        format!("ERR wrong number of arguments for '{name}' command: {}", self.syntax())
+    }
+
+    /// True if it takes so many arguments.
     pub fn fits_arity(&self, count: usize) -> bool {
         let wanted = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
         if self.arity < 0 { count >= wanted } else { count == wanted }
@@ -217,8 +248,23 @@ impl Arg {
     }
 }
 
-#[cfg(test)]
 impl Arg {
+    /// The options in it: itself, if it is one.
+    fn options(&self) -> Vec<&Self> {
+        match self {
+            Self::OneOf(_, options) | Self::Required(_, options) => {
+                options.iter().flat_map(Self::options).collect()
+            }
+            Self::With(option, more) => [option.options(), more.options()].concat(),
+            single => single.token().map(|_| single).into_iter().collect(),
+        }
+    }
+
+    /// True if it has its place, before all options.
+    pub fn is_placed(&self) -> bool {
+        self.options().is_empty()
+    }
+
     /// As it is written in the documentation.
     pub fn syntax(&self) -> String {
         match self {
@@ -234,7 +280,7 @@ impl Arg {
     }
 
     /// Without the brackets around it.
-    fn syntax_inside(&self) -> String {
+    pub fn syntax_inside(&self) -> String {
         match self {
             Self::Flag(token) | Self::FlagWithout(token, _) => (*token).to_owned(),
             Self::Number(Number { token, name, .. })
@@ -253,7 +299,6 @@ impl Arg {
     }
 }
 
-#[cfg(test)]
 fn alternatives(options: &[Arg]) -> String {
     options.iter().map(Arg::syntax_inside).collect::<Vec<_>>().join(" | ")
 }
@@ -330,7 +375,7 @@ unsafe extern "C" fn called<C: Command>(
     if const { C::SPEC.keys_move() } && api!(RedisModule_IsKeysPositionRequest(raw)) != 0 {
         guard(|| keys_of_command::tell(context, &C::SPEC, arguments));
     } else if !C::SPEC.fits_arity(arguments.len()) {
-        context.reply_wrong_arity();
+        context.reply_error(&C::SPEC.wrong_arity());
     } else {
         reply::whole(context, || C::run(context, arguments));
     }

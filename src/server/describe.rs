@@ -110,21 +110,17 @@ impl Texts {
     /// An option, without saying that it may be left out.
     fn option(&mut self, option: &Arg) -> raw::RedisModuleCommandArg {
         match option {
-            Arg::Flag(token) | Arg::FlagWithout(token, _) => self.behind(token, TOKEN),
-            Arg::Number(Number { token, .. }) | Arg::Setting(Number { token, .. }) => {
-                self.behind(token, INTEGER)
+            Arg::Flag(token) | Arg::FlagWithout(token, _) => {
+                self.behind(token, &token.to_ascii_lowercase(), TOKEN)
             }
-            Arg::Name(Name { token, .. }) => self.behind(token, STRING),
-            Arg::Pattern(token) => raw::RedisModuleCommandArg {
-                name: self.add("pattern"),
-                ..self.behind(token, PATTERN)
-            },
-            Arg::OtherQueue(token) => with_key(1, self.behind(token, KEY)),
+            Arg::Number(Number { token, name, .. }) | Arg::Setting(Number { token, name, .. }) => {
+                self.behind(token, name, INTEGER)
+            }
+            Arg::Name(Name { token, name, .. }) => self.behind(token, name, STRING),
+            Arg::Pattern(token) => self.behind(token, "pattern", PATTERN),
+            Arg::OtherQueue(token) => with_key(1, self.behind(token, "queue", KEY)),
             Arg::List(Number { token, name, .. }, element) => {
-                let counted = raw::RedisModuleCommandArg {
-                    token: self.add(token),
-                    ..self.named(name, INTEGER)
-                };
+                let counted = self.behind(token, name, INTEGER);
                 let elements = with_flags(MULTIPLE, self.named(element, STRING));
                 self.block(&token.to_ascii_lowercase(), vec![counted, elements])
             }
@@ -162,8 +158,7 @@ impl Texts {
     fn pairs(&mut self, token: &str, pair: [&str; 2]) -> Vec<raw::RedisModuleCommandArg> {
         let fields = pair.map(|name| self.named(name, STRING)).to_vec();
         let pairs = with_flags(MULTIPLE, self.block("pair", fields));
-        let token = self.add(token);
-        vec![raw::RedisModuleCommandArg { token, ..self.named("n", INTEGER) }, pairs]
+        vec![self.behind(token, "n", INTEGER), pairs]
     }
 
     fn alternatives(&mut self, name: &str, options: &[Arg]) -> raw::RedisModuleCommandArg {
@@ -181,14 +176,14 @@ impl Texts {
         raw::RedisModuleCommandArg { subargs, ..self.named(name, BLOCK) }
     }
 
-    /// What stands behind a token, called as the token is.
+    /// What stands behind a token.
     fn behind(
         &mut self,
         token: &str,
+        name: &str,
         type_: raw::RedisModuleCommandArgType,
     ) -> raw::RedisModuleCommandArg {
-        let name = token.to_ascii_lowercase();
-        raw::RedisModuleCommandArg { token: self.add(token), ..self.named(&name, type_) }
+        raw::RedisModuleCommandArg { token: self.add(token), ..self.named(name, type_) }
     }
 
     fn named(

@@ -120,12 +120,6 @@ impl Context<'_> {
         api!(RedisModule_ReplyWithError(self.raw, text.as_ptr().cast()));
     }
 
-    /// The server's own error for a wrong number of arguments.
-    pub fn reply_wrong_arity(self) {
-        piece_of(0);
-        api!(RedisModule_WrongArity(self.raw));
-    }
-
     /// Null; in RESP2 the null array, as BLPOP replies.
     pub fn reply_null_array(self) {
         piece_of(0);

@@ -164,13 +164,13 @@ fn the_limits_of_every_setting() {
         let expected = format!("ERR {name} must be an integer from {smallest} to {largest}");
         for value in [smallest - 1, largest + 1] {
             let error = client.refused(&format!("MQ.CONFIG orders {name} {value}"));
-            assert_eq!(error, expected);
+            assert!(error.starts_with(&expected), "{value}: {error}");
         }
         for value in
             ["x", "1.5", "1e3", "+5", "0x10", "99999999999999999999", "-99999999999999999999"]
         {
             let error = client.refused(&format!("MQ.CONFIG orders {name} {value}"));
-            assert_eq!(error, expected, "{value}");
+            assert!(error.starts_with(&expected), "{value}: {error}");
         }
     }
 }

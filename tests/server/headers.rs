@@ -121,20 +121,25 @@ fn wrong_headers_are_refused() {
     let mut client = server.client();
     for line in ["MQ.PUSH orders x", "MQ.MPUSH orders 1 x"] {
         for (wrong, error) in [
-            ("HEADERS", "ERR syntax error"),
-            ("HEADERS 1", "ERR syntax error"),
-            ("HEADERS 1 a", "ERR syntax error"),
-            ("HEADERS 2 a 1", "ERR syntax error"),
-            ("HEADERS 1 a 1 b", "ERR syntax error"),
-            ("HEADERS 1 a 1 b 2", "ERR syntax error"),
-            ("HEADERS 1 a 1 HEADERS 1 b 2", "ERR syntax error"),
+            ("HEADERS", "ERR HEADERS needs a value: n name value [name value ...]"),
+            ("HEADERS 1", "ERR HEADERS 1 needs 1 pair of name and value, got 0"),
+            (
+                "HEADERS 1 a",
+                "ERR HEADERS 1 needs 1 pair of name and value, got 0 and one name without value",
+            ),
+            ("HEADERS 2 a 1", "ERR HEADERS 2 needs 2 pairs of name and value, got 1"),
+            ("HEADERS 1 a 1 HEADERS 1 b 2", "ERR HEADERS is given twice"),
             ("HEADERS -1 a 1", "ERR HEADERS must be an integer from 1 to 64"),
             ("HEADERS x a 1", "ERR HEADERS must be an integer from 1 to 64"),
             ("HEADERS 9223372036854775807 a 1", "ERR HEADERS must be an integer from 1 to 64"),
-            ("HEADERS 2 a 1 a 2", "ERR two headers have the same name"),
+            ("HEADERS 2 a 1 a 2", "ERR two headers have the name 'a'"),
         ] {
             assert_eq!(client.refused(&format!("{line} {wrong}")), error, "{line} {wrong}");
         }
+    }
+    for line in ["MQ.PUSH orders x HEADERS 1 a 1 b", "MQ.PUSH orders x HEADERS 1 a 1 b 2"] {
+        let expected = "ERR 'b' is no option of MQ.PUSH: HEADERS 1 takes 1 pair of name and value";
+        assert_eq!(client.refused(line), expected, "{line}");
     }
     assert_eq!(client.number("DBSIZE"), 0);
     // Names of options are good names of headers.

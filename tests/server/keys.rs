@@ -142,7 +142,7 @@ fn a_form_whose_keys_the_server_cannot_find_is_refused() {
     // The server compares words up to the first zero byte.
     for word in [&b"TO"[..], b"to\0x"] {
         let line: [&[u8]; 6] = [b"MQ.REDRIVE", b"a", word, b"b", b"TO", b"c"];
-        assert_eq!(client.reply(&line), Err("ERR syntax error".into()));
+        assert!(client.reply(&line).is_err_and(|error| error.starts_with("ERR ")));
     }
     assert_eq!(client.number("DBSIZE"), 0);
 }

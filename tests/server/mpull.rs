@@ -94,14 +94,14 @@ fn its_arguments_are_checked() {
     for (line, expected) in [
         ("0 orders", numkeys),
         ("-1 orders", numkeys),
-        ("x orders", numkeys),
+        ("x orders", "ERR numkeys comes before the queues: MQ.MPULL numkeys queue ..."),
         ("1025 orders", numkeys),
-        ("2 orders", "ERR syntax error"),
-        ("1 orders mails", "ERR syntax error"),
-        ("1 orders COUNT", "ERR syntax error"),
-        ("1 orders COUNT 1 COUNT 1", "ERR syntax error"),
+        ("2 orders", "ERR numkeys 2 needs 2 queues, got 1"),
+        ("1 orders mails", "ERR 'mails' is no option of MQ.MPULL: numkeys 1 takes 1 queue"),
+        ("1 orders COUNT", "ERR COUNT needs a value: an integer from 1 to 10000"),
+        ("1 orders COUNT 1 COUNT 1", "ERR COUNT is given twice"),
         ("1 orders COUNT 0", "ERR COUNT must be an integer from 1 to 10000"),
-        ("1 orders BLOCK -1", "ERR BLOCK must be an integer from 0 to 31536000000"),
+        ("1 orders BLOCK -1", "ERR BLOCK must be an integer from 0 to 31536000000 milliseconds"),
     ] {
         assert_eq!(client.refused(&format!("MQ.MPULL {line}")), expected, "{line}");
     }

@@ -78,19 +78,23 @@ fn as_many_as_allowed_are_pushed_at_once() {
 fn wrong_batches_are_refused() {
     let server = Server::start();
     let mut client = server.client();
-    for count in ["0", "-1", "x", "\"\"", "1.0", "9223372036854775808"] {
+    for count in ["x", "\"\"", "1.0", "9223372036854775808"] {
+        let error = client.refused(&format!("MQ.MPUSH orders {count} a b"));
+        let expected = "ERR n comes before the payloads: MQ.MPUSH queue n payload ...";
+        assert_eq!(error, expected, "{count}");
+    }
+    for count in ["0", "-1", "10001"] {
         let error = client.refused(&format!("MQ.MPUSH orders {count} a b"));
         assert_eq!(error, "ERR n must be an integer from 1 to 10000", "{count}");
     }
     for wrong in
         ["2 a", "1 a b", "3 a b DELAY 1 x", "1 a DELAY", "1 a DELAY 1 AT 1", "1 a DELAY 1 DELAY 1"]
     {
-        let error = client.refused(&format!("MQ.MPUSH orders {wrong}"));
-        assert_eq!(error, "ERR syntax error", "{wrong}");
+        client.misused(&format!("MQ.MPUSH orders {wrong}"));
     }
     for short in ["MQ.MPUSH", "MQ.MPUSH orders", "MQ.MPUSH orders 1"] {
         let error = client.refused(short).to_lowercase();
-        assert_eq!(error, "err wrong number of arguments for 'mq.mpush' command");
+        assert!(error.starts_with("err wrong number of arguments for 'mq.mpush' command"));
     }
     assert_eq!(client.number("DBSIZE"), 0);
 }

@@ -256,15 +256,15 @@ fn dropping_a_paused_queue_lets_waiting_clients_be_served_again() {
 fn their_arguments_are_checked() {
     let server = Server::start();
     let mut client = server.client();
-    let range = "ERR FOR must be an integer from 1 to 31536000000";
+    let range = "ERR FOR must be an integer from 1 to 31536000000 milliseconds";
     for (line, expected) in [
         ("MQ.PAUSE orders FOR 0", range),
         ("MQ.PAUSE orders FOR -1", range),
         ("MQ.PAUSE orders FOR 31536000001", range),
         ("MQ.PAUSE orders FOR x", range),
-        ("MQ.PAUSE orders FOR", "ERR syntax error"),
-        ("MQ.PAUSE orders UNTIL 5", "ERR syntax error"),
-        ("MQ.PAUSE orders FOR 1 FOR 1", "ERR syntax error"),
+        ("MQ.PAUSE orders FOR", "ERR FOR needs a value: milliseconds"),
+        ("MQ.PAUSE orders UNTIL 5", "ERR unknown option 'UNTIL' for MQ.PAUSE, its option is FOR"),
+        ("MQ.PAUSE orders FOR 1 FOR 1", "ERR FOR is given twice"),
     ] {
         assert_eq!(client.refused(line), expected, "{line}");
     }

@@ -293,13 +293,16 @@ fn wrong_looks_are_refused() {
     let server = Server::start();
     let mut client = server.client();
     for (wrong, error) in [
-        ("NONSENSE", "ERR syntax error"),
-        ("READY READY", "ERR syntax error"),
-        ("READY DELAYED", "ERR syntax error"),
-        ("OFFSET", "ERR syntax error"),
-        ("COUNT", "ERR syntax error"),
-        ("COUNT 1 COUNT 1", "ERR syntax error"),
-        ("OFFSET 1 OFFSET 1", "ERR syntax error"),
+        (
+            "NONSENSE",
+            "ERR unknown option 'NONSENSE' for MQ.PEEK, its options are READY, INFLIGHT, DELAYED, DEAD, OFFSET, COUNT",
+        ),
+        ("READY READY", "ERR READY is given twice"),
+        ("READY DELAYED", "ERR READY and DELAYED exclude each other"),
+        ("OFFSET", "ERR OFFSET needs a value: an integer from 0 to 2147483647"),
+        ("COUNT", "ERR COUNT needs a value: an integer from 1 to 1000"),
+        ("COUNT 1 COUNT 1", "ERR COUNT is given twice"),
+        ("OFFSET 1 OFFSET 1", "ERR OFFSET is given twice"),
         ("COUNT 0", "ERR COUNT must be an integer from 1 to 1000"),
         ("COUNT 1001", "ERR COUNT must be an integer from 1 to 1000"),
         ("OFFSET -1", "ERR OFFSET must be an integer from 0 to 2147483647"),

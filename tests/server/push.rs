@@ -112,7 +112,7 @@ fn the_longest_delay_is_a_year() {
     client.ask("MQ.PUSH orders later DELAY 31536000000");
     assert_eq!(client.lengths("orders"), [0, 0, 1]);
     let error = client.refused("MQ.PUSH orders later DELAY 31536000001");
-    assert_eq!(error, "ERR DELAY must be an integer from 0 to 31536000000");
+    assert_eq!(error, "ERR DELAY must be an integer from 0 to 31536000000 milliseconds");
     assert_eq!(client.number("MQ.LEN orders"), 1);
 }
 

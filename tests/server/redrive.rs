@@ -258,10 +258,13 @@ fn its_arguments_are_checked() {
         ("COUNT 0 TO orders", count),
         ("COUNT 100001 TO orders", count),
         ("COUNT x TO orders", count),
-        ("TO", "ERR syntax error"),
-        ("TO orders TO orders", "ERR syntax error"),
-        ("TO orders COUNT", "ERR syntax error"),
-        ("orders", "ERR syntax error"),
+        ("TO", "ERR TO needs a value: queue"),
+        ("TO orders TO orders", "ERR TO is given twice"),
+        ("TO orders COUNT", "ERR COUNT needs a value: an integer from 1 to 100000"),
+        (
+            "orders",
+            "ERR unknown option 'orders' for MQ.REDRIVE, its options are COUNT, ALL, IDS, FROM, REASON, TO",
+        ),
         ("TO {orders}:dead", "ERR a queue can't be redriven to itself"),
     ] {
         assert_eq!(client.refused(&format!("MQ.REDRIVE {DEAD} {options}")), expected, "{options}");

@@ -5,6 +5,7 @@ use crate::commands::arguments::{
     AT, CONSUMER, COUNT, DELAY, GROUP, HEADERS, NOT_WITH_NOACK, PRIORITY, RANK, TTL, VISIBILITY,
     WHEN, name,
 };
+use crate::quoted::Quoted;
 use crate::server::command::Spec;
 use crate::server::keys_of_command::{FIRST_OPTION, positions};
 
@@ -105,6 +106,22 @@ fn good(facts: &'static [Arg], line: &'static str) -> Options<'static, &'static 
     read(facts, line).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
+/// Each line is refused for this.
+#[track_caller]
+fn faulty(facts: &'static [Arg], lines: &[(&'static str, Fault)]) {
+    for (line, fault) in lines {
+        refused(facts, &[line], &CommandError::Options(*fault));
+    }
+}
+
+/// Each line is refused for words that are no options, so many arguments before the end.
+#[track_caller]
+fn unknown(facts: &'static [Arg], lines: &[(&'static str, usize, Option<&'static str>)]) {
+    for (line, left, after) in lines {
+        faulty(facts, &[(line, Fault::Unknown { left: *left, after: *after })]);
+    }
+}
+
 #[track_caller]
 fn refused(facts: &'static [Arg], lines: &[&'static str], expected: &CommandError) {
     for line in lines {
@@ -172,55 +189,76 @@ fn zero_is_a_number_that_was_given() {
 #[test]
 fn what_is_no_option_is_refused() {
     for facts in [PUSH, PULL, NACK, CONFIG] {
-        refused(facts, &["NONSENSE", "NONSENSE 1", "''", "1", "queue"], &CommandError::Syntax);
+        let lines =
+            [("NONSENSE", 1, None), ("NONSENSE 1", 2, None), ("''", 1, None), ("1", 1, None)];
+        unknown(facts, &lines);
     }
-    refused(
+    unknown(
         PUSH,
-        &["DELAY 5 x", "x DELAY 5", "DELAY 5 6", "DELAYED 5", "DELA 5", "VISIBILITY 5", "when 5"],
-        &CommandError::Syntax,
+        &[
+            ("DELAY 5 x", 1, Some("DELAY")),
+            ("x DELAY 5", 3, None),
+            ("delay 5 6 TTL 7", 3, Some("DELAY")),
+            ("DELAYED 5", 2, None),
+            ("GROUP g HEADERS 1 a b c", 1, Some("HEADERS")),
+            ("when 5", 2, None),
+        ],
     );
-    refused(PULL, &["NOACK 1", "NOACK x", "ACK 1 a b c"], &CommandError::Syntax);
+    unknown(PULL, &[("NOACK 1", 1, Some("NOACK")), ("ACK 1 a b c", 1, Some("ACK"))]);
 }
 
 #[test]
 fn an_option_is_given_once() {
-    refused(
+    faulty(
         PUSH,
         &[
-            "DELAY 1 DELAY 1",
-            "DELAY 1 TTL 1 delay 2",
-            "GROUP a GROUP a",
-            "DEDUP a DEDUP a",
-            "DEDUP a WINDOW 1 WINDOW 1",
-            "DEDUP a UNTILDONE UNTILDONE",
-            "HEADERS 1 a b HEADERS 1 c d",
+            ("DELAY 1 DELAY 1", Fault::Twice("DELAY")),
+            ("DELAY 1 TTL 1 delay 2", Fault::Twice("DELAY")),
+            ("GROUP a GROUP a", Fault::Twice("GROUP")),
+            ("DEDUP a WINDOW 1 WINDOW 1", Fault::Twice("WINDOW")),
+            ("DEDUP a UNTILDONE UNTILDONE", Fault::Twice("UNTILDONE")),
+            ("HEADERS 1 a b HEADERS 1 c d", Fault::Twice("HEADERS")),
         ],
-        &CommandError::Syntax,
     );
-    refused(PULL, &["NOACK NOACK", "ACK 1 a b ACK 1 a b"], &CommandError::Syntax);
-    refused(CONFIG, &["MAXRETRIES 1 MAXRETRIES 1", "MATCH a MATCH b"], &CommandError::Syntax);
+    let twice = Fault::Twice;
+    faulty(PULL, &[("NOACK NOACK", twice("NOACK")), ("ACK 1 a b ACK 1 a b", twice("ACK"))]);
+    faulty(
+        CONFIG,
+        &[("MAXRETRIES 1 MAXRETRIES 1", twice("MAXRETRIES")), ("MATCH a MATCH b", twice("MATCH"))],
+    );
 }
 
 #[test]
 fn an_option_has_its_whole_value() {
-    refused(
+    let no_value = Fault::NoValue;
+    let fewer = |left| Fault::Fewer { token: "HEADERS", left };
+    faulty(
         PUSH,
         &[
-            "DELAY",
-            "TTL 1 DELAY",
-            "GROUP",
-            "DEDUP",
-            "DEDUP k WINDOW",
-            "HEADERS",
-            "HEADERS 1",
-            "HEADERS 1 a",
-            "HEADERS 2 a b",
-            "HEADERS 2 a b c",
+            ("DELAY", no_value("DELAY")),
+            ("TTL 1 delay", no_value("DELAY")),
+            ("GROUP", no_value("GROUP")),
+            ("DEDUP k WINDOW", no_value("WINDOW")),
+            ("HEADERS", no_value("HEADERS")),
+            ("HEADERS 1", fewer(0)),
+            ("HEADERS 1 a", fewer(1)),
+            ("HEADERS 2 a b", fewer(2)),
+            ("HEADERS 2 a b c", fewer(3)),
         ],
-        &CommandError::Syntax,
     );
-    refused(PULL, &["ACK", "ACK 1 a", "ACK 10000 a b", "CONSUMER"], &CommandError::Syntax);
-    refused(CONFIG, &["MAXRETRIES", "DEADLETTER", "MATCH"], &CommandError::Syntax);
+    let fewer = |left| Fault::Fewer { token: "ACK", left };
+    faulty(
+        PULL,
+        &[
+            ("ACK", no_value("ACK")),
+            ("ACK 1 a", fewer(1)),
+            ("ACK 10000 a b", fewer(2)),
+            ("CONSUMER", no_value("CONSUMER")),
+        ],
+    );
+    for token in ["MAXRETRIES", "DEADLETTER", "MATCH"] {
+        faulty(CONFIG, &[(token, no_value(token))]);
+    }
 }
 
 #[test]
@@ -228,26 +266,39 @@ fn of_alternatives_one_is_given() {
     for line in ["DELAY 1", "AT 1", "PRIORITY 1", "GROUP a", "DELAY 1 GROUP a", "GROUP a AT 1"] {
         good(PUSH, line);
     }
-    refused(
+    let exclude = Fault::Exclude;
+    faulty(
         PUSH,
         &[
-            "DELAY 1 AT 1",
-            "AT 1 DELAY 1",
-            "AT 1 TTL 1 DELAY 1",
-            "PRIORITY 1 GROUP a",
-            "GROUP a DELAY 1 PRIORITY 1",
+            ("DELAY 1 AT 1", exclude("DELAY", "AT")),
+            ("AT 1 TTL 1 DELAY 1", exclude("AT", "DELAY")),
+            ("PRIORITY 1 GROUP a", exclude("PRIORITY", "GROUP")),
+            ("GROUP a DELAY 1 PRIORITY 1", exclude("GROUP", "PRIORITY")),
         ],
-        &CommandError::Syntax,
     );
     assert!(good(NACK, "dead").has("DEAD") && good(NACK, "NOCOUNT DELAY 1").has("NOCOUNT"));
-    refused(NACK, &["DEAD NOCOUNT", "NOCOUNT DELAY 1 DEAD"], &CommandError::Syntax);
+    faulty(
+        NACK,
+        &[
+            ("DEAD NOCOUNT", exclude("DEAD", "NOCOUNT")),
+            ("NOCOUNT DELAY 1 DEAD", exclude("NOCOUNT", "DEAD")),
+        ],
+    );
 }
 
 #[test]
 fn of_required_alternatives_one_must_be_given() {
     assert_eq!(good(RESCHEDULE, "at 7").number(&AT), Some(7));
     assert_eq!(good(RESCHEDULE, "DELAY 7").number(&DELAY), Some(7));
-    refused(RESCHEDULE, &["", "DELAY", "DELAY 1 AT 1", "x 1", "DELAY 1 x"], &CommandError::Syntax);
+    faulty(
+        RESCHEDULE,
+        &[
+            ("", Fault::Required),
+            ("DELAY", Fault::NoValue("DELAY")),
+            ("DELAY 1 AT 1", Fault::Exclude("DELAY", "AT")),
+        ],
+    );
+    unknown(RESCHEDULE, &[("x 1", 2, None), ("DELAY 1 x", 1, Some("DELAY"))]);
 }
 
 #[test]
@@ -255,16 +306,14 @@ fn some_options_come_only_with_another() {
     for line in ["DEDUP k", "DEDUP k WINDOW 5", "WINDOW 5 DEDUP k", "UNTILDONE DELAY 1 DEDUP k"] {
         assert_eq!(good(PUSH, line).text(&DEDUP), bytes("k"), "{line}");
     }
-    refused(
+    faulty(
         PUSH,
         &[
-            "WINDOW 5",
-            "UNTILDONE",
-            "DELAY 1 UNTILDONE",
-            "DEDUP k WINDOW 5 UNTILDONE",
-            "UNTILDONE DEDUP k WINDOW 5",
+            ("WINDOW 5", Fault::OnlyWith("WINDOW", "DEDUP")),
+            ("DELAY 1 UNTILDONE", Fault::OnlyWith("UNTILDONE", "DEDUP")),
+            ("DEDUP k WINDOW 5 UNTILDONE", Fault::Exclude("WINDOW", "UNTILDONE")),
+            ("UNTILDONE DEDUP k WINDOW 5", Fault::Exclude("UNTILDONE", "WINDOW")),
         ],
-        &CommandError::Syntax,
     );
 }
 
@@ -273,18 +322,15 @@ fn some_flags_exclude_other_options() {
     for line in ["NOACK", "COUNT 5 NOACK", "noack ack 1 a b", "ONDISCONNECT CONSUMER a"] {
         good(PULL, line);
     }
-    refused(
-        PULL,
-        &[
-            "NOACK VISIBILITY 1",
-            "VISIBILITY 1 COUNT 1 NOACK",
-            "NOACK ONDISCONNECT",
-            "ondisconnect noack",
-            "CONSUMER a NOACK",
-            "NOACK CONSUMER a",
-        ],
-        &CommandError::Syntax,
-    );
+    for (line, other) in [
+        ("NOACK VISIBILITY 1", "VISIBILITY"),
+        ("VISIBILITY 1 COUNT 1 NOACK", "VISIBILITY"),
+        ("NOACK ONDISCONNECT", "ONDISCONNECT"),
+        ("ondisconnect noack", "ONDISCONNECT"),
+        ("CONSUMER a NOACK", "CONSUMER"),
+    ] {
+        faulty(PULL, &[(line, Fault::Exclude("NOACK", other))]);
+    }
 }
 
 #[test]
@@ -362,7 +408,7 @@ fn a_value_that_hides_the_other_queue_is_refused() {
     for line in
         ["REASON TO", "REASON to TO b", "REASON to\0x TO b", "ACK 1 x to TO b", "ALL REASON TO"]
     {
-        refused(REDRIVE, &[line], &CommandError::Syntax);
+        faulty(REDRIVE, &[(line, Fault::Hidden("TO"))]);
     }
     for line in ["TO b REASON to", "TO to", "REASON 'TO' TO b", "to TO ACK 1 to to"] {
         assert!(good(REDRIVE, line).has("TO"), "{line}");
@@ -379,11 +425,22 @@ fn arguments_have_a_limit() {
 #[test]
 fn errors_are_one_sentence() {
     for (error, expected) in [
-        (CommandError::Syntax, "ERR syntax error"),
+        (
+            CommandError::Number(DELAY),
+            "ERR DELAY must be an integer from 0 to 31536000000 milliseconds",
+        ),
+        (
+            CommandError::Number(AT),
+            "ERR AT must be an integer from 0 to 8796093022207 milliseconds of unix time",
+        ),
+        (
+            CommandError::AtInSeconds(1_800_000_000),
+            "ERR AT 1800000000 is a time in seconds, in milliseconds it is AT 1800000000000",
+        ),
         (CommandError::Number(PRIORITY), "ERR PRIORITY must be an integer from 0 to 9"),
         (CommandError::Length(GROUP), "ERR GROUP must be 1 to 256 bytes"),
         (CommandError::HeaderName, "ERR a header's name must be 1 to 256 bytes"),
-        (CommandError::HeaderTwice, "ERR two headers have the same name"),
+        (CommandError::HeaderTwice(Quoted::of(b"a\n")), r"ERR two headers have the name 'a\n'"),
         (CommandError::HeadersTooLong, "ERR the headers are longer than 65536 bytes"),
     ] {
         assert_eq!(error.to_string(), expected);

@@ -83,6 +83,24 @@ impl Client {
         }
     }
 
+    /// A command must fail for its options; tests/server/wrong_uses.rs has what is said of each mistake.
+    #[track_caller]
+    pub fn misused(&mut self, line: &str) {
+        const SAID: [&str; 8] = [
+            "unknown option ",
+            " is no option of ",
+            " stands in the place of ",
+            " needs ",
+            " exclude each other",
+            " is given twice",
+            " can be given only with ",
+            "no value before the option ",
+        ];
+        let error = self.refused(line);
+        let is_said = SAID.iter().any(|said| error.contains(said));
+        assert!(error.starts_with("ERR ") && is_said, "{line}: {error}");
+    }
+
     #[track_caller]
     pub fn number(&mut self, line: &str) -> i64 {
         integer(&self.ask(line))
