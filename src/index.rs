@@ -352,14 +352,6 @@ impl Index {
         !self.marked.is_empty()
     }
 
-    /// The entries of a database, by name.
-    pub fn entries(&self, db: i32) -> Vec<Rc<Entry>> {
-        let queues = self.databases.get(&db);
-        let mut entries: Vec<_> = queues.into_iter().flat_map(|q| q.values().cloned()).collect();
-        entries.sort_by(|a, b| a.queue().cmp(b.queue()));
-        entries
-    }
-
     /// Up to `count` entries behind that serial number, of all databases, and the last one's number: 0 at
     /// the end. An entry that comes later has a higher number.
     pub fn page(&self, after: u64, count: usize) -> (Vec<Rc<Entry>>, u64) {

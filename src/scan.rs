@@ -36,7 +36,6 @@ pub fn walk(context: Context<'_>) {
 pub fn step(context: Context<'_>, state: &State) -> bool {
     let Some(mut scan) = state.scan.borrow_mut().take() else { return false };
     if !context.select_db(scan.db) {
-        release_waiting(state);
         return false;
     }
     let mut found = Vec::new();
@@ -59,11 +58,4 @@ pub fn step(context: Context<'_>, state: &State) -> bool {
     }
     *state.scan.borrow_mut() = Some(scan);
     true
-}
-
-fn release_waiting(state: &State) {
-    let clients = std::mem::take(&mut *state.waiting_for_scan.borrow_mut());
-    for client in clients {
-        client.wake();
-    }
 }

@@ -3,9 +3,12 @@
 //!
 //! The client blocks as one that waits for messages does (`waiting.rs`). When its connection or its
 //! block ends, the work ends, too: what is done stays done.
+//!
+//! A command that only reads goes on on a replica, too, and while nothing may be written. It begins when
+//! the queues are known, and its reply is put together in pieces.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::iter;
 use std::ops::Bound;
 use std::rc::Rc;
@@ -24,6 +27,12 @@ pub trait Work {
     fn reply(&self, context: Context<'_>);
 }
 
+/// What a command has to look up.
+pub trait Reading {
+    /// Does a slice of it, and of the reply; false if nothing is left to do.
+    fn step(&mut self, context: Context<'_>, client: &BlockedClient) -> bool;
+}
+
 /// The work that is under way.
 #[derive(Default)]
 pub struct State {
@@ -31,6 +40,13 @@ pub struct State {
     jobs: RefCell<BTreeMap<u64, Rc<Job>>>,
     /// Whose turn it was last.
     last: Cell<u64>,
+    /// The one whose turn is next in front.
+    readers: RefCell<VecDeque<Reader>>,
+}
+
+struct Reader {
+    client: BlockedClient,
+    reading: Box<dyn Reading>,
 }
 
 struct Job {
@@ -48,9 +64,15 @@ impl State {
         self.jobs.borrow().values().any(|job| job.is_under_way())
     }
 
+    /// True if something is to be looked up.
+    pub fn has_readers(&self) -> bool {
+        !self.readers.borrow().is_empty()
+    }
+
     /// Forgets all: the module goes.
     pub fn forget(&self) {
         self.jobs.take();
+        self.readers.take();
     }
 
     /// The next one, in turns.
@@ -115,6 +137,37 @@ pub fn step(context: Context<'_>, state: &state::State) -> bool {
         job.wake();
     }
     true
+}
+
+/// Lets a client wait until the rest of what its command has to look up was done.
+pub fn read_on(context: Context<'_>, client: BlockedClient, reading: impl Reading + 'static) {
+    state::with(|state| {
+        let reader = Reader { client, reading: Box::new(reading) };
+        state.slices.readers.borrow_mut().push_back(reader);
+        timer::arm(context, state, 0);
+    });
+}
+
+/// Looks up a slice for the client whose turn it is; false if there is none, or if the walk over the keys
+/// has to end first.
+pub fn read(context: Context<'_>, state: &state::State) -> bool {
+    if state.scan.borrow().is_some() {
+        return false;
+    }
+    let Some(mut reader) = state.slices.readers.borrow_mut().pop_front() else { return false };
+    if reader.reading.step(context, &reader.client) {
+        state.slices.readers.borrow_mut().push_back(reader);
+    } else {
+        reader.client.wake_replied();
+    }
+    true
+}
+
+/// A client is gone for which something is looked up.
+pub fn reader_gone(client: &BlockedClient) {
+    state::with(|state| {
+        state.slices.readers.borrow_mut().retain(|reader| reader.client != *client);
+    });
 }
 
 struct Slices;

@@ -17,7 +17,6 @@ use crate::queue::store::Store;
 use crate::queue::{Counts, Effects, NextDue, valid};
 use crate::receipts::Receipts;
 use crate::scan::Scan;
-use crate::server::blocked::BlockedClient;
 use crate::server::context::{Context, LATEST_MS};
 use crate::server::key::Access;
 use crate::waiting::Waiting;
@@ -38,8 +37,6 @@ pub struct State {
     pub last_number: Cell<u64>,
     /// The walk over all keys that finds the queues, while it is under way.
     pub scan: RefCell<Option<Scan>>,
-    /// The clients that wait for that walk.
-    pub waiting_for_scan: RefCell<Vec<BlockedClient>>,
     /// What clients hold that pulled with ONDISCONNECT.
     pub disconnect: disconnect::State,
     /// The work of commands that goes on in slices.
@@ -105,7 +102,6 @@ impl State {
             callbacks: Cell::new(0),
             last_number: Cell::new(0),
             scan: RefCell::new(None),
-            waiting_for_scan: RefCell::default(),
             disconnect: disconnect::State::default(),
             slices: slices::State::default(),
             checking: checking::State::default(),
@@ -129,7 +125,6 @@ impl State {
         self.waiting.take();
         self.ends_of_waits.take();
         self.scan.take();
-        self.waiting_for_scan.take();
         self.disconnect.forget();
         self.slices.forget();
     }

@@ -203,6 +203,7 @@ fn work(context: Context<'_>, state: &state::State, planned_ms: u64) {
         disconnect::forget_left(state);
     }
     while scan::step(context, state) && within(BUDGET) {}
+    while slices::read(context, state) && within(BUDGET) {}
     while within(BUDGET) && checking::step(context, state) {}
     while forget_one(context, state) && within(BUDGET) {}
     while state.index.borrow().has_many_unchecked() && within(BUDGET) {
@@ -359,7 +360,7 @@ fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
         let index = state.index.borrow();
         index.has_to_forget() || index.has_many_unchecked()
     };
-    if state.scan.borrow().is_some() || has_to_check {
+    if state.scan.borrow().is_some() || state.slices.has_readers() || has_to_check {
         arm(context, state, UNKNOWN);
     }
     if state.timer.waiting_check_ms.get() != UNKNOWN {

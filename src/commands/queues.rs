@@ -1,12 +1,17 @@
 //! MQ.QUEUES: the names of the queues in the selected database.
 
+use std::collections::BTreeSet;
+
 use super::glob;
 use super::options::Options;
+use crate::queue::name::QueueName;
 use crate::reply::CommandError;
+use crate::server::acl::UserName;
 use crate::server::blocked::{BlockedClient, Later};
 use crate::server::command::{Arg, Command, Number, Spec};
 use crate::server::context::Context;
 use crate::server::string::Argument;
+use crate::slices::{self, Reading};
 use crate::{scan, state};
 
 /// Where a client goes on: 0 at first, then what the reply says.
@@ -16,6 +21,10 @@ const CURSOR: Number = Number { token: "CURSOR", name: "cursor", min: 0, max: i6
 const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: 100_000 };
 const DEFAULT_COUNT: usize = 500;
 
+/// How many queues are looked at, and how many names replied, before others have their turn.
+const SLICE: usize = 64;
+const NAMES: usize = 1_024;
+
 /// `MQ.QUEUES [MATCH pattern] [CURSOR cursor [COUNT n]]`
 pub struct Queues;
 
@@ -23,7 +32,8 @@ impl Command for Queues {
     const SPEC: Spec = Spec {
         name: "MQ.QUEUES",
         summary: "Returns the names of the queues that have a message or a setting.",
-        complexity: "O(n) with n queues; with CURSOR, with the n of COUNT.",
+        complexity: "O(n log n) with n queues, with CURSOR with the n of COUNT; others get their turn after \
+                     every 64.",
         since: "0.1.0",
         flags: "readonly",
         blocking: true,
@@ -38,96 +48,147 @@ impl Command for Queues {
 }
 
 fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let wanted = Wanted::read(arguments)?;
+    let mut listing = Listing::read(context, arguments)?;
     let may_not_block = context.may_not_block();
     // Newer servers find the keys of one slot only inside a transaction or a script of a cluster.
     let sees_all = !(may_not_block && super::is_same_slot_only());
     // Where the server does not tell of keys that appear, the list is made anew; what may not wait
     // for that, or goes on with a list, gets what is known.
     let is_complete = state::with(|state| {
-        let is_kept = state.hears_of_keys.get() || may_not_block || wanted.goes_on();
+        let is_kept = state.hears_of_keys.get() || may_not_block || listing.next > 0;
         state.scan.borrow().is_none() && is_kept
     });
     if is_complete && sees_all {
-        reply(context, &wanted);
-        return Ok(());
+        listing.look(context, if may_not_block { usize::MAX } else { SLICE });
+        if listing.is_complete() {
+            listing.reply(context);
+            return Ok(());
+        }
     }
     if may_not_block {
         return Err(CommandError::NoList);
     }
     let client = BlockedClient::until_later::<Queues>(context).ok_or(CommandError::NoList)?;
-    state::with(|state| state.waiting_for_scan.borrow_mut().push(client));
-    if state::with(|state| state.scan.borrow().is_none()) {
+    slices::read_on(context, client, listing);
+    if !is_complete && state::with(|state| state.scan.borrow().is_none()) {
         scan::begin(context);
     }
     Ok(())
 }
 
-/// What a client asks for.
-struct Wanted<'a> {
-    pattern: Option<&'a [u8]>,
-    /// Behind which serial number, and how many queues are looked at.
-    page: Option<(u64, usize)>,
-}
-
-impl<'a> Wanted<'a> {
-    fn read(arguments: &'a [Argument<'_>]) -> Result<Self, CommandError> {
-        let [_, options @ ..] = arguments else { return Err(CommandError::Arity) };
-        let options = Options::read::<Queues>(options)?;
-        let count = options.number(&COUNT).and_then(|count| usize::try_from(count).ok());
-        let count = count.unwrap_or(DEFAULT_COUNT);
-        Ok(Self {
-            pattern: options.value("MATCH"),
-            page: options.number(&CURSOR).map(|after| (after, count)),
-        })
-    }
-
-    /// True if it has got a part already.
-    fn goes_on(&self) -> bool {
-        self.page.is_some_and(|(after, _)| after > 0)
-    }
-}
-
 impl Later for Queues {
+    /// The client was unblocked: it gets what is known.
     fn reply(context: Context<'_>, arguments: &[Argument<'_>], _: u64) {
-        super::answer_later(context, Wanted::read(arguments).map(|wanted| reply(context, &wanted)));
+        super::answer_later(
+            context,
+            Listing::read(context, arguments).map(|mut listing| {
+                listing.look(context, usize::MAX);
+                listing.reply(context);
+            }),
+        );
     }
 
     fn gone(client: &BlockedClient) {
-        state::with(|state| state.waiting_for_scan.borrow_mut().retain(|other| other != client));
+        slices::reader_gone(client);
+    }
+
+    fn done(_: u64) {}
+}
+
+/// What a client asks for, and what was found of it.
+struct Listing {
+    db: i32,
+    pattern: Option<Box<[u8]>>,
+    /// None where the server can't tell what users may.
+    user: Option<UserName>,
+    /// It is a part of the list, as CURSOR asks for.
+    is_part: bool,
+    /// The serial number behind which it goes on; in the end the next part does.
+    next: u64,
+    /// How many queues are still to be looked at.
+    left: usize,
+    names: BTreeSet<QueueName>,
+}
+
+impl Listing {
+    fn read(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<Self, CommandError> {
+        let [_, options @ ..] = arguments else { return Err(CommandError::Arity) };
+        let options = Options::read::<Queues>(options)?;
+        let cursor = options.number(&CURSOR);
+        let count = options.number(&COUNT).and_then(|count| usize::try_from(count).ok());
+        Ok(Self {
+            db: context.selected_db(),
+            pattern: options.value("MATCH").map(Box::from),
+            user: context.user_name(),
+            is_part: cursor.is_some(),
+            next: cursor.unwrap_or(0),
+            left: if cursor.is_some() { count.unwrap_or(DEFAULT_COUNT) } else { usize::MAX },
+            names: BTreeSet::new(),
+        })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Looks at the next `count` queues. Each has one place in the index as long as it is there.
+    fn look(&mut self, context: Context<'_>, count: usize) {
+        let count = count.min(self.left);
+        let (entries, next) = state::with(|state| state.index.borrow().page(self.next, count));
+        let user = self.user.as_ref().map(UserName::user);
+        self.left = if next == 0 { 0 } else { self.left.saturating_sub(entries.len()) };
+        self.next = next;
+        for entry in entries {
+            let name = entry.queue();
+            if entry.db == self.db
+                && self
+                    .pattern
+                    .as_ref()
+                    .is_none_or(|pattern| glob::matches(pattern, name.as_bytes()))
+                && user.as_ref().is_none_or(|user| user.may_name(name.as_bytes()))
+                && state::exists(context, &entry)
+                && state::may_show(context, &entry)
+            {
+                self.names.insert(name.clone());
+            }
+        }
+    }
+
+    fn reply(&mut self, context: Context<'_>) {
+        self.reply_heads(context);
+        self.reply_names(context, usize::MAX);
+    }
+
+    fn reply_heads(&self, context: Context<'_>) {
+        if self.is_part {
+            context.reply_array(2);
+            context.reply_bytes(self.next.to_string().as_bytes());
+        }
+        context.reply_array(self.names.len());
+    }
+
+    fn reply_names(&mut self, context: Context<'_>, count: usize) {
+        for _ in 0..count {
+            let Some(name) = self.names.pop_first() else { return };
+            context.reply_bytes(name.as_bytes());
+        }
     }
 }
 
-fn reply(context: Context<'_>, wanted: &Wanted<'_>) {
-    let db = context.selected_db();
-    let (entries, next) = state::with(|state| {
-        let index = state.index.borrow();
-        match wanted.page {
-            None => (index.entries(db), None),
-            Some((after, count)) => {
-                let (entries, next) = index.page(after, count);
-                (entries, Some(next))
-            }
+impl Reading for Listing {
+    fn step(&mut self, context: Context<'_>, client: &BlockedClient) -> bool {
+        if self.is_complete() {
+            client.reply_with(|context| self.reply_names(context, NAMES));
+            return !self.names.is_empty();
         }
-    });
-    let user = context.user();
-    let names: Vec<_> = entries
-        .into_iter()
-        .filter(|entry| {
-            let name = entry.queue().as_bytes();
-            entry.db == db
-                && wanted.pattern.is_none_or(|pattern| glob::matches(pattern, name))
-                && user.as_ref().is_none_or(|user| user.may_name(name))
-                && state::exists(context, entry)
-                && state::may_show(context, entry)
-        })
-        .collect();
-    if let Some(next) = next {
-        context.reply_array(2);
-        context.reply_bytes(next.to_string().as_bytes());
-    }
-    context.reply_array(names.len());
-    for entry in names {
-        context.reply_bytes(entry.queue().as_bytes());
+        if context.select_db(self.db) {
+            self.look(context, SLICE);
+        } else {
+            self.left = 0;
+        }
+        if self.is_complete() {
+            client.reply_with(|context| self.reply_heads(context));
+        }
+        true
     }
 }

@@ -21,8 +21,10 @@ pub trait Wait {
 pub trait Later {
     /// Answers the command. The number is that of [`BlockedClient::wake_with`], else 0.
     fn reply(context: Context<'_>, arguments: &[Argument<'_>], number: u64);
-    /// The client is gone.
+    /// The client is gone before it was woken.
     fn gone(client: &BlockedClient);
+    /// The reply of a client that was woken with this number was made, or the client is gone.
+    fn done(number: u64);
 }
 
 /// The server's handle of a client that waits.
@@ -59,7 +61,7 @@ impl BlockedClient {
             context.raw,
             Some(reply_later::<L>),
             Some(reply_later::<L>),
-            None,
+            Some(later_done::<L>),
             0,
         )))?;
         api!(RedisModule_SetDisconnectCallback(client.as_ptr(), Some(later_gone::<L>)));
@@ -72,12 +74,28 @@ impl BlockedClient {
         self.wake_with(0);
     }
 
-    /// The same; the reply callback of one that waits for its answer gets this number.
+    /// Makes a piece of the reply of one that waits for its answer: what it gets first when it is woken.
+    pub fn reply_with(&self, work: impl FnOnce(Context<'_>)) {
+        let raw = api!(RedisModule_GetThreadSafeContext(self.0.as_ptr()));
+        // SAFETY: the server's context, valid until it is freed below.
+        work(unsafe { Context::new(raw) });
+        api!(RedisModule_FreeThreadSafeContext(raw));
+    }
+
+    /// Ends the wait of one whose whole reply was made by [`reply_with`](Self::reply_with).
+    pub fn wake_replied(self) {
+        self.wake_with(REPLIED);
+    }
+
+    /// As [`wake`](Self::wake); the reply callback of one that waits for its answer gets this number.
     pub fn wake_with(self, number: u64) {
         let number = ptr::without_provenance_mut(number as usize);
         api!(RedisModule_UnblockClient(self.0.as_ptr(), number));
     }
 }
+
+/// The number that a client is woken with whose reply was made before.
+const REPLIED: u64 = u64::MAX;
 
 const OK: c_int = raw::REDISMODULE_OK as c_int;
 
@@ -126,8 +144,16 @@ unsafe extern "C" fn reply_later<L: Later>(
     // SAFETY: the server's context and the command's arguments, valid during this callback.
     let (context, arguments) = unsafe { (Context::new(raw), Argument::slice(argv, argc)) };
     let number = api!(RedisModule_GetBlockedClientPrivateData(raw)).addr() as u64;
+    if number == REPLIED {
+        return OK;
+    }
     reply::whole(context, || L::reply(context, arguments, number));
     OK
+}
+
+/// The server calls this for any number but 0.
+unsafe extern "C" fn later_done<L: Later>(_: *mut raw::RedisModuleCtx, number: *mut c_void) {
+    guard(|| L::done(number.addr() as u64));
 }
 
 unsafe extern "C" fn later_gone<L: Later>(

@@ -81,6 +81,7 @@ mod pull;
 mod pull_noack;
 mod pull_with_ack;
 mod push;
+mod queues_slices;
 mod redrive;
 mod redrive_access;
 mod redrive_choice;
