@@ -107,7 +107,7 @@ pub fn begin(client: Option<BlockedClient>, entry: &Rc<Entry>) -> bool {
     true
 }
 
-/// What was found for a client.
+/// What was found for a client; it is told once.
 pub fn answer(number: u64) -> Option<Result<Findings, CommandError>> {
     state::with(|state| state.checking.answers.borrow_mut().remove(&number))
 }
@@ -219,6 +219,10 @@ impl State {
             Some(copy) if is_complete => self.look(number, copy),
             copy if reading.attempt < ATTEMPTS => {
                 discard(copy);
+                let queue = entry.queue();
+                context.notice(&format!(
+                    "queue {queue}: other commands changed its keys, MQ.CHECK begins anew"
+                ));
                 let next = reading.attempt.saturating_add(1);
                 *self.stage.borrow_mut() = Stage::Reading(Reading::begin(entry, next));
             }
