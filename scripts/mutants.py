@@ -277,7 +277,7 @@ FAULTS = [
     ("a full server takes pushes", "src/commands/push.rs",
      '"write deny-oom fast"', '"write fast"', "maxmemory"),
     ("a user sees the names of all queues", "src/commands/queues.rs",
-     "user.as_ref().is_none_or(|user| user.may_name(name))", "user.is_none() | true", "acl_roles::"),
+     "user.as_ref().is_none_or(|user| user.may_name(name.as_bytes()))", "true", "acl_roles"),
     ("a policy that may delete queues is not told when it is set", "src/events.rs",
      "Event::Configured => look_at_eviction(context),", "Event::Configured => {}", "maxmemory::"),
     ("a policy that may delete queues is not told at the start", "src/lib.rs",
