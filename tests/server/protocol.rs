@@ -161,3 +161,119 @@ fn a_payload_over_128_mebibytes_is_refused() {
     client.push("orders", &payload);
     assert_eq!(client.pull("orders").payload.len(), 128 << 20);
 }
+
+/// The lines of the page's table of replies: a command, and the reply in each protocol.
+fn shapes() -> Vec<[String; 3]> {
+    let page = include_str!("../../docs/protocol.md");
+    let cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix("` |"));
+    let rows = cells.filter(|row| row.starts_with("MQ."));
+    rows.filter_map(|row| {
+        let cells: Vec<String> = row.split("` | `").map(String::from).collect();
+        cells.try_into().ok()
+    })
+    .collect()
+}
+
+/// A reply in the page's notation, and its strings.
+fn notation(reply: &str) -> (Vec<String>, Vec<&str>) {
+    let (mut pieces, mut strings) = (Vec::new(), Vec::new());
+    let mut rest = reply;
+    while let Some((piece, after)) = rest.split_once("\r\n") {
+        pieces.push(piece.to_string());
+        rest = after;
+        if let Some(length) = piece.strip_prefix('$') {
+            let length: usize = length.parse().expect("a length");
+            strings.push(&rest[..length]);
+            rest = &rest[length + 2..];
+        }
+    }
+    (pieces, strings)
+}
+
+/// Whether the reply has the shape. `%` is followed by the number of pairs, also where a flat array
+/// is sent for it.
+fn has_shape(reply: &[String], shape: &str, has_maps: bool) -> bool {
+    let mut pieces = reply.iter();
+    for expected in shape.split(' ') {
+        if expected == "..." {
+            return pieces.next().is_some();
+        }
+        let expected = match expected.strip_prefix('%') {
+            Some("") if !has_maps => "*".into(),
+            Some(pairs) if !has_maps => {
+                format!("*{}", 2 * pairs.parse::<u32>().expect("a number of pairs"))
+            }
+            _ => expected.to_string(),
+        };
+        // A kind alone stands for any number, an error's code for any text after it.
+        let any = expected.len() == 1 && expected != "_" || expected.starts_with('-');
+        let is_it =
+            |piece: &String| *piece == expected || (any && piece.starts_with(expected.as_str()));
+        if !pieces.next().is_some_and(is_it) {
+            return false;
+        }
+    }
+    pieces.next().is_none()
+}
+
+#[test]
+fn replies_have_the_shapes_of_the_page() {
+    let shapes = shapes();
+    assert!(shapes.len() > 30, "{shapes:?}");
+    for (protocol, replies) in
+        [(1, raw_replies as fn(&Server, &[&str]) -> String), (2, raw_resp3_replies)]
+    {
+        let server = Server::start();
+        let has_maps = protocol == 2 && facts().modules_reply_with_maps();
+        let (mut id, mut receipt) = (String::new(), String::new());
+        for row in &shapes {
+            let words = row[0].split(' ').map(|word| match word {
+                "id" => id.as_str(),
+                "receipt" => receipt.as_str(),
+                word => word,
+            });
+            let line = words.collect::<Vec<_>>().join(" ");
+            let reply = replies(&server, &[&line]);
+            let (pieces, strings) = notation(&reply);
+            assert!(has_shape(&pieces, &row[protocol], has_maps), "{row:?} but {line}: {pieces:?}");
+            for string in strings {
+                match string.len() {
+                    36 => id = string.into(),
+                    16 if string.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                        receipt = string.into();
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_shows_a_reply_of_every_command_for_clients() {
+    let shown: Vec<String> = shapes().into_iter().map(|[command, ..]| command).collect();
+    let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands"));
+    for page in pages.expect("the pages of the commands") {
+        let page = page.expect("a page").path();
+        let name = page.file_stem().expect("a name").to_string_lossy().to_uppercase();
+        let is_shown = shown.iter().any(|command| command.split(' ').next() == Some(&name));
+        assert!(is_shown || name == "MQ.APPLY", "docs/protocol.md shows no reply of {name}");
+    }
+}
+
+#[test]
+fn a_script_gets_a_message_as_a_flat_table_or_as_a_map() {
+    let server = Server::start();
+    let mut client = server.client();
+    let pull = "local m = redis.call('MQ.PULL', KEYS[1], 'BLOCK', 0)";
+    let mut run =
+        |script: &str| client.reply(&["EVAL", script, "1", "orders"]).map(|reply| text_of(&reply));
+    assert_eq!(run(&format!("{pull} return tostring(m)")).as_deref(), Ok("false"));
+    server.client().push("orders", "hello");
+    let flat = format!("{pull} return #m .. m[1] .. m[6]");
+    assert_eq!(run(&flat).as_deref(), Ok("14idhello"));
+    server.client().push("orders", "hello");
+    let map = format!("redis.setresp(3) {pull} return m.map and m.map.payload or #m .. m[6]");
+    let expected = if facts().modules_reply_with_maps() { "hello" } else { "14hello" };
+    assert_eq!(run(&map).as_deref(), Ok(expected));
+}
