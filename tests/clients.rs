@@ -1,4 +1,4 @@
-//! Client libraries that follow redirects, in a cluster whose nodes fail and whose slots move while
+//! Client libraries, as the users of the example, and in a cluster whose nodes fail and whose slots move while
 //! programs that use them (`tests/clients/`) push, pull and acknowledge: they go on, and no message
 //! is lost. What they are told is in `docs/delivery.md`, "Clients of a cluster".
 
@@ -17,6 +17,8 @@ mod harness;
 #[allow(dead_code, reason = "the examples use the rest of it")]
 #[path = "clients/libraries.rs"]
 mod libraries;
+#[path = "clients/users.rs"]
+mod users;
 
 use harness::{Client, Cluster, eventually, facts, items, text_of};
 use std::{
