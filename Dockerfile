@@ -13,11 +13,13 @@ RUN cargo build --release --locked
 
 FROM ${SERVER_IMAGE}
 COPY docker/redis.conf /etc/redis-mq.conf
+COPY docker/start.sh /usr/local/bin/redis-mq-start
+COPY docker/healthy.sh /usr/local/bin/redis-mq-healthy
 COPY --from=build /build/target/release/libmq.so /usr/local/lib/redis-mq/libmq.so
 # The user of the base image (redis or valkey), who owns /data.
 USER 999:999
 EXPOSE 6379
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD redis-cli ping | grep -qx PONG
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["redis-mq-healthy"]
 # Not the base image's entry point: it would also load modules that come with that image.
-ENTRYPOINT ["redis-server", "/etc/redis-mq.conf"]
+ENTRYPOINT ["redis-mq-start"]
 CMD []

@@ -20,7 +20,7 @@ FUZZ_SECONDS ?= 600
 BENCH_SERVERS := redis-7.0 redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := @scripts/build.sh
-SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh) .ci/run
+SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh docker/*.sh) .ci/run
 PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py tests/clients/*.py)
 
 .PHONY: help build run install uninstall docker-up docker-down test test-matrix chaos fuzz asan memcheck soak mutants \

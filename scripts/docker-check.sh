@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image, starts it by Compose, and uses it from outside the container: it must be healthy, run without
-# root, be reachable on the loopback address, and keep every message over a restart.
+# root, be reachable on the loopback address, and keep every message over a restart; with a password too, which no
+# command line shows.
 #
 #   scripts/docker-check.sh [--local-bases]
 #
@@ -90,6 +91,8 @@ pull() { # QUEUE
 
 say "building"
 started=1
+# What a run that was ended left behind.
+"${compose[@]}" down --volumes > /dev/null 2>&1
 "${compose[@]}" build
 "${compose[@]}" up --detach --wait
 container=$("${compose[@]}" ps --quiet $service)
@@ -129,4 +132,37 @@ for text in ready-1 ready-2; do
 done
 pull '{bills}:dead'
 is "the dead one" dies "$payload"
+
+say "with a password"
+export MQ_PASSWORD="it's \"one\\two\" three"
+"${compose[@]}" up --detach --wait
+container=$("${compose[@]}" ps --quiet $service)
+is "health" healthy "$(docker inspect --format '{{.State.Health.Status}}' "$container")"
+is "without it" "NOAUTH Authentication required." "$(redis-cli -h 127.0.0.1 -p "$port" MQ.LEN orders)"
+is "with it" 1 "$(REDISCLI_AUTH=$MQ_PASSWORD mq MQ.LEN orders DELAYED)"
+! docker top "$container" -eo pid,args | grep -F three || fail "a command line shows the password"
+seq 30000 | sed 's/.*/SET many:& x/' | REDISCLI_AUTH=$MQ_PASSWORD mq > /dev/null
+volume=$(docker inspect --format '{{range .Mounts}}{{.Name}}{{end}}' "$container")
+"${compose[@]}" stop
+
+say "with a password in a file, and data that take long to load"
+secret=$(mktemp)
+printf '%s\n' "$MQ_PASSWORD" > "$secret"
+chmod 644 "$secret"
+container=$(docker run --detach --rm --volume "$volume:/data" --volume "$secret:/run/secrets/mq" \
+  --env MQ_PASSWORD_FILE=/run/secrets/mq redis-mq --appendonly yes --key-load-delay 300)
+ping() { docker exec --env "REDISCLI_AUTH=$MQ_PASSWORD" "$container" redis-cli "$@" 2> /dev/null; }
+until [[ $(ping ping) = LOADING* ]]; do
+  [ "$(ping ping)" != PONG ] || fail "it did not load for long enough"
+  sleep 0.1
+done
+! docker exec "$container" redis-mq-healthy || fail "healthy while it loads"
+say "not healthy while it loads"
+until [ "$(ping ping)" = PONG ]; do sleep 0.1; done
+docker exec "$container" redis-mq-healthy || fail "not healthy when it has loaded"
+is "then" 1 "$(ping MQ.LEN orders DELAYED)"
+docker exec --env "REDISCLI_AUTH=$MQ_PASSWORD" "$container" redis-cli CONFIG SET requirepass another > /dev/null
+docker exec "$container" redis-mq-healthy || fail "not healthy with a password that the check does not know"
+docker stop "$container" > /dev/null
+rm "$secret"
 say "all is well"
