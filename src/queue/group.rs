@@ -246,15 +246,14 @@ pub(super) fn whose_turn<S: Store>(
     Ok(Turn::Ungrouped)
 }
 
-/// Names the next messages of a group in its record, none of which it names.
+/// Names the next messages of a group in its record, which names none.
 fn fill_head<S: Store>(store: &mut S, effects: &mut Effects, name: &[u8], group: &mut Group) {
     group.head.extend(store.grouped(name, 0, Group::HEAD as u64));
     for (sequence, id) in &group.head {
         store.remove_grouped(name, *sequence, *id);
     }
-    if !group.head.is_empty() {
-        store.put_group(name, group);
-        effects.changed = true;
+    if !group.head.is_empty() || group.is_damaged {
+        write(store, effects, name, group);
     }
 }
 
@@ -305,10 +304,19 @@ fn change<S: Store>(
         let number = number(&mut group.counts, to);
         *number = next_sequence(*number);
     }
-    store.put_group(name, group);
-    effects.changed = true;
+    write(store, effects, name, group);
     let limit = limit(store);
     settle(store, effects, name, &group.counts, standing, limit);
+}
+
+/// Writes what is known of a group. A record that can't be read is set aside before.
+fn write<S: Store>(store: &mut S, effects: &mut Effects, name: &[u8], group: &mut Group) {
+    if std::mem::take(&mut group.is_damaged) {
+        store.set_group_aside(name);
+        effects.counts.damaged = effects.counts.damaged.saturating_add(1);
+    }
+    store.put_group(name, group);
+    effects.changed = true;
 }
 
 fn number(counts: &mut GroupCounts, slot: Slot) -> &mut u64 {

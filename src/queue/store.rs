@@ -172,6 +172,8 @@ pub struct Group {
     /// The first of those that wait, in their order: their numbers and ids. The others are in
     /// `Grouped`; while it is empty, all of them.
     pub head: Head,
+    /// The stored record can't be read: it is to be set aside, the group begins anew.
+    pub is_damaged: bool,
 }
 
 /// Numbers and ids, with room for one more than are to stay.
@@ -332,6 +334,8 @@ pub trait Store: Sized {
 
     /// What is known of a group; nothing if it has no messages or its record is unreadable.
     fn group(&mut self, name: &[u8]) -> Group;
+    /// Moves the record of a group to [`Part::Damaged`].
+    fn set_group_aside(&mut self, name: &[u8]);
     /// Notes what is known of a group, or removes it if it has no messages.
     fn put_group(&mut self, name: &[u8], group: &Group);
     /// Puts a message of a group into `Grouped`.

@@ -283,6 +283,9 @@ fn a_group_whose_record_was_lost_goes_on_with_new_messages_and_is_repaired() {
             Some(bytes) => store.0.put(Part::Groups, b"a", bytes),
         }
         let new = server.add(&orders, &Asked::group("a"));
+        let damaged = server.store(&orders).0.pop_front(Part::Damaged);
+        assert_eq!(damaged.as_deref(), damage.map(|bytes| &bytes[..]));
+        assert_eq!(server.counts.damaged, damage.is_some().into());
         for _ in 0..3 {
             server.pull(&orders, 10_000);
         }

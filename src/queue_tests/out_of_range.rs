@@ -189,10 +189,52 @@ fn a_record_of_a_group_with_a_number_out_of_range_is_as_one_that_can_not_be_read
         let first = server.add(&orders, &Asked::group("a"));
         change_group(&server, "a", harm);
         let new = server.add(&orders, &Asked::group("a"));
+        assert_eq!((server.len(&orders, Part::Damaged), server.counts.damaged), (1, 1), "{number}");
         assert_eq!(server.pull(&orders, 1_000).map(|got| got.id), Some(new), "{number}");
         server.repair(&orders);
         server.now_ms += 1_000;
         assert_eq!(server.pull(&orders, 10).map(|got| got.id), Some(first), "{number}");
+    }
+}
+
+#[test]
+fn a_record_of_a_group_that_can_not_be_read_is_set_aside_by_whatever_meets_it() {
+    // With 20 messages, eight of them stand in the record.
+    for count in [1, 20] {
+        for met_by in ["a pull", "an acknowledgment", "a return", "the end of the visibility"] {
+            let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+            server.configure(&orders, Setting::GroupInflight, Some("2"));
+            let mut pushed: Vec<_> =
+                (0..=count).map(|_| server.add(&orders, &Asked::group("a"))).collect();
+            let got = server.pull(&orders, 10).unwrap();
+            change_group(&server, "a", |group| group.counts.waiting = u64::MAX);
+            match met_by {
+                "a pull" => drop(server.pull(&orders, 1_000)),
+                "an acknowledgment" => drop(server.acknowledge(&orders, vec![got.claim()])),
+                "a return" => {
+                    server.give_back(&orders, vec![got.claim()], Some(0));
+                }
+                _ => {
+                    server.now_ms += 20;
+                    server.sweep(&orders, 100);
+                }
+            }
+            let damaged = server.len(&orders, Part::Damaged);
+            assert_eq!((damaged, server.counts.damaged), (1, 1), "{met_by}, {count}");
+            server.repair(&orders);
+            assert_eq!(server.store(&orders).check(), [], "{met_by}, {count}");
+            server.now_ms += 2_000_000;
+            if met_by == "an acknowledgment" {
+                pushed.retain(|id| *id != got.id);
+            }
+            let mut delivered = Vec::new();
+            while let Some(got) = server.pull(&orders, 1_000) {
+                server.acknowledge(&orders, vec![got.claim()]);
+                delivered.push(got.id);
+            }
+            delivered.sort();
+            assert_eq!(delivered, pushed, "{met_by}, {count}");
+        }
     }
 }
 

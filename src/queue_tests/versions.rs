@@ -182,3 +182,17 @@ fn bytes_of_version_1_do_what_0_1_0_did() {
     let late = [b"\x01\x10".as_slice(), &claim].concat();
     assert!(record::decode_op(&late).is_err());
 }
+
+#[test]
+fn the_record_of_a_group_that_can_not_be_read_is_written_over_under_version_1_only() {
+    let orders = queue("orders");
+    let set_aside = [Rules::V1, Rules::V2].map(|rules| {
+        let mut server = Server::to_be_harmed();
+        server.rules = rules;
+        server.add(&orders, &Asked::group("a"));
+        server.store(&orders).0.put(Part::Groups, b"a", b"garbage");
+        server.add(&orders, &Asked::group("a"));
+        server.len(&orders, Part::Damaged)
+    });
+    assert_eq!(set_aside, [0, 1]);
+}

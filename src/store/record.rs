@@ -185,7 +185,7 @@ pub fn decode_group(bytes: &[u8]) -> Result<Group, RecordError> {
         return Err(RecordError::Damaged);
     };
     let head: Head = messages.iter().filter_map(in_group).collect();
-    let group = Group { counts, head };
+    let group = Group { counts, head, is_damaged: false };
     if group.is_valid() { Ok(group) } else { Err(RecordError::Damaged) }
 }
 
@@ -419,7 +419,7 @@ mod tests {
     fn a_group_or_a_key_with_a_number_out_of_range_is_damaged() {
         const MAX: u64 = (1 << 56) - 1;
         let counts = GroupCounts { waiting: MAX, inflight: MAX, held: MAX, next_sequence: MAX };
-        let whole = Group { counts, head: smallvec![(MAX, ID)] };
+        let whole = Group { counts, head: smallvec![(MAX, ID)], is_damaged: false };
         assert_eq!(decode_group(&encode_group(&whole)), Ok(whole.clone()));
         let harms: [fn(&mut Group); 5] = [
             |group| group.counts.waiting += 1,
@@ -446,7 +446,7 @@ mod tests {
     fn what_was_encoded_of_a_group_is_decoded_and_nothing_else() {
         let counts = GroupCounts { waiting: 300, inflight: 1, held: 0, next_sequence: 1 << 40 };
         let head: Head = (0..8).map(|number| (number, ID)).collect();
-        let group = Group { counts, head };
+        let group = Group { counts, head, is_damaged: false };
         let mut bytes = encode_group(&group).to_vec();
         assert_eq!(bytes[1..7], [251, 44, 1, 1, 0, 253]);
         assert_eq!(bytes.len(), 1 + 3 + 1 + 1 + 9 + 8 * 24);
@@ -459,7 +459,7 @@ mod tests {
         bytes[0] = 2;
         assert_eq!(decode_group(&bytes), Err(RecordError::Version(2)));
         for head in [smallvec![(1, ID), (0, ID)], (0..9).map(|number| (number, ID)).collect()] {
-            let bytes = encode_group(&Group { counts, head });
+            let bytes = encode_group(&Group { counts, head, is_damaged: false });
             assert_eq!(decode_group(&bytes), Err(RecordError::Damaged), "{:?}", &bytes[15..]);
         }
     }

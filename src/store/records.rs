@@ -380,8 +380,18 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn group(&mut self, name: &[u8]) -> Group {
-        let bytes = self.0.get(Part::Groups, name);
-        bytes.and_then(|bytes| record::decode_group(bytes.as_ref()).ok()).unwrap_or_default()
+        let Some(bytes) = self.0.get(Part::Groups, name) else { return Group::default() };
+        // 0.1.0 wrote over it.
+        let is_damaged = self.1 != Rules::V1;
+        let anew = Group { is_damaged, ..Group::default() };
+        record::decode_group(bytes.as_ref()).unwrap_or(anew)
+    }
+
+    fn set_group_aside(&mut self, name: &[u8]) {
+        if let Some(bytes) = self.0.get(Part::Groups, name) {
+            self.0.push_back(Part::Damaged, bytes.as_ref());
+            self.0.delete(Part::Groups, name);
+        }
     }
 
     fn put_group(&mut self, name: &[u8], group: &Group) {

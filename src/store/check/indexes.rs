@@ -132,7 +132,7 @@ pub fn groups<K: Contents>(
         let record = record.filter(|record| record.counts == counts && is_first(&record.head));
         let head = record.map(|record| record.head).unwrap_or_else(|| {
             let head = waiting.iter().take(Group::HEAD).copied().collect::<Head>();
-            let record = Group { counts, head };
+            let record = Group { counts, head, is_damaged: false };
             plan.count(Finding::WrongGroup);
             let bytes = record::encode_group(&record).to_vec();
             plan.change(Change::Put(Part::Groups, name.clone(), bytes));
