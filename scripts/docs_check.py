@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the console examples of README.md, SECURITY.md, docs/ and examples/ against a real server and compares every reply.
+"""Runs the console examples of README.md, SECURITY.md, docs/ and examples/ against a real server and
+compares every reply.
 
 Each page gets a fresh server. A ```console block holds lines as redis-cli shows them: a prompt and a
 command, then the reply; `$ sleep 0.5` lets time pass, `$ redis-cli -3` goes on in RESP3. Ids and
@@ -7,7 +8,8 @@ receipts differ from run to run: the first reply that shows one binds it, and fr
 for the same real one, also in commands. Unix times (13 digits), ages and the place in a script that an
 error names are compared by form only, the seconds that redis-cli shows for slow commands not at all.
 
-Also compared: code blocks that name a file of examples/ with that file, and relative links.
+Also compared: code blocks that name a file of examples/ with that file, times that README.md shows with
+those that bench/README.md has, and relative links.
 
 Environment: MQ_SERVER (server binary, of version 7.0 or newer: RESP3 replies have maps from there on),
 MQ_MODULE (the module). Exits 1 on any difference.
@@ -252,6 +254,16 @@ def check_copies(page, text):
     return faults
 
 
+def check_figures(page, text):
+    """The times in README.md's comparison with other queues are those of bench/README.md."""
+    section = re.search(r"^## Why not .*?^## ", text, re.MULTILINE | re.DOTALL)
+    if page != pathlib.Path("README.md") or not section:
+        return []
+    measured = (ROOT / "bench/README.md").read_text()
+    figures = sorted(set(re.findall(r"\b\d+\.\d\d\b", section[0])))
+    return [f"{page}: bench/README.md has no {figure}" for figure in figures if figure not in measured]
+
+
 def check_links(page, text):
     faults = []
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
@@ -274,7 +286,7 @@ def main():
         page, text = path.relative_to(ROOT), path.read_text()
         page_ran, page_faults = check_console(page, text, binary, str(module))
         ran += page_ran
-        faults += page_faults + check_copies(page, text) + check_links(page, text)
+        faults += page_faults + check_copies(page, text) + check_figures(page, text) + check_links(page, text)
     if faults:
         print("\n\n".join(faults), file=sys.stderr)
     print(f"docs_check: {len(pages)} pages, {ran} commands, {len(faults)} faults")

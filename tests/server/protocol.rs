@@ -1,6 +1,7 @@
 //! Bytes on the wire: both protocols, their nulls and maps, and payloads of any bytes and size.
 
 use crate::harness::*;
+use std::collections::BTreeSet;
 
 /// The replies to commands given as lines, exactly as they are sent.
 fn raw_replies(server: &Server, lines: &[&str]) -> String {
@@ -276,4 +277,25 @@ fn a_script_gets_a_message_as_a_flat_table_or_as_a_map() {
     let map = format!("redis.setresp(3) {pull} return m.map and m.map.payload or #m .. m[6]");
     let expected = if facts().modules_reply_with_maps() { "hello" } else { "14hello" };
     assert_eq!(run(&map).as_deref(), Ok(expected));
+}
+
+#[test]
+fn the_page_says_what_to_do_about_every_error_code() {
+    let source = include_str!("../../src/reply.rs");
+    let page = include_str!("../../docs/protocol.md");
+    let (_, errors) = page.split_once("\n## Errors\n").expect("the section");
+    let (errors, _) = errors.split_once("\n## ").expect("the next section");
+    let texts = source.split('"').skip(1).step_by(2);
+    let codes: BTreeSet<&str> = texts
+        .filter_map(|text| text.split_once(' '))
+        .map(|(code, _)| code)
+        .filter(|code| code.len() > 2 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
+        .collect();
+    assert!(codes.contains("ERR") && codes.contains("NOTFOUND"), "{codes:?}");
+    for code in codes {
+        assert!(
+            errors.contains(&format!("`{code}`")),
+            "docs/protocol.md, Errors: nothing of {code}"
+        );
+    }
 }
