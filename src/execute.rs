@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::index::Entry;
+use crate::queue::name::QueueName;
 use crate::queue::op::Op;
 use crate::queue::settings::Setting;
 use crate::queue::store::{Part, Store};
@@ -13,6 +14,7 @@ use crate::server::key::Access;
 use crate::server::string::ServerString;
 use crate::state;
 use crate::store::body::StoredBody;
+use crate::store::keys;
 pub use crate::store::record::OP_VERSION;
 use crate::store::record::{RecordError, decode_op, encode_op};
 use crate::store::records::Records;
@@ -98,6 +100,11 @@ pub fn open<'a>(
     access: Access,
 ) -> Records<ServerKeyspace<'a>> {
     Records::new(ServerKeyspace::new(context, entry.names.clone(), access))
+}
+
+/// The name of a queue's key.
+pub fn key_of(queue: &QueueName, part: Part) -> Vec<u8> {
+    keys::key(queue, part)
 }
 
 /// A setting of the queue that is a number and never negative.

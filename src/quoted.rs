@@ -11,9 +11,18 @@ const MAX_BYTES: usize = 40;
 pub struct Quoted(Box<str>);
 
 impl Quoted {
-    /// Of these bytes. What can't be printed is escaped as Redis does it.
+    /// Of these bytes, cut off if they are many. What can't be printed is escaped as Redis does it.
     pub fn of(bytes: &[u8]) -> Self {
-        let shown = bytes.get(..MAX_BYTES).unwrap_or(bytes);
+        Self::first(MAX_BYTES, bytes)
+    }
+
+    /// Of all these bytes: a name that must be told to its end.
+    pub fn all(bytes: &[u8]) -> Self {
+        Self::first(bytes.len(), bytes)
+    }
+
+    fn first(most: usize, bytes: &[u8]) -> Self {
+        let shown = bytes.get(..most).unwrap_or(bytes);
         let mut text = String::from("'");
         for chunk in shown.utf8_chunks() {
             chunk.valid().chars().for_each(|character| add(&mut text, character));
@@ -73,5 +82,6 @@ mod tests {
         ] {
             assert_eq!(Quoted::of(bytes).to_string(), expected);
         }
+        assert_eq!(Quoted::all(&[b'x'; 99]).to_string(), format!("'{}'", "x".repeat(99)));
     }
 }

@@ -92,6 +92,8 @@ pub enum CommandError {
     OpVersion(u8),
     /// The state is not as it should be.
     Queue(QueueError),
+    /// The state of this one of several queues is not.
+    At(QueueName, QueueError),
 }
 
 /// What is wrong with a command's options. What is said of it needs the whole line, and so is made by
@@ -213,16 +215,18 @@ impl fmt::Display for CommandError {
             Self::OpVersion(version) => {
                 write!(f, "ERR unknown op version {version}, this module knows {OP_VERSION}")
             }
-            Self::Queue(QueueError::WrongType) => {
-                f.write_str("WRONGTYPE Operation against a key holding the wrong kind of value")
-            }
-            Self::Queue(QueueError::Corrupt(corruption)) => write!(f, "CORRUPT {corruption}"),
-            Self::Queue(QueueError::AlreadyDead) => {
-                f.write_str("ERR a dead letter can't be sent to the dead-letter queue")
-            }
-            Self::Queue(QueueError::TooManyGroups) => {
-                write!(f, "ERR OFFSET goes past more than {MAX_GROUPS} groups")
-            }
+            Self::Queue(error) | Self::At(_, error) => match error {
+                QueueError::WrongType => {
+                    f.write_str("WRONGTYPE Operation against a key holding the wrong kind of value")
+                }
+                QueueError::Corrupt(corruption) => write!(f, "CORRUPT {corruption}"),
+                QueueError::AlreadyDead => {
+                    f.write_str("ERR a dead letter can't be sent to the dead-letter queue")
+                }
+                QueueError::TooManyGroups => {
+                    write!(f, "ERR OFFSET goes past more than {MAX_GROUPS} groups")
+                }
+            },
         }
     }
 }

@@ -49,6 +49,16 @@ fn claim(id: &impl AsRef<[u8]>, receipt: &impl AsRef<[u8]>) -> Claim {
     Claim { id: read_id(id.as_ref()), receipt: read_receipt(receipt.as_ref()) }
 }
 
+/// True if a text is the id of a message.
+pub fn is_id(text: &[u8]) -> bool {
+    read_id(text) != MessageId([0; 16])
+}
+
+/// True if a text is a receipt.
+pub fn is_receipt(text: &[u8]) -> bool {
+    receipt_number(text).is_some()
+}
+
 /// The id that a text stands for; that of no message if it is none.
 pub fn read_id(text: &[u8]) -> MessageId {
     let is_hyphenated = text.len() == 36;
@@ -57,16 +67,17 @@ pub fn read_id(text: &[u8]) -> MessageId {
 }
 
 fn read_receipt(text: &[u8]) -> Receipt {
+    receipt_number(text).map_or(Receipt::NONE, Receipt)
+}
+
+fn receipt_number(text: &[u8]) -> Option<u64> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte & 15),
         b'a'..=b'f' => Some(byte.wrapping_sub(b'a' - 10)),
         _ => None,
     };
-    let digits: Option<&[u8; 16]> = text.try_into().ok();
-    let number = digits.and_then(|digits| {
-        digits.iter().try_fold(0, |number, byte| Some(number << 4 | u64::from(digit(*byte)?)))
-    });
-    number.map_or(Receipt::NONE, Receipt)
+    let digits: &[u8; 16] = text.try_into().ok()?;
+    digits.iter().try_fold(0, |number, byte| Some(number << 4 | u64::from(digit(*byte)?)))
 }
 
 impl Claims {

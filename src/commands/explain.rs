@@ -1,32 +1,27 @@
 //! What a client is told of a line that was refused: the wrong word, and what would be right, both by the
 //! command's facts. Runs only after a command has failed.
 
+use super::claims;
 use crate::queue::settings::parse_integer;
 use crate::quoted::Quoted;
 use crate::reply::{CommandError, Fault};
 use crate::server::command::{Arg, Number, Spec};
 
-/// The reply to a line, with the command's name in front, that a command of these facts refused.
+/// The reply to a line, with the command's name in front, that a command of these facts refused; without
+/// what the stored state tells.
+#[cfg(any(test, fuzzing))]
 pub fn explain<A: AsRef<[u8]>>(
     spec: &'static Spec,
     arguments: &[A],
     error: &CommandError,
 ) -> String {
-    let line = Line { spec, arguments };
-    match error {
-        CommandError::Arity => spec.wrong_arity(),
-        CommandError::Options(fault) => format!("ERR {}", line.fault(*fault)),
-        CommandError::Number(number) => match line.misses_first_number(number) {
-            Some(told) => format!("ERR {told}"),
-            None => error.to_string(),
-        },
-        _ => error.to_string(),
-    }
+    Line { spec, arguments }.tells(error).unwrap_or_else(|| error.to_string())
 }
 
-struct Line<'a, A> {
-    spec: &'static Spec,
-    arguments: &'a [A],
+/// A command's arguments, with its name in front.
+pub struct Line<'a, A> {
+    pub spec: &'static Spec,
+    pub arguments: &'a [A],
 }
 
 /// What a number counts.
@@ -37,6 +32,50 @@ enum Counted {
 }
 
 impl<A: AsRef<[u8]>> Line<'_, A> {
+    /// The reply, if the line tells what is wrong.
+    pub fn tells(&self, error: &CommandError) -> Option<String> {
+        match error {
+            CommandError::Arity => Some(self.spec.wrong_arity()),
+            CommandError::Options(fault) => Some(format!("ERR {}", self.fault(*fault))),
+            CommandError::Number(number) => {
+                self.misses_first_number(number).map(|told| format!("ERR {told}"))
+            }
+            CommandError::NotFound | CommandError::BadReceipt => self.wrong_claim(error),
+            _ => None,
+        }
+    }
+
+    /// The id and the receipt of the only delivery that the line names.
+    pub fn claim(&self) -> Option<(&[u8], &[u8])> {
+        let position = self.claims()?;
+        Some((self.word(position), self.word(position.saturating_add(1))))
+    }
+
+    /// Of an id or a receipt that can't be one.
+    fn wrong_claim(&self, error: &CommandError) -> Option<String> {
+        let (id, receipt) = self.claim()?;
+        let (quoted_id, quoted_receipt) = (Quoted::of(id), Quoted::of(receipt));
+        if claims::is_id(receipt) && claims::is_receipt(id) {
+            let syntax = self.spec.syntax();
+            return Some(format!("NOTFOUND id and receipt are exchanged: {syntax}"));
+        }
+        match error {
+            CommandError::NotFound if !claims::is_id(id) => {
+                Some(format!("NOTFOUND {quoted_id} is no message's id, that is a UUID"))
+            }
+            CommandError::BadReceipt if !claims::is_receipt(receipt) => Some(format!(
+                "BADRECEIPT {quoted_receipt} is no receipt, that is 16 hexadecimal digits"
+            )),
+            _ => None,
+        }
+    }
+
+    /// Where the deliveries are that the line names.
+    fn claims(&self) -> Option<usize> {
+        let claims = self.spec.arguments.iter().position(|one| matches!(one, Arg::Claims))?;
+        Some(claims.saturating_add(1))
+    }
+
     fn fault(&self, fault: Fault) -> String {
         match fault {
             Fault::Unknown { left, after } => {
@@ -152,8 +191,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
 
     /// In place of an id there is a word that is almost IDS.
     fn misspelt_ids(&self) -> Option<Quoted> {
-        let claims = self.spec.arguments.iter().position(|one| matches!(one, Arg::Claims))?;
-        let position = claims.saturating_add(1);
+        let position = self.claims()?;
         if self.is_batch(position) {
             return None;
         }

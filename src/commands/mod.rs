@@ -9,6 +9,7 @@ mod claims;
 mod config;
 mod dead_letters;
 mod del;
+mod diagnose;
 mod drop;
 mod explain;
 mod extend;
@@ -110,13 +111,13 @@ fn refuse(
     arguments: &[Argument<'_>],
     error: &CommandError,
 ) {
-    context.reply_error(&explain::explain(spec, arguments, error));
+    context.reply_error(&diagnose::refusal(context, spec, arguments, error));
 }
 
 /// Replies the error of what was not read from a line, if there is one.
 fn answer_later(context: Context<'_>, result: Result<(), CommandError>) {
     if let Err(error) = result {
-        context.reply_error(&error.to_string());
+        context.reply_error(&diagnose::of_queues(context, &[], &error));
     }
 }
 

@@ -130,7 +130,7 @@ impl Request {
         pulled: &Pulled<Body>,
     ) -> Result<(), CommandError> {
         if let Some(error) = pulled.error {
-            return Err(error.into());
+            return Err(CommandError::At(entry.queue().clone(), error));
         }
         self.reply_settled(context);
         if self.count.is_some() {
@@ -196,7 +196,7 @@ pub fn deliver_or_wait(
         for entry in entries {
             let has_acknowledged = acknowledged.is_some();
             let deliveries = acknowledged.take().unwrap_or_default();
-            let mut pulled = take(context, entry, &request, deliveries)?;
+            let mut pulled = take_from(context, entry, &request, deliveries)?;
             if has_acknowledged {
                 request.settled = Some(std::mem::take(&mut pulled.settled));
             }
@@ -253,7 +253,7 @@ fn deliver<'e>(
     request: &Request,
 ) -> Result<(), CommandError> {
     for entry in entries {
-        let pulled = take(context, entry, request, Vec::new())?;
+        let pulled = take_from(context, entry, request, Vec::new())?;
         if !is_empty(&pulled) {
             return request.reply(context, entry, &pulled);
         }
@@ -262,12 +262,23 @@ fn deliver<'e>(
     Ok(())
 }
 
-fn take(
+/// As [`take`]; the error says of which queue it is.
+fn take_from(
     context: Context<'_>,
     entry: &Rc<Entry>,
     request: &Request,
     acknowledged: Vec<Claim>,
 ) -> Result<Pulled<Body>, CommandError> {
+    let pulled = take(context, entry, request, acknowledged);
+    pulled.map_err(|error| CommandError::At(entry.queue().clone(), error))
+}
+
+fn take(
+    context: Context<'_>,
+    entry: &Rc<Entry>,
+    request: &Request,
+    acknowledged: Vec<Claim>,
+) -> Result<Pulled<Body>, QueueError> {
     let now_ms = context.now_ms();
     let mut store = open(context, entry, Access::Write);
     let delivery = request.mode(&mut store)?;

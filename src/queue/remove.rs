@@ -69,8 +69,14 @@ pub(super) fn purge<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u6
     Ok(number)
 }
 
-/// Removes everything; 1, or 0 if there is no such queue.
+/// Removes everything, keys of a wrong type too; 1, or 0 if there is no such queue.
 pub(super) fn drop<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u64, QueueError> {
+    for part in Part::ALL {
+        if store.require(&[part]).is_err() {
+            store.clear(part);
+            effects.changed = true;
+        }
+    }
     purge(store, effects)?;
     clear(store, effects, Part::Config);
     clear(store, effects, Part::Damaged);

@@ -55,7 +55,6 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
             Op::Configure { changes: vec![(Setting::GroupInflight, Some(b"2".to_vec()))] },
             Op::Delete { ids: vec![id] },
             Op::Purge,
-            Op::Drop,
             Op::Reschedule { now_ms, id, due_at_ms: now_ms },
             Op::Redrive { now_ms, count: 1, to: None, same_slot: false },
             redrive::slice(&Choice::ALL, None),

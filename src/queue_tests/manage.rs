@@ -1,9 +1,11 @@
 //! What an operator does: look, delete, purge, drop, reschedule.
 
 use super::*;
-use crate::queue::NextDue;
-use crate::queue::look::{self, State, Which};
+use crate::queue::look::{self, State, Whereabouts, Which};
+use crate::queue::{NextDue, QueueError};
+use crate::store::keys;
 use crate::store::keyspace::Keyspace;
+use crate::store::memory::Value;
 
 /// A queue with a message in each state and place, and their ids.
 fn filled() -> (Server, QueueName, Vec<MessageId>) {
@@ -159,6 +161,33 @@ fn a_drop_leaves_nothing() {
     assert_eq!(server.number(&orders, &Op::Drop), 0);
     server.pause(&orders, None);
     assert_eq!(server.number(&orders, &Op::Drop), 1, "a pause is a queue, too");
+}
+
+#[test]
+fn a_drop_removes_keys_of_a_wrong_type_too() {
+    for part in Part::ALL {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        server.push(&orders, b"a", 0);
+        server.add(&orders, &Asked::group("a"));
+        server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
+        assert_eq!(server.run(&orders, &Op::Purge).err(), Some(QueueError::WrongType), "{part:?}");
+        assert_eq!(server.number(&orders, &Op::Drop), 1, "{part:?}");
+        assert!(server.database.borrow().is_empty(), "{part:?}");
+    }
+}
+
+#[test]
+fn where_a_message_is_can_be_told() {
+    let (mut server, orders, ids) = filled();
+    for (index, id) in ids.iter().enumerate() {
+        let place = look::whereabouts(&mut server.store(&orders), *id);
+        let expected = if index == 0 { Whereabouts::Inflight } else { Whereabouts::Waiting };
+        assert_eq!(place, Ok(expected), "{index}");
+    }
+    server.run(&orders, &Op::Delete { ids: ids.clone() }).unwrap();
+    for id in ids {
+        assert_eq!(look::whereabouts(&mut server.store(&orders), id), Ok(Whereabouts::Gone));
+    }
 }
 
 #[test]

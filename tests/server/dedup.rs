@@ -120,7 +120,8 @@ fn maxdedup_bounds_the_keys_that_are_held_and_info_counts_them() {
     let until = now_ms() + 300;
     eventually("one is discarded", || client.number("MQ.LEN orders") == 2);
     assert_eq!(client.queue_info("orders", "dedup_keys"), 3, "its key is held");
-    let full = "DEDUPFULL the queue holds as many deduplication keys as it may";
+    let full =
+        "DEDUPFULL the queue holds as many deduplication keys as it may: MAXDEDUP of 'orders' is 3";
     assert_eq!(client.refused("MQ.PUSH orders x DEDUP d"), full);
     assert_eq!(push(&mut client, "DEDUP a"), first, "a key that is held");
     push(&mut client, "PRIORITY 1");
@@ -216,8 +217,9 @@ fn a_key_is_looked_up_before_the_queue_is_full() {
     client.ask("MQ.CONFIG orders MAXLEN 1");
     let first = push(&mut client, "DEDUP k");
     assert_eq!(push(&mut client, "DEDUP k"), first);
-    assert_eq!(client.refused("MQ.PUSH orders x DEDUP l"), "QUEUEFULL the queue is full");
-    assert_eq!(client.refused("MQ.PUSH orders x"), "QUEUEFULL the queue is full");
+    let full = "QUEUEFULL the queue is full: MAXLEN of 'orders' is 1";
+    assert_eq!(client.refused("MQ.PUSH orders x DEDUP l"), full);
+    assert_eq!(client.refused("MQ.PUSH orders x"), full);
     client.ask("MQ.CONFIG orders MAXLEN 0");
     let other = push(&mut client, "DEDUP l");
     assert_ne!(other, first, "a refused push takes no key");

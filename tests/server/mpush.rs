@@ -2,7 +2,13 @@
 
 use crate::harness::*;
 
-const FULL: &str = "QUEUEFULL the queue is full";
+/// What is said of a queue that has as many messages as it may.
+#[track_caller]
+fn full(client: &mut Client, line: &str) {
+    let max = client.map("MQ.CONFIG orders")["maxlen"].clone();
+    let told = format!("QUEUEFULL the queue is full: MAXLEN of 'orders' is {max}");
+    assert_eq!(client.refused(line), told, "{line}");
+}
 
 #[test]
 fn all_messages_are_pushed_in_their_order() {
@@ -119,11 +125,11 @@ fn a_push_that_would_exceed_the_length_is_refused() {
     client.ask("MQ.PUSH orders urgent PRIORITY 9");
     client.push("orders", "plain");
     client.pull("orders");
-    assert_eq!(client.refused("MQ.MPUSH orders 2 x x"), FULL);
+    full(&mut client, "MQ.MPUSH orders 2 x x");
     assert_eq!(client.number("MQ.LEN orders"), 4, "none of them is pushed");
     client.ask("MQ.MPUSH orders 1 x");
     for options in ["", "DELAY 1000", "GROUP a", "PRIORITY 2", "TTL 5", "DEDUP k"] {
-        assert_eq!(client.refused(&format!("MQ.PUSH orders x {options}")), FULL, "{options}");
+        full(&mut client, &format!("MQ.PUSH orders x {options}"));
     }
     assert_eq!(client.number("MQ.LEN orders"), 5);
     assert_eq!(client.queue_info("orders", "refused_full"), 8);
@@ -147,7 +153,7 @@ fn there_is_room_when_a_message_is_gone_or_the_limit_is_raised() {
             }
             _ => {
                 let message = client.pull("orders");
-                assert_eq!(client.refused("MQ.PUSH orders x"), FULL, "in flight counts");
+                full(&mut client, "MQ.PUSH orders x");
                 let line = if how == "ACK" { "MQ.ACK" } else { "MQ.NACK" };
                 let option = if how == "ACK" { "" } else { "DEAD" };
                 client.ask(&format!("{line} {} {option}", message.delivery()));
@@ -159,7 +165,7 @@ fn there_is_room_when_a_message_is_gone_or_the_limit_is_raised() {
     client.ask("MQ.MPUSH orders 2 two three");
     client.ask("MQ.CONFIG orders MAXLEN 1");
     assert_eq!(client.number("MQ.LEN orders"), 3, "a lower limit takes nothing back");
-    assert_eq!(client.refused("MQ.PUSH orders x"), FULL);
+    full(&mut client, "MQ.PUSH orders x");
     client.ask("MQ.CONFIG orders MAXLEN 0");
     client.push("orders", "four");
 }
@@ -174,7 +180,7 @@ fn what_is_due_is_gone_before_a_full_queue_refuses() {
     let replies = client.pipeline(&lines.map(String::from));
     // Counted until it is discarded; soon after it is.
     if let Err(error) = &replies[2] {
-        assert_eq!(error, FULL);
+        assert_eq!(error, "QUEUEFULL the queue is full: MAXLEN of 'orders' is 1");
         eventually("there is room", || client.reply_to("MQ.PUSH orders y").is_ok());
     }
     assert_eq!(client.pull("orders").text(), "y");

@@ -8,7 +8,13 @@ const PARTS: [&str; 18] = [
     "retried", "expiring", "groups", "turns", "dedup", "deduped", "dead", "config", "damaged",
 ];
 
-const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";
+/// What is said of a key of the queue orders.
+fn wrong_type(part: &str) -> String {
+    format!(
+        "WRONGTYPE Operation against a key holding the wrong kind of value: 'mq:{{orders}}:{part}' was \
+         not made by MQ, MQ.DROP removes it with its queue"
+    )
+}
 
 /// A queue whose every key is there, with a delivery that still runs.
 fn fill(client: &mut Client) -> Message {
@@ -31,7 +37,7 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
     server.damaged_on_purpose();
     let mut client = server.client();
     let all: &[&str] = &PARTS;
-    let needs: [(&str, &[&str]); 21] = [
+    let needs: [(&str, &[&str]); 20] = [
         ("MQ.MPUSH orders 2 x y", &["ready", "config"]),
         ("MQ.PUSH orders x GROUP a", &["groups", "messages"]),
         ("MQ.PUSH orders x GROUP b", &["groups", "turns", "lanes", "messages"]),
@@ -48,10 +54,6 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
         ("MQ.RESCHEDULE orders x DELAY 0", all),
         (
             "MQ.PURGE orders",
-            &["ready", "ready1", "lanes", "ranked", "grouped", "inflight", "delayed"],
-        ),
-        (
-            "MQ.DROP orders",
             &["ready", "ready1", "lanes", "ranked", "grouped", "inflight", "delayed"],
         ),
         ("MQ.PUSH orders x", &["ready", "config"]),
@@ -77,7 +79,7 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
             };
             client.ask(&format!("SET mq:{{orders}}:{part} wrong"));
             let before = client.text("DEBUG DIGEST");
-            assert_eq!(client.refused(&line), WRONG_TYPE, "{line} with a wrong {part}");
+            assert_eq!(client.refused(&line), wrong_type(part), "{line} with a wrong {part}");
             assert_eq!(client.text("DEBUG DIGEST"), before, "{line} with a wrong {part}");
         }
     }
@@ -142,6 +144,66 @@ fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
 }
 
 #[test]
+fn a_drop_removes_a_queue_whatever_its_keys_hold() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    server.damaged_on_purpose();
+    replica.damaged_on_purpose();
+    let (mut client, mut copy) = (server.client(), replica.client());
+    for part in PARTS {
+        let key = format!("mq:{{orders}}:{part}");
+        for make in ["SET k x", "RPUSH k x", "HSET k f x", "ZADD k 1 x", "SADD k x", "XADD k * f x"]
+        {
+            client.ask("FLUSHALL");
+            fill(&mut client);
+            client.push("mails", "stays");
+            client.number(&format!("DEL {key}"));
+            client.ask(&make.replace(" k ", &format!(" {key} ")));
+            assert_eq!(client.number("MQ.DROP orders"), 1, "{make} at {part}");
+            assert_eq!(client.number("DBSIZE"), 1, "{make} at {part}");
+            assert_eq!(client.number("MQ.DROP orders"), 0);
+            same_data(&mut client, &mut copy, &format!("{make} at {part}"));
+        }
+    }
+    client.ask("SET mq:{orders}:config wrong");
+    client.ask("MULTI");
+    client.ask("MQ.DROP orders");
+    client.ask("MQ.PUSH orders one");
+    assert_eq!(items(&client.ask("EXEC"))[0], Value::Int(1));
+    assert_eq!(client.pull("orders").text(), "one");
+    same_data(&mut client, &mut copy, "in a transaction");
+}
+
+#[test]
+fn a_drop_of_wrong_types_is_in_the_append_only_file() {
+    let mut server = Server::start_with_append_only_file();
+    let mut client = server.client();
+    fill(&mut client);
+    client.ask("DEL mq:{orders}:delayed");
+    client.ask("SET mq:{orders}:delayed wrong");
+    assert_eq!(client.number("MQ.DROP orders"), 1);
+    server.kill_and_start_again();
+    assert_eq!(server.client().number("DBSIZE"), 0);
+}
+
+#[test]
+fn the_key_is_named_that_has_the_wrong_type_of_several_queues() {
+    let server = Server::start();
+    server.damaged_on_purpose();
+    let mut client = server.client();
+    client.ask("SET mq:{b}:messages wrong");
+    for line in ["MQ.MPULL 2 a b", "MQ.MPULL 2 b a COUNT 5"] {
+        let error = client.refused(line);
+        assert!(error.contains(": 'mq:{b}:messages' was not made by MQ"), "{line}: {error}");
+    }
+    if facts().documents_module_commands() {
+        client.ask("SET mq:{a}:dead:messages wrong");
+        let error = client.refused("MQ.LEN a DEAD");
+        assert!(error.contains(": 'mq:{a}:dead:messages' was not made by MQ"), "{error}");
+    }
+}
+
+#[test]
 fn a_wrong_type_in_one_queue_does_not_disturb_the_timer_for_others() {
     let server = Server::start();
     server.damaged_on_purpose();
@@ -169,7 +231,7 @@ fn a_queue_goes_on_when_the_foreign_key_is_gone() {
     client.pull("orders VISIBILITY 20");
     client.ask("SET mq:{orders}:ranked wrong");
     sleep_until_ms(now_ms() + 60);
-    assert_eq!(client.refused("MQ.PULL orders"), WRONG_TYPE);
+    assert_eq!(client.refused("MQ.PULL orders"), wrong_type("ranked"));
     client.ask("DEL mq:{orders}:ranked");
     let mut payloads: Vec<String> =
         (0..2).map(|_| client.pull("orders BLOCK 0").text().to_string()).collect();
@@ -187,5 +249,5 @@ fn a_waiting_client_is_told_when_a_key_gets_a_wrong_type() {
     // The push itself doesn't need that key, the pull does.
     client.reply_to("MQ.PUSH orders x").expect("an id");
     let error = waiting.reply().expect_err("an error");
-    assert_eq!(error, WRONG_TYPE);
+    assert_eq!(error, wrong_type("inflight"));
 }

@@ -1,0 +1,128 @@
+//! What the stored state tells of an error: which key, which limit, what became of the message. Runs only
+//! after a command has failed, and changes nothing.
+
+use std::rc::Rc;
+
+use super::claims;
+use super::explain::Line;
+use crate::execute::{key_of, open};
+use crate::index::Entry;
+use crate::queue::QueueError;
+use crate::queue::look::{self, Whereabouts};
+use crate::queue::message::MessageId;
+use crate::queue::name::QueueName;
+use crate::queue::settings::Setting;
+use crate::queue::store::{Part, Store};
+use crate::quoted::Quoted;
+use crate::reply::CommandError;
+use crate::server::command::Spec;
+use crate::server::context::Context;
+use crate::server::key::Access;
+use crate::server::keys_of_command::positions;
+use crate::server::string::Argument;
+use crate::state;
+
+/// The reply to a line, with the command's name in front, that a command of these facts refused.
+pub fn refusal(
+    context: Context<'_>,
+    spec: &'static Spec,
+    arguments: &[Argument<'_>],
+    error: &CommandError,
+) -> String {
+    let line = Line { spec, arguments };
+    if let Some(told) = line.tells(error) {
+        return told;
+    }
+    let mut entries = Vec::new();
+    positions(spec, arguments, |position| {
+        let name = arguments.get(position).map_or(&b""[..], |name| name.as_bytes());
+        entries.extend(state::with(|state| state.entry(context, name)));
+    });
+    let is_refused_claim = matches!(error, CommandError::NotFound | CommandError::BadReceipt);
+    if is_refused_claim
+        && let Some(entry) = entries.first()
+        && let Some((id, _)) = line.claim()
+        && let Some(became) = what_became(context, entry, claims::read_id(id), error)
+    {
+        return format!("{error}: {became}");
+    }
+    of_queues(context, &entries, error)
+}
+
+/// The reply to a client whose command, of these queues, failed.
+pub fn of_queues(context: Context<'_>, entries: &[Rc<Entry>], error: &CommandError) -> String {
+    if let CommandError::At(queue, error) = error {
+        let entry = state::with(|state| state.entry(context, queue.as_bytes())).ok();
+        return of_queues(context, entry.as_slice(), &CommandError::Queue(*error));
+    }
+    let queue = entries.first().map(|entry| entry.queue());
+    let name = queue.map(|queue| Quoted::all(queue.as_bytes()));
+    let more = match (error, name) {
+        (CommandError::QueueFull, Some(name)) => limit(context, entries, Setting::MaxLen)
+            .map(|limit| format!("MAXLEN of {name} is {limit}")),
+        (CommandError::DedupFull, Some(name)) => limit(context, entries, Setting::MaxDedup)
+            .map(|limit| format!("MAXDEDUP of {name} is {limit}")),
+        (CommandError::CorruptSetting(setting), Some(name)) => {
+            let setting = setting.name().to_ascii_uppercase();
+            Some(format!("MQ.CONFIG {name} {setting} sets it anew"))
+        }
+        (CommandError::Queue(QueueError::WrongType), _) => {
+            let wrong = entries.iter().find_map(|entry| wrong_key(context, entry));
+            wrong.map(|key| format!("{key} was not made by MQ, MQ.DROP removes it with its queue"))
+        }
+        (CommandError::Queue(QueueError::Corrupt(_)), Some(name)) => queue.map(|queue| {
+            let damaged = key(queue, Part::Damaged);
+            format!("see the list {damaged}, call MQ.CHECK {name} REPAIR")
+        }),
+        _ => None,
+    };
+    match more {
+        Some(more) => format!("{error}: {more}"),
+        None => error.to_string(),
+    }
+}
+
+/// What became of a message that has no such delivery.
+fn what_became(
+    context: Context<'_>,
+    entry: &Entry,
+    id: MessageId,
+    error: &CommandError,
+) -> Option<&'static str> {
+    let place = look::whereabouts(&mut open(context, entry, Access::Read), id).ok()?;
+    Some(match (error, place) {
+        (_, Whereabouts::Gone) => {
+            "it was acknowledged, deleted, sent to the dead-letter queue, or never in this queue"
+        }
+        (CommandError::NotFound, _) => "it waits, and was not delivered yet",
+        (_, Whereabouts::Waiting) => {
+            "that delivery has ended, and the message waits for the next one"
+        }
+        (_, Whereabouts::Inflight) => "its visibility ended, another delivery has begun",
+    })
+}
+
+/// A limit of the first queue.
+fn limit(context: Context<'_>, entries: &[Rc<Entry>], setting: Setting) -> Option<u64> {
+    let mut store = open(context, entries.first()?, Access::Read);
+    store.require(&[Part::Config]).ok()?;
+    Some(store.number(setting))
+}
+
+/// The first key of a queue, or of its dead-letter queue, that has another type than it should.
+fn wrong_key(context: Context<'_>, entry: &Entry) -> Option<Quoted> {
+    let mut store = open(context, entry, Access::Read);
+    wrong_key_in(&mut store).or_else(|| {
+        let settings = store.settings(&[Setting::DeadLetter]);
+        wrong_key_in(&mut store.other(&settings.dead_letter_of(entry.queue())?))
+    })
+}
+
+fn wrong_key_in(store: &mut impl Store) -> Option<Quoted> {
+    let part = Part::ALL.into_iter().find(|part| store.require(&[*part]).is_err())?;
+    Some(key(store.queue(), part))
+}
+
+fn key(queue: &QueueName, part: Part) -> Quoted {
+    Quoted::all(&key_of(queue, part))
+}
