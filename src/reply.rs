@@ -90,6 +90,8 @@ pub enum CommandError {
     NoOp,
     /// What was sent to MQ.APPLY is an op of another version.
     OpVersion(u8),
+    /// A command that is asked for is not there; this one may be meant.
+    UnknownCommand(Quoted, Option<&'static str>),
     /// The state is not as it should be.
     Queue(QueueError),
     /// The state of this one of several queues is not.
@@ -210,6 +212,12 @@ impl fmt::Display for CommandError {
             }
             Self::CorruptSetting(setting) => {
                 write!(f, "CORRUPT the stored {} can't be read", setting.name())
+            }
+            Self::UnknownCommand(name, Some(near)) => {
+                write!(f, "ERR unknown command {name}, did you mean {near}?")
+            }
+            Self::UnknownCommand(name, None) => {
+                write!(f, "ERR unknown command {name}, MQ.HELP shows all commands")
             }
             Self::NoOp => f.write_str("ERR this is no op"),
             Self::OpVersion(version) => {

@@ -170,7 +170,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
             let count =
                 |at| usize::try_from(parse_integer(self.word(at)).unwrap_or(0)).unwrap_or(0);
             let length = match argument {
-                Arg::Queue | Arg::Text(_) => 1,
+                Arg::Queue | Arg::Text(_) | Arg::Optional(_) => 1,
                 Arg::Texts(_) => self.arguments.len(),
                 Arg::Queues(_) | Arg::Counted(..) => count(position).saturating_add(1),
                 Arg::Claims if self.is_batch(position) => {
@@ -322,22 +322,39 @@ impl Counted {
     }
 }
 
-/// The token that a word was meant to be, if there is one: it differs by a letter or two, or one is the
-/// beginning of the other.
-fn nearest(word: &[u8], tokens: &[&'static str]) -> Option<&'static str> {
+/// The token that a word was meant to be, if there is one: it differs by a few letters or their order, or
+/// one is the beginning of the other.
+pub fn nearest(word: &[u8], tokens: &[&'static str]) -> Option<&'static str> {
     const SHORTEST: usize = 2;
     const LONGEST: usize = 20;
     if !(SHORTEST..=LONGEST).contains(&word.len()) {
         return None;
     }
-    let near = tokens.iter().map(|token| (distance(word, token.as_bytes()), *token));
-    let near = near.filter(|(distance, token)| *distance <= if token.len() < 4 { 1 } else { 2 });
+    let near = tokens.iter().filter_map(|token| {
+        let allowed = match token.len() {
+            ..4 => 1,
+            4..8 => 2,
+            _ => 3,
+        };
+        let differ = if letters(word) == letters(token.as_bytes()) {
+            1
+        } else {
+            distance(word, token.as_bytes())
+        };
+        (differ <= allowed).then_some((differ, *token))
+    });
     let begun = tokens.iter().find(|token| {
         let common = word.len().min(token.len());
         let begins = |text: &[u8]| text.get(..common).map(<[u8]>::to_ascii_uppercase);
         common > 2 && begins(word) == begins(token.as_bytes())
     });
     near.min().map(|(_, token)| token).or(begun.copied())
+}
+
+fn letters(text: &[u8]) -> Vec<u8> {
+    let mut letters = text.to_ascii_uppercase();
+    letters.sort_unstable();
+    letters
 }
 
 /// How many letters must be changed, added or taken away to make one text of the other.
@@ -359,11 +376,11 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
 mod tests {
     use super::*;
     use crate::commands::options::{Options, counted};
-    use crate::commands::{ALL, claims};
+    use crate::commands::{all, claims};
 
     /// Reads a line as its command does; the reply if it is refused.
     fn refused(line: &[&'static [u8]]) -> Option<String> {
-        let spec = ALL.iter().find(|known| known.spec.name.as_bytes() == line[0])?.spec;
+        let spec = all().find(|known| known.spec.name.as_bytes() == line[0])?.spec;
         read(spec, line).err().map(|error| explain(spec, line, &error))
     }
 
@@ -376,6 +393,7 @@ mod tests {
             rest = match argument {
                 Arg::Queue | Arg::Text(_) => &rest[1..],
                 Arg::Texts(_) => &[],
+                Arg::Optional(_) => rest.get(1..).unwrap_or_default(),
                 Arg::Queues(number) | Arg::Counted(number, _) => counted(number, rest)?.1,
                 Arg::Claims => claims::read(rest)?.1,
                 _ => rest,
@@ -534,7 +552,7 @@ mod tests {
             b"DEDUP",
             b"99999999999999999999",
         ];
-        for known in ALL {
+        for known in all() {
             for number in 0..WORDS.len().pow(4) {
                 let digit = |place: u32| WORDS[number / WORDS.len().pow(place) % WORDS.len()];
                 let line =
@@ -548,14 +566,17 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_near_if_a_letter_or_two_are_wrong() {
+    fn a_token_is_near_if_a_few_letters_are_wrong() {
         for (word, expected) in [
             ("AT", Some("AT")),
             ("ATT", Some("AT")),
             ("A", None),
             ("XX", None),
             ("DELA", Some("DELAY")),
-            ("YALED", None),
+            ("DELIAS", Some("DELAY")),
+            ("DXLXX", None),
+            ("TA", Some("AT")),
+            ("PRIORITIES", Some("PRIORITY")),
             ("PRIO", Some("PRIORITY")),
             ("PRIORITYLEVEL", Some("PRIORITY")),
             ("PR", None),

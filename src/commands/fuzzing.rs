@@ -19,7 +19,7 @@ use super::pull::{Pull, Request};
 use super::push::Push;
 use super::queues::Queues;
 use super::reschedule::{self, Reschedule};
-use super::{claims, del, glob, payloads, redrive};
+use super::{claims, del, glob, help, payloads, redrive};
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::{Choice, Numbered, Op, Sweep};
@@ -44,7 +44,7 @@ pub trait Server {
 /// Runs a line: a command's name and its arguments. Error: the reply.
 pub fn run(server: &mut impl Server, line: &[&[u8]]) -> Result<(), String> {
     let [name, arguments @ ..] = line else { return Ok(()) };
-    let known = super::ALL.iter().find(|known| known.spec.name.as_bytes() == *name);
+    let known = super::all().find(|known| known.spec.name.as_bytes() == *name);
     let Some(spec) = known.map(|known| known.spec) else { return Ok(()) };
     run_known(server, spec, line, arguments).map_err(|error| explain(spec, line, &error))
 }
@@ -65,6 +65,11 @@ fn run_known(
             let request = Request::read(&Options::read::<Mpull>(options)?, || Ok(1))?;
             for name in names {
                 pull(server, &QueueName::new(name)?, &request, &[])?;
+            }
+        }
+        "MQ.HELP" => {
+            if let [command, ..] = arguments {
+                help::find(command)?;
             }
         }
         "MQ.QUEUES" => {

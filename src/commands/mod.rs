@@ -18,6 +18,7 @@ pub mod fuzzing;
 mod get;
 mod glob;
 mod headers;
+mod help;
 pub mod info;
 mod len;
 mod mpull;
@@ -47,49 +48,68 @@ use crate::state;
 
 /// A command as the server gets to know it.
 struct Known {
-    #[cfg(any(test, fuzzing))]
     spec: &'static Spec,
     register: fn(Context<'_>) -> bool,
 }
 
 const fn known<C: Command>() -> Known {
-    Known {
-        #[cfg(any(test, fuzzing))]
-        spec: const { &C::SPEC },
-        register: command::register::<C>,
-    }
+    Known { spec: const { &C::SPEC }, register: command::register::<C> }
 }
 
-/// All commands.
-const ALL: &[Known] = &[
-    known::<push::Push>(),
-    known::<mpush::Mpush>(),
-    known::<pull::Pull>(),
-    known::<mpull::Mpull>(),
-    known::<ack::Ack>(),
-    known::<nack::Nack>(),
-    known::<extend::Extend>(),
-    known::<peek::Peek>(),
-    known::<get::Get>(),
-    known::<del::Del>(),
-    known::<reschedule::Reschedule>(),
-    known::<redrive::Redrive>(),
-    known::<purge::Purge>(),
-    known::<drop::Drop>(),
-    known::<pause::Pause>(),
-    known::<resume::Resume>(),
-    known::<config::Config>(),
-    known::<info::Info>(),
-    known::<len::Len>(),
-    known::<check::Check>(),
-    known::<queues::Queues>(),
-    known::<apply::Apply>(),
+/// All commands, by what they are for.
+const GROUPS: &[(&str, &[Known])] = &[
+    ("Send", &[known::<push::Push>(), known::<mpush::Mpush>()]),
+    (
+        "Receive",
+        &[
+            known::<pull::Pull>(),
+            known::<mpull::Mpull>(),
+            known::<ack::Ack>(),
+            known::<nack::Nack>(),
+            known::<extend::Extend>(),
+        ],
+    ),
+    (
+        "Look",
+        &[
+            known::<peek::Peek>(),
+            known::<get::Get>(),
+            known::<len::Len>(),
+            known::<info::Info>(),
+            known::<queues::Queues>(),
+            known::<help::Help>(),
+        ],
+    ),
+    (
+        "Change messages",
+        &[
+            known::<del::Del>(),
+            known::<reschedule::Reschedule>(),
+            known::<redrive::Redrive>(),
+            known::<purge::Purge>(),
+        ],
+    ),
+    (
+        "Change queues",
+        &[
+            known::<config::Config>(),
+            known::<pause::Pause>(),
+            known::<resume::Resume>(),
+            known::<drop::Drop>(),
+            known::<check::Check>(),
+        ],
+    ),
+    ("For replication only", &[known::<apply::Apply>()]),
 ];
+
+fn all() -> impl Iterator<Item = &'static Known> {
+    GROUPS.iter().flat_map(|(_, commands)| *commands)
+}
 
 /// Registers all commands. False if the server refuses one.
 pub fn register(context: Context<'_>) -> bool {
     context.add_acl_category();
-    ALL.iter().all(|known| (known.register)(context))
+    all().all(|known| (known.register)(context))
 }
 
 /// Runs a handler and replies its error, with all that the line and the queue tell of it.
@@ -161,7 +181,7 @@ mod tests {
     /// The page of a command says what the server is told.
     #[test]
     fn every_command_has_a_page_with_its_facts() {
-        for Known { spec, .. } in ALL {
+        for Known { spec, .. } in all() {
             let path = format!(
                 "{}/docs/commands/{}.md",
                 env!("CARGO_MANIFEST_DIR"),
@@ -183,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_facts_of_every_command_can_be_read() {
-        for Known { spec, .. } in ALL {
+        for Known { spec, .. } in all() {
             options::tests::check_facts(spec.arguments);
         }
     }

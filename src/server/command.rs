@@ -58,6 +58,8 @@ pub enum Arg {
     Queues(Number),
     /// Bytes.
     Text(&'static str),
+    /// `[command]`: bytes that may be left out, where nothing follows them.
+    Optional(&'static str),
     /// `id [id ...]`: all that follows.
     Texts(&'static str),
     /// `n payload [payload ...]`.
@@ -238,6 +240,7 @@ impl Arg {
             Self::Queue
             | Self::Queues(_)
             | Self::Text(_)
+            | Self::Optional(_)
             | Self::Texts(_)
             | Self::Counted(..)
             | Self::Claims
@@ -271,6 +274,7 @@ impl Arg {
             Self::Queue => "queue".to_owned(),
             Self::Queues(number) => format!("{} queue [queue ...]", number.name),
             Self::Text(name) => (*name).to_owned(),
+            Self::Optional(name) => format!("[{name}]"),
             Self::Texts(name) => format!("{name} [{name} ...]"),
             Self::Counted(number, name) => format!("{} {name} [{name} ...]", number.name),
             Self::Claims => "(id receipt | IDS n id receipt [id receipt ...])".to_owned(),

@@ -93,6 +93,7 @@ impl Texts {
                 vec![self.named(number.name, INTEGER), with_flags(MULTIPLE, queues)]
             }
             Arg::Text(name) => vec![self.named(name, STRING)],
+            Arg::Optional(name) => vec![with_flags(OPTIONAL, self.named(name, STRING))],
             Arg::Texts(name) => vec![with_flags(MULTIPLE, self.named(name, STRING))],
             Arg::Counted(number, name) => {
                 let texts = self.named(name, STRING);
@@ -139,6 +140,7 @@ impl Texts {
             Arg::Queue
             | Arg::Queues(_)
             | Arg::Text(_)
+            | Arg::Optional(_)
             | Arg::Texts(_)
             | Arg::Counted(..)
             | Arg::Claims => empty_argument(),

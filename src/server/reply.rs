@@ -1,5 +1,6 @@
 //! Replies, in the words of the protocol.
 
+use std::ffi::CString;
 use std::ops::Deref;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -110,6 +111,11 @@ impl Context<'_> {
     pub fn reply_status(self, status: &std::ffi::CStr) {
         piece_of(0);
         api!(RedisModule_ReplyWithSimpleString(self.raw, status.as_ptr()));
+    }
+
+    /// A simple string that is made for this reply.
+    pub fn reply_line(self, line: &str) {
+        self.reply_status(&CString::new(line).unwrap_or_default());
     }
 
     /// An error; `text` begins with its code.

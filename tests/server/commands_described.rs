@@ -24,7 +24,7 @@ const fn expected(
     Expected { name, arity, flags, without_flags, key, arguments }
 }
 
-const COMMANDS: [Expected; 22] = [
+const COMMANDS: [Expected; 23] = [
     expected(
         "mq.push",
         -3,
@@ -118,6 +118,13 @@ const COMMANDS: [Expected; 22] = [
     ),
     expected("mq.check", -2, &["write"], &["denyoom", "readonly", "admin"], "queue REPAIR"),
     expected("mq.queues", -1, &["readonly"], &["write", "denyoom", "admin"], "MATCH CURSOR COUNT"),
+    expected(
+        "mq.help",
+        -1,
+        &["fast", "loading", "stale"],
+        &["write", "readonly", "denyoom", "admin"],
+        "command",
+    ),
     expected("mq.apply", 3, &["write", "admin"], &["readonly"], "queue op"),
 ];
 

@@ -1,4 +1,4 @@
-//! All 22 commands, again and again, on three queues that nobody else uses. What came of one round is
+//! All 23 commands, again and again, on three queues that nobody else uses. What came of one round is
 //! used by the next: messages that were delivered are acknowledged, given back, killed, extended.
 
 use super::{
@@ -51,6 +51,7 @@ impl EveryCommand {
             format!("MQ.PUSH {c} dropped"),
             format!("MQ.DROP {c}"),
             "MQ.QUEUES".into(),
+            "MQ.HELP push".into(),
         ];
         self.ids.push(NO_ID.into());
         for (number, id) in self.ids.drain(..).enumerate() {
