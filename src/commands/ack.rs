@@ -34,7 +34,10 @@ impl Command for Ack {
 fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (mut claims, rest) = claims::read(rest)?;
-    Options::read::<Ack>(rest)?;
+    if !rest.is_empty() {
+        // It has no options: they say what is wrong.
+        Options::read::<Ack>(rest)?;
+    }
     let entry = super::entry(context, *queue)?;
     let now_ms = Some(context.now_ms())
         .filter(|now_ms| state::with(|state| state.may_be_due(&entry, *now_ms)));
