@@ -5,9 +5,9 @@
 #
 #   scripts/install-check.sh [SUITE:PACKAGE...]   (bookworm:redis-server trixie:redis-server trixie:valkey-server)
 #
-# In each, as docs/operations.md says it, on a server that has only a snapshot: an append-only file first, then
-# loadmodule and a restart. Nothing may be missing, and the queue must outlive another restart. Loaded from
-# /usr/local/lib the server must not start: otherwise this check would prove nothing.
+# In each, by the commands of docs/operations.md, on a server that has only a snapshot: an append-only file first, then
+# loadmodule and a restart, a backup, and the restore of it. Nothing may be missing, and the queue must outlive another
+# restart. Loaded from /usr/local/lib the server must not start: otherwise this check would prove nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$PWD/target/install-check
@@ -16,6 +16,12 @@ container=''
 fail() { echo "install-check: $*" >&2; exit 1; }
 tidy() { [ -z "$container" ] || { kill "$container" 2> /dev/null || true; wait "$container" || true; }; }
 trap tidy EXIT
+
+# The commands of docs/operations.md below a text, for this product.
+commands() { # PRODUCT TEXT
+  awk -v text="$2" 'index($0, text) {found = 1} found && /^```$/ {exit} inside {print} found && /^```sh$/ {inside = 1}' \
+    docs/operations.md | sed "s/redis/$1/g" | grep . || fail "docs/operations.md has no commands below: $2"
+}
 
 # What runs in the container; its output ends in "all is well".
 steps() { # PACKAGE
@@ -38,15 +44,27 @@ restart() {
   systemctl restart "$unit"
 }
 
+sudo() { "$@"; }
+# Runs commands of the page, one after the other; one that looks how far the server is, until it is.
+follow() {
+  local line
+  while read -r line; do
+    case $line in
+      *'INFO persistence'*) until ! eval "$line" | grep -q ':1'; do sleep 0.1; done ;;
+      *) eval "$line" > /dev/null ;;
+    esac
+    # systemd starts a server at most a few times in ten seconds.
+    systemctl reset-failed "$unit"
+  done
+}
+
 is "the unit" active "$(systemctl is-active "$unit")"
 cli SET from-before yes > /dev/null
 is "a server without the module" no "$(cli CONFIG GET appendonly | tail -n 1)"
 
-cli CONFIG SET appendonly yes > /dev/null
 field() { cli INFO persistence | tr -d '\r' | sed -n "s/^$1://p"; }
-until [ "$(field aof_rewrite_in_progress)" = 0 ] && [ "$(field aof_rewrite_scheduled)" = 0 ]; do sleep 0.1; done
+follow < /root/append-only
 is "its append-only file" ok "$(field aof_last_bgrewrite_status)"
-cli CONFIG REWRITE > /dev/null
 
 loadmodule /usr/local/lib/redis/modules/libmq.so
 if restart 2> /dev/null; then echo "the server loads code from /usr/local/lib"; exit 1; fi
@@ -71,6 +89,15 @@ is "the append-only file written anew" ok "$(field aof_last_bgrewrite_status)"
 restart
 is "after a restart" 1 "$(cli MQ.LEN orders)"
 is "the key from before" yes "$(cli GET from-before)"
+
+mkdir /backup
+follow < /root/backup
+cli MQ.PURGE orders > /dev/null
+follow < /root/restore
+is "after a restore" 1 "$(cli MQ.LEN orders)"
+restart
+is "after another restart" 1 "$(cli MQ.LEN orders)"
+is "its append-only file" yes "$(cli CONFIG GET appendonly | tail -n 1)"
 echo "all is well"
 INSIDE
 }
@@ -93,6 +120,9 @@ check() { # SUITE PACKAGE
   make --no-print-directory install DESTDIR="$state" PREFIX=/usr/local > /dev/null
   make --no-print-directory install DESTDIR="$state" > /dev/null
   [ "$(stat -c %a "$state/usr/lib/redis/modules/libmq.so")" = 755 ] || fail "the module is not readable for all"
+  commands "${package%-server}" '**1. An append-only file' > "$state/root/append-only"
+  commands "${package%-server}" '**A snapshot**' > "$state/root/backup"
+  commands "${package%-server}" '**To restore it**' > "$state/root/restore"
   steps "$package" | install -m 755 /dev/stdin "$state/usr/local/sbin/install-check"
   printf '%s\n' '[Unit]' "After=$package.service" '[Service]' Type=oneshot \
     'ExecStart=/bin/sh -c "/usr/local/sbin/install-check > /var/log/install-check 2>&1; systemctl poweroff --no-block"' \
