@@ -14,8 +14,8 @@ Standard library only.
 
 import argparse
 import contextlib
+import multiprocessing
 import os
-import threading
 import time
 from pathlib import Path
 
@@ -30,7 +30,8 @@ LONG = ("VISIBILITY", YEAR_MS)
 
 
 class Held:
-    """A server with a queue `q` in some shape, and the ids of its messages in their order."""
+    """A server with a queue `q` in some shape, and the ids of its messages in their order; or with a tenth
+    as many queues of one message."""
 
     def __init__(self, server, count):
         self.server = server
@@ -83,27 +84,22 @@ class Held:
         that is. The server and this client go before all else on the machine, where that is allowed.
         """
         other = Connection(self.server.port)
-        done = threading.Event()
-
-        def run():
-            try:
-                other.call(*words)
-            finally:
-                done.set()
-
-        worker = threading.Thread(target=run)
+        # A process: while a thread reads a long reply, this one would wait for it.
+        worker = multiprocessing.get_context("fork").Process(target=other.call, args=words)
         worker.start()
         longest = 0.0
         ping = command("PING")
         begin = time.perf_counter()
         with first_on_this_machine(self.server.process.pid, 0):
-            while not done.is_set():
+            while worker.is_alive():
                 start = time.perf_counter()
                 self.server.control.run(ping, 1)
                 longest = max(longest, time.perf_counter() - start)
                 time.sleep(0.0005)
         worker.join()
         other.close()
+        if worker.exitcode:
+            raise RuntimeError(f"{words} failed")
         return longest * 1e3, (time.perf_counter() - begin) * 1e3
 
 
@@ -168,6 +164,13 @@ def dead(held):
         held.call("MQ.NACK", "q", "IDS", BATCH, *pairs, "DEAD")
 
 
+def queues(held):
+    lines = [command("MQ.PUSH", f"queue-of-tenant-{n}", PAYLOAD) for n in range(held.count // 10)]
+    for start in range(0, len(lines), BATCH):
+        chunk = lines[start : start + BATCH]
+        held.server.control.run(b"".join(chunk), len(chunk))
+
+
 def ids_of(held, count):
     """Ids in equal distances."""
     return held.ids[:: max(1, len(held.ids) // count)][:count]
@@ -193,6 +196,15 @@ def rows_of(name, held):
     def in_slices(*words):
         return (lambda: words, None)
 
+    if name == "queues":
+        return [
+            ("MQ.QUEUES of 100,000", *in_slices("MQ.QUEUES")),
+            ("MQ.QUEUES of 100,000, CURSOR", *in_slices("MQ.QUEUES", "CURSOR", 0)),
+            (
+                "MQ.QUEUES of 100,000, CURSOR, COUNT 1,000",
+                *in_slices("MQ.QUEUES", "CURSOR", 0, "COUNT", 1_000),
+            ),
+        ]
     rows = [
         ("MQ.INFO", *again("MQ.INFO", "q")),
         ("MQ.LEN", *again("MQ.LEN", "q")),
@@ -284,6 +296,7 @@ SHAPES = {
     "groups without a free slot": blocked_groups,
     "one group": one_group,
     "dead letters": dead,
+    "queues": queues,
 }
 
 
