@@ -84,3 +84,20 @@ fn a_transaction_on_a_replica_notices_a_dead_letter() {
     });
     assert!(noticed);
 }
+
+#[test]
+fn a_client_that_caches_is_told_of_messages_that_come_from_another_queue() {
+    let (server, held) = with_dead_letter();
+    let (mut told, mut caching, mut client) = (server.client(), server.client(), server.client());
+    caching.ask(&format!("CLIENT TRACKING ON REDIRECT {}", told.id()));
+    told.ask("SUBSCRIBE __redis__:invalidate");
+    let mut expect = |queue: &str, line: &str| {
+        caching.ask(&format!("MQ.LEN {queue}"));
+        client.ask(line);
+        let message = told.next_reply().expect("a message");
+        assert_eq!(strings(&items(&message)[2]), [queue], "{line}");
+    };
+    expect("{orders}:dead", &format!("MQ.NACK {} DEAD", held.delivery()));
+    expect("again", "MQ.REDRIVE {orders}:dead COUNT 1 TO again");
+    expect("again", "MQ.PUSH again x");
+}
