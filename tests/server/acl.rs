@@ -2,14 +2,6 @@
 
 use crate::harness::*;
 
-/// A client logged in as a user with these rules.
-fn client_with(server: &Server, rules: &str) -> Client {
-    server.client().ask(&format!("ACL SETUSER alice reset on >secret {rules}"));
-    let mut client = server.client();
-    client.ask("AUTH alice secret");
-    client
-}
-
 fn refused_for_permission(client: &mut Client, line: &str) {
     let error = client.refused(line);
     assert!(error.starts_with("NOPERM "), "{line}: {error}");
@@ -18,7 +10,7 @@ fn refused_for_permission(client: &mut Client, line: &str) {
 #[test]
 fn a_user_runs_the_commands_that_it_may() {
     let server = Server::start();
-    let mut producer = client_with(&server, "~orders +mq.push +mq.len");
+    let mut producer = server.client_of_user("~orders +mq.push +mq.len");
     producer.push("orders", "one");
     assert_eq!(producer.number("MQ.LEN orders"), 1);
     for line in [
@@ -33,7 +25,7 @@ fn a_user_runs_the_commands_that_it_may() {
     ] {
         refused_for_permission(&mut producer, line);
     }
-    let mut consumer = client_with(&server, "~orders +mq.pull +mq.ack");
+    let mut consumer = server.client_of_user("~orders +mq.pull +mq.ack");
     let message = consumer.pull("orders");
     consumer.acknowledge(&message);
     refused_for_permission(&mut consumer, "MQ.PUSH orders x");
@@ -42,7 +34,7 @@ fn a_user_runs_the_commands_that_it_may() {
 #[test]
 fn the_queues_name_is_the_key_that_a_user_needs() {
     let server = Server::start();
-    let mut client = client_with(&server, "~orders ~orders:* +@all");
+    let mut client = server.client_of_user("~orders ~orders:* +@all");
     client.push("orders", "one");
     client.push("orders:eu", "two");
     // The keys that the queue is stored in need no rule of their own.
@@ -67,7 +59,7 @@ fn the_queues_name_is_the_key_that_a_user_needs() {
 #[test]
 fn a_dead_letter_queue_that_the_user_may_not_write_is_refused() {
     let server = Server::start();
-    let mut client = client_with(&server, "~orders +@all");
+    let mut client = server.client_of_user("~orders +@all");
     for line in [
         "MQ.CONFIG orders DEADLETTER secret",
         "MQ.CONFIG orders deadletter secret",
@@ -79,7 +71,7 @@ fn a_dead_letter_queue_that_the_user_may_not_write_is_refused() {
     assert_eq!(client.map("MQ.CONFIG orders")["deadletter"], "{orders}:dead");
     // A value that only looks like the option's name is none.
     client.ask("MQ.CONFIG orders MAXRETRIES 3");
-    let mut client = client_with(&server, "~orders ~graveyard +@all");
+    let mut client = server.client_of_user("~orders ~graveyard +@all");
     client.ask("MQ.CONFIG orders DEADLETTER graveyard");
     assert_eq!(client.map("MQ.CONFIG orders")["deadletter"], "graveyard");
 }
@@ -93,15 +85,15 @@ fn a_user_who_may_only_read_a_queue_may_only_look() {
         assert!(error.contains("Syntax error"), "{error}");
         return;
     }
-    let mut client = client_with(&server, "%R~orders +@all");
+    let mut client = server.client_of_user("%R~orders +@all");
     assert_eq!(client.number("MQ.LEN orders"), 1);
     assert_eq!(client.queue_info("orders", "ready"), 1);
     for line in ["MQ.PUSH orders x", "MQ.PULL orders", "MQ.CONFIG orders DELAY 1"] {
         refused_for_permission(&mut client, line);
     }
-    let mut client = client_with(&server, "~orders %R~graveyard +@all");
+    let mut client = server.client_of_user("~orders %R~graveyard +@all");
     refused_for_permission(&mut client, "MQ.CONFIG orders DEADLETTER graveyard");
-    let mut client = client_with(&server, "~orders %W~graveyard +@all");
+    let mut client = server.client_of_user("~orders %W~graveyard +@all");
     client.ask("MQ.CONFIG orders DEADLETTER graveyard");
 }
 
@@ -110,7 +102,7 @@ fn the_commands_are_in_the_categories_that_say_what_they_do() {
     let server = Server::start();
     let mut client = server.client();
     // Neither is a rule of its own: a user gets a command by name, or by the categories it is in.
-    let mut with_all_but = client_with(&server, "~* +@all -mq.apply");
+    let mut with_all_but = server.client_of_user("~* +@all -mq.apply");
     refused_for_permission(&mut with_all_but, "MQ.APPLY orders x");
     for (name, expected) in [
         ("mq.push", &["@write"][..]),
@@ -145,17 +137,17 @@ fn a_user_without_dangerous_commands_cannot_apply_ops() {
     let server = Server::start();
     if !facts().modules_name_acl_categories() {
         // There no category holds it back: it has to be taken away by name.
-        let mut client = client_with(&server, "~* +@all -@dangerous -@admin");
+        let mut client = server.client_of_user("~* +@all -@dangerous -@admin");
         let error = client.refused("MQ.APPLY orders x");
         assert!(error.starts_with("ERR "), "{error}");
         return;
     }
     for rules in ["~* +@all -@dangerous", "~* +@all -@admin", "~* +@write +@read -@admin"] {
-        let mut client = client_with(&server, rules);
+        let mut client = server.client_of_user(rules);
         client.push("orders", "one");
         refused_for_permission(&mut client, "MQ.APPLY orders x");
     }
-    let mut reader = client_with(&server, "~* +@read");
+    let mut reader = server.client_of_user("~* +@read");
     assert_eq!(reader.number("MQ.LEN orders"), 3);
     refused_for_permission(&mut reader, "MQ.PULL orders");
 }
@@ -164,7 +156,7 @@ fn a_user_without_dangerous_commands_cannot_apply_ops() {
 fn a_user_who_loses_a_right_while_waiting_loses_nothing_of_the_queue() {
     let server = Server::start();
     let mut control = server.client();
-    let waiting = client_with(&server, "~orders +@all").wait_with("MQ.PULL orders BLOCK 0");
+    let waiting = server.client_of_user("~orders +@all").wait_with("MQ.PULL orders BLOCK 0");
     control.ask("ACL DELUSER alice");
     control.push("orders", "one");
     waiting.hang_up();

@@ -2,28 +2,12 @@
 
 use crate::harness::*;
 
-/// Lets a message of this queue die.
-fn die(client: &mut Client, queue: &str, payload: &str) {
-    client.push(queue, payload);
-    let message = client.pull(queue);
-    assert_eq!(client.number(&format!("MQ.NACK {} DEAD", message.delivery())), 1);
-    sleep_until_ms(now_ms() + 2);
-}
-
-/// A client logged in as a user with these rules.
-fn client_with(server: &Server, rules: &str) -> Client {
-    server.client().ask(&format!("ACL SETUSER alice reset on >secret {rules}"));
-    let mut client = server.client();
-    client.ask("AUTH alice secret");
-    client
-}
-
 #[test]
 fn a_queue_shows_the_messages_of_its_dead_letter_queue() {
     let server = Server::start();
     let mut client = server.client();
     for payload in ["one", "two", "three"] {
-        die(&mut client, "orders", payload);
+        client.push_dead("orders", payload);
     }
     client.push("orders", "alive");
     client.pull("{orders}:dead");
@@ -48,7 +32,7 @@ fn a_queue_shows_the_messages_of_its_dead_letter_queue() {
 
     client.ask("MQ.CONFIG orders DEADLETTER graves");
     assert_eq!(client.number("MQ.LEN orders DEAD"), 0);
-    die(&mut client, "orders", "four");
+    client.push_dead("orders", "four");
     assert_eq!(client.peek_texts("orders DEAD"), ["alive"], "the first that was pulled");
     client.ask("SET mq:{graves}:inflight text");
     for line in ["MQ.LEN orders DEAD", "MQ.PEEK orders DEAD"] {
@@ -69,20 +53,20 @@ fn the_user_needs_the_permission_for_the_dead_letter_queue() {
         return;
     }
     let server = Server::start();
-    die(&mut server.client(), "orders", "one");
+    server.client().push_dead("orders", "one");
     let script = "return redis.call('MQ.LEN', KEYS[1], 'DEAD')";
-    let mut alice = client_with(&server, "~orders %W~{orders}:d* +mq.len +mq.peek +eval");
+    let mut alice = server.client_of_user("~orders %W~{orders}:d* +mq.len +mq.peek +eval");
     assert_eq!(alice.number("MQ.LEN orders DEAD"), 1, "a number needs any permission on the key");
     let refused = "NOPERM no permission on the queue's dead-letter queue";
     assert_eq!(alice.refused("MQ.PEEK orders DEAD"), refused);
     assert_eq!(alice.reply(&["EVAL", script, "1", "orders"]), Ok(Value::Int(1)));
-    let mut alice = client_with(&server, "~orders +mq.len +mq.peek +eval");
+    let mut alice = server.client_of_user("~orders +mq.len +mq.peek +eval");
     for line in ["MQ.LEN orders DEAD", "MQ.PEEK orders DEAD"] {
         assert_eq!(alice.refused(line), refused);
     }
     let error = alice.reply(&["EVAL", script, "1", "orders"]).expect_err("an error");
     assert!(error.contains("NOPERM"), "{error}");
-    let mut alice = client_with(&server, "~orders %R~{orders}:dead +mq.len +mq.peek");
+    let mut alice = server.client_of_user("~orders %R~{orders}:dead +mq.len +mq.peek");
     assert_eq!(alice.number("MQ.LEN orders DEAD"), 1);
     assert_eq!(alice.peek_texts("orders DEAD"), ["one"]);
 }
@@ -91,7 +75,7 @@ fn the_user_needs_the_permission_for_the_dead_letter_queue() {
 fn in_cluster_mode_the_dead_letter_queue_is_in_the_same_slot() {
     let server = Server::start_in_cluster_mode();
     let mut client = server.client();
-    die(&mut client, "orders", "one");
+    client.push_dead("orders", "one");
     // What a server without cluster may have stored.
     client.ask("HSET mq:{mails}:config deadletter graves");
     for line in ["MQ.LEN mails DEAD", "MQ.PEEK mails DEAD"] {

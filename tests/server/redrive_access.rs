@@ -6,19 +6,8 @@ use crate::harness::*;
 fn fill(client: &mut Client) {
     for queue in ["orders", "mails"] {
         client.ask(&format!("MQ.CONFIG {queue} DEADLETTER dead"));
-        client.push(queue, "one");
-        let message = client.pull(queue);
-        assert_eq!(client.number(&format!("MQ.NACK {} DEAD", message.delivery())), 1);
-        sleep_until_ms(now_ms() + 2);
+        client.push_dead(queue, "one");
     }
-}
-
-/// A client logged in as a user with these rules.
-fn client_with(server: &Server, rules: &str) -> Client {
-    server.client().ask(&format!("ACL SETUSER alice reset on >secret {rules}"));
-    let mut client = server.client();
-    client.ask("AUTH alice secret");
-    client
 }
 
 #[track_caller]
@@ -37,7 +26,7 @@ fn the_queue_after_to_is_a_key_of_the_command() {
         assert_eq!(strings(&keys), ["dead", "repair"]);
     }
     assert_eq!(strings(&client.ask("COMMAND GETKEYS MQ.REDRIVE dead COUNT 5")), ["dead"]);
-    let mut alice = client_with(&server, "~dead ~repair +mq.redrive");
+    let mut alice = server.client_of_user("~dead ~repair +mq.redrive");
     refused_for_permission(&mut alice, "MQ.REDRIVE dead TO orders");
     refused_for_permission(&mut alice, "MQ.REDRIVE dead COUNT 1 to orders");
     refused_for_permission(&mut alice, "MQ.REDRIVE orders TO repair");
@@ -53,7 +42,7 @@ fn without_permission_on_a_target_nothing_is_moved() {
     let server = Server::start();
     let mut client = server.client();
     fill(&mut client);
-    let mut alice = client_with(&server, "~dead ~orders +mq.redrive");
+    let mut alice = server.client_of_user("~dead ~orders +mq.redrive");
     refused_for_permission(&mut alice, "MQ.REDRIVE dead");
     assert_eq!(client.lengths("dead"), [2, 0, 0]);
     assert_eq!(client.lengths("orders"), [0, 0, 0]);
@@ -61,9 +50,9 @@ fn without_permission_on_a_target_nothing_is_moved() {
     assert_eq!(alice.number("MQ.REDRIVE dead COUNT 1"), 1);
     refused_for_permission(&mut alice, "MQ.REDRIVE dead COUNT 1");
 
-    let mut alice = client_with(&server, "~dead %R~mails +mq.redrive");
+    let mut alice = server.client_of_user("~dead %R~mails +mq.redrive");
     refused_for_permission(&mut alice, "MQ.REDRIVE dead");
-    let mut alice = client_with(&server, "~dead ~mails +mq.redrive");
+    let mut alice = server.client_of_user("~dead ~mails +mq.redrive");
     assert_eq!(alice.number("MQ.REDRIVE dead"), 1);
     assert_eq!(client.lengths("mails"), [1, 0, 0]);
 }
@@ -76,7 +65,7 @@ fn permissions_are_those_of_the_user_in_transactions_and_scripts_too() {
     let server = Server::start();
     let mut client = server.client();
     fill(&mut client);
-    let mut alice = client_with(&server, "~dead ~orders +@all");
+    let mut alice = server.client_of_user("~dead ~orders +@all");
     let replies = alice.pipeline(&["MULTI", "MQ.REDRIVE dead", "EXEC"].map(String::from));
     let error = match &replies[2] {
         Err(error) => error.clone(),

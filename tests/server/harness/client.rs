@@ -4,7 +4,7 @@
 use super::{
     DEADLINE, Server, Value,
     message::{Message, entries, integer, items, text_of},
-    wait::eventually,
+    wait::{eventually, now_ms, sleep_until_ms},
 };
 use redis::{ConnectionLike, ErrorKind, ProtocolVersion, RedisError, ServerErrorKind};
 use std::{collections::BTreeMap, time::Duration};
@@ -159,6 +159,14 @@ impl Client {
         text_of(&reply.unwrap_or_else(|error| panic!("MQ.PUSH {queue}: {error}")))
     }
 
+    /// Lets a message of a queue die, later than those before it.
+    pub fn push_dead(&mut self, queue: &str, payload: &str) {
+        self.push(queue, payload);
+        let message = self.pull(queue);
+        assert_eq!(self.number(&format!("MQ.NACK {} DEAD", message.delivery())), 1);
+        sleep_until_ms(now_ms() + 2);
+    }
+
     /// MQ.PULL of one message that must be there; `arguments` are the queue's name and options.
     #[track_caller]
     pub fn pull(&mut self, arguments: &str) -> Message {
@@ -300,6 +308,14 @@ impl Server {
     }
 
     /// A client that has selected this database.
+    /// A client logged in as a user with these rules.
+    pub fn client_of_user(&self, rules: &str) -> Client {
+        self.client().ask(&format!("ACL SETUSER alice reset on >secret {rules}"));
+        let mut client = self.client();
+        client.ask("AUTH alice secret");
+        client
+    }
+
     pub fn client_of_database(&self, database: u32) -> Client {
         let mut client = self.client();
         client.ask(&format!("SELECT {database}"));
