@@ -195,7 +195,6 @@ impl<'a> ServerKeyspace<'a> {
     }
 
     #[inline(never)]
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn look_up(&mut self, part: Part) {
         let name = self.names.part(part);
         // A look costs half of what it takes to open a key that may be made.
@@ -211,7 +210,6 @@ impl<'a> ServerKeyspace<'a> {
     }
 
     /// What a command says of a sorted set whose key is there; else 0.
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn ranks(&mut self, set: Part, ask: impl FnOnce(Context<'_>, &ServerString) -> u64) -> u64 {
         if self.key(set).is_none() {
             return 0;
@@ -220,7 +218,6 @@ impl<'a> ServerKeyspace<'a> {
     }
 
     /// Up to `count` members of a sorted set from that rank on.
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn by_rank(&mut self, set: Part, start: u64, count: u64) -> Vec<(ServerString, f64)> {
         if self.key(set).is_none() {
             return Vec::new();
@@ -358,7 +355,6 @@ impl Contents for ServerKeyspace<'_> {
         self.key(part).map_or(0, |key| key.len())
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8])) {
         let context = self.context;
         let names = self.names.clone();
@@ -395,7 +391,6 @@ impl Keyspace for ServerKeyspace<'_> {
         found == KeyType::Absent || found == key_type(part)
     }
 
-    #[allow(clippy::indexing_slicing, reason = "both arrays have one entry per part")]
     fn unlink(&mut self, part: Part) {
         self.mirror(|mirror| mirror.unlink(part));
         self.close(part);
@@ -418,12 +413,10 @@ impl Keyspace for ServerKeyspace<'_> {
         }
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn front(&mut self, list: Part) -> Option<ServerString> {
         self.element(list, 0)
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn back(&mut self, list: Part) -> Option<ServerString> {
         let last = self.len(list).checked_sub(1)?;
         self.element(list, last)
@@ -434,7 +427,6 @@ impl Keyspace for ServerKeyspace<'_> {
         self.key(list)?.pop_front()
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<ServerString> {
         self.approach(list, start);
         let (context, names) = (self.context, self.names.clone());
@@ -444,7 +436,6 @@ impl Keyspace for ServerKeyspace<'_> {
         values
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn element(&mut self, list: Part, index: u64) -> Option<ServerString> {
         self.approach(list, index);
         let (context, names) = (self.context, self.names.clone());
@@ -453,7 +444,6 @@ impl Keyspace for ServerKeyspace<'_> {
         value
     }
 
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn remove_elements(&mut self, list: Part, indexes: &[u64]) {
         self.mirror(|mirror| mirror.remove_elements(list, indexes));
         if Key::can_remove_elements() {
