@@ -3,15 +3,16 @@
 use std::ffi::CString;
 use std::ops::Deref;
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 
 use redis_module::raw;
 
 use super::context::Context;
 use super::{api, guard, has};
 
-/// How many pieces the reply still needs that is being made; an array of three needs four in all.
-static MISSING: AtomicUsize = AtomicUsize::new(0);
+/// How many pieces the reply still needs that is being made; an array of three needs four in all. It wraps,
+/// and only this thread has it: so to count a piece is one instruction.
+static MISSING: AtomicIsize = AtomicIsize::new(0);
 
 /// Makes a reply. If `work` panics, errors take the place of all that is missing: a client that got half
 /// a reply would take the next one for the rest, and scripts would read on behind its end.
@@ -34,9 +35,10 @@ pub(super) fn postpone() {
 }
 
 /// A piece is replied that consists of so many others.
+#[inline]
 fn piece_of(pieces: usize) {
-    let missing = MISSING.load(Ordering::Relaxed).saturating_sub(1).saturating_add(pieces);
-    MISSING.store(missing, Ordering::Relaxed);
+    let more = (pieces as isize).wrapping_sub(1);
+    MISSING.store(MISSING.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
 /// A text that is replied often. It is kept in the form in which the server sends it: replying it is

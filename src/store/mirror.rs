@@ -55,14 +55,20 @@ pub fn take() -> Option<Mirror> {
 }
 
 /// True if a copy follows the changes of that queue. `db` is asked only if there is a copy.
+#[inline]
 pub fn is_following(db: impl FnOnce() -> i32, queue: &QueueName) -> bool {
-    IS_FOLLOWING.load(Ordering::Relaxed)
-        && FOLLOWING.with_borrow(|following| {
-            following.as_ref().is_some_and(|(of, mirror)| mirror.queue == *queue && *of == db())
-        })
+    IS_FOLLOWING.load(Ordering::Relaxed) && is_that(db(), queue)
 }
 
-/// Does something to the copy that follows its queue.
+#[cold]
+fn is_that(db: i32, queue: &QueueName) -> bool {
+    FOLLOWING.with_borrow(|following| {
+        following.as_ref().is_some_and(|(of, mirror)| mirror.queue == *queue && *of == db)
+    })
+}
+
+/// Does something to the copy that follows its queue: seldom, so every verb on a key stays short.
+#[cold]
 pub fn with<T>(change: impl FnOnce(&mut Mirror) -> T) -> Option<T> {
     FOLLOWING.with_borrow_mut(|following| following.as_mut().map(|(_, mirror)| change(mirror)))
 }

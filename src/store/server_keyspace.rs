@@ -129,7 +129,7 @@ const SEEK: u64 = 128;
 
 impl<'a> ServerKeyspace<'a> {
     /// Opens nothing yet.
-    #[inline]
+    #[inline(always)]
     pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
         let is_mirrored = mirror::is_following(|| context.selected_db(), &names.queue);
         Self {
