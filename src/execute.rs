@@ -15,8 +15,9 @@ use crate::server::string::ServerString;
 use crate::state;
 use crate::store::body::StoredBody;
 use crate::store::keys;
-pub use crate::store::record::OP_VERSION;
-use crate::store::record::{RecordError, decode_op, encode_op};
+pub use crate::store::op::OP_VERSION;
+use crate::store::op::{decode_op, encode_op};
+use crate::store::record::RecordError;
 use crate::store::records::Records;
 use crate::store::server_keyspace::{KeyNames, ServerKeyspace};
 

@@ -19,7 +19,7 @@ use crate::quoted::Quoted;
 use crate::server::command::{Name, Number};
 use crate::server::context::Context;
 use crate::server::reply::{Word, Words};
-use crate::store::record::OP_VERSION;
+use crate::store::op::OP_VERSION;
 
 /// What a command can answer instead of a result. Displayed it is the reply: code and sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use crate::queue::name::QueueName;
 use crate::queue::op::{Op, Rules};
 use crate::queue::store::Part;
 use crate::store::keyspace::{Contents, Keyspace};
+use crate::store::op::decode_op;
 use crate::store::record::{
-    decode_duplicate, decode_group, decode_note, decode_op, encode_duplicate, encode_group,
-    encode_note,
+    decode_duplicate, decode_group, decode_note, encode_duplicate, encode_group, encode_note,
 };
 
 const NAMES: [&str; 3] = ["orders", "{orders}:dead", "other"];

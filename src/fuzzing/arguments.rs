@@ -8,7 +8,7 @@ use crate::queue::name::QueueName;
 use crate::queue::op::{Op, Rules};
 use crate::queue::store::Store;
 use crate::store::memory::MemoryKeyspace;
-use crate::store::record::{decode_op, encode_op};
+use crate::store::op::{decode_op, encode_op};
 use crate::store::records::Records;
 
 /// The bytes are lines, one a second, with a space between two arguments; a first line `cluster` is

@@ -7,7 +7,7 @@ use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::Part;
 use crate::queue_tests::ranges;
 use crate::store::body::{BodyRecord, StoredBody, decode_body, encode_body};
-use crate::store::{keys, members, record};
+use crate::store::{keys, members, op, record};
 
 /// Reads the bytes as everything that is stored. What can be read is in range, and the same after it is
 /// written and read again.
@@ -21,11 +21,11 @@ pub fn records(bytes: &[u8]) {
             }
         };
     }
-    if let Ok((op, rules)) = record::decode_op(bytes) {
-        let mut written = record::encode_op(&op).to_vec();
-        assert_eq!(record::decode_op(&written), Ok((op.clone(), Rules::V2)));
+    if let Ok((op, rules)) = op::decode_op(bytes) {
+        let mut written = op::encode_op(&op).to_vec();
+        assert_eq!(op::decode_op(&written), Ok((op.clone(), Rules::V2)));
         written[0] = bytes[0];
-        assert_eq!(record::decode_op(&written).as_ref(), Ok(&(op.clone(), rules)));
+        assert_eq!(op::decode_op(&written).as_ref(), Ok(&(op.clone(), rules)));
         if let Op::Pull { base_receipt, count, delivery: Mode::Receipt { .. }, .. } = op {
             let last = base_receipt.0.checked_add(u64::from(count));
             assert!(last.is_some_and(|end| end <= 1 << 63), "{base_receipt:?} {count}");

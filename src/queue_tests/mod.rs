@@ -241,7 +241,7 @@ impl Server {
         assert_eq!(effects.changed, !is_same, "changed or not: {op:?}");
         ranges::check_what_was_written(&before, &self.database.borrow());
         if effects.changed {
-            let mut bytes = record::encode_op(op).to_vec();
+            let mut bytes = crate::store::op::encode_op(op).to_vec();
             if self.rules == Rules::V1 {
                 bytes[0] = 1;
             }
@@ -259,7 +259,7 @@ impl Server {
     fn replayed(&self) -> Rc<RefCell<Database>> {
         let database = Rc::default();
         for (queue, bytes) in &self.log {
-            let (op, rules) = record::decode_op(bytes).unwrap();
+            let (op, rules) = crate::store::op::decode_op(bytes).unwrap();
             let mut store = Records::with_rules(MemoryKeyspace::new(&database, queue), rules);
             apply(&mut store, &mut Effects::none(), &op).unwrap();
         }

@@ -169,18 +169,18 @@ fn bytes_of_version_1_do_what_0_1_0_did() {
         b"\x01\x03\xc8\x0a\x00".to_vec(),
     ];
     for bytes in &ops {
-        let (op, rules) = record::decode_op(bytes).unwrap();
+        let (op, rules) = crate::store::op::decode_op(bytes).unwrap();
         let mut store = Records::with_rules(MemoryKeyspace::new(&database, &orders), rules);
         apply(&mut store, &mut Effects::none(), &op).unwrap();
     }
     let mut store = Records::new(MemoryKeyspace::new(&database, &orders));
     assert_eq!(store.delayed(0, 10), [(MessageId(id), 150 + 500)]);
     // Setting 14 is MAXDEDUP, which 0.1.0 doesn't know.
-    assert!(record::decode_op(b"\x01\x07\x01\x0e\x01\x015").is_err());
-    assert!(record::decode_op(b"\x02\x07\x01\x0e\x01\x015").is_ok());
+    assert!(crate::store::op::decode_op(b"\x01\x07\x01\x0e\x01\x015").is_err());
+    assert!(crate::store::op::decode_op(b"\x02\x07\x01\x0e\x01\x015").is_ok());
     // The numbers of version 2 go on behind those of version 1, which knows no more than its own.
     let late = [b"\x01\x10".as_slice(), &claim].concat();
-    assert!(record::decode_op(&late).is_err());
+    assert!(crate::store::op::decode_op(&late).is_err());
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod members;
 #[cfg(any(test, fuzzing))]
 pub mod memory;
 pub mod mirror;
+pub mod op;
 pub mod record;
 pub mod records;
 pub mod server_keyspace;

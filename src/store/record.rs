@@ -1,8 +1,9 @@
-//! The bytes of notes, ops and the small records. The only user of bincode.
+//! The bytes of notes and the small records. The only user of bincode.
 //!
 //! Each is a version byte, then bincode. Decoding checks every byte: a length in the bytes can't make
 //! the server allocate more than the bytes themselves, leftovers are an error, and an unknown version
-//! is told apart. Bodies have a form of their own, see [`body`](super::body).
+//! is told apart. Ops are made so as well, see [`op`](super::op); bodies have a form of their own, see
+//! [`body`](super::body).
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -13,19 +14,12 @@ use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
 use crate::queue::message::{MessageId, Note};
-use crate::queue::op::{Op, Rules};
 use crate::queue::store::{Duplicate, Group, GroupCounts, Head};
 
 /// That of notes without deliveries.
 const NOTE_VERSION: u8 = 1;
 /// That of the others: the same, then these.
 const NOTE_WITH_DELIVERIES: u8 = 2;
-/// That of the ops which this module decides.
-pub const OP_VERSION: u8 = 2;
-/// That of 0.1.0, whose ops have the numbers below [`FIRST_OF_2`].
-const OLD_OP_VERSION: u8 = 1;
-/// The number of the first op that version 1 doesn't have.
-const FIRST_OF_2: u8 = 16;
 const GROUP_VERSION: u8 = 1;
 const DEDUP_VERSION: u8 = 1;
 
@@ -99,7 +93,8 @@ impl Drop for Encoded {
     }
 }
 
-fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Encoded {
+/// A version byte and a value in bincode.
+pub fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Encoded {
     let mut bytes = Encoded::new(room);
     bytes.0.push(version);
     append(value, &mut bytes);
@@ -133,7 +128,7 @@ fn of_version(version: u8, bytes: &[u8]) -> Result<&[u8], RecordError> {
 }
 
 /// The value in bincode that the bytes are.
-fn read_whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
+pub fn read_whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
     match read_first(bytes)? {
         (value, read) if read == bytes.len() => Ok(value),
         _ => Err(RecordError::Damaged),
@@ -212,133 +207,24 @@ pub fn decode_duplicate(bytes: &[u8]) -> Result<Duplicate, RecordError> {
     if duplicate.is_valid() { Ok(duplicate) } else { Err(RecordError::Damaged) }
 }
 
-/// The form of an op in the replication stream and in the append-only file.
-pub fn encode_op(op: &Op<'_>) -> Encoded {
-    let room = match op {
-        Op::Push { payload, .. } => payload.len().saturating_add(64),
-        _ => 64,
-    };
-    encode(OP_VERSION, op, room)
-}
-
-/// Reads an op and checks what it claims; and the rules of its version.
-pub fn decode_op(bytes: &[u8]) -> Result<(Op<'_>, Rules), RecordError> {
-    let (version, op) = bytes.split_first().ok_or(RecordError::Damaged)?;
-    let rules = match *version {
-        OP_VERSION => Rules::V2,
-        OLD_OP_VERSION if op.first().is_none_or(|number| *number < FIRST_OF_2) => Rules::V1,
-        OLD_OP_VERSION => return Err(RecordError::Damaged),
-        other => return Err(RecordError::Version(other)),
-    };
-    let op: Op<'_> = read_whole(op)?;
-    let is_known = rules != Rules::V1 || op.is_in_version_1();
-    if is_known && op.is_valid() { Ok((op, rules)) } else { Err(RecordError::Damaged) }
-}
-
 #[cfg(test)]
 mod tests {
     use smallvec::smallvec;
 
     use super::*;
-    use crate::queue::few::{Few, Name};
-    use crate::queue::message::{
-        Death, DeathReason, Deliveries, Ended, Header, MAX_TIME_MS, Membership, MessageId, Receipt,
-    };
+    use crate::queue::few::Name;
+    use crate::queue::message::{Death, DeathReason, Deliveries, Ended, Membership, MessageId};
     use crate::queue::name::QueueName;
-    use crate::queue::op::{
-        Choice, Claim, Dedup, Line, Mode, Numbered, RedriveSlice, Return, Sweep, With,
-    };
-    use crate::queue::settings::Setting;
-    use crate::queue::store::Died;
 
     const ID: MessageId =
         MessageId([7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff]);
-
-    fn slice(look: u32, count: u32, choice: Choice, reason: &'static [u8]) -> Op<'static> {
-        Op::RedriveSlice(RedriveSlice {
-            now_ms: 1,
-            look,
-            count,
-            to: Some(orders()),
-            same_slot: true,
-            choice,
-            from: Some(orders()),
-            reason: Some(reason),
-        })
-    }
-
-    fn ops() -> Vec<Op<'static>> {
-        let sweep = Sweep { limit: 300, same_slot: true };
-        let claim = Claim { id: ID, receipt: Receipt(77) };
-        let claims: Few<Claim> = smallvec![claim];
-        vec![
-            Op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload", with: None },
-            Op::Push { id: ID, due_at_ms: None, payload: b"", with: Some(with(Line::Group(b"g"))) },
-            Op::PushMany {
-                messages: vec![Numbered { id: ID, payload: b"x" }],
-                due_at_ms: None,
-                with: Some(With { dedup: None, ..with(Line::Priority(9)) }),
-            },
-            pull(5, 3, Mode::Receipt { visibility_ms: 1, consumer: Some(b"me") }, 9),
-            pull(5, 3, Mode::Final, 9),
-            Op::Sweep { now_ms: 5, sweep },
-            Op::Acknowledge { now_ms: None, deliveries: claims.clone() },
-            Op::GiveBack {
-                now_ms: 5,
-                deliveries: claims.clone(),
-                delay_ms: Some(0),
-                same_slot: false,
-                how: Return::Rejected,
-                reason: Some(b"why"),
-            },
-            Op::Extend { now_ms: 5, deliveries: claims, visibility_ms: 8 },
-            Op::Configure {
-                changes: vec![
-                    (Setting::DeadLetter, Some(b"dead".to_vec())),
-                    (Setting::MaxRetries, Some(b"-1".to_vec())),
-                    (Setting::Delay, None),
-                ],
-            },
-            Op::Configure { changes: vec![(Setting::MaxDedup, Some(b"5".to_vec()))] },
-            Op::Delete { ids: vec![ID] },
-            Op::Purge,
-            Op::Drop,
-            Op::Reschedule { now_ms: 1, id: ID, due_at_ms: 2 },
-            Op::Redrive { now_ms: 1, count: 2, to: Some(orders()), same_slot: true },
-            slice(2, 1, Choice::Ids(vec![ID]), b"why"),
-            slice(2, 1, Choice::Died { after: Some(Died { at_ms: 4, id: ID }), until_ms: 5 }, b""),
-            Op::Pause { until_ms: Some(1) },
-            Op::Resume,
-            Op::Repair,
-            Op::Prolong { now_ms: 5, deliveries: smallvec![claim], visibility_ms: 8 },
-        ]
-    }
 
     fn orders() -> QueueName {
         QueueName::new(b"orders").unwrap()
     }
 
-    fn with(line: Line<'static>) -> With<'static> {
-        With {
-            expires_at_ms: Some(8),
-            line,
-            dedup: Some(Dedup { key: b"key", now_ms: 7, until_ms: None }),
-            headers: vec![Header { name: b"name", value: b"" }],
-        }
-    }
-
-    fn pull(now_ms: u64, count: u32, delivery: Mode<'static>, receipt: u64) -> Op<'static> {
-        let sweep = Sweep { limit: 300, same_slot: true };
-        let acknowledged = vec![Claim { id: ID, receipt: Receipt(77) }];
-        let base_receipt = Receipt(receipt);
-        Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged }
-    }
-
     #[test]
     fn what_was_encoded_is_decoded() {
-        for op in ops() {
-            assert_eq!(decode_op(&encode_op(&op)), Ok((op, Rules::V2)));
-        }
         let highest = note_with_highest_numbers();
         for note in [Note::default(), highest] {
             assert_eq!(decode_note(&encode_note(&note)), Ok(note));
@@ -465,50 +351,9 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_and_every_leftover_is_damage() {
-        for op in ops() {
-            let mut bytes = encode_op(&op).to_vec();
-            for end in 0..bytes.len() {
-                assert!(decode_op(&bytes[..end]).is_err(), "{op:?} cut at {end}");
-            }
-            bytes.push(0);
-            assert_eq!(decode_op(&bytes), Err(RecordError::Damaged), "{op:?}");
-        }
-    }
-
-    #[test]
     fn an_unknown_version_is_told_apart() {
-        let mut bytes = encode_op(&ops()[0]).to_vec();
-        bytes[0] = 3;
-        assert_eq!(decode_op(&bytes), Err(RecordError::Version(3)));
         assert_eq!(decode_note(&[9, 0]), Err(RecordError::Version(9)));
         assert_eq!(decode_note(&[]), Err(RecordError::Damaged));
-    }
-
-    #[test]
-    fn an_op_of_version_1_is_read_and_has_the_rules_of_0_1_0() {
-        for op in ops() {
-            let mut bytes = encode_op(&op).to_vec();
-            assert_eq!(bytes[0], 2);
-            bytes[0] = 1;
-            let is_old = bytes[1] < 16 && !format!("{op:?}").contains("MaxDedup");
-            let expected = if is_old { Ok((op, Rules::V1)) } else { Err(RecordError::Damaged) };
-            assert_eq!(decode_op(&bytes), expected);
-        }
-    }
-
-    #[test]
-    fn a_length_in_the_bytes_can_not_make_the_server_allocate() {
-        // An acknowledgment that claims 2^60 deliveries, a push that claims 2^60 bytes.
-        let mut acknowledge = vec![2, 3, 0, 253];
-        acknowledge.extend_from_slice(&(1u64 << 60).to_le_bytes());
-        assert_eq!(decode_op(&acknowledge), Err(RecordError::Damaged));
-        let mut push = vec![2, 0];
-        push.extend_from_slice(&ID.0);
-        push.push(0);
-        push.push(253);
-        push.extend_from_slice(&(1u64 << 60).to_le_bytes());
-        assert_eq!(decode_op(&push), Err(RecordError::Damaged));
     }
 
     /// What is read from a stream can't be borrowed, and would get room as its length says.
@@ -527,92 +372,6 @@ mod tests {
             let read: Result<Note, _> = bincode::serde::decode_from_std_read(&mut stream, config());
             assert!(read.is_err(), "{note:?}");
             assert_eq!(decode_note(&bytes), Ok(note));
-        }
-    }
-
-    /// A delivery with NOACK has no receipt.
-    #[test]
-    fn a_pull_may_come_as_close_to_the_last_receipt_as_its_count_allows() {
-        let visible = Mode::Receipt { visibility_ms: 1, consumer: None };
-        for op in [
-            pull(1, 1, visible, (1 << 63) - 1),
-            pull(1, 10_000, visible, (1 << 63) - 10_000),
-            pull(1, 10_000, Mode::Final, 0),
-            pull(1, 10_000, Mode::Final, u64::MAX),
-        ] {
-            assert_eq!(decode_op(&encode_op(&op)), Ok((op, Rules::V2)));
-        }
-    }
-
-    #[test]
-    fn an_op_that_claims_the_impossible_is_refused() {
-        let visible = |visibility_ms| Mode::Receipt { visibility_ms, consumer: None };
-        let push = |with| Op::Push { id: ID, due_at_ms: None, payload: b"", with: Some(with) };
-        let plain = || With { dedup: None, ..with(Line::Priority(0)) };
-        let key = |key| Some(Dedup { key, now_ms: 1, until_ms: None });
-        let long_name: &'static [u8] = Box::leak(vec![b'x'; 257].into());
-        let many = vec![Header { name: b"n", value: b"v" }; 65];
-        let back = |reason| Op::GiveBack {
-            now_ms: 1,
-            deliveries: Few::new(),
-            delay_ms: None,
-            same_slot: false,
-            how: Return::Counted,
-            reason: Some(reason),
-        };
-        let long_reason: &'static [u8] = Box::leak(vec![b'x'; 1025].into());
-        let name = vec![(Setting::DeadLetter, Some(b"{x}".to_vec()))];
-        let number = vec![(Setting::Visibility, Some(b"0".to_vec()))];
-        for op in [
-            pull(1 << 43, 1, visible(1), 1),
-            pull(1, 0, visible(1), 1),
-            pull(1, 10_001, visible(1), 1),
-            pull(1, 1, visible(0), 1),
-            pull(1, 1, visible(u64::MAX), 1),
-            pull(1, 1, visible(1), 0),
-            pull(1, 1, visible(1), 1 << 63),
-            pull(1, 2, visible(1), (1 << 63) - 1),
-            pull(1, 10_000, visible(1), (1 << 63) - 9_999),
-            pull(1, 1, Mode::Receipt { visibility_ms: 1, consumer: Some(b"") }, 1),
-            pull(1, 1, Mode::Receipt { visibility_ms: 1, consumer: Some(long_name) }, 1),
-            Op::Push { id: MessageId([255; 16]), due_at_ms: None, payload: b"", with: None },
-            Op::Push { id: MessageId([0; 16]), due_at_ms: None, payload: b"", with: None },
-            Op::Push { id: ID, due_at_ms: Some(u64::MAX), payload: b"", with: None },
-            push(With { expires_at_ms: Some(u64::MAX), ..plain() }),
-            push(With { line: Line::Priority(10), ..plain() }),
-            push(With { line: Line::Group(b""), ..plain() }),
-            push(With { line: Line::Group(long_name), ..plain() }),
-            push(With { dedup: key(b""), ..plain() }),
-            push(With { dedup: key(long_name), ..plain() }),
-            push(With { headers: many, ..plain() }),
-            push(With { headers: vec![Header { name: b"", value: b"v" }], ..plain() }),
-            Op::PushMany { messages: Vec::new(), due_at_ms: None, with: None },
-            Op::PushMany {
-                messages: vec![Numbered { id: ID, payload: b"" }],
-                due_at_ms: None,
-                with: Some(with(Line::Priority(0))),
-            },
-            back(long_reason),
-            slice(0, 1, Choice::ALL, b""),
-            slice(1, 0, Choice::ALL, b""),
-            slice(100_001, 1, Choice::ALL, b""),
-            slice(1, 1, Choice::Ids(vec![ID; 10_001]), b""),
-            slice(1, 1, Choice::Died { after: None, until_ms: MAX_TIME_MS + 1 }, b""),
-            slice(
-                1,
-                1,
-                Choice::Died { after: Some(Died { at_ms: MAX_TIME_MS, id: ID }), until_ms: 1 },
-                b"",
-            ),
-            slice(1, 1, Choice::ALL, &[b'x'; 1_025]),
-            Op::Redrive { now_ms: 1, count: 0, to: None, same_slot: false },
-            Op::Redrive { now_ms: 1, count: 100_001, to: None, same_slot: false },
-            Op::Pause { until_ms: Some(0) },
-            Op::Reschedule { now_ms: 1, id: ID, due_at_ms: 1 << 43 },
-            Op::Configure { changes: name },
-            Op::Configure { changes: number },
-        ] {
-            assert_eq!(decode_op(&encode_op(&op)), Err(RecordError::Damaged), "{op:?}");
         }
     }
 }
