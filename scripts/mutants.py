@@ -236,7 +236,7 @@ FAULTS = [
      "        place::make_ready(grave, &mut there, id, &mut epitaph, rank, None);\n", "", "lib"),
     ("the dead-letter queue is opened for each dead message", "src/queue/dead_letter.rs",
      "        self.0.get_or_init(", "        self.0.take();\n        self.0.get_or_init(", "lib"),
-    ("an op of another version is read", "src/store/record.rs",
+    ("a record of another version is read", "src/store/record.rs",
      "(&first, rest) if first == version => Ok(rest),", "(&first, rest) if first < 200 => Ok(rest),",
      "lib"),
     ("INFO counts queues that are gone", "src/commands/info.rs",
