@@ -299,3 +299,46 @@ fn the_page_says_what_to_do_about_every_error_code() {
         );
     }
 }
+
+#[test]
+fn a_command_that_is_sent_twice_does_what_the_page_says() {
+    let server = Server::start();
+    let mut client = server.client();
+    let mut twice = |line: &str| {
+        let first = client.reply_to(line).map(|reply| format!("{reply:?}"));
+        let second = client.reply_to(line).map(|reply| format!("{reply:?}"));
+        (first.expect("done"), second.map_err(|error| error.split(' ').next().map(String::from)))
+    };
+    let (id, again) = twice("MQ.PUSH orders hello DEDUP key");
+    assert_eq!(again, Ok(id));
+    let (id, again) = twice("MQ.PUSH orders hello");
+    assert_ne!(again, Ok(id));
+    let mut other = server.client();
+    assert_eq!(other.lengths("orders"), [3, 0, 0]);
+    let [done, back, kept] = [(); 3].map(|()| other.pull("orders").delivery());
+    let one = Ok("int(1)".to_string());
+    for (line, code) in [
+        (format!("MQ.ACK {done}"), "NOTFOUND"),
+        (format!("MQ.NACK {back} DELAY 60000"), "BADRECEIPT"),
+    ] {
+        let (first, again) = twice(&line);
+        assert_eq!((Ok(first), again), (one.clone(), Err(Some(code.into()))), "{line}");
+    }
+    let (until, again) = twice(&format!("MQ.EXTEND {kept} VISIBILITY 60000"));
+    assert!(again.expect("extended again") >= until);
+    let id = back.split(' ').nth(1).expect("an id");
+    let at = now_ms() + 60_000;
+    let (first, again) = twice(&format!("MQ.RESCHEDULE orders {id} AT {at}"));
+    assert_eq!((Ok(first), again), (one.clone(), one.clone()));
+    let (first, again) = twice(&format!("MQ.DEL orders {id}"));
+    assert_eq!((Ok(first), again), (one.clone(), Ok("int(0)".into())));
+    for _ in 0..3 {
+        other.push("mails", "hello");
+        let delivery = other.pull("mails").delivery();
+        other.ask(&format!("MQ.NACK {delivery} DEAD"));
+    }
+    if facts().separates_key_permissions() {
+        let (first, again) = twice("MQ.REDRIVE {mails}:dead COUNT 1");
+        assert_eq!((Ok(first), again), (one.clone(), one));
+    }
+}
