@@ -173,6 +173,8 @@ fn a_drop_removes_keys_of_a_wrong_type_too() {
         assert_eq!(server.run(&orders, &Op::Purge).err(), Some(QueueError::WrongType), "{part:?}");
         assert_eq!(server.number(&orders, &Op::Drop), 1, "{part:?}");
         assert!(server.database.borrow().is_empty(), "{part:?}");
+        server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
+        assert_eq!(server.number(&orders, &Op::Drop), 1, "{part:?}, and nothing else");
     }
 }
 
