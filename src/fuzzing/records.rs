@@ -1,12 +1,14 @@
 //! Bytes that stand where a record, a member or a key should.
 
-use crate::queue::message::{Body, NewMessage};
+use crate::queue::message::{Body, MessageId, NewMessage, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::{Mode, Op, Rules};
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::Part;
 use crate::queue_tests::ranges;
-use crate::store::body::{BodyRecord, StoredBody, decode_body, encode_body};
+use crate::store::body::{
+    BodyRecord, StoredBody, as_pushed, decode_body, decode_body_of, encode_body, last_delivery,
+};
 use crate::store::{keys, members, op, record};
 
 /// Reads the bytes as everything that is stored. What can be read is in range, and the same after it is
@@ -41,9 +43,18 @@ pub fn records(bytes: &[u8]) {
 }
 
 fn body(bytes: &[u8]) {
+    let id = MessageId([1, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+    let receipt = last_delivery(id, bytes);
+    assert!(receipt.is_none_or(|receipt| (1..1 << 63).contains(&receipt.0)));
+    if receipt.is_some()
+        && let Ok(delivered) = decode_body_of(id, bytes)
+    {
+        assert_eq!(decode_body(&as_pushed(id, bytes)), Ok(delivered));
+    }
     let Ok(body) = decode_body(bytes) else {
         return assert!(StoredBody::read(bytes).is_err());
     };
+    assert_eq!((receipt, last_delivery(body.id, bytes)), (None, None));
     assert!(body.id.is_valid());
     let note = body.terms.note();
     let BodyRecord { id, terms, payload } = &body;
@@ -53,6 +64,12 @@ fn body(bytes: &[u8]) {
     assert_eq!((stored.id(), stored.payload()), (*id, *payload));
     assert_eq!(stored.headers(), terms.headers);
     assert_eq!(stored.take_note(), note.map(Box::new));
+    let mut stored = StoredBody::read(bytes.to_vec()).expect("a body");
+    stored.set_last_delivery(Receipt(1));
+    assert_eq!(last_delivery(body.id, &stored.bytes), Some(Receipt(1)));
+    assert_eq!(as_pushed(body.id, &stored.bytes), bytes);
+    let delivered = StoredBody::read_of(body.id, stored.bytes).expect("a body");
+    assert_eq!((delivered.payload(), delivered.headers()), (body.payload, body.terms.headers));
 }
 
 fn member(bytes: &[u8]) {

@@ -207,12 +207,14 @@ fn hand_out<S: Store>(
     taken: Taken<S::Body>,
     with: With<'_>,
 ) -> Delivered<S::Body> {
-    let Taken { body, mut note, from } = taken;
+    let Taken { mut body, mut note, from } = taken;
     let id = body.id();
     effects.last_receipt = Some(with.receipts.next);
     let receipt = with.receipts.give(note.as_deref());
-    if from == Origin::Ready {
-        store.put_message(&body);
+    match store.rules() {
+        Rules::V2 => store.put_delivered(&mut body, receipt),
+        Rules::V1 if from == Origin::Ready => store.put_message(&body),
+        Rules::V1 => {}
     }
     let binds = note.as_ref().is_some_and(|note| note.binds());
     store.put_inflight(Delivery { id, receipt }, Running { until_ms: with.until_ms, binds });

@@ -259,6 +259,11 @@ pub trait Store: Sized {
     fn add_message(&mut self, message: &NewMessage<'_>);
     /// Adds a body that was read from a list of ready messages or from another queue to `Messages`.
     fn put_message(&mut self, body: &Self::Body);
+    /// The same of one that is delivered, with its receipt; the body may be in `Messages` already.
+    fn put_delivered(&mut self, body: &mut Self::Body, receipt: Receipt);
+    /// The last delivery of a message, as its body in `Messages` says: it may have ended. None if the body
+    /// was not delivered, or by an op of version 1.
+    fn last_delivery(&mut self, id: MessageId) -> Option<Delivery>;
     /// A body of `Messages`. Error: [`Corruption::Message`] when it is unreadable or another's.
     fn message(&mut self, id: MessageId) -> Result<Option<Self::Body>, Corruption>;
     /// True if `Messages` has this id.

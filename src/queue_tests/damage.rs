@@ -4,6 +4,7 @@ use super::*;
 use crate::queue::message::MAX_TIME_MS;
 use crate::queue::op::Choice;
 use crate::queue::{Corruption, NextDue, limits};
+use crate::store::body::as_pushed;
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::Value;
@@ -134,7 +135,7 @@ fn records_of_a_newer_version_are_set_aside_as_they_are() {
     let got = server.pull(&orders, 10).unwrap();
     server.give_back(&orders, vec![got.claim()], Some(0));
     let mut store = server.store(&orders);
-    let body = store.0.get(Part::Messages, &id.0).unwrap();
+    let body = as_pushed(id, &store.0.get(Part::Messages, &id.0).unwrap());
     let mut note = store.0.get(Part::Notes, &id.0).unwrap();
     note[0] += 1;
     note.extend(b"what is new");

@@ -5,7 +5,7 @@ use crate::queue::message::{MessageId, Note};
 use crate::queue::name::QueueName;
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::{Duplicate, Group, GroupCounts, Part};
-use crate::store::body::decode_body;
+use crate::store::body::{decode_body, decode_body_of};
 use crate::store::keys;
 use crate::store::memory::{Database, Value};
 use crate::store::record::{decode_duplicate, decode_group, decode_note};
@@ -68,7 +68,9 @@ pub fn check_what_was_written(before: &Database, after: &Database) {
 
 fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
     match part {
-        Part::Messages => decode_body(bytes).is_ok_and(|body| body.id.0 == field),
+        Part::Messages => {
+            field.try_into().is_ok_and(|id| decode_body_of(MessageId(id), bytes).is_ok())
+        }
         Part::Notes => decode_note(bytes).is_ok_and(|note| is_note(&note)),
         Part::Groups => decode_group(bytes).is_ok_and(|group| is_group(&group)),
         Part::Dedup => decode_duplicate(bytes).is_ok_and(|duplicate| is_duplicate(&duplicate)),

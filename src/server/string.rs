@@ -40,6 +40,21 @@ impl AsRef<[u8]> for ServerString {
     }
 }
 
+impl AsMut<[u8]> for ServerString {
+    fn as_mut(&mut self) -> &mut [u8] {
+        let mut len = 0;
+        let start = api!(RedisModule_StringPtrLen(self.0.as_ptr(), &mut len));
+        if start.is_null() {
+            return &mut [];
+        }
+        // SAFETY: the server says that `len` bytes start there, and they live as long as the string.
+        // They are in memory of its heap that can be written to: it gives the pointer as const because a
+        // string may be shared, and what `self` owns is not where this is called: it was popped from a
+        // list or read from a hash, which makes a new string, and nothing else was given a hold on it.
+        unsafe { std::slice::from_raw_parts_mut(start.cast_mut().cast(), len) }
+    }
+}
+
 impl Drop for ServerString {
     fn drop(&mut self) {
         api!(RedisModule_FreeString(ptr::null_mut(), self.0.as_ptr()));

@@ -3,12 +3,15 @@
 //! A body is 15 bytes, then the payload: a waiting message is to take hardly more memory than its
 //! payload, and a version byte, a whole id and a length are three bytes more. What else its push said,
 //! if it said more, stands between the two.
+//!
+//! The body of a message that was delivered has the receipt of its last delivery in these 15 bytes, in
+//! place of most of the id, which the field of `Messages` has too: so a delivery is found by the id.
 
 use serde::{Deserialize, Serialize};
 
 use crate::queue::few::Name;
-use crate::queue::message::{Body, Header, Membership, MessageId, NewMessage, Note};
-use crate::queue::valid::{is_membership, is_name, is_priority, is_timestamp};
+use crate::queue::message::{Body, Header, Membership, MessageId, NewMessage, Note, Receipt};
+use crate::queue::valid::{is_membership, is_name, is_priority, is_receipt, is_timestamp};
 
 use super::record::{self, Encoded, RecordError};
 
@@ -85,16 +88,34 @@ impl<'a> Terms<'a> {
 const HEAD: usize = 15;
 const NO_TERMS: u8 = 0x10;
 
+fn head_of(id: MessageId, format: u8) -> [u8; HEAD] {
+    let [first, mut head @ ..] = id.0;
+    head[5] = first << 5 | format | head[5] & 0x0f;
+    head
+}
+
+/// The head of a body that was delivered: the last six bytes of the id, with the format between them,
+/// then the receipt.
+fn delivered_head(id: MessageId, receipt: Receipt, format: u8) -> [u8; HEAD] {
+    let [.., a, b, c, d, e, f] = id.0;
+    let [g, h, i, j, k, l, m, n] = receipt.0.to_be_bytes();
+    [a, b, c, d, e, format, f, g, h, i, j, k, l, m, n]
+}
+
+/// The receipt that the body of this message has; None if it was not delivered, or is none.
+pub fn last_delivery(id: MessageId, bytes: &[u8]) -> Option<Receipt> {
+    let head = bytes.first_chunk::<HEAD>()?;
+    let receipt = Receipt(u64::from_be_bytes(*head.last_chunk()?));
+    // The head of a body that was not delivered would be a receipt out of range.
+    let is_head = is_receipt(receipt) && *head == delivered_head(id, receipt, head[5] & NO_TERMS);
+    is_head.then_some(receipt)
+}
+
 /// The stored form of a new message's body. Its id must be [valid](MessageId::is_valid).
 pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
-    let [first, mut head @ ..] = message.id.0;
-    head[5] = first << 5 | head[5] & 0x0f;
     let has_terms = message.note.is_some() || !message.headers.is_empty();
-    if !has_terms {
-        head[5] |= NO_TERMS;
-    }
     let mut bytes = Encoded::new(HEAD.saturating_add(message.payload.len()));
-    bytes.extend(&head);
+    bytes.extend(&head_of(message.id, if has_terms { 0 } else { NO_TERMS }));
     if has_terms {
         record::append(Terms::of(message), &mut bytes);
     }
@@ -102,28 +123,56 @@ pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
     bytes
 }
 
-/// Reads a stored body.
+/// Reads a body that was not delivered yet.
 pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
     let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(RecordError::Damaged)?;
     if head[7] & 0xc0 != 0x80 {
         return Err(RecordError::Damaged);
     }
-    let (terms, payload) = if head[5] & NO_TERMS == 0 {
-        let (terms, read) = record::read_first::<Terms<'_>>(rest)?;
-        if !terms.is_possible() {
-            return Err(RecordError::Damaged);
-        }
-        let payload = rest.get(read..).ok_or(RecordError::Damaged)?;
-        (terms, payload)
-    } else {
-        (Terms::default(), rest)
-    };
+    let (terms, payload) = decode_rest(head, rest)?;
     let mut id = [0; 16];
     let (first, others) = id.split_at_mut(1);
     first.fill(head[5] >> 5);
     others.copy_from_slice(head);
     id[6] = 0x70 | head[5] & 0x0f;
     Ok(BodyRecord { id: MessageId(id), terms, payload })
+}
+
+/// Reads the body of this message, delivered or not.
+pub fn decode_body_of(id: MessageId, bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
+    if last_delivery(id, bytes).is_none() {
+        return decode_body(bytes)
+            .and_then(|body| if body.id == id { Ok(body) } else { Err(RecordError::Damaged) });
+    }
+    let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(RecordError::Damaged)?;
+    let (terms, payload) = decode_rest(head, rest)?;
+    Ok(BodyRecord { id, terms, payload })
+}
+
+fn decode_rest<'a>(
+    head: &[u8; HEAD],
+    rest: &'a [u8],
+) -> Result<(Terms<'a>, &'a [u8]), RecordError> {
+    if head[5] & NO_TERMS != 0 {
+        return Ok((Terms::default(), rest));
+    }
+    let (terms, read) = record::read_first::<Terms<'_>>(rest)?;
+    if !terms.is_possible() {
+        return Err(RecordError::Damaged);
+    }
+    let payload = rest.get(read..).ok_or(RecordError::Damaged)?;
+    Ok((terms, payload))
+}
+
+/// The body of this message as its push stored it; other bytes as they are.
+pub fn as_pushed(id: MessageId, bytes: &[u8]) -> Vec<u8> {
+    let mut pushed = bytes.to_vec();
+    if last_delivery(id, bytes).is_some()
+        && let Some(head) = pushed.first_chunk_mut::<HEAD>()
+    {
+        *head = head_of(id, head[5] & NO_TERMS);
+    }
+    pushed
 }
 
 /// A body that was read: the bytes as they are stored, and what was found in them.
@@ -136,18 +185,39 @@ pub struct StoredBody<B> {
     payload_start: usize,
 }
 
+/// What is in the bytes of a body.
+struct Found {
+    id: MessageId,
+    note: Option<Box<Note>>,
+    payload_start: usize,
+}
+
 impl<B: AsRef<[u8]>> StoredBody<B> {
-    /// The record of a body; the bytes themselves if they are none.
+    /// A body that was not delivered yet; the bytes themselves if they are none.
     pub fn read(bytes: B) -> Result<Self, B> {
+        let found = decode_body(bytes.as_ref()).map(|body| Self::found(&body, bytes.as_ref()));
+        Self::holding(found, bytes)
+    }
+
+    /// The body of this message, delivered or not; the bytes themselves if they are none.
+    pub fn read_of(id: MessageId, bytes: B) -> Result<Self, B> {
         let whole = bytes.as_ref();
-        match decode_body(whole) {
-            Ok(body) => {
-                let payload_start = whole.len().saturating_sub(body.payload.len());
-                let id = body.id;
-                let says_more = payload_start != HEAD;
-                let note = if says_more { body.terms.note().map(Box::new) } else { None };
-                Ok(Self { bytes, id, note, payload_start })
-            }
+        let found = decode_body_of(id, whole).map(|body| Self::found(&body, whole));
+        Self::holding(found, bytes)
+    }
+
+    #[inline]
+    fn found(body: &BodyRecord<'_>, whole: &[u8]) -> Found {
+        let payload_start = whole.len().saturating_sub(body.payload.len());
+        let says_more = payload_start != HEAD;
+        let note = if says_more { body.terms.note().map(Box::new) } else { None };
+        Found { id: body.id, note, payload_start }
+    }
+
+    #[inline]
+    fn holding(found: Result<Found, RecordError>, bytes: B) -> Result<Self, B> {
+        match found {
+            Ok(Found { id, note, payload_start }) => Ok(Self { bytes, id, note, payload_start }),
             Err(_) => Err(bytes),
         }
     }
@@ -155,6 +225,15 @@ impl<B: AsRef<[u8]>> StoredBody<B> {
     /// True if the push said nothing besides the payload.
     pub fn says_only_payload(&self) -> bool {
         self.payload_start == HEAD
+    }
+}
+
+impl<B: AsMut<[u8]>> StoredBody<B> {
+    /// Puts the receipt of its last delivery in place of the id.
+    pub fn set_last_delivery(&mut self, receipt: Receipt) {
+        if let Some(head) = self.bytes.as_mut().first_chunk_mut::<HEAD>() {
+            *head = delivered_head(self.id, receipt, head[5] & NO_TERMS);
+        }
     }
 }
 
@@ -167,7 +246,8 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
         if self.says_only_payload() {
             return Vec::new();
         }
-        decode_body(self.bytes.as_ref()).map(|body| body.terms.headers).unwrap_or_default()
+        let body = decode_body_of(self.id, self.bytes.as_ref());
+        body.map(|body| body.terms.headers).unwrap_or_default()
     }
 
     fn take_note(&mut self) -> Option<Box<Note>> {
@@ -242,6 +322,40 @@ mod tests {
         let read = BodyRecord { id: ID, terms, payload: b"payload" };
         assert_eq!(decode_body(&bytes), Ok(read));
         assert_eq!(decode_body(&bytes[..18]), Err(RecordError::Damaged), "cut in the headers");
+    }
+
+    #[test]
+    fn a_body_that_was_delivered_has_a_receipt_in_place_of_the_id() {
+        let headers = vec![Header { name: b"a", value: b"1" }];
+        for headers in [headers.as_slice(), &[]] {
+            let message = NewMessage { id: ID, note: None, headers, payload: b"payload" };
+            let pushed = encode_body(&message).to_vec();
+            assert_eq!(last_delivery(ID, &pushed), None);
+            let mut body = StoredBody::read(pushed.clone()).unwrap();
+            for receipt in [Receipt(1), Receipt(Receipt::LIMIT.0 - 1)] {
+                body.set_last_delivery(receipt);
+                assert_eq!(last_delivery(ID, &body.bytes), Some(receipt));
+                assert_eq!((body.id(), body.payload()), (ID, b"payload".as_slice()));
+                assert_eq!(body.headers(), headers);
+                assert_eq!(decode_body_of(ID, &body.bytes), decode_body(&pushed));
+                assert_eq!(decode_body(&body.bytes), Err(RecordError::Damaged), "in a list");
+                assert_eq!(as_pushed(ID, &body.bytes), pushed);
+            }
+            let mut other = ID;
+            other.0[12] ^= 1;
+            for id in [ID, other] {
+                let is_read = decode_body_of(id, &body.bytes).is_ok();
+                assert_eq!(
+                    (is_read, last_delivery(id, &body.bytes).is_some()),
+                    (id == ID, id == ID)
+                );
+            }
+            for out_of_range in [Receipt::NONE, Receipt::LIMIT] {
+                body.set_last_delivery(out_of_range);
+                assert_eq!(last_delivery(ID, &body.bytes), None);
+                assert_eq!(decode_body_of(ID, &body.bytes), Err(RecordError::Damaged));
+            }
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub trait Contents {
 /// See the top of this file.
 pub trait Keyspace: Contents + Sized {
     /// Bytes that were read.
-    type Bytes: AsRef<[u8]>;
+    type Bytes: AsRef<[u8]> + AsMut<[u8]>;
 
     /// The keys of another queue in the same database.
     fn other(&self, queue: &QueueName) -> Self;

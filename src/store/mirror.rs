@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use smallvec::SmallVec;
 
+use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::store::Part;
 
-use super::body::decode_body;
+use super::body::{BodyRecord, decode_body, decode_body_of};
 use super::keyspace::Contents;
 
 /// An id and a receipt need no memory of their own.
@@ -96,21 +97,21 @@ impl Mirror {
             // To grow later would copy all values at once.
             list.values.reserve(usize::try_from(length).unwrap_or(0));
         }
-        list.values.extend(values.iter().map(|value| head_of(value.as_ref())));
+        list.values.extend(values.iter().map(|value| listed(value.as_ref())));
         list.is_whole |= values.is_empty();
     }
 
     pub fn push_back(&mut self, list: Part, value: &[u8]) {
         let list = self.lists.entry(list).or_default();
         if list.is_whole {
-            list.values.push_back(head_of(value));
+            list.values.push_back(listed(value));
         }
     }
 
     pub fn push_front(&mut self, list: Part, value: &[u8]) {
         let list = self.lists.entry(list).or_default();
         if list.is_whole || !list.values.is_empty() {
-            list.values.push_front(head_of(value));
+            list.values.push_front(listed(value));
         }
     }
 
@@ -127,7 +128,7 @@ impl Mirror {
     }
 
     pub fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
-        let value = if hash == Part::Messages { head_of(value) } else { value.into() };
+        let value = if hash == Part::Messages { stored(field, value) } else { value.into() };
         self.hashes.entry(hash).or_default().insert(field.into(), value);
     }
 
@@ -153,9 +154,19 @@ impl Mirror {
 }
 
 /// A body without its payload; other bytes as they are.
-fn head_of(bytes: &[u8]) -> Bytes {
-    let payload = decode_body(bytes).map_or(0, |body| body.payload.len());
+fn head_of<E>(bytes: &[u8], body: Result<BodyRecord<'_>, E>) -> Bytes {
+    let payload = body.map_or(0, |body| body.payload.len());
     bytes.get(..bytes.len().saturating_sub(payload)).unwrap_or(bytes).into()
+}
+
+fn listed(value: &[u8]) -> Bytes {
+    head_of(value, decode_body(value))
+}
+
+/// A value of `Messages`.
+fn stored(field: &[u8], value: &[u8]) -> Bytes {
+    let id = MessageId(field.try_into().unwrap_or_default());
+    head_of(value, decode_body_of(id, value))
 }
 
 impl Contents for Mirror {

@@ -4,7 +4,7 @@
 
 use crate::queue::few::Name;
 use crate::queue::finding::Finding;
-use crate::queue::message::{Body, MAX_PRIORITY, MessageId, NewMessage, Note, Rank};
+use crate::queue::message::{Body, MAX_PRIORITY, MessageId, NewMessage, Note, Rank, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::Rules;
 use crate::queue::settings::{Setting, Settings, parse_integer};
@@ -14,7 +14,7 @@ use crate::queue::store::{
 use crate::queue::valid::{is_memo, is_receipt};
 use crate::queue::{Corruption, QueueError};
 
-use super::body::{StoredBody, decode_body, encode_body};
+use super::body::{StoredBody, as_pushed, decode_body, decode_body_of, encode_body, last_delivery};
 use super::keyspace::Keyspace;
 use super::members::{
     ALL_SCORES, BLOCKED, LINE, Mark, delivery, group_prefix, grouped, grouped_member,
@@ -204,12 +204,19 @@ impl<K: Keyspace> Store for Records<K> {
         self.0.put_read(Part::Messages, &body.id().0, &body.bytes);
     }
 
+    fn put_delivered(&mut self, body: &mut Self::Body, receipt: Receipt) {
+        body.set_last_delivery(receipt);
+        self.put_message(body);
+    }
+
+    fn last_delivery(&mut self, id: MessageId) -> Option<Delivery> {
+        let bytes = self.0.get(Part::Messages, &id.0)?;
+        last_delivery(id, bytes.as_ref()).map(|receipt| Delivery { id, receipt })
+    }
+
     fn message(&mut self, id: MessageId) -> Result<Option<Self::Body>, Corruption> {
         let Some(bytes) = self.0.get(Part::Messages, &id.0) else { return Ok(None) };
-        match StoredBody::read(bytes) {
-            Ok(body) if body.id() == id => Ok(Some(body)),
-            _ => Err(Corruption::Message(id)),
-        }
+        StoredBody::read_of(id, bytes).map(Some).map_err(|_| Corruption::Message(id))
     }
 
     fn has_message(&mut self, id: MessageId) -> bool {
@@ -225,9 +232,9 @@ impl<K: Keyspace> Store for Records<K> {
             return Ok(Some(written));
         }
         let Some(bytes) = self.0.get(Part::Messages, &id.0) else { return Ok(None) };
-        match decode_body(bytes.as_ref()) {
-            Ok(body) if body.id == id => Ok(body.terms.note()),
-            _ => Err(Corruption::Message(id)),
+        match decode_body_of(id, bytes.as_ref()) {
+            Ok(body) => Ok(body.terms.note()),
+            Err(_) => Err(Corruption::Message(id)),
         }
     }
 
@@ -523,7 +530,7 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn set_message_aside(&mut self, id: MessageId) {
         if let Some(bytes) = self.0.get(Part::Messages, &id.0) {
-            self.0.push_back(Part::Damaged, bytes.as_ref());
+            self.0.push_back(Part::Damaged, &as_pushed(id, bytes.as_ref()));
             self.0.delete(Part::Messages, &id.0);
             if let Some(bytes) = self.0.get(Part::Notes, &id.0) {
                 self.0.push_back(Part::Damaged, bytes.as_ref());

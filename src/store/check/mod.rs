@@ -12,6 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use super::body::as_pushed;
 use super::keyspace::{Contents, Keyspace};
 use crate::queue::finding::Finding;
 use crate::queue::message::{MAX_PRIORITY, MessageId};
@@ -139,7 +140,7 @@ fn rewrite_ready<K: Keyspace>(keyspace: &mut K, found: &read::Found) {
             };
             if found.messages.contains_key(&id) {
                 let other = keyspace.get(Part::Messages, &id.0);
-                if other.is_none_or(|other| other.as_ref() != bytes.as_ref()) {
+                if other.is_none_or(|other| as_pushed(id, other.as_ref()) != bytes.as_ref()) {
                     keyspace.push_back(Part::Damaged, bytes.as_ref());
                 }
                 continue;

@@ -8,7 +8,7 @@ use crate::queue::finding::Finding;
 use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId, Note, Receipt};
 use crate::queue::store::{Group, Part};
 use crate::queue::valid::{DEADLINES, is_name, is_receipt, is_sequence, whole};
-use crate::store::body::decode_body;
+use crate::store::body::{decode_body, decode_body_of};
 use crate::store::keyspace::Contents;
 use crate::store::record;
 
@@ -287,13 +287,15 @@ fn bodies<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId,
     let mut messages = BTreeMap::new();
     // In the same order on every server, as with notes.
     let mut damaged = BTreeSet::new();
-    keyspace.each_field(Part::Messages, |field, bytes| match decode_body(bytes) {
-        Ok(body) if body.id.0 == field => {
-            let said = body.terms.note().map(Box::new);
-            messages.insert(body.id, Message { said, ..Message::default() });
-        }
-        _ => {
-            damaged.insert(field.to_vec());
+    keyspace.each_field(Part::Messages, |field, bytes| {
+        match message_id(field).and_then(|id| decode_body_of(id, bytes).ok()) {
+            Some(body) => {
+                let said = body.terms.note().map(Box::new);
+                messages.insert(body.id, Message { said, ..Message::default() });
+            }
+            None => {
+                damaged.insert(field.to_vec());
+            }
         }
     });
     for field in damaged {

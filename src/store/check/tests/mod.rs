@@ -21,7 +21,7 @@ use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
 use crate::queue::store::{Duplicate, Group, GroupCounts, Part};
 use crate::queue::{Effects, Outcome};
-use crate::store::body::{decode_body, encode_body};
+use crate::store::body::{as_pushed, decode_body_of, encode_body};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::memory::{Database, MemoryKeyspace};
 use crate::store::record::{
@@ -166,8 +166,9 @@ impl Queue {
                 add(bytes);
             });
         }
-        keys.each_field(Part::Messages, |_, bytes| {
-            add(bytes);
+        keys.each_field(Part::Messages, |field, bytes| {
+            let id = MessageId(field.try_into().unwrap_or_default());
+            add(&as_pushed(id, bytes));
         });
         keys.each_element(Part::Damaged, |bytes| {
             damaged.insert(bytes.to_vec());
@@ -273,7 +274,8 @@ fn note(keys: &mut MemoryKeyspace, number: u64) -> Note {
         return decode_note(&bytes).unwrap();
     }
     let body = keys.get(Part::Messages, &id(number).0);
-    body.and_then(|bytes| decode_body(&bytes).unwrap().terms.note()).unwrap_or_default()
+    let body = body.as_ref().map(|bytes| decode_body_of(id(number), bytes).unwrap());
+    body.and_then(|body| body.terms.note()).unwrap_or_default()
 }
 
 fn put_note(keys: &mut MemoryKeyspace, number: u64, change: impl FnOnce(&mut Note)) {
