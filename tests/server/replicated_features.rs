@@ -114,7 +114,6 @@ fn what_changes_nothing_replicates_nothing() {
         "MQ.PURGE mails".into(),
         "MQ.DROP mails".into(),
         "MQ.PURGE wrong".into(),
-        "MQ.DROP wrong".into(),
         "MQ.RESUME orders".into(),
         "MQ.PULL paused".into(),
         "MQ.PULL paused COUNT 5 NOACK".into(),
