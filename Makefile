@@ -23,12 +23,12 @@ BUILD := @scripts/build.sh
 SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh docker/*.sh) .ci/run
 PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py tests/clients/*.py)
 
-.PHONY: help build run install uninstall docker-up docker-down test test-matrix chaos fuzz asan memcheck soak mutants \
+.PHONY: help build run install uninstall docker-up docker-down test test-matrix test-coverage chaos fuzz asan memcheck soak mutants \
   install-check lint fmt deny deny-advisories bench clean
 
 help:
 	@awk -F': ## ' '/^## / {printf "%s%s:\n", n++ ? "\n" : "", substr($$0, 4)} \
-	  /^[a-z-]+: ## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+: ## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## Use it
 
@@ -67,6 +67,10 @@ test-matrix: ## the server tests on eleven servers (SERVERS="redis-6.0 valkey-9.
 	@scripts/install-needs.sh fetch
 	$(BUILD)
 	@$(if $(IO_THREADS),MQ_IO_THREADS=$(IO_THREADS)) scripts/test-matrix.sh $(SERVERS)
+
+test-coverage: ## which lines the tests run, by folder (about ten minutes)
+	@scripts/install-needs.sh build server
+	@python3 scripts/coverage.py
 
 chaos: ## servers that are broken under load, for an hour (CHAOS_SECONDS=5: for some minutes)
 	@scripts/install-needs.sh fetch

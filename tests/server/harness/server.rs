@@ -397,8 +397,13 @@ fn looks_for_leaks() -> bool {
     env::var_os("MQ_LEAKS").is_some()
 }
 
+/// The server writes which lines it ran when it exits (`make test-coverage`), if it can.
+fn writes_a_profile() -> bool {
+    env::var_os("LLVM_PROFILE_FILE").is_some()
+}
+
 fn stop(mut process: Child) -> ExitStatus {
-    if looks_for_leaks() {
+    if looks_for_leaks() || writes_a_profile() {
         let pid = process.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().expect("SIGTERM sent");
         let told = Instant::now();
