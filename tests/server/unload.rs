@@ -13,8 +13,8 @@ fn unload_and_load(client: &mut Client) {
 /// the longest visibility that is asked for here.
 fn works(server: &Server) {
     let mut client = server.client();
-    client.ask("MQ.PUSH works delayed DELAY 50");
-    let (delayed, _) = server.waiting("MQ.PULL works BLOCK 0 VISIBILITY 50").message();
+    client.ask("MQ.PUSH works delayed DELAY 500");
+    let (delayed, _) = server.waiting("MQ.PULL works BLOCK 0 VISIBILITY 500").message();
     assert_eq!(delayed.text(), "delayed");
     let pull = "MQ.PULL works BLOCK 0 VISIBILITY 5000 ONDISCONNECT";
     let (again, consumer) = server.waiting(pull).message();
@@ -119,7 +119,7 @@ fn on_a_replica_no_timer_holds_the_module_and_all_goes_on_after_a_promotion() {
     let held = client.pull("groups VISIBILITY 1500");
     client.ask("MQ.PUSH dedup one DEDUP key WINDOW 1500");
     client.ask("MQ.PUSH dedup two TTL 1500");
-    client.ask("MQ.PAUSE paused FOR 1500");
+    client.ask("MQ.PAUSE paused FOR 5000");
     client.push("paused", "one");
     // The last command that came from the master must be none of ours.
     client.ask("SET other x");
