@@ -791,8 +791,6 @@ FAULTS = [
     ("a search guesses nothing", "src/queue/search.rs",
      "(first), Some(last)) = (low.id.map(number), high.id.map(number)) else",
      "(first), Some(last)) = (low.id.map(number), None::<u128>) else", "lib"),
-    ("a search looks near a guess on one side only", "src/queue/search.rs",
-     "Next::Guess(_) => Next::Down(NEAR),", "Next::Guess(_) => Next::Halve,", "lib"),
     ("a search is a walk", "src/queue/remove.rs",
      "Rules::V2 => search::find_ready(store, ids),",
      "Rules::V2 => search::walk_ready(store, ids),", "lib"),

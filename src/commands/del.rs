@@ -18,7 +18,7 @@ impl Command for Del {
     const SPEC: Spec = Spec {
         name: "MQ.DEL",
         summary: "Deletes messages in any state.",
-        complexity: "O(log n) for each message, with n messages in the queue; O(n) if one is in flight.",
+        complexity: "O(log n) for each message, with n messages in the queue.",
         since: "0.1.0",
         flags: "write",
         blocking: false,

@@ -16,7 +16,7 @@ impl Command for Get {
     const SPEC: Spec = Spec {
         name: "MQ.GET",
         summary: "Shows one message and its state.",
-        complexity: "O(log n) with n messages in the queue; O(n) if it is in flight.",
+        complexity: "O(log n) with n messages in the queue.",
         since: "0.1.0",
         flags: "readonly",
         blocking: false,

@@ -30,11 +30,13 @@ pub(super) fn find_ready<S: Store>(
     let mut found = Vec::new();
     for priority in store.lanes().into_iter().chain([0]) {
         let mut list = List::new(store, priority);
+        let mut left = missing.len() as u64;
         for id in std::mem::take(&mut missing) {
-            match list.search(store, id) {
+            match list.search(store, id, left) {
                 Some((index, body)) => found.push(Listed { priority, index, body }),
                 None => drop(missing.insert(id)),
             }
+            left = left.saturating_sub(1);
         }
     }
     found
@@ -71,6 +73,9 @@ pub(super) fn walk_ready<S: Store>(
 /// How often a search guesses from the ids that it has seen where an id stands.
 const GUESSES: u32 = 3;
 
+/// So many are expected in equal distances first.
+const MANY: u64 = 1_000;
+
 /// How far behind or before the last guess it looks then; twice as far each time.
 const NEAR: u64 = 8;
 
@@ -92,9 +97,11 @@ struct Border {
 /// Where a search looks next.
 #[derive(Clone, Copy)]
 enum Next {
+    /// Where the first of so many would stand if they stood in equal distances.
+    Share(u64),
     /// Where the id would stand if ids rose evenly; so often.
     Guess(u32),
-    /// So far from the lower border.
+    /// So far from the lower border: the server goes to a near element faster.
     Up(u64),
     /// So far from the upper one.
     Down(u64),
@@ -115,13 +122,22 @@ impl List {
         }
     }
 
-    /// Where an id stands, and its record.
-    fn search<S: Store>(&mut self, store: &mut S, id: MessageId) -> Option<(u64, S::Body)> {
+    /// Where an id stands, and its record. It is the first of `left` that are searched for.
+    fn search<S: Store>(
+        &mut self,
+        store: &mut S,
+        id: MessageId,
+        left: u64,
+    ) -> Option<(u64, S::Body)> {
         let (mut low, mut high) = (self.start, self.end);
-        let mut next = Next::Guess(GUESSES);
+        let mut next = if left > MANY { Next::Share(left) } else { Next::Guess(GUESSES) };
         while low.index < high.index {
             let last = high.index.saturating_sub(1);
             let index = match next {
+                Next::Share(left) => {
+                    let share = last.abs_diff(low.index).checked_div(left).unwrap_or(0);
+                    low.index.saturating_add(share)
+                }
                 Next::Guess(_) => guess(low, high, id),
                 Next::Up(step) => low.index.saturating_add(step),
                 Next::Down(step) => last.saturating_sub(step),
@@ -141,6 +157,7 @@ impl List {
                 found => high = Border { index, id: found.map(|(_, body)| body.id()) },
             }
             next = match next {
+                Next::Share(_) => Next::Guess(GUESSES),
                 Next::Guess(left @ 2..) => Next::Guess(left.saturating_sub(1)),
                 Next::Guess(_) if is_before => Next::Up(NEAR),
                 Next::Guess(_) => Next::Down(NEAR),
