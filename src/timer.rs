@@ -107,6 +107,8 @@ impl State {
 struct Armed {
     timer: Timer,
     at_ms: u64,
+    /// When it was started, unix ms.
+    since_ms: u64,
     /// When it fires, unix ms, if the server is not held up.
     planned_ms: u64,
 }
@@ -131,7 +133,7 @@ pub fn arm(context: Context<'_>, state: &state::State, at_ms: u64) {
     let delay_ms = at_ms.saturating_sub(now_ms).min(LONGEST_MS);
     let timer = start::<Firing>(context, delay_ms);
     let planned_ms = now_ms.saturating_add(delay_ms);
-    state.timer.armed.set(Some(Armed { timer, at_ms, planned_ms }));
+    state.timer.armed.set(Some(Armed { timer, at_ms, since_ms: now_ms, planned_ms }));
 }
 
 /// Stops the timer.
@@ -150,7 +152,10 @@ pub fn look_at_clock(context: Context<'_>, state: &state::State) {
     let (now_ms, now) = (context.now_ms(), Instant::now());
     let Some((before_ms, before)) = state.timer.clocks.replace(Some((now_ms, now))) else { return };
     let elapsed_ms = u64::try_from(now.duration_since(before).as_millis()).unwrap_or(u64::MAX);
-    if now_ms.abs_diff(before_ms.saturating_add(elapsed_ms)) < STEP_MS {
+    let is_set = now_ms.abs_diff(before_ms.saturating_add(elapsed_ms)) >= STEP_MS;
+    // It may have been set forward and back between two looks, and the timer started meanwhile.
+    let is_from_later = |armed: Armed| armed.since_ms.saturating_sub(now_ms) >= STEP_MS;
+    if !is_set && !state.timer.armed.get().is_some_and(is_from_later) {
         return;
     }
     // Moments that the process set itself may be far away now.
