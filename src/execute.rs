@@ -51,7 +51,7 @@ pub fn execute_on(
         if let Some(receipt) = effects.last_receipt {
             state.receipts.gave(receipt);
         }
-        state.note(context, entry, &effects);
+        state.note(context, entry, effects);
     });
     Ok(outcome)
 }
@@ -82,7 +82,7 @@ pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(
         if let Some(receipt) = effects.last_receipt {
             state.receipts.learn(receipt, context.now_ms());
         }
-        state.note(context, entry, &effects);
+        state.note(context, entry, effects);
     });
     Ok(())
 }

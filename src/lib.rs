@@ -22,6 +22,7 @@ mod events;
 mod execute;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod ids;
 mod index;
 mod queue;
 #[cfg(any(test, fuzzing))]

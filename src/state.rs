@@ -6,9 +6,8 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use uuid::{ContextV7, Timestamp, Uuid};
-
 use crate::execute::{open, setting};
+use crate::ids::Ids;
 use crate::index::{Entry, Index, NEVER, UNKNOWN};
 use crate::queue::message::MessageId;
 use crate::queue::name::{NameError, QueueName};
@@ -63,7 +62,7 @@ pub struct State {
     /// Counted over all queues, and what concerns none.
     pub totals: Cell<Totals>,
     last_warning: Cell<Option<Instant>>,
-    ids: ContextV7,
+    ids: Ids,
 }
 
 /// Counters since the server started.
@@ -115,7 +114,7 @@ impl State {
             receipts: Receipts::default(),
             totals: Cell::default(),
             last_warning: Cell::new(None),
-            ids: ContextV7::new(),
+            ids: Ids::default(),
         }
     }
 
@@ -129,19 +128,11 @@ impl State {
         self.slices.forget();
     }
 
-    /// A new id; greater than all that this process gave before, whatever the clock does.
-    pub fn new_id(&self, now_ms: u64) -> MessageId {
-        let seconds = now_ms / 1000;
-        let nanoseconds = (now_ms % 1000).saturating_mul(1_000_000) as u32;
-        let timestamp = Timestamp::from_unix(&self.ids, seconds, nanoseconds);
-        MessageId(Uuid::new_v7(timestamp).into_bytes())
-    }
-
     /// A new id for a message that may go to the end of a list of ready ones. Lists are in the order of
     /// their ids: after a restart or a failover the clock may be behind what they end with.
     #[inline]
     pub fn new_id_in(&self, entry: &Entry, store: &mut impl Store, now_ms: u64) -> MessageId {
-        let id = self.new_id(now_ms);
+        let id = self.ids.next(now_ms);
         if entry.is_in_order(id) { id } else { id_behind(entry, store, id) }
     }
 
@@ -158,7 +149,7 @@ impl State {
             let id = match last {
                 None => self.new_id_in(entry, store, now_ms),
                 Some(last) => {
-                    let id = self.new_id(now_ms);
+                    let id = self.ids.next(now_ms);
                     if id > last { id } else { id.moved_behind(last).unwrap_or(id) }
                 }
             };
@@ -195,7 +186,7 @@ impl State {
     }
 
     /// Notes what an op did to a queue.
-    pub fn note(&self, context: Context<'_>, entry: &Rc<Entry>, effects: &Effects) {
+    pub fn note(&self, context: Context<'_>, entry: &Rc<Entry>, effects: Effects) {
         let is_new = effects.changed && !entry.is_indexed();
         if is_new {
             self.adopt(context, entry);
@@ -221,9 +212,9 @@ impl State {
         {
             self.mark(context, entry);
         }
-        if let Some(others) = &effects.others {
-            for (queue, next_due) in &**others {
-                self.note_other(context, entry.db, queue, *next_due);
+        if let Some(others) = effects.others {
+            for (queue, next_due) in *others {
+                self.note_other(context, entry.db, &queue, next_due);
             }
         }
     }
