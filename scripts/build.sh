@@ -23,7 +23,7 @@ scripts/install-needs.sh build
 if is_fresh; then
   cargo build --release --locked --quiet
 else
-  echo "Building $shown, which takes a minute or two the first time."
+  echo "Building $shown, which takes some minutes the first time."
   cargo build --release --locked --quiet
   # Cargo leaves it as it is where only the sources' times are new.
   touch "$module"
