@@ -32,7 +32,7 @@ fn nothing_ends_while(
 
     accept(&mut client);
     assert_eq!(waiting.message().0.text(), "two");
-    eventually("it dies", || client.lengths("dead") == [1, 0, 0]);
+    eventually("it dies", || client.number("MQ.LEN dead READY") == 1);
 }
 
 #[test]
