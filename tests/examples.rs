@@ -21,8 +21,8 @@ mod libraries;
 use harness::{Server, eventually};
 use libraries::output_of;
 use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
     time::Duration,
@@ -65,6 +65,11 @@ macro_rules! tests_of {
             #[test]
             fn goes_on_after_a_payload_that_is_no_text() {
                 super::goes_on_after_a_payload_that_is_no_text($command);
+            }
+
+            #[test]
+            fn ends_with_an_error_when_it_cannot_log_in() {
+                super::ends_with_an_error_when_it_cannot_log_in(|| $command);
             }
         }
     };
@@ -147,6 +152,24 @@ fn goes_on_after_a_payload_that_is_no_text(command: Command) {
     assert_eq!(dead.payload, b"order \xff");
 }
 
+fn ends_with_an_error_when_it_cannot_log_in(command: impl Fn() -> Command) {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("CONFIG SET requirepass secret");
+    for (login, error) in [("", "authenticat"), (":wrong@", "invalid username-password pair")] {
+        let mut command = command();
+        let url = format!("redis://{login}127.0.0.1:{}", server.port());
+        command.env("REDIS_URL", url).stderr(Stdio::piped());
+        let mut program = Program::start_at_its_url(&mut command, &["produce", "1"]);
+        assert_eq!(program.ends().code(), Some(1));
+        let mut errors = String::new();
+        let mut stream = program.process.stderr.take().expect("its errors");
+        stream.read_to_string(&mut errors).expect("text");
+        assert!(errors.to_lowercase().contains(error), "{errors}");
+    }
+    client.reply(&["CONFIG", "SET", "requirepass", ""]).expect("OK");
+}
+
 /// A program that runs beside the test.
 struct Program {
     process: Child,
@@ -156,7 +179,12 @@ struct Program {
 
 impl Program {
     fn start(server: &Server, mut command: Command, arguments: &[&str]) -> Program {
-        let command = pointed_at(server, &mut command).args(arguments).stdout(Stdio::piped());
+        Program::start_at_its_url(pointed_at(server, &mut command), arguments)
+    }
+
+    /// Starts a command that knows where the server is.
+    fn start_at_its_url(command: &mut Command, arguments: &[&str]) -> Program {
+        command.args(arguments).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let output = Arc::new(Mutex::new(String::new()));
@@ -177,12 +205,19 @@ impl Program {
         eventually(&format!("the program says: {line}"), has_said);
     }
 
+    fn ends(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the program ends", || {
+            status = self.process.try_wait().expect("its state");
+            status.is_some()
+        });
+        status.expect("it ended")
+    }
+
     /// Waits until it ends, which must be without an error.
     fn ends_well(&mut self) -> String {
-        eventually("the program ends", || {
-            let status = self.process.try_wait().expect("its state");
-            status.inspect(|status| assert!(status.success(), "it ended with {status}")).is_some()
-        });
+        let status = self.ends();
+        assert!(status.success(), "it ended with {status}");
         self.reader.take().expect("its output is read once").join().expect("all lines read");
         self.output.lock().expect("the output").clone()
     }

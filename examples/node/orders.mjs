@@ -17,7 +17,10 @@ const client = createClient({
   disableOfflineQueue: true, // the library doesn't keep commands for later: send() repeats them
   commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }, // a payload is any bytes
 });
-client.on('error', (error) => console.error('connection:', error.message || error.code));
+client.on('error', (error) => {
+  console.error('connection:', error.message || error.code);
+  if (/^(NOAUTH|WRONGPASS|NOPERM) /.test(error.message)) process.exit(1); // the library would try for ever
+});
 let stopping = false;
 
 // Repeats the command until the server answers it: it must do no harm if it takes effect twice.

@@ -37,7 +37,8 @@ def send(*command):
             code = error.status_code or str(error).partition(" ")[0]
             if code in ("NOTFOUND", "BADRECEIPT"):  # it took longer than the visibility
                 return print(f"too late: {error}", flush=True)
-            if isinstance(error, redis.ResponseError) and code not in NOT_NOW:
+            refused = isinstance(error, (redis.ResponseError, redis.AuthenticationError))
+            if refused and code not in NOT_NOW:
                 raise
             if stopping:
                 sys.exit(f"{command[0]}: {error}")
