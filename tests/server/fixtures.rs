@@ -409,6 +409,7 @@ fn fill_with_returns(server: &Server, client: &mut Client) -> Vec<Message> {
     assert_eq!(client.numbers(&format!("MQ.NACK returned IDS 1 {pair} NOCOUNT")), [1]);
     nack(client, &for_later, "DELAY 3600000");
     drop(consumer);
-    eventually("all are back", || client.lengths("returned") == [4, 0, 1]);
+    eventually("all are back", || client.number("MQ.LEN returned READY") == 4);
+    assert_eq!(client.lengths("returned"), [4, 0, 1]);
     vec![given_back, ran_out]
 }
