@@ -76,7 +76,7 @@ fn many_waits_that_end_together_all_end() {
     let mut waiting: Vec<Client> = (0..300).map(|_| server.client()).collect();
     for (number, one) in waiting.iter_mut().enumerate() {
         let queue = number % 7;
-        one.send(&format!("MQ.PULL queue-{queue} BLOCK 300"));
+        one.send(&format!("MQ.PULL queue-{queue} BLOCK 3000"));
     }
     eventually("all wait", || client.info("mq")["mq_blocked_clients"] == "300");
     let replies = waiting.iter_mut().map(|one| one.next_reply());
