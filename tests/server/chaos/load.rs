@@ -290,7 +290,7 @@ impl<'a> Line<'a> {
     pub fn vanish(&mut self, command: &str) -> During {
         let began_us = now_us();
         if let Some(client) = self.connected() {
-            client.send(command);
+            client.try_send(command);
             // Most are carried out, or wait, by then.
             thread::sleep(Duration::from_millis(2));
         }

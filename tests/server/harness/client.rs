@@ -212,8 +212,13 @@ impl Client {
 
     /// Sends a command without waiting for its reply.
     pub fn send(&mut self, line: &str) {
+        assert!(self.try_send(line), "a command sent");
+    }
+
+    /// The same; false if the connection is gone.
+    pub fn try_send(&mut self, line: &str) -> bool {
         let packed = command(&words(line)).get_packed_command();
-        self.connection.send_packed_command(&packed).expect("a command sent");
+        self.connection.send_packed_command(&packed).is_ok()
     }
 
     /// The reply to a command sent earlier.
