@@ -63,7 +63,7 @@ cli SET from-before yes > /dev/null
 is "a server without the module" no "$(cli CONFIG GET appendonly | tail -n 1)"
 
 field() { cli INFO persistence | tr -d '\r' | sed -n "s/^$1://p"; }
-follow < /root/append-only
+follow < /opt/append-only
 is "its append-only file" ok "$(field aof_last_bgrewrite_status)"
 
 loadmodule /usr/local/lib/redis/modules/libmq.so
@@ -91,9 +91,9 @@ is "after a restart" 1 "$(cli MQ.LEN orders)"
 is "the key from before" yes "$(cli GET from-before)"
 
 mkdir /backup
-follow < /root/backup
+follow < /opt/backup
 cli MQ.PURGE orders > /dev/null
-follow < /root/restore
+follow < /opt/restore
 is "after a restore" 1 "$(cli MQ.LEN orders)"
 restart
 is "after another restart" 1 "$(cli MQ.LEN orders)"
@@ -120,9 +120,9 @@ check() { # SUITE PACKAGE
   make --no-print-directory install DESTDIR="$state" PREFIX=/usr/local > /dev/null
   make --no-print-directory install DESTDIR="$state" > /dev/null
   [ "$(stat -c %a "$state/usr/lib/redis/modules/libmq.so")" = 755 ] || fail "the module is not readable for all"
-  commands "${package%-server}" '**1. An append-only file' > "$state/root/append-only"
-  commands "${package%-server}" '**A snapshot**' > "$state/root/backup"
-  commands "${package%-server}" '**To restore it**' > "$state/root/restore"
+  commands "${package%-server}" '**1. An append-only file' > "$state/opt/append-only"
+  commands "${package%-server}" '**A snapshot**' > "$state/opt/backup"
+  commands "${package%-server}" '**To restore it**' > "$state/opt/restore"
   steps "$package" | install -m 755 /dev/stdin "$state/usr/local/sbin/install-check"
   printf '%s\n' '[Unit]' "After=$package.service" '[Service]' Type=oneshot \
     'ExecStart=/bin/sh -c "/usr/local/sbin/install-check > /var/log/install-check 2>&1; systemctl poweroff --no-block"' \

@@ -31,6 +31,10 @@ fn fill(client: &mut Client) -> Message {
     message
 }
 
+/// Commands that put something at the key `k`; whatever a part is, most of them are of another type.
+const OTHER_VALUES: [&str; 6] =
+    ["SET k x", "RPUSH k x", "HSET k f x", "ZADD k 1 x", "SADD k x", "XADD k * f x"];
+
 #[test]
 fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
     let server = Server::start();
@@ -94,8 +98,7 @@ fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
     let (mut client, mut copy) = (server.client(), replica.client());
     for part in PARTS {
         let key = format!("mq:{{orders}}:{part}");
-        for make in ["SET k x", "RPUSH k x", "HSET k f x", "ZADD k 1 x", "SADD k x", "XADD k * f x"]
-        {
+        for make in OTHER_VALUES {
             client.ask("FLUSHALL");
             let message = fill(&mut client);
             client.number(&format!("DEL {key}"));
@@ -152,8 +155,7 @@ fn a_drop_removes_a_queue_whatever_its_keys_hold() {
     let (mut client, mut copy) = (server.client(), replica.client());
     for part in PARTS {
         let key = format!("mq:{{orders}}:{part}");
-        for make in ["SET k x", "RPUSH k x", "HSET k f x", "ZADD k 1 x", "SADD k x", "XADD k * f x"]
-        {
+        for make in OTHER_VALUES {
             client.ask("FLUSHALL");
             fill(&mut client);
             client.push("mails", "stays");
