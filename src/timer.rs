@@ -4,6 +4,7 @@
 //! queues that are gone; each time for a few milliseconds at most, then the server has its turn.
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -34,8 +35,10 @@ const PAUSE_RETRY_MS: u64 = 5;
 /// By how much the timer fires late when the server stood still before, in milliseconds.
 const LATE_MS: u64 = 5;
 
-/// How long it takes the server after that to read what its clients have sent, in milliseconds.
-const SETTLE_MS: u64 = 5;
+/// For how long the server reads after that what its clients have sent meanwhile, in milliseconds: as
+/// long as it stood still, within these bounds. Its I/O threads take longer than one turn of the main
+/// thread, if they share a processor with it.
+const SETTLE_MS: RangeInclusive<u64> = LATE_MS..=100;
 
 /// How long it is believed whether the server refuses the writes of clients, in milliseconds.
 const REFUSAL_MS: u64 = 50;
@@ -80,13 +83,15 @@ impl State {
     /// The timer fires. Says up to when, unix ms, all that clients sent was processed.
     fn hear(&self, planned_ms: u64, now_ms: u64) -> u64 {
         // Where it is further away, the clock was set back.
-        let is_near = |at_ms: &u64| at_ms.saturating_sub(now_ms) <= SETTLE_MS;
+        let is_near = |at_ms: &u64| at_ms.saturating_sub(now_ms) <= *SETTLE_MS.end();
         if self.settles_ms.get().filter(is_near).is_some_and(|settles_ms| now_ms < settles_ms) {
             return self.heard_ms.get().min(now_ms);
         }
         let fired_before_ms = self.fired_ms.replace(now_ms);
-        let is_late = now_ms > planned_ms.saturating_add(LATE_MS);
-        self.settles_ms.set(is_late.then(|| now_ms.saturating_add(SETTLE_MS)));
+        let late_ms = now_ms.saturating_sub(planned_ms);
+        let is_late = late_ms > LATE_MS;
+        let settle_ms = late_ms.clamp(*SETTLE_MS.start(), *SETTLE_MS.end());
+        self.settles_ms.set(is_late.then(|| now_ms.saturating_add(settle_ms)));
         let heard_ms = if is_late { fired_before_ms.min(now_ms) } else { now_ms };
         self.heard_ms.set(heard_ms);
         heard_ms
@@ -383,7 +388,9 @@ fn arm_again(context: Context<'_>, state: &state::State, is_paused: bool) {
     }
     let has_work = state.index.borrow().has_marked() || state.slices.has_work();
     let first_due_ms = state.index.borrow().first_due().map_or(NEVER, |(due_ms, _)| due_ms);
-    let due_ms = first_due_ms.max(settled_ms).min(disconnect::next_ms(context, state));
+    let is_heard = first_due_ms <= state.timer.heard_ms.get();
+    let first_due_ms = if is_heard { first_due_ms } else { first_due_ms.max(settled_ms) };
+    let due_ms = first_due_ms.min(disconnect::next_ms(context, state));
     let next_ms = if has_work { UNKNOWN } else { due_ms };
     let earliest_ms = now_ms.saturating_add(PAUSE_RETRY_MS);
     arm(context, state, if is_paused { next_ms.max(earliest_ms) } else { next_ms });
