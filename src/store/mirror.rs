@@ -195,3 +195,31 @@ impl Contents for Mirror {
         members.into_iter().for_each(|(member, score)| visit(member, *score));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its values, each of one byte.
+    fn values(mirror: &mut Mirror) -> Vec<u8> {
+        let mut values = Vec::new();
+        mirror.each_element(Part::Ready, |value| values.extend(value));
+        values
+    }
+
+    #[test]
+    fn what_comes_to_the_end_of_a_list_is_read_there_or_added_once_all_was_read() {
+        let mut mirror = Mirror::new(&QueueName::new(b"orders").expect("a name"));
+        mirror.push_front(Part::Ready, b"0");
+        mirror.push_back(Part::Ready, b"3");
+        assert!(values(&mut mirror).is_empty());
+        mirror.add_read(Part::Ready, 3, &[b"1", b"2"]);
+        mirror.push_front(Part::Ready, b"0");
+        mirror.push_back(Part::Ready, b"4");
+        assert_eq!(values(&mut mirror), b"012");
+        mirror.add_read(Part::Ready, 4, &[b"3", b"4"]);
+        mirror.add_read::<&[u8]>(Part::Ready, 4, &[]);
+        mirror.push_back(Part::Ready, b"5");
+        assert_eq!(values(&mut mirror), b"012345");
+    }
+}
