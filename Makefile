@@ -81,7 +81,7 @@ install-check: ## installs it into Debian, whose own units must start redis-serv
 	$(BUILD)
 	@scripts/install-check.sh
 
-lint: ## format, clippy, shell and Python scripts, the texts of the planted faults
+lint: ## format, clippy, shell and Python scripts, the code that the mutants replace
 	@scripts/install-needs.sh build lint
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
@@ -113,7 +113,7 @@ fuzz: ## arbitrary bytes as arguments, records, ops and choices (FUZZ_SECONDS=60
 	@scripts/install-needs.sh build fuzz
 	@scripts/fuzz.sh run $(FUZZ_SECONDS)
 
-mutants: ## plants small faults, one at a time, and shows which test catches each
+mutants: ## applies faults one at a time, and shows which server test catches each
 	@scripts/install-needs.sh build server
 	python3 scripts/mutants.py
 
