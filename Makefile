@@ -1,21 +1,21 @@
-# The tasks of the project; `make` lists them. What a task needs and this machine lacks is installed by apt.
+# `make` lists the targets. Each installs the tools it needs with apt.
 SHELL := bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 export MQ_MODULE := $(abspath $(TARGET)/release/libmq.so)
 export MQ_SERVERS ?= $(TARGET)/servers
-# Where `make install` puts the module: the systemd units of Debian's redis-server and valkey-server let a server run
-# code from /usr/lib only. DESTDIR goes before it, for packages.
+# The target of `make install`. The systemd units of Debian's redis-server and valkey-server allow code from /usr/lib
+# only. DESTDIR is prepended, for packaging.
 PREFIX ?= /usr
 MODULE_DIR ?= $(PREFIX)/lib/redis/modules
 INSTALLED := $(DESTDIR)$(MODULE_DIR)/libmq.so
-# The servers of `make test-matrix`; empty: all of them.
+# The servers of `make test-matrix`; empty: all.
 SERVERS ?=
-# The same of `make chaos`, and how many seconds each of its tests breaks things.
+# The servers of `make chaos`, and the seconds of fault injection per test.
 CHAOS_SERVERS := redis-7.0 redis-8.6 valkey-9.1
 CHAOS_SECONDS ?= 90
-# The I/O threads of each server of `make test-matrix` (empty: none), and of `make chaos` and `make asan` (4).
+# I/O threads per server in `make test-matrix` (default: none), `make chaos` and `make asan` (default: 4).
 IO_THREADS ?=
-# How long `make fuzz` runs each fuzzer.
+# Seconds per fuzzer in `make fuzz`.
 FUZZ_SECONDS ?= 600
 BENCH_SERVERS := redis-7.0 redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
@@ -32,7 +32,7 @@ help:
 
 ## Use it
 
-run: ## starts a server with the module on 6379 or the next free port (PORT=7000: there), until Ctrl-C
+run: ## starts a server with the module on 6379 or the next free port (PORT=7000: on that port), until Ctrl-C
 	@scripts/install-needs.sh server
 	$(BUILD)
 	@exec scripts/run.sh
@@ -40,48 +40,48 @@ run: ## starts a server with the module on 6379 or the next free port (PORT=7000
 build: ## builds the module, target/release/libmq.so
 	$(BUILD)
 
-test: ## unit, property and server tests, and what the docs show
+test: ## unit, property and server tests, and the examples in the docs
 	@scripts/install-needs.sh server docs
 	$(BUILD)
 	cargo test --locked --no-fail-fast
 	python3 scripts/docs_check.py
 
-install: ## as root: puts the module into /usr/lib/redis/modules (PREFIX=/usr, DESTDIR=)
+install: ## as root: installs the module in /usr/lib/redis/modules (PREFIX=/usr, DESTDIR=)
 	$(BUILD) --unless-fresh
 	install -D -m 755 $(MQ_MODULE) $(INSTALLED)
-	@echo 'Load it by "loadmodule $(MODULE_DIR)/libmq.so": docs/operations.md says how, and what to do first.'
+	@echo 'Load it with "loadmodule $(MODULE_DIR)/libmq.so". Before that, read the install section of docs/operations.md.'
 
-uninstall: ## removes it from there
+uninstall: ## removes the installed module
 	rm -f $(INSTALLED)
 
-docker-up: ## builds the image and starts it by Compose on 127.0.0.1:6379
-	@docker compose version > /dev/null || { echo 'Docker Compose v2 is needed ("docker compose").' >&2; exit 1; }
+docker-up: ## builds the image and starts it with Compose on 127.0.0.1:6379
+	@docker compose version > /dev/null || { echo 'Docker Compose v2 ("docker compose") is required.' >&2; exit 1; }
 	docker compose up --build --detach --wait
 
-docker-down: ## stops it; the queues stay in its volume
+docker-down: ## stops it; the volume with the queues is kept
 	docker compose down
 
 ## Work on it
 
-test-matrix: ## the server tests on eleven servers (SERVERS="redis-6.0 valkey-9.1": on these; IO_THREADS=4: with threads)
+test-matrix: ## the server tests on eleven servers (SERVERS="redis-6.0 valkey-9.1": on these; IO_THREADS=4)
 	@scripts/install-needs.sh fetch
 	$(BUILD)
 	@$(if $(IO_THREADS),MQ_IO_THREADS=$(IO_THREADS)) scripts/test-matrix.sh $(SERVERS)
 
-test-coverage: ## which lines the tests run, by folder (about ten minutes)
+test-coverage: ## line coverage of the tests, by folder (about ten minutes)
 	@scripts/install-needs.sh build server
 	@python3 scripts/coverage.py
 
-chaos: ## servers that are broken under load, for an hour (CHAOS_SECONDS=5: for some minutes)
+chaos: ## fault injection under load, for an hour (CHAOS_SECONDS=5: a few minutes)
 	@scripts/install-needs.sh fetch
 	$(BUILD)
 	@MQ_CHAOS_SECONDS=$(CHAOS_SECONDS) MQ_IO_THREADS=$(or $(IO_THREADS),4) MQ_TESTS='--show-output chaos::' scripts/test-matrix.sh $(or $(SERVERS),$(CHAOS_SERVERS))
 
-install-check: ## installs it into Debian, whose own units must start redis-server and valkey-server with it
+install-check: ## installs it into Debian and starts the packaged servers with their own systemd units
 	$(BUILD)
 	@scripts/install-check.sh
 
-lint: ## format, clippy, shell and Python scripts, the code that the mutants replace
+lint: ## formatting, clippy, shell and Python scripts, stale mutants
 	@scripts/install-needs.sh build lint
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
@@ -95,7 +95,7 @@ deny: ## licences, bans and sources of the dependencies
 	@scripts/install-needs.sh build
 	$(DENY) check licenses bans sources
 
-deny-advisories: ## known faults of the dependencies; fetches the RustSec database, and fails where it can't
+deny-advisories: ## known vulnerabilities of the dependencies; fetches the RustSec database, fails offline
 	@scripts/install-needs.sh build git
 	$(DENY) check advisories
 
@@ -103,21 +103,21 @@ fmt: ## formats the Rust code
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
 
-bench: ## the cost of a message beside lists and Streams
+bench: ## CPU and memory per message, compared with lists and Streams
 	@scripts/install-needs.sh fetch
 	$(BUILD)
 	scripts/servers.sh $(BENCH_SERVERS)
 	python3 bench/bench.py $(BENCH_SERVERS:%=--server $(MQ_SERVERS)/%/redis-server)
 
-fuzz: ## arbitrary bytes as arguments, records, ops and choices (FUZZ_SECONDS=600 for each)
+fuzz: ## fuzzers for arguments, records, ops and sequences of ops (FUZZ_SECONDS=600 each)
 	@scripts/install-needs.sh build fuzz
 	@scripts/fuzz.sh run $(FUZZ_SECONDS)
 
-mutants: ## applies faults one at a time, and shows which server test catches each
+mutants: ## mutation testing: applies mutants one at a time and shows which server test kills each
 	@scripts/install-needs.sh build server
 	python3 scripts/mutants.py
 
-asan: ## the server tests with server and module under AddressSanitizer
+asan: ## the server tests, server and module built with AddressSanitizer
 	@scripts/install-needs.sh build memory
 	@MQ_IO_THREADS=$(or $(IO_THREADS),4) scripts/memory-check.sh asan
 
@@ -125,11 +125,11 @@ memcheck: ## the server tests under valgrind's memcheck
 	@scripts/install-needs.sh build memory
 	@scripts/memory-check.sh memcheck
 
-soak: ## ten million messages through one server, whose memory must stay flat
+soak: ## ten million messages through one server, to detect leaks
 	@scripts/install-needs.sh build server
 	$(BUILD)
 	cargo test --release --locked --test server -- --ignored --nocapture soak:: | tee $(TARGET)/soak.log
 	@grep -q ' 1 passed; 0 failed' $(TARGET)/soak.log
 
-clean: ## removes all that was built or fetched; the queues in data/ stay
+clean: ## removes everything built or fetched; the queues in data/ are kept
 	cargo clean
