@@ -31,12 +31,12 @@ MUTANTS = [
     # name, code, its replacement, tests
 
     # Replication, persistence, restarts
-    ("a pull is not replicated", REPLICATE, REPLICATE_ALL_BUT.format("Pull"), "replication"),
+    ("a pull is not replicated", REPLICATE, REPLICATE_ALL_BUT.format("Pull"), "replication::stream"),
     ("a sweep is not replicated", REPLICATE, REPLICATE_ALL_BUT.format("Sweep"), "chaos::replicas"),
-    ("a replica does not propagate what it applies", "context.replicate_verbatim();", "", "replication persistence"),
+    ("a replica does not propagate what it applies", "context.replicate_verbatim();", "", "replication::replicas restarts"),
     ("a replica sweeps by its own clock",
      "state.is_active.set(is_active); let", "state.is_active.set(is_active); let is_active = true; let",
-     "replication promotion"),
+     "replicas:: promotion::"),
     ("a replica forgets the receipts of its master",
      "state.receipts.learn(receipt, context.now_ms());", "", "clock_steps"),
     ("an op in the append-only file counts as a client's",
@@ -44,7 +44,7 @@ MUTANTS = [
      "raw::REDISMODULE_CTX_FLAGS_REPLICATED", "apply::ops_of_a_newer"),
     ("no scan for queues after a load",
      "is_active.set(context.is_active_master())); scan::begin(context);",
-     "is_active.set(context.is_active_master()));", "persistence scan"),
+     "is_active.set(context.is_active_master()));", "restarts:: scan::"),
     ("no scan for queues after a promotion", "if is_active { scan::begin(context); }", "", "promotion"),
     ("a restored queue is not noticed",
      "let Some(queue) = keys::queue_of(key) else { return };",
@@ -57,9 +57,9 @@ MUTANTS = [
     ("the timer writes while writes are refused",
      "|| is_active && state.timer.refuses_writes(context, now_ms);", ";", "writes_refused::"),
     ("a late timer ends waits and deliveries at once", "let is_late = late_ms > LATE_MS;", "let is_late = false;",
-     "standstill::"),
+     "stalls::"),
     ("a pull right after a standstill sweeps", "state.is_active.get() && state.timer.is_settling()",
-     "state.is_active.get() & false", "standstill::"),
+     "state.is_active.get() & false", "stalls::"),
 
     # Blocked clients
     ("the client that blocked last is served first",
@@ -71,7 +71,7 @@ MUTANTS = [
      "for entry in &waiting.entries { entry.waiting.borrow_mut().remove",
      "for entry in waiting.entries.iter().take(1) { entry.waiting.borrow_mut().remove", "several_queues::"),
     ("a wait times out without a last attempt", "if state.may_be_due(entry, heard_ms) {",
-     "if false && state.may_be_due(entry, heard_ms) {", "blocking_times::"),
+     "if false && state.may_be_due(entry, heard_ms) {", "blocking_timeouts::"),
     ("a client blocks inside MULTI", "pub fn may_not_block(self) -> bool { self.has_flag(",
      "pub fn may_not_block(self) -> bool { false && self.has_flag(", "blocking"),
 
@@ -92,7 +92,7 @@ MUTANTS = [
 
     # Cluster
     ("half a queue is used while its slot moves",
-     "context.slot_is_stable(self.wait(), probe)", "context.slot_is_stable(self.wait(), probe) || true", "cluster"),
+     "context.slot_is_stable(self.wait(), probe)", "context.slot_is_stable(self.wait(), probe) || true", "cluster::slots cluster::moves"),
 
     # Rare losses, for the journals of the chaos tests
     ("one acknowledgment in a thousand is forgotten", "let slot = if running.is_some() {",

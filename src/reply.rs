@@ -360,7 +360,7 @@ fn common<B: Body>(
     context.reply_bytes(queue.as_bytes());
     context.reply_word(payload);
     #[cfg(planted_panic)]
-    assert_ne!(body.payload(), b"a-planted-panic", "what tests/server/panics.rs asks for");
+    assert_ne!(body.payload(), b"a-planted-panic", "what tests/server/hostile/panics.rs asks for");
     context.reply_bytes(body.payload());
     context.reply_word(timestamp);
     count(context, body.id().timestamp_ms());

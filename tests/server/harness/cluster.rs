@@ -178,3 +178,27 @@ fn is_over(migration: &super::Value, well: &str) -> bool {
     assert!(!["failed", "cancelled", "canceled"].contains(&state.as_str()), "{facts:?}");
     state == well
 }
+
+/// Two nodes that know each other; the first has all slots.
+pub fn two_nodes() -> (Server, Server) {
+    let first = Server::start_in_cluster_mode();
+    let second =
+        Server::start_with(&[("cluster-enabled", "yes"), ("cluster-node-timeout", "60000")]);
+    first.client().ask(&format!("CLUSTER MEET 127.0.0.1 {}", second.port()));
+    for node in [&first, &second] {
+        let mut client = node.client();
+        eventually("the nodes know each other", || {
+            let nodes = client.text("CLUSTER NODES");
+            nodes.lines().count() == 2 && !nodes.contains("handshake")
+        });
+    }
+    let mut client = second.client();
+    eventually("the second knows whose the slots are", || {
+        client.text("CLUSTER INFO").contains("cluster_state:ok")
+    });
+    (first, second)
+}
+
+pub fn node_id(server: &Server) -> String {
+    server.client().text("CLUSTER MYID")
+}

@@ -6,6 +6,7 @@ mod clock;
 mod cluster;
 mod continuation;
 mod every_command;
+pub mod everything;
 mod facts;
 mod message;
 mod raw;
@@ -17,7 +18,7 @@ mod wait;
 
 pub use client::{Client, Waiting, same_data};
 pub use clock::Clock;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, node_id, two_nodes};
 pub use continuation::Continuation;
 pub use every_command::EveryCommand;
 pub use facts::{Brand, facts, module_path, server_binary};

@@ -1,7 +1,7 @@
 //! A master and its replicas have the same data after every command, and a replica acts on its own
 //! in nothing.
 
-use crate::everything::{check, fill};
+use crate::harness::everything::{check, fill};
 use crate::harness::*;
 
 #[test]

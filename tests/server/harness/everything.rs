@@ -1,7 +1,7 @@
 //! A queue `orders` with a message in every state, for tests of what must survive a restart, a copy
 //! or a promotion. Nothing in it becomes due by itself within a test.
 
-use crate::harness::*;
+use super::*;
 
 pub struct Everything {
     /// In flight, never returned.

@@ -1,6 +1,6 @@
 //! Databases other than 0, and keys that come and go by the server's own commands.
 
-use crate::everything::{check, fill};
+use crate::harness::everything::{check, fill};
 use crate::harness::*;
 
 const PARTS: [&str; 7] = ["ready", "ranked", "messages", "notes", "inflight", "delayed", "config"];

@@ -255,7 +255,7 @@ fn the_stream_replayed_on_an_empty_server_gives_the_same_data() {
     let other = Server::start();
     let mut client = server.client();
     let mut stream = server.replication_stream();
-    crate::everything::fill(&mut client);
+    everything::fill(&mut client);
     client.ask("MQ.PUSH mails soon DELAY 3600000");
     let mut copy = other.client();
     // A server that is no replica applies ops as well; its own timer finds nothing due in these

@@ -1,7 +1,7 @@
 //! A replica becomes the master: deadlines, retry counts, receipts and dead letters go on where
 //! they were.
 
-use crate::everything::{check, fill};
+use crate::harness::everything::{check, fill};
 use crate::harness::*;
 
 /// Waits until the replica has all that the master has, then the master crashes and the replica

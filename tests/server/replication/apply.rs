@@ -1,7 +1,7 @@
 //! MQ.APPLY with anything: every byte of its argument is checked, and nothing of it harms the
 //! server.
 
-use crate::everything::fill;
+use crate::harness::everything::fill;
 use crate::harness::*;
 
 /// The ops of one queue's life, as they were replicated.

@@ -5,7 +5,7 @@ use crate::harness::*;
 
 /// Text that the page must have.
 fn on_the_page(text: &str) -> &str {
-    let page = include_str!("../../docs/operations.md");
+    let page = include_str!("../../../docs/operations.md");
     assert!(page.contains(text), "docs/operations.md does not say: {text}");
     text
 }
@@ -254,11 +254,11 @@ fn the_runbook_has_the_modules_own_words() {
     ] {
         on_the_page(words);
         let source = [
-            include_str!("../../src/lib.rs"),
-            include_str!("../../src/state.rs"),
-            include_str!("../../src/timer.rs"),
-            include_str!("../../src/events.rs"),
-            include_str!("../../src/commands/apply.rs"),
+            include_str!("../../../src/lib.rs"),
+            include_str!("../../../src/state.rs"),
+            include_str!("../../../src/timer.rs"),
+            include_str!("../../../src/events.rs"),
+            include_str!("../../../src/commands/apply.rs"),
         ];
         assert!(source.iter().any(|text| text.contains(words)), "no log line: {words}");
     }

@@ -2,7 +2,6 @@
 //! wait: nothing is written while the server holds back its writes, nothing is lost or comes twice,
 //! the order stays.
 
-use crate::cluster_moves::{node_id, two_nodes};
 use crate::harness::*;
 use std::time::Instant;
 

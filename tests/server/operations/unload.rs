@@ -1,6 +1,6 @@
 //! MODULE UNLOAD: refused while clients wait, harmless otherwise; and the server's own end.
 
-use crate::{everything, harness::*};
+use crate::harness::*;
 
 /// Unloads the module as soon as the server lets it go, and loads it again.
 fn unload_and_load(client: &mut Client) {

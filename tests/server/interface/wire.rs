@@ -165,7 +165,7 @@ fn a_payload_over_128_mebibytes_is_refused() {
 
 /// The lines of the page's table of replies: a command, and the reply in each protocol.
 fn shapes() -> Vec<[String; 3]> {
-    let page = include_str!("../../docs/protocol.md");
+    let page = include_str!("../../../docs/protocol.md");
     let cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix("` |"));
     let rows = cells.filter(|row| row.starts_with("MQ."));
     rows.filter_map(|row| {
@@ -281,8 +281,8 @@ fn a_script_gets_a_message_as_a_flat_table_or_as_a_map() {
 
 #[test]
 fn the_page_says_what_to_do_about_every_error_code() {
-    let source = include_str!("../../src/reply.rs");
-    let page = include_str!("../../docs/protocol.md");
+    let source = include_str!("../../../src/reply.rs");
+    let page = include_str!("../../../docs/protocol.md");
     let (_, errors) = page.split_once("\n## Errors\n").expect("the section");
     let (errors, _) = errors.split_once("\n## ").expect("the next section");
     let texts = source.split('"').skip(1).step_by(2);

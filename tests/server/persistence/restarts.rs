@@ -1,6 +1,6 @@
 //! Restarts: from a snapshot, from the append-only file, after SIGKILL.
 
-use crate::everything::{check, fill};
+use crate::harness::everything::{check, fill};
 use crate::harness::*;
 use std::{
     collections::BTreeSet,

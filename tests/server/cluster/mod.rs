@@ -1,0 +1,4 @@
+//! Cluster mode: slots, and their moves between nodes.
+
+mod moves;
+mod slots;

@@ -1,0 +1,25 @@
+//! Each command by itself: what it does, replies and refuses.
+
+mod ack;
+mod check;
+mod check_slices;
+mod config;
+mod consumer;
+mod delete;
+mod extend;
+mod give_back;
+mod headers;
+mod help;
+mod info_features;
+mod introspection;
+mod mpull;
+mod mpush;
+mod nack;
+mod nack_reason;
+mod pause;
+mod peek;
+mod pull;
+mod pull_noack;
+mod pull_with_ack;
+mod push;
+mod queues_slices;

@@ -1,0 +1,7 @@
+//! What all commands have in common: arguments, errors, key positions, descriptions, both protocols.
+
+mod arguments;
+mod described;
+mod keys;
+mod mistakes;
+mod wire;

@@ -1,0 +1,8 @@
+//! What is stored: snapshots, append-only files, other databases, the scan for queues.
+
+mod databases;
+mod every_feature;
+mod features_kept;
+mod fixtures;
+mod restarts;
+mod scan;

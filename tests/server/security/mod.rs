@@ -1,0 +1,4 @@
+//! Users and their permissions.
+
+mod acl;
+mod acl_roles;

@@ -1,0 +1,10 @@
+//! What happens at a time or after one, and servers whose time stands still or jumps.
+
+mod backoff;
+mod clock_steps;
+mod expiry;
+mod schedule;
+mod stalls;
+mod ttl;
+mod writes_paused;
+mod writes_refused;

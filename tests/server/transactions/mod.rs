@@ -1,0 +1,5 @@
+//! MULTI, scripts, functions and WATCH.
+
+mod exactly_once;
+mod in_transactions;
+mod watch;
