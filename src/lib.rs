@@ -39,17 +39,9 @@ mod timer;
 mod unload;
 mod waiting;
 
-use std::ffi::CStr;
-
 use server::context::Context;
+use server::load::entry_points;
 use server::string::Argument;
-
-/// The module's version.
-const VERSION: &CStr =
-    match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
-        Ok(version) => version,
-        Err(_) => c"",
-    };
 
 /// The server's allocator, so that INFO memory and maxmemory count what the module uses. It is
 /// there only inside of a server.
@@ -61,6 +53,8 @@ static ALLOCATOR: redis_module::alloc::RedisAlloc = redis_module::alloc::RedisAl
 #[cfg(fuzzing)]
 #[global_allocator]
 static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, 64 << 20);
+
+entry_points!(c"mq", load, unload);
 
 /// The server loads the module. False refuses.
 fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
@@ -78,7 +72,7 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
         ));
         return false;
     }
-    let valkey = context.valkey_version();
+    let valkey = server::info::valkey_version();
     // From 8.1.0 on, until it was mended, Valkey leaves a client in the database of a key that the
     // client copied or moved there, if a module listens to such events.
     let hears_of_keys = !valkey.is_some_and(|v| ([8, 1, 0]..[9, 1, 2]).contains(&v));
@@ -99,7 +93,7 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
         });
         context.notice(&format!(
             "version {}, writes ops of version {}",
-            VERSION.to_string_lossy(),
+            env!("CARGO_PKG_VERSION"),
             execute::OP_VERSION
         ));
         events::look_at_eviction(context);

@@ -16,9 +16,9 @@ use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
 use crate::queue::{Outcome, QueueError};
 use crate::quoted::Quoted;
-use crate::server::command::{Name, Number};
 use crate::server::context::Context;
 use crate::server::reply::{Word, Words};
+use crate::server::spec::{Name, Number};
 use crate::store::op::OP_VERSION;
 
 /// What a command can answer instead of a result. Displayed it is the reply: code and sentence.

@@ -1,12 +1,14 @@
 //! MQ.ACK: deliveries that were worked off; their messages are removed.
 
-use super::claims;
+use super::arguments::QUEUE;
+use super::claims::{self, CLAIMS};
 use super::options::Options;
 use crate::execute::execute;
 use crate::queue::op::Op;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{KeyUse, Spec};
 use crate::server::string::Argument;
 use crate::state;
 
@@ -23,7 +25,7 @@ impl Command for Ack {
         blocking: false,
         arity: -4,
         key: Some(KeyUse::Delete),
-        arguments: &[Arg::Queue, Arg::Claims],
+        arguments: &[QUEUE, CLAIMS],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

@@ -1,10 +1,12 @@
 //! MQ.APPLY: an op that a master decided, on its replica or when the append-only file is loaded.
 
+use super::arguments::QUEUE;
 use crate::execute::replay;
 use crate::queue::name::QueueName;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 use crate::state;
 
@@ -21,7 +23,7 @@ impl Command for Apply {
         blocking: false,
         arity: 3,
         key: Some(KeyUse::Update),
-        arguments: &[Arg::Queue, Arg::Text("op")],
+        arguments: &[QUEUE, Arg::Text("op")],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

@@ -7,7 +7,10 @@ use crate::queue::message::{MAX_HEADERS, MAX_TIME_MS};
 use crate::queue::op::MAX_BATCH;
 use crate::queue::settings::MAX_DURATION_MS;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, MILLISECONDS, Name, Number, UNIX_TIME};
+use crate::server::spec::{Arg, MILLISECONDS, Name, Number, UNIX_TIME};
+
+/// The queue that a command is about.
+pub const QUEUE: Arg = Arg::Key("queue");
 
 const MAX_MS: i64 = MAX_DURATION_MS as i64;
 
@@ -91,6 +94,7 @@ pub const fn name(token: &'static str, name: &'static str) -> Name {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::claims::CLAIMS;
     use crate::commands::payloads::PAYLOADS;
 
     const fn any(token: &'static str, name: &'static str) -> Number {
@@ -110,7 +114,7 @@ mod tests {
 
     #[test]
     fn every_form_is_written_as_in_the_documentation() {
-        let queue = Arg::Queue;
+        let queue = QUEUE;
         let (count, visibility) = (Arg::Number(COUNT), Arg::Number(VISIBILITY));
         let (block, consumer) = (Arg::Number(BLOCK), Arg::Name(CONSUMER));
         let cases: [(&[&Arg], &str); 14] = [
@@ -137,17 +141,11 @@ mod tests {
                  [ACK n id receipt [id receipt ...]]",
             ),
             (
-                &[&Arg::Queues(NUMKEYS), &count, &Arg::Flag("ONDISCONNECT")],
+                &[&Arg::Keys(NUMKEYS, "queue"), &count, &Arg::Flag("ONDISCONNECT")],
                 "numkeys queue [queue ...] [COUNT n] [ONDISCONNECT]",
             ),
             (
-                &[
-                    &queue,
-                    &Arg::Claims,
-                    &Arg::Number(DELAY),
-                    &HOW,
-                    &Arg::Name(name("REASON", "text")),
-                ],
+                &[&queue, &CLAIMS, &Arg::Number(DELAY), &HOW, &Arg::Name(name("REASON", "text"))],
                 "queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY milliseconds] \
                  [NOCOUNT | DEAD] [REASON text]",
             ),
@@ -161,11 +159,11 @@ mod tests {
                 &[&queue, &Arg::Text("id"), &Arg::Required("when", WHEN)],
                 "queue id (DELAY milliseconds | AT unix-time-milliseconds)",
             ),
-            (&[&queue, &count, &Arg::OtherQueue("TO")], "queue [COUNT n] [TO queue]"),
+            (&[&queue, &count, &Arg::OtherKey("TO", "queue")], "queue [COUNT n] [TO queue]"),
             (&[&queue, &Arg::Number(any("FOR", MILLISECONDS))], "queue [FOR milliseconds]"),
             (&[&queue, &Arg::Flag("REPAIR")], "queue [REPAIR]"),
             (
-                &[&queue, &Arg::Setting(any("MAXLEN", "n")), &Arg::OtherQueue("DEADLETTER")],
+                &[&queue, &Arg::Setting(any("MAXLEN", "n")), &Arg::OtherKey("DEADLETTER", "queue")],
                 "queue [MAXLEN n] [DEADLETTER queue]",
             ),
             (&[&Arg::Pattern("MATCH")], "[MATCH pattern]"),

@@ -1,5 +1,6 @@
 //! MQ.CHECK: looks for records that don't fit together, and repairs them.
 
+use super::arguments::QUEUE;
 use super::options::Options;
 use crate::checking::{self, Findings};
 use crate::execute::{execute, open};
@@ -9,9 +10,10 @@ use crate::queue::op::Op;
 use crate::queue::store::{Part, Store};
 use crate::reply::{self, CommandError};
 use crate::server::blocked::{BlockedClient, Later};
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 use crate::{state, timer};
 
@@ -28,7 +30,7 @@ impl Command for Check {
         blocking: true,
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
-        arguments: &[Arg::Queue, Arg::Flag("REPAIR")],
+        arguments: &[QUEUE, Arg::Flag("REPAIR")],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

@@ -9,8 +9,14 @@ use crate::queue::message::{MessageId, Receipt};
 use crate::queue::op::{Claim, MAX_BATCH};
 use crate::queue::{Outcome, QueueError, Settled};
 use crate::reply::CommandError;
-use crate::server::command::Number;
 use crate::server::context::Context;
+use crate::server::spec::{Arg, Number, PairNames};
+
+/// The deliveries that a command is about, as the facts of the command name them.
+pub const CLAIMS: Arg = Arg::PairOrPairs(
+    IDS,
+    &PairNames { argument: "deliveries", single: "claim", batch: "batch", pair: ["id", "receipt"] },
+);
 
 const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as i64 };
 

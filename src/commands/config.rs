@@ -1,5 +1,6 @@
 //! MQ.CONFIG: a queue's settings, shown or changed.
 
+use super::arguments::QUEUE;
 use super::options::Options;
 use crate::execute::{execute_on, open};
 use crate::index::Entry;
@@ -8,9 +9,10 @@ use crate::queue::op::Op;
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::{Part, Store};
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, MILLISECONDS, Number, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, MILLISECONDS, Number, Spec};
 use crate::server::string::Argument;
 
 /// Sets the dead-letter queue back to the default: an empty name would be a key.
@@ -18,10 +20,13 @@ const DEFAULT_DEAD_LETTER: &str = "DEFAULTDEADLETTER";
 
 /// What follows the command's name.
 const OPTIONS: [Arg; 16] = [
-    Arg::Queue,
+    QUEUE,
     Arg::Setting(number("VISIBILITY", MILLISECONDS, Setting::Visibility)),
     Arg::Setting(number("MAXRETRIES", "n", Setting::MaxRetries)),
-    Arg::OneOf("dead-letter", &[Arg::OtherQueue("DEADLETTER"), Arg::Flag(DEFAULT_DEAD_LETTER)]),
+    Arg::OneOf(
+        "dead-letter",
+        &[Arg::OtherKey("DEADLETTER", "queue"), Arg::Flag(DEFAULT_DEAD_LETTER)],
+    ),
     Arg::Setting(number("BACKOFF", MILLISECONDS, Setting::Backoff)),
     Arg::Setting(number("BACKOFFMAX", MILLISECONDS, Setting::BackoffMax)),
     Arg::Setting(number("DELAY", MILLISECONDS, Setting::Delay)),

@@ -1,12 +1,14 @@
 //! MQ.DEL: messages are removed, whatever their state.
 
+use super::arguments::QUEUE;
 use super::claims;
 use super::options;
 use crate::execute::execute;
 use crate::queue::op::{MAX_BATCH, Op};
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{Arg, KeyUse, Number, Spec};
 use crate::server::string::Argument;
 
 const IDS: Number = Number { token: "ids", name: "id", min: 1, max: MAX_BATCH as i64 };
@@ -24,7 +26,7 @@ impl Command for Del {
         blocking: false,
         arity: -3,
         key: Some(KeyUse::Delete),
-        arguments: &[Arg::Queue, Arg::Texts("id")],
+        arguments: &[QUEUE, Arg::Texts("id")],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

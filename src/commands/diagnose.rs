@@ -15,10 +15,10 @@ use crate::queue::settings::Setting;
 use crate::queue::store::{Part, Store};
 use crate::quoted::Quoted;
 use crate::reply::CommandError;
-use crate::server::command::Spec;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::keys_of_command::positions;
+use crate::server::spec::Spec;
 use crate::server::string::Argument;
 use crate::state;
 

@@ -5,7 +5,7 @@ use super::claims;
 use crate::queue::settings::parse_integer;
 use crate::quoted::Quoted;
 use crate::reply::{CommandError, Fault};
-use crate::server::command::{Arg, Number, Spec};
+use crate::server::spec::{Arg, Number, Spec};
 
 /// The reply to a line, with the command's name in front, that a command of these facts refused; without
 /// what the stored state tells.
@@ -72,7 +72,8 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
 
     /// Where the deliveries are that the line names.
     fn claims(&self) -> Option<usize> {
-        let claims = self.spec.arguments.iter().position(|one| matches!(one, Arg::Claims))?;
+        let claims =
+            self.spec.arguments.iter().position(|one| matches!(one, Arg::PairOrPairs(..)))?;
         Some(claims.saturating_add(1))
     }
 
@@ -147,8 +148,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         let mut syntax = self.spec.name.to_owned();
         for (position, argument) in (1..).zip(self.spec.arguments) {
             let (counting, name) = match argument {
-                Arg::Queues(counting) => (counting, "queue"),
-                Arg::Counted(counting, name) => (counting, *name),
+                Arg::Keys(counting, name) | Arg::Counted(counting, name) => (counting, name),
                 placed => {
                     syntax.push(' ');
                     syntax.push_str(&placed.syntax());
@@ -170,14 +170,14 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
             let count =
                 |at| usize::try_from(parse_integer(self.word(at)).unwrap_or(0)).unwrap_or(0);
             let length = match argument {
-                Arg::Queue | Arg::Text(_) | Arg::Optional(_) => 1,
+                Arg::Key(_) | Arg::Text(_) | Arg::Optional(_) => 1,
                 Arg::Texts(_) => self.arguments.len(),
-                Arg::Queues(_) | Arg::Counted(..) => count(position).saturating_add(1),
-                Arg::Claims if self.is_batch(position) => {
+                Arg::Keys(..) | Arg::Counted(..) => count(position).saturating_add(1),
+                Arg::PairOrPairs(..) if self.is_batch(position) => {
                     let pairs = count(position.saturating_add(1));
                     pairs.saturating_mul(2).saturating_add(2)
                 }
-                Arg::Claims => 2,
+                Arg::PairOrPairs(..) => 2,
                 _ => 0,
             };
             position = position.saturating_add(length);
@@ -203,9 +203,10 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
     fn option_for_argument(&self, position: usize) -> Option<(&'static str, &'static str)> {
         let placed = self.spec.arguments.iter().take_while(|one| one.is_placed());
         let name = match placed.last()? {
+            Arg::Key(name) | Arg::Keys(_, name) => name,
             Arg::Text(name) | Arg::Texts(name) | Arg::Counted(_, name) => name,
-            Arg::Claims => "receipt",
-            _ => "queue",
+            Arg::PairOrPairs(_, names) => names.pair.last()?,
+            _ => return None,
         };
         let mut tokens = self.tokens().into_iter();
         Some((tokens.find(|token| self.is(position, token))?, name))
@@ -294,12 +295,11 @@ impl Counted {
     /// What an argument counts, and what its number is called.
     fn of(argument: &'static Arg) -> Option<(&'static str, Self)> {
         Some(match argument {
-            Arg::Queues(number) => (number.token, Self::Single("queue")),
-            Arg::Counted(number, name) | Arg::List(number, name) => {
+            Arg::Keys(number, name) | Arg::Counted(number, name) | Arg::List(number, name) => {
                 (number.token, Self::Single(name))
             }
             Arg::Pairs(number, names) => (number.token, Self::Pairs(*names)),
-            Arg::Claims => ("IDS", Self::Pairs(["id", "receipt"])),
+            Arg::PairOrPairs(number, names) => (number.token, Self::Pairs(names.pair)),
             _ => return None,
         })
     }
@@ -391,11 +391,11 @@ mod tests {
         let mut rest = &line[1..];
         for argument in spec.arguments {
             rest = match argument {
-                Arg::Queue | Arg::Text(_) => &rest[1..],
+                Arg::Key(_) | Arg::Text(_) => &rest[1..],
                 Arg::Texts(_) => &[],
                 Arg::Optional(_) => rest.get(1..).unwrap_or_default(),
-                Arg::Queues(number) | Arg::Counted(number, _) => counted(number, rest)?.1,
-                Arg::Claims => claims::read(rest)?.1,
+                Arg::Keys(number, _) | Arg::Counted(number, _) => counted(number, rest)?.1,
+                Arg::PairOrPairs(..) => claims::read(rest)?.1,
                 _ => rest,
             };
         }

@@ -1,7 +1,7 @@
 //! MQ.EXTEND: the visibility of deliveries restarts.
 
-use super::arguments::VISIBILITY;
-use super::claims;
+use super::arguments::{QUEUE, VISIBILITY};
+use super::claims::{self, CLAIMS};
 use super::options::Options;
 use crate::execute::{execute_on, open, setting};
 use crate::queue::QueueError;
@@ -10,9 +10,10 @@ use crate::queue::op::{Claim, Op};
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 
 /// `MQ.EXTEND queue (id receipt | IDS n id receipt [id receipt ...]) [VISIBILITY milliseconds]`
@@ -28,7 +29,7 @@ impl Command for Extend {
         blocking: false,
         arity: -4,
         key: Some(KeyUse::Update),
-        arguments: &[Arg::Queue, Arg::Claims, Arg::Number(VISIBILITY)],
+        arguments: &[QUEUE, CLAIMS, Arg::Number(VISIBILITY)],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

@@ -25,8 +25,8 @@ use crate::queue::name::QueueName;
 use crate::queue::op::{Choice, Numbered, Op, Sweep};
 use crate::queue::store::Store;
 use crate::reply::CommandError;
-use crate::server::command::Spec;
 use crate::server::keys_of_command::positions;
+use crate::server::spec::Spec;
 
 /// What stands in for the server.
 pub trait Server {

@@ -1,12 +1,14 @@
 //! MQ.GET: one message is looked at.
 
+use super::arguments::QUEUE;
 use super::claims;
 use crate::execute::open;
 use crate::queue::look;
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 
 /// `MQ.GET queue id`
@@ -22,7 +24,7 @@ impl Command for Get {
         blocking: false,
         arity: 3,
         key: Some(KeyUse::Access),
-        arguments: &[Arg::Queue, Arg::Text("id")],
+        arguments: &[QUEUE, Arg::Text("id")],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

@@ -31,9 +31,10 @@ pub fn read<'a, A: AsRef<[u8]>>(options: &Options<'a, A>) -> Result<Vec<Header<'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::command::Arg;
+    use crate::commands::arguments::QUEUE;
+    use crate::server::spec::Arg;
 
-    const ARGUMENTS: &[Arg] = &[Arg::Queue, Arg::Pairs(HEADERS, ["name", "value"])];
+    const ARGUMENTS: &[Arg] = &[QUEUE, Arg::Pairs(HEADERS, ["name", "value"])];
 
     fn headers<'a>(line: &'a [&'a [u8]]) -> Result<Vec<Header<'a>>, CommandError> {
         read(&Options::read_as(ARGUMENTS, line)?)

@@ -4,8 +4,9 @@ use super::explain::nearest;
 use super::options::Options;
 use crate::quoted::Quoted;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, Name, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{Arg, Name, Spec};
 use crate::server::string::Argument;
 
 /// `MQ.HELP [command]`
@@ -98,7 +99,7 @@ fn add(lines: &mut Vec<String>, argument: &Arg, not_with: &[&str], needs: Option
             add(lines, option, not_with, needs);
             return add(lines, more, &[], option.token());
         }
-        Arg::Queues(number) | Arg::Counted(number, _) => {
+        Arg::Keys(number, _) | Arg::Counted(number, _) => {
             lines.push(format!("  {}: an integer from {}", number.token, number.range()));
             return;
         }
@@ -110,7 +111,7 @@ fn add(lines: &mut Vec<String>, argument: &Arg, not_with: &[&str], needs: Option
         Arg::Name(Name { max: usize::MAX, .. }) => "any bytes".to_owned(),
         Arg::Name(Name { min, max, .. }) => format!("{min} to {max} bytes"),
         Arg::Pattern(_) => "as of KEYS".to_owned(),
-        Arg::OtherQueue(_) => "a queue's name".to_owned(),
+        Arg::OtherKey(..) => "a queue's name".to_owned(),
         Arg::Flag(_) | Arg::FlagWithout(..) => String::new(),
         _ => return,
     };

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use super::arguments::QUEUE;
 use super::config::reply_settings;
 use crate::execute::{OP_VERSION, open};
 use crate::index::Entry;
@@ -9,10 +10,11 @@ use crate::queue::settings::{Setting, Settings};
 use crate::queue::store::{Memo, Part, Store};
 use crate::queue::{Counts, limits, look};
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::info::{self, Inform};
 use crate::server::key::Access;
+use crate::server::spec::{KeyUse, Spec};
 use crate::server::string::Argument;
 use crate::state;
 
@@ -29,7 +31,7 @@ impl Command for Info {
         blocking: false,
         arity: 2,
         key: Some(KeyUse::Access),
-        arguments: &[Arg::Queue],
+        arguments: &[QUEUE],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -156,7 +158,11 @@ fn check_queues(context: Context<'_>) {
 pub struct Section;
 
 impl Inform for Section {
-    const VERSION: &'static CStr = crate::VERSION;
+    const VERSION: &'static CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+            Ok(version) => version,
+            Err(_) => c"",
+        };
 
     fn fields(context: Option<Context<'_>>) -> Vec<(&'static CStr, u64)> {
         let known = state::with(|state| state.evicts_any_key.get());

@@ -1,5 +1,6 @@
 //! MQ.LEN: how many messages a queue has.
 
+use super::arguments::QUEUE;
 use super::dead_letters;
 use super::options::Options;
 use crate::execute::open;
@@ -7,9 +8,10 @@ use crate::queue::limits;
 use crate::queue::store::{Part, Store};
 use crate::reply::{self, CommandError};
 use crate::server::acl::User;
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 
 /// `MQ.LEN queue [READY | INFLIGHT | DELAYED | DEAD]`
@@ -29,7 +31,7 @@ impl Command for Len {
         blocking: false,
         arity: -2,
         key: Some(KeyUse::Count),
-        arguments: &[Arg::Queue, Arg::OneOf("state", STATES)],
+        arguments: &[QUEUE, Arg::OneOf("state", STATES)],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

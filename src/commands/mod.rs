@@ -37,19 +37,21 @@ mod redrive;
 mod reschedule;
 mod resume;
 
+use std::ffi::CStr;
 use std::rc::Rc;
 
 use crate::index::Entry;
 use crate::reply::CommandError;
-use crate::server::command::{self, Command, Spec};
+use crate::server::command::{self, Command};
 use crate::server::context::Context;
+use crate::server::spec::Spec;
 use crate::server::string::Argument;
 use crate::state;
 
 /// A command as the server gets to know it.
 struct Known {
     spec: &'static Spec,
-    register: fn(Context<'_>) -> bool,
+    register: fn(Context<'_>, &CStr) -> bool,
 }
 
 const fn known<C: Command>() -> Known {
@@ -106,10 +108,13 @@ fn all() -> impl Iterator<Item = &'static Known> {
     GROUPS.iter().flat_map(|(_, commands)| *commands)
 }
 
+/// The access control category of the commands that clients use.
+const ACL_CATEGORY: &CStr = c"mq";
+
 /// Registers all commands. False if the server refuses one.
 pub fn register(context: Context<'_>) -> bool {
-    context.add_acl_category();
-    all().all(|known| (known.register)(context))
+    context.add_acl_category(ACL_CATEGORY);
+    all().all(|known| (known.register)(context, ACL_CATEGORY))
 }
 
 /// Runs a handler and replies its error, with all that the line and the queue tell of it.

@@ -7,8 +7,9 @@ use super::options::{self, Options};
 use super::pull::{Request, connection, deliver_or_wait};
 use crate::index::Entry;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{Arg, KeyUse, Number, Spec};
 use crate::server::string::Argument;
 use crate::waiting::Patience;
 
@@ -28,7 +29,7 @@ impl Command for Mpull {
         arity: -3,
         key: Some(KeyUse::AccessAndUpdate),
         arguments: &[
-            Arg::Queues(NUMKEYS),
+            Arg::Keys(NUMKEYS, "queue"),
             Arg::Number(COUNT),
             Arg::Number(VISIBILITY),
             Arg::Number(BLOCK),

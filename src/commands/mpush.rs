@@ -1,15 +1,16 @@
 //! MQ.MPUSH: new messages, all or none.
 
-use super::arguments::{HEADERS, TTL};
+use super::arguments::{HEADERS, QUEUE, TTL};
 use super::new_messages::{self, AMONG_OTHERS, WHEN_READY, Wishes};
 use super::options::Options;
 use super::payloads::{self, PAYLOADS};
 use crate::execute::{execute_on, open};
 use crate::queue::op::{Numbered, Op};
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 use crate::state;
 
@@ -28,7 +29,7 @@ impl Command for Mpush {
         arity: -4,
         key: Some(KeyUse::Insert),
         arguments: &[
-            Arg::Queue,
+            QUEUE,
             Arg::Counted(PAYLOADS, "payload"),
             WHEN_READY,
             Arg::Number(TTL),

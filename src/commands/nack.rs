@@ -1,15 +1,16 @@
 //! MQ.NACK: deliveries that are given back.
 
-use super::arguments::DELAY;
-use super::claims;
+use super::arguments::{DELAY, QUEUE};
+use super::claims::{self, CLAIMS};
 use super::options::Options;
 use crate::execute::execute;
 use crate::queue::few::Few;
 use crate::queue::message::MAX_ERROR_BYTES;
 use crate::queue::op::{Claim, Op, Return};
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, Name, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{Arg, KeyUse, Name, Spec};
 use crate::server::string::Argument;
 
 const REASON: Name = Name { token: "REASON", name: "text", min: 0, max: usize::MAX };
@@ -28,8 +29,8 @@ impl Command for Nack {
         arity: -4,
         key: Some(KeyUse::Update),
         arguments: &[
-            Arg::Queue,
-            Arg::Claims,
+            QUEUE,
+            CLAIMS,
             Arg::Number(DELAY),
             Arg::OneOf("how", &[Arg::Flag("NOCOUNT"), Arg::Flag("DEAD")]),
             Arg::Name(REASON),

@@ -10,7 +10,7 @@ use crate::queue::push::Pushed;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
 use crate::reply::CommandError;
-use crate::server::command::Arg;
+use crate::server::spec::Arg;
 
 /// When a new message becomes ready.
 pub const WHEN_READY: Arg = Arg::OneOf("when", WHEN);

@@ -6,8 +6,9 @@ use std::iter;
 
 use crate::queue::settings::parse_integer;
 use crate::reply::{CommandError, Fault};
-use crate::server::command::{Arg, Command, Name, Number, other_queue};
+use crate::server::command::Command;
 use crate::server::keys_of_command::looks_like;
+use crate::server::spec::{Arg, Name, Number, other_key};
 
 /// The most options that a command has, alternatives counted one by one.
 const MOST: usize = 16;
@@ -30,8 +31,8 @@ struct Table {
     len: usize,
     /// The bits of those of which one must be given; 0: none must.
     required: u32,
-    /// The token before the name of another queue.
-    other_queue: Option<&'static str>,
+    /// The token before another key.
+    other_key: Option<&'static str>,
 }
 
 /// An option.
@@ -134,15 +135,15 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
                 return Err(Fault::OnlyWith(place.token, needed.token).into());
             }
         }
-        match self.table.other_queue {
-            Some(token) if !self.shows_other_queue(token) => Err(Fault::Hidden(token).into()),
+        match self.table.other_key {
+            Some(token) if !self.shows_other_key(token) => Err(Fault::Hidden(token).into()),
             _ => Ok(()),
         }
     }
 
-    /// True if the server has seen the other queue that these options name, and no other: see
+    /// True if the server has seen the other key that these options name, and no other: see
     /// [`keys_of_command`](crate::server::keys_of_command).
-    fn shows_other_queue(&self, token: &str) -> bool {
+    fn shows_other_key(&self, token: &str) -> bool {
         let mut arguments = (1..).zip(self.arguments);
         let seen = arguments.find(|(_, argument)| looks_like(argument.as_ref(), token));
         seen.map(|(value, _)| value) == self.find(token)
@@ -226,9 +227,9 @@ impl Table {
     }
 
     const fn of(mut arguments: &'static [Arg]) -> Self {
-        let nothing = Place { option: &Arg::Queue, token: "", bit: 0, excludes: 0, needs: 0 };
-        let other_queue = other_queue(arguments);
-        let mut table = Self { places: [nothing; MOST], len: 0, required: 0, other_queue };
+        let nothing = Place { option: &Arg::Flag(""), token: "", bit: 0, excludes: 0, needs: 0 };
+        let other_key = other_key(arguments);
+        let mut table = Self { places: [nothing; MOST], len: 0, required: 0, other_key };
         while let [argument, rest @ ..] = arguments {
             table.add(argument);
             arguments = rest;

@@ -1,12 +1,13 @@
 //! MQ.PAUSE: deliveries stop, for a while or until MQ.RESUME.
 
-use super::arguments::milliseconds;
+use super::arguments::{QUEUE, milliseconds};
 use super::options::Options;
 use crate::execute::execute;
 use crate::queue::op::Op;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{Arg, KeyUse, Number, Spec};
 use crate::server::string::Argument;
 
 const FOR: Number = milliseconds("FOR", 1);
@@ -24,7 +25,7 @@ impl Command for Pause {
         blocking: false,
         arity: -2,
         key: Some(KeyUse::Update),
-        arguments: &[Arg::Queue, Arg::Number(FOR)],
+        arguments: &[QUEUE, Arg::Number(FOR)],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

@@ -4,7 +4,7 @@ use super::options;
 use crate::queue::message::MAX_PAYLOAD_BYTES;
 use crate::queue::op::MAX_BATCH;
 use crate::reply::CommandError;
-use crate::server::command::Number;
+use crate::server::spec::Number;
 
 /// How many payloads follow.
 pub const PAYLOADS: Number = Number { token: "n", name: "n", min: 1, max: MAX_BATCH as i64 };

@@ -1,14 +1,16 @@
 //! MQ.PEEK: messages are looked at, not delivered.
 
+use super::arguments::QUEUE;
 use super::dead_letters;
 use super::options::Options;
 use crate::execute::open;
 use crate::queue::look::{self, Which};
 use crate::reply::{self, CommandError};
 use crate::server::acl::User;
-use crate::server::command::{Arg, Command, KeyUse, Number, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, Number, Spec};
 use crate::server::string::Argument;
 
 const OFFSET: Number = Number { token: "OFFSET", name: "n", min: 0, max: 2_147_483_647 };
@@ -30,7 +32,7 @@ impl Command for Peek {
         arity: -2,
         key: Some(KeyUse::Access),
         arguments: &[
-            Arg::Queue,
+            QUEUE,
             Arg::OneOf(
                 "state",
                 &[

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::arguments::{ACK, BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, VISIBILITY};
+use super::arguments::{ACK, BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, QUEUE, VISIBILITY};
 use super::claims;
 use super::options::Options;
 use crate::execute::{Body, execute, execute_on, open, setting};
@@ -14,9 +14,10 @@ use crate::queue::settings::Setting;
 use crate::queue::store::Store;
 use crate::queue::{Outcome, QueueError, Settled};
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 use crate::waiting::{self, Patience};
 use crate::{disconnect, state};
@@ -39,7 +40,7 @@ impl Command for Pull {
         arity: -2,
         key: Some(KeyUse::AccessAndUpdate),
         arguments: &[
-            Arg::Queue,
+            QUEUE,
             Arg::Number(COUNT),
             Arg::Number(VISIBILITY),
             Arg::Number(BLOCK),

@@ -1,10 +1,12 @@
 //! MQ.PURGE: all messages are removed, the settings stay.
 
+use super::arguments::QUEUE;
 use crate::execute::execute;
 use crate::queue::op::Op;
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{KeyUse, Spec};
 use crate::server::string::Argument;
 
 /// `MQ.PURGE queue`
@@ -20,7 +22,7 @@ impl Command for Purge {
         blocking: false,
         arity: 2,
         key: Some(KeyUse::Delete),
-        arguments: &[Arg::Queue],
+        arguments: &[QUEUE],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

@@ -1,6 +1,6 @@
 //! MQ.PUSH: a new message.
 
-use super::arguments::{DEDUP, HEADERS, TTL, WINDOW};
+use super::arguments::{DEDUP, HEADERS, QUEUE, TTL, WINDOW};
 use super::new_messages::{self, AMONG_OTHERS, WHEN_READY, Wishes};
 use super::options::Options;
 use super::payloads;
@@ -8,9 +8,10 @@ use crate::execute::{execute_on, open};
 use crate::queue::op::Op;
 use crate::queue::push::Pushed;
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 use crate::state;
 
@@ -29,7 +30,7 @@ impl Command for Push {
         arity: -3,
         key: Some(KeyUse::Insert),
         arguments: &[
-            Arg::Queue,
+            QUEUE,
             Arg::Text("payload"),
             WHEN_READY,
             Arg::Number(TTL),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::arguments::QUEUE;
 use super::options::Options;
 use super::{claims, nack};
 use crate::execute::{execute, open};
@@ -16,9 +17,10 @@ use crate::queue::store::{Died, Part, Store};
 use crate::queue::{Outcome, limits};
 use crate::reply::{self, CommandError};
 use crate::server::acl::UserName;
-use crate::server::command::{Arg, Command, KeyUse, Name, Number, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::server::spec::{Arg, KeyUse, Name, Number, Spec};
 use crate::server::string::Argument;
 use crate::slices::{self, Work};
 use crate::state;
@@ -50,11 +52,11 @@ impl Command for Redrive {
         arity: -2,
         key: Some(KeyUse::Delete),
         arguments: &[
-            Arg::Queue,
+            QUEUE,
             Arg::OneOf("which", &[Arg::Number(COUNT), Arg::Flag("ALL"), Arg::List(IDS, "id")]),
             Arg::Name(FROM),
             Arg::Name(REASON),
-            Arg::OtherQueue("TO"),
+            Arg::OtherKey("TO", "queue"),
         ],
     };
 

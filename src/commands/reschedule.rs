@@ -1,13 +1,14 @@
 //! MQ.RESCHEDULE: a delayed message becomes ready at another moment.
 
-use super::arguments::{WHEN, due_at_ms};
+use super::arguments::{QUEUE, WHEN, due_at_ms};
 use super::claims;
 use super::options::Options;
 use crate::execute::execute;
 use crate::queue::op::Op;
 use crate::reply::{self, CommandError};
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 
 /// `MQ.RESCHEDULE queue id (DELAY milliseconds | AT unix-time-milliseconds)`
@@ -23,7 +24,7 @@ impl Command for Reschedule {
         blocking: false,
         arity: 5,
         key: Some(KeyUse::Update),
-        arguments: &[Arg::Queue, Arg::Text("id"), Arg::Required("when", WHEN)],
+        arguments: &[QUEUE, Arg::Text("id"), Arg::Required("when", WHEN)],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

@@ -1,10 +1,12 @@
 //! MQ.RESUME: deliveries go on.
 
+use super::arguments::QUEUE;
 use crate::execute::execute;
 use crate::queue::op::Op;
 use crate::reply::CommandError;
-use crate::server::command::{Arg, Command, KeyUse, Spec};
+use crate::server::command::Command;
 use crate::server::context::Context;
+use crate::server::spec::{KeyUse, Spec};
 use crate::server::string::Argument;
 
 /// `MQ.RESUME queue`
@@ -20,7 +22,7 @@ impl Command for Resume {
         blocking: false,
         arity: 2,
         key: Some(KeyUse::Update),
-        arguments: &[Arg::Queue],
+        arguments: &[QUEUE],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

@@ -1,12 +1,12 @@
 //! Permissions of the user whose command runs, and the category of the module's commands.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 
 use redis_module::raw;
 
+use super::api::{api, has};
 use super::context::Context;
 use super::string::ServerString;
-use super::{api, has};
 
 /// The name of a user.
 pub struct UserName(ServerString);
@@ -40,11 +40,11 @@ impl Context<'_> {
         has!(RedisModule_SetCommandACLCategories)
     }
 
-    /// Makes the category `@mq`, where a module can have its own: Redis 7.4, Valkey.
-    pub fn add_acl_category(self) {
+    /// Makes a category, where a module can have its own: Redis 7.4, Valkey.
+    pub fn add_acl_category(self, name: &CStr) {
         if has!(RedisModule_AddACLCategory) {
             // It is refused when the module is loaded anew: the server has kept the category.
-            api!(RedisModule_AddACLCategory(self.raw, c"mq".as_ptr()));
+            api!(RedisModule_AddACLCategory(self.raw, name.as_ptr()));
         }
     }
 }

@@ -5,9 +5,10 @@ use std::ptr::{self, NonNull};
 
 use redis_module::raw;
 
+use super::api::{api, guard};
 use super::context::Context;
+use super::reply;
 use super::string::{Argument, ServerString};
-use super::{api, guard, reply};
 
 /// What happens to a client that waits on keys. It is known by the number that it was given.
 pub trait Wait {

@@ -1,5 +1,5 @@
 //! What the module API can't do on every server: done by the server's commands, which cost more.
-//! Not on the way of a message. A server where one of them was renamed is refused when the module is
+//! Not on a hot path. A server where one of them was renamed is refused when the module is
 //! loaded: later on, nobody could be told.
 
 use std::ffi::CStr;
@@ -7,7 +7,7 @@ use std::io;
 
 use redis_module::raw;
 
-use super::api;
+use super::api::api;
 use super::context::Context;
 use super::string::ServerString;
 

@@ -6,8 +6,8 @@ use std::ptr;
 
 use redis_module::raw;
 
+use super::api::{api, has};
 use super::string::ServerString;
-use super::{api, has, info};
 
 /// A callback's context; valid while the callback runs, and so not to be kept.
 #[derive(Clone, Copy)]
@@ -156,13 +156,6 @@ impl Context<'_> {
         }
         let slot = api!(RedisModule_ClusterKeySlot(key.as_ptr()));
         api!(RedisModule_ClusterCanAccessKeysInSlot(slot as i32)) != 0
-    }
-
-    /// Valkey's version: major, minor, patch. None on Redis.
-    pub fn valkey_version(self) -> Option<[u32; 3]> {
-        let version = info::field(c"server", c"valkey_version")?;
-        let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
-        Some([(); 3].map(|()| numbers.next().unwrap_or(0)))
     }
 
     /// Tells Valkey 9 and later that the module goes along with atomic slot migration: keys and ops

@@ -1,7 +1,7 @@
 //! What COMMAND INFO and COMMAND DOCS show of a command, from its facts, where the server has them
 //! (7.0, Valkey).
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 
 use raw::{
@@ -15,17 +15,17 @@ use raw::{
 };
 use redis_module::raw;
 
-use super::command::{Arg, KeyUse, Name, Number, Spec};
+use super::api::{api, has};
 use super::context::Context;
 use super::keys_of_command::FIRST_OPTION;
-use super::{api, has};
+use super::spec::{Arg, KeyUse, Name, Number, PairNames, Spec};
 
 /// Flags of an argument.
 const OPTIONAL: c_int = 1;
 const MULTIPLE: c_int = 2;
 
 /// Tells the server what COMMAND INFO and COMMAND DOCS show, where it has them. False if it refuses.
-pub fn describe(context: Context<'_>, name: &CString, spec: &Spec) -> bool {
+pub fn describe(context: Context<'_>, name: &CStr, spec: &Spec) -> bool {
     if !has!(RedisModule_SetCommandInfo) {
         return true;
     }
@@ -87,10 +87,10 @@ impl Texts {
     /// What one argument of the spec is to the server: one, or a number and what it counts.
     fn arguments(&mut self, argument: &Arg) -> Vec<raw::RedisModuleCommandArg> {
         match argument {
-            Arg::Queue => vec![with_key(0, self.named("queue", KEY))],
-            Arg::Queues(number) => {
-                let queues = with_key(0, self.named("queue", KEY));
-                vec![self.named(number.name, INTEGER), with_flags(MULTIPLE, queues)]
+            Arg::Key(name) => vec![with_key(0, self.named(name, KEY))],
+            Arg::Keys(number, name) => {
+                let keys = with_key(0, self.named(name, KEY));
+                vec![self.named(number.name, INTEGER), with_flags(MULTIPLE, keys)]
             }
             Arg::Text(name) => vec![self.named(name, STRING)],
             Arg::Optional(name) => vec![with_flags(OPTIONAL, self.named(name, STRING))],
@@ -99,7 +99,7 @@ impl Texts {
                 let texts = self.named(name, STRING);
                 vec![self.named(number.name, INTEGER), with_flags(MULTIPLE, texts)]
             }
-            Arg::Claims => vec![self.claims()],
+            Arg::PairOrPairs(number, names) => vec![self.pair_or_pairs(number, names)],
             Arg::Required(name, options) => vec![self.alternatives(name, options)],
             option => {
                 let option = self.option(option);
@@ -119,15 +119,15 @@ impl Texts {
             }
             Arg::Name(Name { token, name, .. }) => self.behind(token, name, STRING),
             Arg::Pattern(token) => self.behind(token, "pattern", PATTERN),
-            Arg::OtherQueue(token) => with_key(1, self.behind(token, "queue", KEY)),
+            Arg::OtherKey(token, name) => with_key(1, self.behind(token, name, KEY)),
             Arg::List(Number { token, name, .. }, element) => {
                 let counted = self.behind(token, name, INTEGER);
                 let elements = with_flags(MULTIPLE, self.named(element, STRING));
                 self.block(&token.to_ascii_lowercase(), vec![counted, elements])
             }
-            Arg::Pairs(Number { token, .. }, pair) => {
-                let pairs = self.pairs(token, *pair);
-                self.block(&token.to_ascii_lowercase(), pairs)
+            Arg::Pairs(number, pair) => {
+                let pairs = self.pairs(number, *pair);
+                self.block(&number.token.to_ascii_lowercase(), pairs)
             }
             Arg::OneOf(name, options) | Arg::Required(name, options) => {
                 self.alternatives(name, options)
@@ -137,30 +137,30 @@ impl Texts {
                 let name = option.token().unwrap_or_default().to_ascii_lowercase();
                 self.block(&format!("{name}-block"), both)
             }
-            Arg::Queue
-            | Arg::Queues(_)
+            Arg::Key(_)
+            | Arg::Keys(..)
             | Arg::Text(_)
             | Arg::Optional(_)
             | Arg::Texts(_)
             | Arg::Counted(..)
-            | Arg::Claims => empty_argument(),
+            | Arg::PairOrPairs(..) => empty_argument(),
         }
     }
 
-    fn claims(&mut self) -> raw::RedisModuleCommandArg {
-        let fields = vec![self.named("id", STRING), self.named("receipt", STRING)];
-        let one = self.block("claim", fields);
-        let claims = self.pairs("IDS", ["id", "receipt"]);
-        let many = self.block("batch", claims);
-        let subargs = self.nest(vec![one, many]);
-        raw::RedisModuleCommandArg { subargs, ..self.named("deliveries", ONE_OF) }
+    fn pair_or_pairs(&mut self, number: &Number, names: &PairNames) -> raw::RedisModuleCommandArg {
+        let fields = names.pair.map(|name| self.named(name, STRING)).to_vec();
+        let single = self.block(names.single, fields);
+        let pairs = self.pairs(number, names.pair);
+        let batch = self.block(names.batch, pairs);
+        let subargs = self.nest(vec![single, batch]);
+        raw::RedisModuleCommandArg { subargs, ..self.named(names.argument, ONE_OF) }
     }
 
     /// A number behind a token, and so many pairs.
-    fn pairs(&mut self, token: &str, pair: [&str; 2]) -> Vec<raw::RedisModuleCommandArg> {
+    fn pairs(&mut self, number: &Number, pair: [&str; 2]) -> Vec<raw::RedisModuleCommandArg> {
         let fields = pair.map(|name| self.named(name, STRING)).to_vec();
         let pairs = with_flags(MULTIPLE, self.block("pair", fields));
-        vec![self.behind(token, "n", INTEGER), pairs]
+        vec![self.behind(number.token, number.name, INTEGER), pairs]
     }
 
     fn alternatives(&mut self, name: &str, options: &[Arg]) -> raw::RedisModuleCommandArg {
@@ -200,16 +200,16 @@ impl Texts {
     fn key_specs(&mut self, spec: &Spec) -> Vec<raw::RedisModuleCommandKeySpec> {
         let mut specs = Vec::new();
         if let Some(key) = spec.key {
-            let keys = if spec.counts_queues() { counted_keys() } else { one_key() };
+            let keys = if spec.counts_keys() { counted_keys() } else { one_key() };
             specs.push(at_index(1, key.flags(), keys));
-            if spec.counts_queues() {
+            if spec.counts_keys() {
                 // In a cluster, all servers but Redis 8.6 route a command by the keys that have a fixed
                 // position, and by no others. This one is counted above, and so is no key once more.
                 let flags = key.flags() | raw::REDISMODULE_CMD_KEY_NOT_KEY;
                 specs.push(at_index(spec.first_key(), flags, one_key()));
             }
         }
-        if let Some(token) = spec.other_queue() {
+        if let Some(token) = spec.other_key() {
             let keyword = self.add(token);
             specs.push(raw::RedisModuleCommandKeySpec {
                 flags: u64::from(KeyUse::Insert.flags()),

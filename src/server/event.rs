@@ -4,9 +4,9 @@ use std::ffi::{c_char, c_int, c_void};
 
 use redis_module::raw;
 
+use super::api::{api, guard};
 use super::context::Context;
 use super::string::bytes_of;
-use super::{api, guard};
 
 /// Something happened to the server or to its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

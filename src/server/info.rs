@@ -5,8 +5,8 @@ use std::ptr;
 
 use redis_module::raw;
 
+use super::api::{api, guard};
 use super::context::Context;
-use super::{api, guard};
 
 /// What the module tells in INFO: one section, its version first, then numbers.
 pub trait Inform {
@@ -64,6 +64,13 @@ pub fn fields<const N: usize>(section: &CStr, names: [&CStr; N]) -> [Option<Stri
     });
     api!(RedisModule_FreeServerInfo(no_context, info));
     found
+}
+
+/// Valkey's version: major, minor, patch. None on Redis.
+pub fn valkey_version() -> Option<[u32; 3]> {
+    let version = field(c"server", c"valkey_version")?;
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+    Some([(); 3].map(|()| numbers.next().unwrap_or(0)))
 }
 
 /// True if the server makes room by deleting whatever keys it likes, once it is full.

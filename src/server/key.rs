@@ -5,9 +5,9 @@ use std::ptr::{self, NonNull};
 
 use redis_module::raw;
 
+use super::api::{api, guard, has};
 use super::context::Context;
 use super::string::{ServerString, bytes_of};
-use super::{api, guard, has};
 
 /// What a key is opened for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ const HASH_DELETE: *mut raw::RedisModuleString = ptr::without_provenance_mut(1);
 /// the server finds entries directly. bench/README.md has the difference.
 const COMPACT: u64 = 16;
 
-/// The longest member without a name of a client's in it: an id and a receipt.
+/// The longest member of a fixed length; the others have a name in it that a client chose.
 const SHORT: usize = 24;
 
 /// More than the server keeps in its compact form (64 bytes, unless the operator raised that limit),

@@ -1,5 +1,5 @@
-//! Which arguments of a command are keys, where they have no fixed position: so many queues as a
-//! number says, or a queue behind a token. Access control and cluster routing rest on it.
+//! Which arguments of a command are keys, where they have no fixed position: as many as a
+//! number says, or one behind a token. Access control and cluster routing rest on it.
 //!
 //! Redis 6.x asks the module. Later servers are given key specs (`describe.rs`), which find the same
 //! keys: they look for the token from the first option on, whatever stands there, and take what follows
@@ -8,12 +8,12 @@
 
 use std::ffi::c_int;
 
-use super::api;
-use super::command::Spec;
+use super::api::api;
 use super::context::Context;
+use super::spec::Spec;
 use super::string::Argument;
 
-/// The position of the first option of a command that names another queue; a queue is before it.
+/// The position of the first option of a command that names another key; a key is before it.
 pub const FIRST_OPTION: usize = 2;
 
 /// Tells Redis 6.x where the keys are.
@@ -29,16 +29,16 @@ pub fn positions<A: AsRef<[u8]>>(spec: &Spec, arguments: &[A], mut tell: impl Fn
     if spec.key.is_none() {
         return;
     }
-    if spec.counts_queues() {
+    if spec.counts_keys() {
         let count = arguments.get(1).and_then(|count| number(count.as_ref())).unwrap_or(0);
-        let queues = arguments.get(2..).and_then(|rest| rest.get(..count)).unwrap_or_default();
-        (2..).take(queues.len()).for_each(tell);
+        let keys = arguments.get(2..).and_then(|rest| rest.get(..count)).unwrap_or_default();
+        (2..).take(keys.len()).for_each(tell);
         return;
     }
     if arguments.len() > 1 {
         tell(1);
     }
-    let Some(token) = spec.other_queue() else { return };
+    let Some(token) = spec.other_key() else { return };
     let mut rest = arguments.iter().enumerate().skip(FIRST_OPTION);
     if rest.any(|(_, argument)| looks_like(argument.as_ref(), token))
         && let Some((value, _)) = rest.next()
@@ -61,13 +61,13 @@ fn number(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::command::{Arg, KeyUse, Number};
+    use crate::server::spec::{Arg, KeyUse, Number};
 
     const ANY: Number = Number { token: "COUNT", name: "n", min: 1, max: 1_024 };
 
     const fn spec(arguments: &'static [Arg]) -> Spec {
         Spec {
-            name: "MQ.TEST",
+            name: "X.TEST",
             summary: "",
             complexity: "",
             since: "",
@@ -87,47 +87,47 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_behind_a_token_is_a_key() {
-        let redrive = spec(&[Arg::Queue, Arg::Number(ANY), Arg::OtherQueue("TO")]);
+    fn a_key_behind_a_token_is_a_key() {
+        let moves = spec(&[Arg::Key("key"), Arg::Number(ANY), Arg::OtherKey("TO", "key")]);
         for (line, expected) in [
-            ("MQ.TEST", &[][..]),
-            ("MQ.TEST a", &["a"]),
-            ("MQ.TEST a TO b", &["a", "b"]),
-            ("MQ.TEST a count 1 to b", &["a", "b"]),
-            ("MQ.TEST a to b count 1", &["a", "b"]),
-            ("MQ.TEST to to to", &["to", "to"]),
-            ("MQ.TEST a count to b", &["a", "b"]),
-            ("MQ.TEST a to b count to", &["a", "b"]),
-            ("MQ.TEST a to\0x b to c", &["a", "b"]),
-            ("MQ.TEST a to", &["a"]),
-            ("MQ.TEST a to ", &["a", ""]),
-            ("MQ.TEST a DEADLETTER b", &["a"]),
+            ("X.TEST", &[][..]),
+            ("X.TEST a", &["a"]),
+            ("X.TEST a TO b", &["a", "b"]),
+            ("X.TEST a count 1 to b", &["a", "b"]),
+            ("X.TEST a to b count 1", &["a", "b"]),
+            ("X.TEST to to to", &["to", "to"]),
+            ("X.TEST a count to b", &["a", "b"]),
+            ("X.TEST a to b count to", &["a", "b"]),
+            ("X.TEST a to\0x b to c", &["a", "b"]),
+            ("X.TEST a to", &["a"]),
+            ("X.TEST a to ", &["a", ""]),
+            ("X.TEST a DEADLETTER b", &["a"]),
         ] {
-            assert_eq!(keys(&redrive, line), expected, "{line}");
+            assert_eq!(keys(&moves, line), expected, "{line}");
         }
-        assert!(redrive.keys_move());
+        assert!(moves.keys_move());
     }
 
     #[test]
-    fn as_many_queues_as_the_number_says_are_keys() {
-        let pull = spec(&[Arg::Queues(ANY), Arg::Number(ANY)]);
+    fn as_many_keys_follow_as_the_number_says() {
+        let counts = spec(&[Arg::Keys(ANY, "key"), Arg::Number(ANY)]);
         for (line, expected) in [
-            ("MQ.TEST", &[][..]),
-            ("MQ.TEST 1", &[]),
-            ("MQ.TEST 1 a", &["a"]),
-            ("MQ.TEST 2 a b", &["a", "b"]),
-            ("MQ.TEST 2 a b COUNT 1", &["a", "b"]),
-            ("MQ.TEST 3 a b", &[]),
-            ("MQ.TEST 0 a b", &[]),
-            ("MQ.TEST -1 a b", &[]),
-            ("MQ.TEST x a b", &[]),
-            ("MQ.TEST  a b", &[]),
-            ("MQ.TEST 18446744073709551615 a b", &[]),
-            ("MQ.TEST 18446744073709551617 a b", &[]),
+            ("X.TEST", &[][..]),
+            ("X.TEST 1", &[]),
+            ("X.TEST 1 a", &["a"]),
+            ("X.TEST 2 a b", &["a", "b"]),
+            ("X.TEST 2 a b COUNT 1", &["a", "b"]),
+            ("X.TEST 3 a b", &[]),
+            ("X.TEST 0 a b", &[]),
+            ("X.TEST -1 a b", &[]),
+            ("X.TEST x a b", &[]),
+            ("X.TEST  a b", &[]),
+            ("X.TEST 18446744073709551615 a b", &[]),
+            ("X.TEST 18446744073709551617 a b", &[]),
         ] {
-            assert_eq!(keys(&pull, line), expected, "{line}");
+            assert_eq!(keys(&counts, line), expected, "{line}");
         }
-        assert!(pull.keys_move());
-        assert!(!spec(&[Arg::Queue, Arg::Number(ANY)]).keys_move());
+        assert!(counts.keys_move());
+        assert!(!spec(&[Arg::Key("key"), Arg::Number(ANY)]).keys_move());
     }
 }

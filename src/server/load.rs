@@ -1,24 +1,52 @@
-//! The module's entry points, which the server looks up by name.
+//! The module's entry points, which the server looks up by name. What the module does there is handed in.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 
 use redis_module::raw;
 
+use super::api::{guard, has};
 use super::context::Context;
 use super::string::Argument;
-use super::{guard, has};
 
 const OK: c_int = raw::REDISMODULE_OK as c_int;
 const ERROR: c_int = raw::REDISMODULE_ERR as c_int;
 
-#[unsafe(no_mangle)]
-unsafe extern "C" fn RedisModule_OnLoad(
+/// Defines the functions that the server calls when it loads and unloads the module: with its name, and what
+/// it does then; false refuses.
+macro_rules! entry_points {
+    ($name:expr, $load:expr, $unload:expr $(,)?) => {
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn RedisModule_OnLoad(
+            context: *mut redis_module::raw::RedisModuleCtx,
+            argv: *mut *mut redis_module::raw::RedisModuleString,
+            argc: std::ffi::c_int,
+        ) -> std::ffi::c_int {
+            // SAFETY: the server calls this, with what `on_load` needs.
+            unsafe { $crate::server::load::on_load(context, argv, argc, $name, $load) }
+        }
+
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn RedisModule_OnUnload(
+            context: *mut redis_module::raw::RedisModuleCtx,
+        ) -> std::ffi::c_int {
+            // SAFETY: the server calls this, with what `on_unload` needs.
+            unsafe { $crate::server::load::on_unload(context, $unload) }
+        }
+    };
+}
+pub(crate) use entry_points;
+
+/// # Safety
+/// The server calls this, in `RedisModule_OnLoad` and with its arguments.
+pub unsafe fn on_load(
     raw: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
+    name: &CStr,
+    load: fn(Context<'_>, &[Argument<'_>]) -> bool,
 ) -> c_int {
-    // SAFETY: the server's context; name and version are constants.
-    let initialized = unsafe { raw::Export_RedisModule_Init(raw, c"mq".as_ptr(), version(), 1) };
+    // SAFETY: the server's context; the server copies the name.
+    let initialized = unsafe { raw::Export_RedisModule_Init(raw, name.as_ptr(), version(), 1) };
     if initialized != OK {
         return ERROR;
     }
@@ -28,22 +56,23 @@ unsafe extern "C" fn RedisModule_OnLoad(
         || !has!(RedisModule_BlockClientOnKeys)
         || !has!(RedisModule_SetDisconnectCallback)
     {
-        eprintln!("mq: Redis 6.0 or later is needed");
+        eprintln!("{}: Redis 6.0 or later is needed", env!("CARGO_PKG_NAME"));
         return ERROR;
     }
     // SAFETY: the server's context and arguments, valid during this callback.
     let (context, arguments) = unsafe { (Context::new(raw), Argument::slice(argv, argc)) };
-    match guard(|| crate::load(context, arguments)) {
+    match guard(|| load(context, arguments)) {
         Some(true) => OK,
         _ => ERROR,
     }
 }
 
-#[unsafe(no_mangle)]
-unsafe extern "C" fn RedisModule_OnUnload(raw: *mut raw::RedisModuleCtx) -> c_int {
+/// # Safety
+/// The server calls this, in `RedisModule_OnUnload` and with its argument.
+pub unsafe fn on_unload(raw: *mut raw::RedisModuleCtx, unload: fn(Context<'_>) -> bool) -> c_int {
     // SAFETY: the server's context, valid during this callback.
     let context = unsafe { Context::new(raw) };
-    match guard(|| crate::unload(context)) {
+    match guard(|| unload(context)) {
         Some(true) => OK,
         _ => ERROR,
     }

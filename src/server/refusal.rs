@@ -5,8 +5,9 @@ use std::ffi::CStr;
 
 use redis_module::raw;
 
+use super::api::api;
 use super::context::{Context, texts_of};
-use super::{api, info};
+use super::info;
 
 impl Context<'_> {
     /// True while clients get NOREPLICAS (too few replicas for `min-replicas-to-write`) or MISCONF

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 
 use redis_module::raw;
 
+use super::api::{api, guard, has};
 use super::context::Context;
-use super::{api, guard, has};
 
 /// How many pieces the reply still needs that is being made; an array of three needs four in all. It wraps,
 /// and only this thread has it: so to count a piece is one instruction.

@@ -5,9 +5,9 @@ use std::ptr::NonNull;
 
 use redis_module::raw;
 
+use super::api::{api, guard};
 use super::context::Context;
 use super::string::bytes_of;
-use super::{api, guard};
 
 /// Where a walk stands.
 pub struct Cursor(NonNull<raw::RedisModuleScanCursor>);

@@ -6,7 +6,7 @@ use std::ptr::{self, NonNull};
 
 use redis_module::raw::RedisModuleString;
 
-use super::api;
+use super::api::api;
 
 /// A string of the server's that this value owns.
 pub struct ServerString(NonNull<RedisModuleString>);
@@ -19,7 +19,7 @@ impl ServerString {
         match NonNull::new(raw) {
             Some(raw) => Self(raw),
             // The server ends itself when it has no memory.
-            None => super::missing("memory for a string"),
+            None => super::api::missing("memory for a string"),
         }
     }
 

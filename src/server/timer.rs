@@ -5,8 +5,8 @@ use std::ptr;
 
 use redis_module::raw;
 
+use super::api::{api, guard};
 use super::context::Context;
-use super::{api, guard};
 
 /// What a timer runs.
 pub trait Fire {

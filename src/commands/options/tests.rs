@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::commands::arguments::{
-    AT, CONSUMER, COUNT, DELAY, GROUP, HEADERS, NOT_WITH_NOACK, PRIORITY, RANK, TTL, VISIBILITY,
-    WHEN, name,
+    AT, CONSUMER, COUNT, DELAY, GROUP, HEADERS, NOT_WITH_NOACK, PRIORITY, QUEUE, RANK, TTL,
+    VISIBILITY, WHEN, name,
 };
+use crate::commands::claims::CLAIMS;
 use crate::quoted::Quoted;
-use crate::server::command::Spec;
 use crate::server::keys_of_command::{FIRST_OPTION, positions};
+use crate::server::spec::Spec;
 
 const DEDUP: Name = name("DEDUP", "key");
 const WINDOW: Number = Number { token: "WINDOW", name: "ms", min: 1, max: 1_000 };
@@ -17,7 +18,7 @@ const REASON: Name = Name { token: "REASON", name: "text", min: 0, max: usize::M
 
 /// As MQ.PUSH.
 const PUSH: &[Arg] = &[
-    Arg::Queue,
+    QUEUE,
     Arg::Text("payload"),
     Arg::OneOf("when", WHEN),
     Arg::Number(TTL),
@@ -31,7 +32,7 @@ const PUSH: &[Arg] = &[
 
 /// As MQ.PULL.
 const PULL: &[Arg] = &[
-    Arg::Queue,
+    QUEUE,
     Arg::Number(COUNT),
     Arg::Number(VISIBILITY),
     Arg::Name(CONSUMER),
@@ -42,24 +43,28 @@ const PULL: &[Arg] = &[
 
 /// As MQ.NACK.
 const NACK: &[Arg] = &[
-    Arg::Queue,
-    Arg::Claims,
+    QUEUE,
+    CLAIMS,
     Arg::Number(DELAY),
     Arg::OneOf("how", &[Arg::Flag("NOCOUNT"), Arg::Flag("DEAD")]),
     Arg::Name(REASON),
 ];
 
 /// As MQ.RESCHEDULE.
-const RESCHEDULE: &[Arg] = &[Arg::Queue, Arg::Text("id"), Arg::Required("when", WHEN)];
+const RESCHEDULE: &[Arg] = &[QUEUE, Arg::Text("id"), Arg::Required("when", WHEN)];
 
 /// As MQ.CONFIG.
-const CONFIG: &[Arg] =
-    &[Arg::Queue, Arg::Setting(MAX_RETRIES), Arg::OtherQueue("DEADLETTER"), Arg::Pattern("MATCH")];
+const CONFIG: &[Arg] = &[
+    QUEUE,
+    Arg::Setting(MAX_RETRIES),
+    Arg::OtherKey("DEADLETTER", "queue"),
+    Arg::Pattern("MATCH"),
+];
 
 /// Names another queue, and has values of any form.
 const REDRIVE: &[Arg] = &[
-    Arg::Queue,
-    Arg::OneOf("target", &[Arg::OtherQueue("TO"), Arg::Flag("ALL")]),
+    QUEUE,
+    Arg::OneOf("target", &[Arg::OtherKey("TO", "queue"), Arg::Flag("ALL")]),
     Arg::Name(REASON),
     Arg::Pairs(ACK, ["id", "receipt"]),
 ];
@@ -75,8 +80,8 @@ pub fn check_facts(facts: &'static [Arg]) {
             assert!(others.iter().all(|other| tokens.contains(other)), "{token}: {others:?}");
         }
     }
-    if let Some(token) = table.other_queue {
-        let others = table.places().filter(|place| matches!(place.option, Arg::OtherQueue(_)));
+    if let Some(token) = table.other_key {
+        let others = table.places().filter(|place| matches!(place.option, Arg::OtherKey(..)));
         assert_eq!(others.count(), 1, "a command names one other queue at most");
         let positional = facts.iter().filter(|fact| !is_option(fact)).count();
         assert_eq!(positional + 1, FIRST_OPTION, "where servers begin to look for {token}");
