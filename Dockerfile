@@ -1,5 +1,5 @@
-# The server with the module. Other servers (Debian images with glibc 2.34 or newer) by
-# --build-arg SERVER_IMAGE=valkey/valkey:9, for example.
+# A server with the module. To use another server (a Debian image with glibc 2.34 or newer):
+# --build-arg SERVER_IMAGE=valkey/valkey:9
 ARG SERVER_IMAGE=redis:8
 
 FROM rust:1-bookworm AS build
@@ -16,10 +16,10 @@ COPY docker/redis.conf /etc/redis-mq.conf
 COPY docker/start.sh /usr/local/bin/redis-mq-start
 COPY docker/healthy.sh /usr/local/bin/redis-mq-healthy
 COPY --from=build /build/target/release/libmq.so /usr/local/lib/redis-mq/libmq.so
-# The user of the base image (redis or valkey), who owns /data.
+# The base image's user (redis or valkey), which owns /data.
 USER 999:999
 EXPOSE 6379
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["redis-mq-healthy"]
-# Not the base image's entry point: it would also load modules that come with that image.
+# Replaces the base image's entry point, which would also load the modules bundled with that image.
 ENTRYPOINT ["redis-mq-start"]
 CMD []

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the image's server, with the arguments as settings. The password, if there is one, is in the variable MQ_PASSWORD or
-# in the file that MQ_PASSWORD_FILE names (a secret). The server reads it from its standard input: no command line shows it.
+# Starts the image's server; the arguments are settings. The password, if any, is taken from MQ_PASSWORD or from the file named
+# by MQ_PASSWORD_FILE (a secret). The server reads it from standard input, so that it appears on no command line.
 set -eu
 [ -z "${MQ_PASSWORD_FILE-}" ] || MQ_PASSWORD=$(cat "$MQ_PASSWORD_FILE")
 [ -n "${MQ_PASSWORD-}" ] || exec redis-server /etc/redis-mq.conf "$@"

@@ -33,7 +33,7 @@ pushed order 1
 pushed order 2
 pushed order 3
 processed order 1
-gave back: no stock
+nacked: no stock
 processed order 3
 processed order 2
 ";

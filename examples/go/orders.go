@@ -1,5 +1,5 @@
 // `go run . produce 10` pushes ten orders, `go run . consume` processes orders until SIGTERM or Ctrl-C;
-// without arguments it pushes three and processes what is there.
+// without arguments it pushes three and processes what is in the queue.
 package main
 
 import (
@@ -20,14 +20,14 @@ import (
 
 const queue, block = "orders", 2 * time.Second
 
-// Error codes that say "not now": the same command can succeed later.
+// Temporary errors: the same command may succeed later.
 const notNow = "BUSY CLUSTERDOWN LOADING MASTERDOWN MISCONF NOREPLICAS OOM QUEUEFULL READONLY TRYAGAIN UNBLOCKED"
 
 var errNoText = errors.New("the payload is not UTF-8")
 var client *redis.Client
 var stopping = context.Background()
 
-// send repeats the command until the server answers it: it must do no harm if it takes effect twice.
+// send retries the command until the server answers, so executing it twice must be harmless.
 func send(command ...any) any {
 	for pause := 100 * time.Millisecond; ; pause = (pause + time.Second) / 2 {
 		reply, err := client.Do(context.Background(), command...).Result()
@@ -35,13 +35,13 @@ func send(command ...any) any {
 		switch _, refused := err.(redis.Error); {
 		case err == nil || err == redis.Nil:
 			return reply
-		case code == "NOTFOUND" || code == "BADRECEIPT": // it took longer than the visibility
+		case code == "NOTFOUND" || code == "BADRECEIPT": // processing took longer than the visibility
 			fmt.Println("too late:", err)
 			return nil
 		case refused && !strings.Contains(notNow, code) || stopping.Err() != nil:
 			log.Fatalf("%s: %v", command[0], err)
 		}
-		log.Printf("%s will be repeated: %v", command[0], err)
+		log.Printf("%s will be retried: %v", command[0], err)
 		time.Sleep(pause)
 	}
 }
@@ -49,7 +49,7 @@ func send(command ...any) any {
 func produce(count int) {
 	for number := 1; number <= count; number++ {
 		order := fmt.Sprint("order ", number)
-		// With DEDUP a push that is repeated, because its reply was lost, adds the message only once.
+		// With DEDUP, a push repeated because its reply was lost adds the message only once.
 		send("MQ.PUSH", queue, order, "DEDUP", fmt.Sprint(time.Now().UnixNano()))
 		fmt.Println("pushed", order)
 	}
@@ -57,12 +57,12 @@ func produce(count int) {
 
 // consume processes one order and returns whether one came within BLOCK.
 func consume() bool {
-	// ONDISCONNECT: if this connection closes, the server takes the message back at once.
+	// ONDISCONNECT: if this connection closes, the server returns the message to the queue.
 	reply := send("MQ.PULL", queue, "BLOCK", block.Milliseconds(), "ONDISCONNECT")
 	message, isMap := reply.(map[any]any)
 	if reply == nil {
 		return false
-	} else if !isMap { // modules of Redis 6 have only flat arrays
+	} else if !isMap { // on Redis 6, modules can only reply with flat arrays
 		message = map[any]any{}
 		for list := reply.([]any); len(list) > 0; list = list[2:] {
 			message[list[0]] = list[1]
@@ -70,11 +70,11 @@ func consume() bool {
 	}
 	outcome := []any{"MQ.ACK", queue, message["id"], message["receipt"]}
 	if err := process(message["payload"].(string), message["retry_count"].(int64)); err != nil {
-		fmt.Println("gave back:", err)
+		fmt.Println("nacked:", err)
 		outcome[0] = "MQ.NACK"
-		outcome = append(outcome, "REASON", err.Error()) // it comes back after a pause
+		outcome = append(outcome, "REASON", err.Error()) // delivered again after the backoff
 		if err == errNoText {
-			outcome = append(outcome, "DEAD") // no retry would help: to the dead-letter queue
+			outcome = append(outcome, "DEAD") // a retry cannot help: to the dead-letter queue
 		}
 	}
 	send(outcome...)
@@ -102,8 +102,8 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	options.PoolSize = 1                        // the connection that ONDISCONNECT means
-	options.MaxRetries = -1                     // the library doesn't repeat commands: send does
+	options.PoolSize = 1                        // ONDISCONNECT is bound to this connection
+	options.MaxRetries = -1                     // the library's retries are off: send retries
 	options.ReadTimeout = block + 5*time.Second // longer than BLOCK
 	client = redis.NewClient(options)
 	arguments := append(os.Args[1:], "", "3")
@@ -111,7 +111,7 @@ func main() {
 		produce(count)
 	}
 	if arguments[0] != "produce" {
-		// The order at hand is finished first.
+		// The current order is finished first.
 		stopping, _ = signal.NotifyContext(stopping, syscall.SIGTERM, syscall.SIGINT)
 		for stopping.Err() == nil && (consume() || arguments[0] == "consume") {
 		}

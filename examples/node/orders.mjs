@@ -1,41 +1,41 @@
 // `node orders.mjs produce 10` pushes ten orders, `node orders.mjs consume` processes orders until SIGTERM or Ctrl-C;
-// without arguments it pushes three and processes what is there.
+// without arguments it pushes three and processes what is in the queue.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, ErrorReply, RESP_TYPES } from 'redis';
 
 const QUEUE = 'orders';
 const BLOCK_MS = 2000;
-// Error codes that say "not now": the same command can succeed later.
+// Temporary errors: the same command may succeed later.
 const NOT_NOW = 'BUSY CLUSTERDOWN LOADING MASTERDOWN MISCONF NOREPLICAS OOM QUEUEFULL READONLY TRYAGAIN UNBLOCKED'.split(' ');
 
-// A pull with BLOCK holds up its connection: give each consumer a client of its own.
+// A blocked pull blocks its connection: give each consumer its own client.
 const client = createClient({
   url: process.env.REDIS_URL ?? 'redis://127.0.0.1:6379',
   RESP: 3,
-  socket: { socketTimeout: 60_000 }, // longer than BLOCK, and than an order takes
-  disableOfflineQueue: true, // the library doesn't keep commands for later: send() repeats them
-  commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }, // a payload is any bytes
+  socket: { socketTimeout: 60_000 }, // longer than BLOCK and than processing an order
+  disableOfflineQueue: true, // the library does not queue commands while disconnected: send() retries them
+  commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }, // payloads are binary-safe
 });
 client.on('error', (error) => {
   console.error('connection:', error.message || error.code);
-  if (/^(NOAUTH|WRONGPASS|NOPERM) /.test(error.message)) process.exit(1); // the library would try for ever
+  if (/^(NOAUTH|WRONGPASS|NOPERM) /.test(error.message)) process.exit(1); // the library would retry forever
 });
 let stopping = false;
 
-// Repeats the command until the server answers it: it must do no harm if it takes effect twice.
+// Retries the command until the server answers, so executing it twice must be harmless.
 async function send(...command) {
   for (let pause = 100; ; pause = Math.min(pause * 2, 1000)) {
     try {
       return await client.sendCommand(command);
     } catch (error) {
       const code = error.message.split(' ')[0];
-      if (code === 'NOTFOUND' || code === 'BADRECEIPT') { // it took longer than the visibility
+      if (code === 'NOTFOUND' || code === 'BADRECEIPT') { // processing took longer than the visibility
         return console.log(`too late: ${error.message}`);
       }
       if (error instanceof ErrorReply && !NOT_NOW.includes(code)) throw error;
       if (stopping) throw new Error(`${command[0]}: ${error.message}`);
-      console.error(`${command[0]} will be repeated: ${error.message}`);
+      console.error(`${command[0]} will be retried: ${error.message}`);
     }
     await sleep(pause);
   }
@@ -43,7 +43,7 @@ async function send(...command) {
 
 async function produce(count) {
   for (let number = 1; number <= count; number += 1) {
-    // With DEDUP a push that is repeated, because its reply was lost, adds the message only once.
+    // With DEDUP, a push repeated because its reply was lost adds the message only once.
     await send('MQ.PUSH', QUEUE, `order ${number}`, 'DEDUP', randomUUID());
     console.log(`pushed order ${number}`);
   }
@@ -51,10 +51,10 @@ async function produce(count) {
 
 // Processes one order; returns whether one came within BLOCK.
 async function consume() {
-  // ONDISCONNECT: if this connection closes, the server takes the message back at once.
+  // ONDISCONNECT: if this connection closes, the server returns the message to the queue.
   const reply = await send('MQ.PULL', QUEUE, 'BLOCK', String(BLOCK_MS), 'ONDISCONNECT');
   if (reply === null) return false;
-  // A map in RESP3, but modules of Redis 6 have only flat arrays.
+  // A map in RESP3; on Redis 6, modules can only reply with flat arrays.
   let message = reply;
   if (Array.isArray(reply)) {
     message = {};
@@ -64,10 +64,10 @@ async function consume() {
   try {
     await work(new TextDecoder('utf-8', { fatal: true }).decode(message.payload), message.retry_count);
   } catch (error) {
-    // It comes back after a pause; what can't be read goes to the dead-letter queue.
+    // Delivered again after the backoff; an undecodable payload goes to the dead-letter queue.
     const final = error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? ['DEAD'] : [];
     outcome = ['MQ.NACK', ...outcome.slice(1), ...final, 'REASON', error.message];
-    console.log(`gave back: ${error.message}`);
+    console.log(`nacked: ${error.message}`);
   }
   await send(...outcome);
   return true;
@@ -83,7 +83,7 @@ await client.connect();
 const [mode, count = '3'] = process.argv.slice(2);
 if (mode !== 'consume') await produce(Number(count));
 if (mode !== 'produce') {
-  process.on('SIGTERM', () => { stopping = true; }).on('SIGINT', () => { stopping = true; }); // after the order at hand
+  process.on('SIGTERM', () => { stopping = true; }).on('SIGINT', () => { stopping = true; }); // after the current order
   while (!stopping && (await consume() || mode === 'consume'));
 }
 client.destroy();

@@ -1,5 +1,5 @@
 """`orders.py produce 10` pushes ten orders, `orders.py consume` processes orders until SIGTERM or Ctrl-C;
-without arguments it pushes three and processes what is there."""
+without arguments it pushes three and processes what is in the queue."""
 
 import os
 import signal
@@ -13,11 +13,11 @@ from redis.retry import Retry
 
 QUEUE = "orders"
 BLOCK_MS = 2000
-# Error codes that say "not now": the same command can succeed later.
+# Temporary errors: the same command may succeed later.
 NOT_NOW = "BUSY CLUSTERDOWN LOADING MASTERDOWN MISCONF NOREPLICAS OOM QUEUEFULL READONLY TRYAGAIN UNBLOCKED".split()
 
 url = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379")
-# The socket waits longer than BLOCK. The library doesn't repeat commands by itself: send() does.
+# The socket timeout exceeds BLOCK. The library's retries are off: send() retries.
 client = redis.from_url(url, protocol=3, socket_timeout=BLOCK_MS / 1000 + 5, retry=Retry(NoBackoff(), 0))
 stopping = False
 
@@ -28,48 +28,48 @@ def stop(*_):
 
 
 def send(*command):
-    """Repeats the command until the server answers it: it must do no harm if it takes effect twice."""
+    """Retries the command until the server answers, so executing it twice must be harmless."""
     pause = 0.1
     while True:
         try:
             return client.execute_command(*command)
         except redis.RedisError as error:
             code = error.status_code or str(error).partition(" ")[0]
-            if code in ("NOTFOUND", "BADRECEIPT"):  # it took longer than the visibility
+            if code in ("NOTFOUND", "BADRECEIPT"):  # processing took longer than the visibility
                 return print(f"too late: {error}", flush=True)
             refused = isinstance(error, (redis.ResponseError, redis.AuthenticationError))
             if refused and code not in NOT_NOW:
                 raise
             if stopping:
                 sys.exit(f"{command[0]}: {error}")
-            print(f"{command[0]} will be repeated: {error}", file=sys.stderr)
+            print(f"{command[0]} will be retried: {error}", file=sys.stderr)
         time.sleep(pause)
         pause = min(pause * 2, 1)
 
 
 def produce(count):
     for number in range(1, count + 1):
-        # With DEDUP a push that is repeated, because its reply was lost, adds the message only once.
+        # With DEDUP, a push repeated because its reply was lost adds the message only once.
         send("MQ.PUSH", QUEUE, f"order {number}", "DEDUP", str(uuid.uuid4()))
         print(f"pushed order {number}", flush=True)
 
 
 def consume():
     """Processes one order; returns whether one came within BLOCK."""
-    # ONDISCONNECT: if this connection closes, the server takes the message back at once.
+    # ONDISCONNECT: if this connection closes, the server returns the message to the queue.
     reply = send("MQ.PULL", QUEUE, "BLOCK", BLOCK_MS, "ONDISCONNECT")
     if reply is None:
         return False
-    # A map in RESP3, but modules of Redis 6 have only flat lists.
+    # A map in RESP3; on Redis 6, modules can only reply with flat lists.
     message = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2]))
     outcome = ["MQ.ACK", QUEUE, message[b"id"], message[b"receipt"]]
     try:
         process(message[b"payload"].decode(), message[b"retry_count"])
     except Exception as error:
-        # It comes back after a pause; what can't be read goes to the dead-letter queue.
+        # Delivered again after the backoff; an undecodable payload goes to the dead-letter queue.
         final = ["DEAD"] if isinstance(error, UnicodeDecodeError) else []
         outcome = ["MQ.NACK", *outcome[1:], *final, "REASON", str(error)]
-        print(f"gave back: {error}", flush=True)
+        print(f"nacked: {error}", flush=True)
     send(*outcome)
     return True
 
@@ -84,7 +84,7 @@ def process(order, retry_count):
 if sys.argv[1:] != ["consume"]:
     produce(int(sys.argv[2]) if sys.argv[1:] else 3)
 if sys.argv[1:2] != ["produce"]:
-    signal.signal(signal.SIGTERM, stop)  # the order at hand is finished first
+    signal.signal(signal.SIGTERM, stop)  # the current order is finished first
     signal.signal(signal.SIGINT, stop)
     while not stopping and (consume() or "consume" in sys.argv):
         pass

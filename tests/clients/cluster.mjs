@@ -1,5 +1,5 @@
 // Pushes numbered messages to a queue of a cluster, pulls and acknowledges them, until its input ends and the
-// queue is empty. Writes down what it was told: `pushed 7`, `pulled 7 id`, `acknowledged 7`, `instead NOTFOUND`.
+// queue is empty. Prints what the server replied: `pushed 7`, `pulled 7 id`, `acknowledged 7`, `instead NOTFOUND`.
 //
 //   cluster.mjs QUEUE PORT...
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,16 +10,16 @@ const nodes = ports.map((port) => ({ host: '127.0.0.1', port }));
 let ended = false;
 process.stdin.on('end', () => { ended = true; }).resume();
 
-// A pull with BLOCK holds up its connection: each consumer has a client of its own.
+// A blocked pull blocks its connection: each consumer has its own client.
 function connect() {
-  // Every MOVED, ASK, TRYAGAIN, CLUSTERDOWN and lost connection counts. The default, 16, is over long before a
-  // failover is.
+  // Every MOVED, ASK, TRYAGAIN, CLUSTERDOWN and lost connection counts. The default, 16, is used up long before a
+  // failover completes.
   const client = new Cluster(nodes, { maxRedirections: 10000 });
   client.on('error', (error) => console.error(error));
   return client;
 }
 
-// An error that is an ordinary outcome.
+// An expected error.
 function instead(error, ...expected) {
   const [code] = error.message.split(' ');
   if (!expected.includes(code)) throw error;
@@ -28,7 +28,7 @@ function instead(error, ...expected) {
 
 async function produce(client) {
   for (let number = 0; !ended; number += 1) {
-    // The library repeats what was not answered: with DEDUP the message is there once all the same.
+    // The library retries unanswered commands: DEDUP prevents duplicates.
     await client.call('MQ.PUSH', queue, number, 'DEDUP', number);
     console.log('pushed', number);
     await sleep(5);

@@ -21,7 +21,7 @@ client = RedisCluster(
     startup_nodes=[ClusterNode("127.0.0.1", int(port)) for port in PORTS],
     protocol=2,
     socket_timeout=5,
-    # It takes the number only, and repeats without a pause. The default, 10, is over long before a failover is.
+    # Only the number is used, and there is no pause. The default, 10, is used up long before a failover completes.
     retry=Retry(ExponentialBackoff(), 10_000),
 )
 ended = threading.Event()
@@ -36,13 +36,13 @@ def ask(*command):
         try:
             return client.execute_command(*command)
         except redis.exceptions.ClusterError as error:
-            # The slot is on the move for longer than the library tries.
+            # The migration of the slot takes longer than the library retries.
             say("instead", error)
             time.sleep(0.1)
 
 
 def instead(error, *expected):
-    """An error that is an ordinary outcome."""
+    """An expected error."""
     code = str(error).split()[0]
     if code not in expected:
         raise error
@@ -52,7 +52,7 @@ def instead(error, *expected):
 def produce():
     number = 0
     while not ended.is_set():
-        # The library repeats what was not answered: with DEDUP the message is there once all the same.
+        # The library retries unanswered commands: DEDUP prevents duplicates.
         ask("MQ.PUSH", QUEUE, number, "DEDUP", number)
         say("pushed", number)
         number += 1

@@ -1,4 +1,4 @@
-// Pushes, pulls and acknowledges as the users of examples/acl/users.acl, and looks on as the monitor.
+// Pushes, pulls and acknowledges as the users of examples/acl/users.acl, and reads metrics as the monitor.
 //
 //   users-ioredis.mjs standalone|cluster PORT USER:PASSWORD...
 import assert from 'node:assert';
@@ -8,7 +8,7 @@ const [mode, port, ...users] = process.argv.slice(2);
 const passwords = Object.fromEntries(users.map((user) => user.split(':')));
 
 function connect(username) {
-  // It asks INFO whether the server is ready, which the monitor may, and goes on where it is refused.
+  // The ready check sends INFO, which only the monitor may run; ioredis continues if it is refused.
   const enableReadyCheck = username === 'monitor';
   const options = { username, password: passwords[username], connectionName: username, enableReadyCheck };
   const node = { host: '127.0.0.1', port };

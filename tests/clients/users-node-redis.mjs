@@ -1,4 +1,4 @@
-// Pushes, pulls and acknowledges as the users of examples/acl/users.acl, and looks on as the monitor.
+// Pushes, pulls and acknowledges as the users of examples/acl/users.acl, and reads metrics as the monitor.
 //
 //   users-node-redis.mjs standalone|cluster PORT USER:PASSWORD...
 import assert from 'node:assert';
@@ -18,7 +18,7 @@ async function connect(username, RESP) {
   return client;
 }
 
-// In a cluster the key says which node is asked.
+// In a cluster the key selects the node.
 function call(client, ...command) {
   return mode === 'cluster' ? client.sendCommand('orders', false, command) : client.sendCommand(command);
 }

@@ -1,4 +1,4 @@
-"""Pushes, pulls and acknowledges as the users of examples/acl/users.acl, and looks on as the monitor.
+"""Pushes, pulls and acknowledges as the users of examples/acl/users.acl, and reads metrics as the monitor.
 
     users.py standalone|cluster PORT USER:PASSWORD...
 """
@@ -15,7 +15,7 @@ LIBRARY = {"standalone": redis.Redis, "cluster": RedisCluster}[MODE]
 
 
 def connect(user, protocol):
-    # The connections to replicas say READONLY first.
+    # Connections to replicas start with READONLY.
     options = {"read_from_replicas": True} if MODE == "cluster" and user == "monitor" else {}
     return LIBRARY(
         host="127.0.0.1",
@@ -33,7 +33,7 @@ def connect(user, protocol):
 def work(protocol):
     producer, consumer, monitor = (connect(user, protocol) for user in ("producer", "consumer", "monitor"))
     assert producer.execute_command("MQ.PUSH", "orders", "one")
-    # Long enough that the next command is preceded by a health check.
+    # Long enough for a health check before the next command.
     time.sleep(1.1)
     transaction = producer.pipeline(transaction=True)
     transaction.execute_command("MQ.PUSH", "orders", "two")

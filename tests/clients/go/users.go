@@ -1,4 +1,4 @@
-// Pushes, pulls and acknowledges as the users of examples/acl/users.acl, and looks on as the monitor.
+// Pushes, pulls and acknowledges as the users of examples/acl/users.acl, and reads metrics as the monitor.
 //
 //	users standalone|cluster PORT USER:PASSWORD...
 package main
