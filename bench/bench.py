@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""What redis-mq costs a server, beside plain lists and Streams on that same server.
+"""Compares the cost of redis-mq with plain lists and Streams on the same server.
 
-Starts servers of its own (loopback, a free port, a temporary folder, nothing saved) and prints its
-comparisons as markdown: server CPU per message, memory per waiting message, the cost of a push while
-many clients wait, and (features.py) what priorities, deduplication and groups cost. Every reply is
-checked: an error, a missing message or a wrong order ends the bench. It holds no test of the queue and
-asserts no time.
+Starts its own servers (loopback, a free port, a temporary folder, no persistence) and prints the
+results as markdown: server CPU per message, memory per waiting message, the cost of a push while
+many clients are blocked, and (features.py) the cost of priorities, deduplication and groups. Every reply is
+checked: an error, a missing message or a wrong order aborts the bench. It asserts no times.
 
 Standard library only.
 """
@@ -31,7 +30,7 @@ KINDS = {kind.label.lower(): kind for kind in (Lists, Streams, Mq)}
 
 # ---- 1. CPU --------------------------------------------------------------------------------------
 
-# (batched, AOF, round): the ratio to Streams that is aimed at, and the one that it must not pass.
+# (batched, AOF, round): the goal for the ratio to Streams, and its limit.
 CPU_GOALS = {
     (False, False, 100): (0.70, 0.80),
     (False, False, 1000): (0.40, None),
@@ -64,7 +63,7 @@ def cpu_part(options, binary):
                 if runs:
                     columns[kind.label] = [statistics.median(column) for column in zip(*runs)]
             streams, mq = columns["Streams"], columns["MQ"]
-            # Within one run the two stand side by side, so that what else the machine does hits both.
+            # Pairs samples of the same run, so that other load affects both.
             pairs = zip(samples[batched, size, "MQ"], samples[batched, size, "Streams"])
             ratios = [ours[0] / theirs[0] for ours, theirs in pairs]
             ratio = statistics.median(ratios)
@@ -178,14 +177,14 @@ def memory_part(options, binary):
     table(["state", "list", "stream", "MQ", "MQ / stream", "goal", "met"], rows)
 
 
-# ---- 3. a push while many clients wait -----------------------------------------------------------
+# ---- 3. a push while clients are blocked ---------------------------------------------------------
 
 WAITING_GOAL = 1.3
 
 
 class WaitOnMq:
     label = "MQ"
-    # Nobody acknowledges: the deliveries stay in flight for longer than the bench runs.
+    # Nothing is acknowledged: the visibility exceeds the duration of the bench.
     wait = command("MQ.PULL", "q", "VISIBILITY", YEAR_MS, "BLOCK", 0)
 
     @staticmethod
@@ -211,9 +210,9 @@ class WaitOnList:
 
 
 def measure_waiting(options, binary, kind, clients):
-    """Server CPU in µs per push while `clients` wait, and the CPU per second of the server at rest.
+    """Server CPU in µs per push while `clients` are blocked, and the CPU per second of the idle server.
 
-    One push, its one delivery, and that client's next wait; the rest of the clients only wait."""
+    One cycle is a push, its delivery, and the served client's next blocking command."""
     pool = payloads(FILL)
     own_server = Server(binary, options.module, clients=clients + 100)
     with own_server as server, selectors.DefaultSelector() as ready:
@@ -254,7 +253,7 @@ def waiting_part(options, binary):
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     needed = max(options.waiting) + 200
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise SystemExit(f"so many clients need `ulimit -n` of {needed}; the limit is {hard}")
+        raise SystemExit(f"this many clients need `ulimit -n` of {needed}; the hard limit is {hard}")
     samples = {}
     for _ in range(options.waiting_runs):
         for kind in (WaitOnList, WaitOnMq):
@@ -285,7 +284,7 @@ def waiting_part(options, binary):
 # ---- the command line ----------------------------------------------------------------------------
 
 def drive_part(options):
-    """The cycles of one workload against a server that already runs; for instructions.sh."""
+    """Runs cycles of one workload against a running server; for instructions.sh."""
     connection = Connection(options.port)
     if kind := FEATURES.get(options.kind):
         workload = kind(connection, options.size, options.live)
@@ -324,30 +323,30 @@ def main():
         default=os.environ.get("MQ_MODULE", PROJECT / "target/release/libmq.so"),
         help="the module (default: MQ_MODULE, or target/release/libmq.so)",
     )
-    parser.add_argument("--parts", default="cpu,memory,waiting,features", help="which comparisons, by comma")
+    parser.add_argument("--parts", default="cpu,memory,waiting,features", help="comma-separated comparisons to run")
     parser.add_argument("--runs", type=int, default=15, help="interleaved runs of the CPU comparison")
-    parser.add_argument("--messages", type=int, default=8000, help="messages of one such run")
+    parser.add_argument("--messages", type=int, default=8000, help="messages per run")
     parser.add_argument(
-        "--memory-messages", type=int, default=1_000_000, help="messages of the memory comparison"
+        "--memory-messages", type=int, default=1_000_000, help="messages in the memory comparison"
     )
     parser.add_argument(
         "--waiting",
         type=lambda text: [int(count) for count in text.split(",")],
         default=[10, 1000, 10_000],
-        help="numbers of clients that wait, by comma",
+        help="comma-separated numbers of blocked clients",
     )
     parser.add_argument(
-        "--waiting-runs", type=int, default=5, help="interleaved runs with clients waiting"
+        "--waiting-runs", type=int, default=5, help="interleaved runs with blocked clients"
     )
-    parser.add_argument("--pushes", type=int, default=3000, help="pushes of one such run")
+    parser.add_argument("--pushes", type=int, default=3000, help="pushes per run with blocked clients")
     parser.add_argument(
-        "--live", type=int, default=1_000_000, help="live keys of the comparison of features"
+        "--live", type=int, default=1_000_000, help="live keys in the comparison of features"
     )
     commands = parser.add_subparsers(dest="command")
-    driver = commands.add_parser("drive", help="run cycles against a server that already runs")
+    driver = commands.add_parser("drive", help="run cycles against a running server")
     driver.add_argument("port", type=int)
     driver.add_argument("kind", choices=[*KINDS, *FEATURES])
-    driver.add_argument("size", type=int, help="messages in a round")
+    driver.add_argument("size", type=int, help="messages per round")
     driver.add_argument("rounds", type=int)
     driver.add_argument("--batched", action="store_true")
     options = parser.parse_args()

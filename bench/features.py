@@ -1,8 +1,8 @@
-"""What priorities, deduplication and groups cost beside the plain cycle, with a million live keys; what
-looking at a long queue costs; what an acknowledgment in the next pull saves.
+"""The cost of priorities, deduplication and groups relative to the plain cycle, with a million live keys; the
+cost of reads of a long queue; the saving of an acknowledgment with the next pull.
 
-All queues of a comparison are in one server, and their runs alternate. Each workload knows what the
-queue must deliver next and compares.
+All queues of a comparison are on one server, and their runs are interleaved. Each workload knows the next
+message to be delivered and checks it.
 """
 
 import itertools
@@ -16,15 +16,15 @@ from tables import middle_half, note, table, verdict
 from workloads import FILL, YEAR_MS, Mq, fill, measure_cpu, payloads
 
 ROUND = 100
-# A queue with groups holds that many messages of each.
+# Messages per group.
 PER_GROUP = 3
 
 
-# ---- what is delivered next ----------------------------------------------------------------------
+# ---- expected order of delivery ------------------------------------------------------------------
 
 
 class InOrder:
-    """Those pushed first; ids are of the order of pushes."""
+    """Push order."""
 
     def __init__(self):
         self.waiting = deque()
@@ -43,7 +43,7 @@ class InOrder:
 
 
 class ByPriority(InOrder):
-    """The highest priority first; in it those pushed first."""
+    """The highest priority first; push order within a priority."""
 
     def __init__(self):
         self.lanes = {}
@@ -60,7 +60,7 @@ class ByPriority(InOrder):
 
 
 class InTurn(InOrder):
-    """The groups by turns, each in its order and one message at a time."""
+    """Groups round-robin, each in push order, one message at a time."""
 
     def __init__(self):
         self.groups = {}
@@ -93,7 +93,7 @@ class InTurn(InOrder):
 
 
 class Feature(Mq):
-    """The plain cycle on a queue of its own in which `live` messages wait all the time."""
+    """The plain cycle on a separate queue in which `live` messages are always waiting."""
 
     label = "plain, so many waiting"
     goal = None
@@ -121,7 +121,7 @@ class Feature(Mq):
         """The next message's priority or group."""
 
     def options(self, tag):
-        """The words after the payload."""
+        """The push options."""
         return ()
 
     def push(self, connection):
@@ -156,7 +156,7 @@ class Feature(Mq):
 
 
 class Plain(Feature):
-    """The plain cycle of the main table: in an empty queue."""
+    """The plain cycle of the main table, on an empty queue."""
 
     label = "plain"
 
@@ -177,10 +177,10 @@ class Priorities(Feature):
 
 
 class Dedup(Feature):
-    """The messages of the keys that hold are gone: in an empty queue, as the plain cycle.
+    """The messages of the held keys are gone: an empty queue, as in the plain cycle.
 
-    Each cycle adds keys: the run begins with fewer, and ends at about so many. 2^20, where the server
-    moves the table step by step into a larger one, is not passed."""
+    Each cycle adds keys: the run starts below `live` keys and ends near it. It stays below 2^20, where the server
+    starts to rehash the table."""
 
     label = "DEDUP"
     goal = 1.6
@@ -196,7 +196,7 @@ class Dedup(Feature):
 
 
 class UntilDone(Feature):
-    """The key is held until the acknowledgment; as many messages wait."""
+    """Keys are held until the acknowledgment; as many messages are waiting."""
 
     label = "DEDUP UNTILDONE"
     goal = 1.6
@@ -216,7 +216,7 @@ class Groups(Feature):
             self.push(connection)
 
     def tag(self):
-        # So many of each at first; then at random, as tenants push.
+        # Fills all groups equally, then picks tenants at random.
         number = next(self.numbers)
         if number < PER_GROUP * self.groups:
             return f"tenant-{number % self.groups}"
@@ -232,14 +232,14 @@ FEATURES = {kind.__name__.lower(): kind for kind in KINDS}
 
 # ---- the comparisons -----------------------------------------------------------------------------
 
-# A command that does not depend on the length may differ by that much.
+# Tolerance for commands whose cost is independent of the length.
 LENGTH_GOAL = 1.3
-# Less than apart.
+# Cheaper than two commands.
 SETTLING_GOAL = 1.0
 CALLS = 500
-# Runs of MQ.PURGE, for each of which the queues are filled anew.
+# Runs of MQ.PURGE, each on refilled queues.
 PURGES = 5
-# Looks in one pipeline.
+# Reads per pipeline while a table is rehashed.
 SETTLING = 10_000
 LOOKED_AT = (Feature, Priorities, Groups)
 LOOKS = {
@@ -251,7 +251,7 @@ LOOKS = {
 
 
 def cycles(options, server):
-    """Server CPU of push, pull and acknowledgment with each feature, to the plain cycle of that run."""
+    """Server CPU of push, pull and acknowledgment with each feature, relative to the plain cycle of the same run."""
     kinds = list(KINDS)
     workloads = {}
     for kind in kinds:
@@ -261,7 +261,7 @@ def cycles(options, server):
     samples = {kind: [] for kind in kinds}
     for run in range(options.runs):
         note(f"{server.name} features, run {run + 1} of {options.runs}")
-        # Each run begins elsewhere, so that none always follows the same other one.
+        # Each run starts with another workload, so that none always follows the same one.
         for kind in kinds[run % len(kinds) :] + kinds[: run % len(kinds)]:
             samples[kind].append(measure_cpu(server, workloads[kind], options.messages))
     rows = []
@@ -279,9 +279,9 @@ def cycles(options, server):
 
 
 def settle_tables(connection, queue):
-    """The server moves the entries of a grown table into the larger one a step with each access, and
-    each access looks into both until then: asks for what is not there until that is over, so that a
-    run does not measure where in its growth a table happens to be."""
+    """Completes rehashing: the server moves a few entries of a grown table per access, and until that
+    is done every access searches both tables. Reads missing entries until then, so that runs do not depend
+    on the progress of rehashing."""
     keys = connection.call("KEYS", f"mq:{{{queue}}}:*")
     for key in keys:
         look, count = {
@@ -295,7 +295,7 @@ def settle_tables(connection, queue):
 
 
 def looks(options, server, long):
-    """Server CPU of commands that must not depend on how much waits in the queue."""
+    """Server CPU of commands whose cost must not depend on the number of waiting messages."""
     pairs = [(kind(server.control, ROUND, ROUND, f"short-{kind.__name__}"), long[kind]) for kind in LOOKED_AT]
     samples = {}
     for run in range(options.runs):
@@ -338,9 +338,8 @@ def measure_look(server, words, queue):
 
 
 def purges(options, server):
-    """What the server counts for MQ.PURGE, at a tenth of the messages and at all of them: at a hundred it
-    frees the memory at once, and hands it to no other thread. The least of all runs: what that thread
-    does meanwhile only adds to it."""
+    """The server's own time for MQ.PURGE, at a tenth of the messages and at all of them (the memory of a hundred
+    is freed synchronously). The minimum of all runs: the thread that frees the memory can only add to it."""
     rows = []
     for kind in LOOKED_AT:
         samples = []
@@ -357,7 +356,7 @@ def purges(options, server):
 
 
 def measure_purge(server, kind, live):
-    """How many messages a purge removed, and how long the server says it took, µs."""
+    """The number of purged messages, and the server's time in µs."""
     workload = kind(server.control, ROUND, live, "purged")
     server.control.call("CONFIG", "RESETSTAT")
     count = server.control.call("MQ.PURGE", workload.queue)
@@ -370,7 +369,7 @@ def measure_purge(server, kind, live):
 
 
 def settling(options, server):
-    """Server CPU of an acknowledgment and the next pull, apart and as one command."""
+    """Server CPU of an acknowledgment and the next pull, as two commands and as one."""
     samples = {}
     for run in range(options.runs):
         note(f"{server.name} ACK in the next pull, run {run + 1} of {options.runs}")
@@ -401,7 +400,7 @@ def delivery(reply):
 
 
 def apart(connection, deliveries):
-    """Settles them with MQ.ACK, then pulls as many."""
+    """Acknowledges the deliveries with MQ.ACK, then pulls as many messages."""
     size = len(deliveries)
     acks = b"".join(command("MQ.ACK", "settling", *pair) for pair in deliveries)
     expect("MQ.ACK", connection.run(acks, size), [1] * size)
@@ -410,7 +409,7 @@ def apart(connection, deliveries):
 
 
 def together(connection, deliveries):
-    """The same by MQ.PULL ... ACK."""
+    """The same with MQ.PULL ... ACK."""
     size = len(deliveries)
     pulls = b"".join(
         command("MQ.PULL", "settling", "VISIBILITY", YEAR_MS, "ACK", 1, *pair) for pair in deliveries
@@ -421,7 +420,7 @@ def together(connection, deliveries):
 
 
 def measure_settling(server, settle, size, messages):
-    """`size` messages are in flight, and are settled when as many others are pulled."""
+    """`size` messages are in flight, and are acknowledged as the same number is pulled."""
     connection = Connection(server.port)
     rounds = messages // size
     fill(
@@ -441,7 +440,7 @@ def measure_settling(server, settle, size, messages):
 
 
 def judge(ratios, goal):
-    """The cells of a ratio: its median, the middle half, the goal, and whether it is met."""
+    """The table cells of a ratio: median, middle half, goal, and whether it is met."""
     ratio = statistics.median(ratios)
     return [f"{ratio:.2f}", middle_half(ratios), *verdict(ratio, goal)]
 

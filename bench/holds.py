@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""How long one command holds the server: each of the commands at a million messages, in the shapes that
-are the worst for it. Prints the tables of docs/operations.md.
+"""How long each command blocks the server at a million messages, for the queue shapes that are the worst case.
+Prints the tables of docs/operations.md.
 
-Starts servers of its own (loopback, a free port, a temporary folder, nothing saved), a new one for each
-shape. A hold is the CPU time of the server's main thread from a command to its reply, which what else
-the machine does hardly changes: the least of several runs where the command can be repeated, else one
-run. Where a command works in slices while others have their turn, it is what another client waits longest
-for a PING meanwhile, the least of several runs, and in brackets the time of the whole. Every reply is
-checked for errors. It asserts no time.
+Starts its own servers (loopback, a free port, a temporary folder, no persistence), a new one for each
+shape. The time is the CPU time of the server's main thread from a command to its reply, which depends little on other
+load: the minimum of several runs if the command can be repeated, else a single run. For commands that work in slices,
+it is the longest latency of another client's PING meanwhile, the minimum of several runs, with the total time in
+brackets. Every reply is checked for errors. It asserts no times.
 
 Standard library only.
 """
@@ -30,8 +29,8 @@ LONG = ("VISIBILITY", YEAR_MS)
 
 
 class Held:
-    """A server with a queue `q` in some shape, and the ids of its messages in their order; or with a tenth
-    as many queues of one message."""
+    """A server with a queue `q` of some shape and the ids of its messages in order; or with a tenth
+    as many queues of one message each."""
 
     def __init__(self, server, count):
         self.server = server
@@ -69,7 +68,7 @@ class Held:
         return int(self.clock.read_text().split()[0]) / 1e6
 
     def cpu_ms(self):
-        # The account is exact once the thread sleeps.
+        # The counter is exact only while the thread sleeps.
         time.sleep(0.005)
         return self.clock_ms()
 
@@ -80,11 +79,11 @@ class Held:
         return self.cpu_ms() - before
 
     def longest_ping_ms(self, words):
-        """What another client waits longest for a PING while the command is under way, and how long
-        that is. The server and this client go before all else on the machine, where that is allowed.
+        """The longest latency of another client's PING while the command runs, and the duration of the
+        command. The server and this client get the highest scheduling priority, where permitted.
         """
         other = Connection(self.server.port)
-        # A process: while a thread reads a long reply, this one would wait for it.
+        # A process, because reading a long reply in a thread would block this one.
         worker = multiprocessing.get_context("fork").Process(target=other.call, args=words)
         worker.start()
         longest = 0.0
@@ -127,7 +126,7 @@ def in_flight(held):
 
 
 def ranked(held):
-    """Half in the list, half behind them and between them in `ranked`; one in each place."""
+    """Half of the messages in the list, half in `ranked`."""
     half = held.count // 2
     held.push(half)
     held.push(half, "TTL", YEAR_MS)
@@ -142,7 +141,7 @@ def groups(held):
 
 
 def blocked_groups(held):
-    """Each group has one in flight and one that waits for its turn."""
+    """Each group has one message in flight and one waiting."""
     held.call("MQ.CONFIG", "q", "GROUPINFLIGHT", 1)
     held.push_groups(held.count // 2)
     held.push_groups(held.count // 2)
@@ -172,7 +171,7 @@ def queues(held):
 
 
 def ids_of(held, count):
-    """Ids in equal distances."""
+    """Evenly spaced ids."""
     return held.ids[:: max(1, len(held.ids) // count)][:count]
 
 
@@ -184,8 +183,8 @@ def claims(held, count):
 UNKNOWN = "01000000-0000-7000-8000-000000000000"
 
 
-# What is shown of a shape: a text, a function that gives the words of the command, and whether it can be
-# repeated; None if others have their turn meanwhile.
+# The rows of a shape: a text, a function that returns the command's arguments, and whether it can be
+# repeated; None if it works in slices.
 def rows_of(name, held):
     def again(*words):
         return (lambda: words, True)
@@ -306,9 +305,9 @@ def main():
     module = os.environ.get("MQ_MODULE", PROJECT / "target/release/libmq.so")
     parser.add_argument("--module", default=module)
     parser.add_argument("--messages", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=5, help="of a command that can be repeated")
+    parser.add_argument("--runs", type=int, default=5, help="runs of a repeatable command")
     parser.add_argument("--shapes", nargs="*", default=list(SHAPES), help=", ".join(SHAPES))
-    parser.add_argument("--rows", nargs="*", default=[""], help="only those that begin so")
+    parser.add_argument("--rows", nargs="*", default=[""], help="only rows that start with one of these")
     options = parser.parse_args()
     found = {}
     for shape in options.shapes:

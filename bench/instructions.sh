@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Instructions that the server executes for one message: push, pull and acknowledge, MQ beside Streams.
+# Instructions that the server executes per message (push, pull and acknowledge), MQ compared with Streams.
 #
 #   bench/instructions.sh [-r ROUNDS] [-n SIZE] [-l LIVE] [-k FOLDER]
 #
 # The server runs under callgrind, once with ROUNDS rounds of SIZE messages and once with none; the
-# difference, divided by the messages, is printed. The count hardly moves from run to run, so it shows
-# what a change to the code did even on a busy machine; it is no measure of time (see bench.py).
-# -l instead compares the cycle with priorities, deduplication and groups to the plain one, with that many
-# live keys. -k keeps callgrind's files in FOLDER (for callgrind_annotate).
-# MQ_SERVER and MQ_MODULE as everywhere. Needs valgrind.
+# difference divided by the number of messages is printed. The count varies little between runs, so it shows
+# the effect of a code change even on a busy machine; it does not measure time (see bench.py).
+# -l compares the cycle with priorities, deduplication and groups to the plain one, with LIVE live keys.
+# -k keeps callgrind's files in FOLDER (for callgrind_annotate).
+# MQ_SERVER and MQ_MODULE as for the tests. Needs valgrind.
 set -euo pipefail
 
 rounds=20 size=100 live="" keep=""
@@ -35,7 +35,7 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# count NAME ARGUMENT...: the instructions of a server that `bench.py drive` drives with ARGUMENT...
+# count NAME ARGUMENT...: counts the instructions of a server under `bench.py drive` with ARGUMENT...
 count() {
   local name=$1 port deadline
   shift

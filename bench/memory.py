@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""How much memory one message takes in each of its states: the table of docs/operations.md.
+"""Memory per message in each state: the table of docs/operations.md.
 
-Starts servers of its own and fills one queue in each with messages of 100 bytes. The figure is the growth of the
-server's used_memory for each message. It asserts nothing of it.
+Starts its own servers and fills one queue in each with messages of 100 bytes. The result is the growth of the
+server's used_memory per message. It asserts nothing.
 
     bench/memory.py SERVER...      (binaries; redis-server)
 
@@ -29,14 +29,14 @@ def push(server, *options, payload=PAYLOAD):
 
 
 def push_each(server, options):
-    """With options of its own for each message, of which there are as many as it has a number."""
+    """Pushes one by one; `options(n)` are the push options of message n."""
     for start in range(0, COUNT, BATCH):
         lines = [command("MQ.PUSH", "q", PAYLOAD, *options(n)) for n in range(start, start + BATCH)]
         server.control.run(b"".join(lines), BATCH)
 
 
 def pull(server):
-    """Pulls everything; ids and receipts."""
+    """Pulls everything; yields ids and receipts."""
     for _ in range(COUNT // BATCH):
         messages = server.control.call("MQ.PULL", "q", "COUNT", BATCH, "VISIBILITY", YEAR_MS)
         fields = [dict(zip(message[::2], message[1::2])) for message in messages]
@@ -91,7 +91,7 @@ def measure(binary):
 def main():
     columns = [dict(measure(binary)) for binary in sys.argv[1:] or ["redis-server"]]
     rows = [[name, *(f"{column[name]:.0f}" for column in columns)] for name in STATES]
-    table(["bytes a message", *(column[""] for column in columns)], rows)
+    table(["bytes per message", *(column[""] for column in columns)], rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A server of our own and a client for it. Knows no workload.
+"""A server process and a client for it. Independent of the workloads.
 
 Standard library only.
 """
@@ -13,11 +13,11 @@ from pathlib import Path
 
 
 class ServerError(Exception):
-    """An error reply, or a reply that is not what the workload must get."""
+    """An error reply, or an unexpected reply."""
 
 
 def command(*words):
-    """One command in the wire form."""
+    """One command in RESP."""
     parts = [b"*%d\r\n" % len(words)]
     for word in words:
         word = word if isinstance(word, bytes) else str(word).encode()
@@ -26,7 +26,7 @@ def command(*words):
 
 
 def parse(buffer, at):
-    """The RESP2 reply that starts at `at`, and where it ends. ValueError: it is not all there yet."""
+    """The RESP2 reply that starts at `at`, and where it ends. ValueError: it is incomplete."""
     end = buffer.index(b"\r\n", at)
     kind = buffer[at]
     if kind == 36:  # $ bulk string
@@ -69,7 +69,7 @@ class Connection:
         self.socket.sendall(pipeline)
 
     def replies(self, count):
-        """The next `count` replies. Nothing may follow them."""
+        """Reads exactly `count` replies."""
         got = []
         buffer = b""
         at = 0
@@ -101,7 +101,7 @@ class Connection:
         return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
 
     def cpu_us(self):
-        """CPU that the server process has used, all its threads, user and system."""
+        """CPU time of the server process, all threads, user and system."""
         cpu = self.info("cpu")
         return (float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])) * 1e6
 
@@ -112,7 +112,7 @@ def expect(what, got, wanted):
 
 
 class Server:
-    """A server of our own; `with` stops it and removes its folder."""
+    """A server process; `with` stops it and removes its folder."""
 
     def __init__(self, binary, module, aof=False, clients=100):
         self.binary = binary
@@ -153,8 +153,8 @@ class Server:
         server = self.control.info("server")
         brand = "Valkey" if "valkey_version" in server else "Redis"
         self.name = f"{brand} {server.get('valkey_version', server['redis_version'])}"
-        # The clock of that process's CPU time, as clock_getcpuclockid(3) makes it: it reads without
-        # asking the server, and counts the same thing as INFO does.
+        # The process's CPU-time clock, as returned by clock_getcpuclockid(3): same value as INFO, without
+        # a request to the server.
         self.cpu_clock = (~int(server["process_id"]) << 3) | 2
         return self
 
@@ -179,7 +179,7 @@ class Server:
             time.sleep(0.05)
 
     def used_memory(self):
-        """used_memory once the server has nothing left to free or to move."""
+        """used_memory once lazy freeing and rehashing are done."""
         last = None
         while True:
             now = int(self.control.info("memory")["used_memory"])

@@ -1,6 +1,6 @@
-"""Push, pull, acknowledge: on plain lists, on Streams, on a queue. Each checks every reply.
+"""Push, pull, acknowledge: with plain lists, with Streams, with MQ. Each workload checks every reply.
 
-A workload has `label`, `payloads` (those of a round), the steps `push`, `pull` and `acknowledge`, and `left`.
+A workload has `label`, `payloads` (of one round), the steps `push`, `pull` and `acknowledge`, and `left`.
 """
 
 import random
@@ -14,14 +14,14 @@ YEAR_MS = 31_536_000_000
 
 
 def payloads(count):
-    """Random letters and digits, no two alike; the same in every run. No peer compresses them."""
+    """Random letters and digits, unique, and the same in every run. No peer compresses them."""
     source = random.Random(1)
     letters = string.ascii_letters + string.digits
     return ["".join(source.choices(letters, k=PAYLOAD_BYTES)).encode() for _ in range(count)]
 
 
 class Lists:
-    """LPUSH and RPOP: the floor. No acknowledgment, so what is popped is lost with its consumer."""
+    """LPUSH and RPOP: the lower bound. Without acknowledgment, popped messages are lost with their consumer."""
 
     label = "lists"
 
@@ -48,7 +48,7 @@ class Lists:
 
 
 class Streams:
-    """A stream with one consumer group. An acknowledgment also deletes, as a queue does."""
+    """A stream with one consumer group. An acknowledgment also deletes the entry, as in a queue."""
 
     label = "Streams"
 
@@ -144,10 +144,10 @@ class Mq:
 
 
 def drive(workload, connection, rounds, clock_ns):
-    """`rounds` times push, pull, acknowledge; by how much the clock moved in each of the three.
+    """Runs `rounds` of push, pull, acknowledge; returns the clock time of each phase.
 
-    With the server's CPU clock the end of a phase (what the server does once the last reply is out) may
-    be counted with the next one; the sum is exact."""
+    With the server's CPU clock, work after the last reply of a phase may be counted in the next one; the sum
+    is exact."""
     phases = [0, 0, 0]
     steps = (workload.push, workload.pull, workload.acknowledge)
     for _ in range(rounds):
@@ -159,7 +159,7 @@ def drive(workload, connection, rounds, clock_ns):
 
 
 def measure_cpu(server, workload, messages):
-    """Server CPU in µs per message: the whole, then push, pull and acknowledgment."""
+    """Server CPU in µs per message: total, push, pull and acknowledgment."""
     connection = Connection(server.port)
     workload.prepare(connection)
     drive(workload, connection, 2, server.cpu_ns)
@@ -174,7 +174,7 @@ def measure_cpu(server, workload, messages):
 
 
 def fill(connection, count, make):
-    """Sends `count` commands in pipelines; `make(payload)` gives each."""
+    """Sends `count` commands in pipelines; `make(payload)` builds each."""
     pool = payloads(FILL)
     pipeline = b"".join(make(payload) for payload in pool)
     for _ in range(count // FILL):
