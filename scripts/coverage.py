@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Which lines of src/ the tests run: for each folder the share of the tests of the rules (cargo test --lib), of the server
-tests, and of both. Builds the module and the tests with instrumentation, in target/coverage, where the reports by file
-(lib.txt, server.txt, both.txt) and by line (both.html) are left, too. What a server has run, it writes when it ends; one
-that a test kills writes nothing.
+"""Line coverage of src/ by folder: of the tests of the rules (cargo test --lib), of the server tests, and of both.
+Builds the module and the tests with instrumentation in target/coverage, which also gets the reports by file
+(lib.txt, server.txt, both.txt) and by line (both.html). A server writes its profile when it exits; a server that a test
+kills writes none.
 
-    scripts/coverage.py [FILTER ...]      only the server tests whose names contain one of the words
+    scripts/coverage.py [FILTER ...]      only the server tests whose names contain a FILTER
 
 Environment: MQ_SERVER as for the server tests.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target" / "coverage"
 BUILD = WORK / "build"
-# What is not the module: tests, fuzzers, and code of others.
+# Not part of the module: tests, fuzzers, third-party code.
 IGNORED = r"/src/(queue_tests|fuzzing|commands/options)/|/fuzzing\.rs$|/tests/|/\.cargo/|/rustc/|/library/|/out/bindings\.rs$"
 
 
@@ -28,7 +28,7 @@ def output(*command, **options):
 
 
 def tool(name):
-    """A tool of rustup's component llvm-tools, which reads what this compiler writes."""
+    """A tool of rustup's llvm-tools component, which matches this compiler's format."""
     libraries = Path(output("rustc", "--print", "target-libdir").strip())
     path = libraries.parent / "bin" / name
     if not path.exists():
@@ -37,9 +37,9 @@ def tool(name):
 
 
 def run_tests(kind, *command, **environment):
-    """Runs tests; the profile of what they ran, and whether all passed."""
+    """Runs tests; returns their merged profile and whether all passed."""
     raw = WORK / "raw" / kind
-    # Processes of the same program add to the same few files.
+    # Processes of the same program share a few files.
     variables = {"LLVM_PROFILE_FILE": str(raw / "%4m.profraw"), **environment}
     passed = subprocess.run(command, cwd=ROOT, env={**ENVIRONMENT, **variables}).returncode == 0
     files = sorted(str(path) for path in raw.glob("*.profraw"))
@@ -56,7 +56,7 @@ def folder_of(path):
 
 
 def by_folder(profile, objects):
-    """Lines that were run and lines, by folder and in all."""
+    """Covered lines and lines, by folder and in total."""
     arguments = [f"-instr-profile={profile}", f"-ignore-filename-regex={IGNORED}", objects[0]]
     arguments += [f"-object={other}" for other in objects[1:]]
     (WORK / f"{profile.stem}.txt").write_text(output(tool("llvm-cov"), "report", *arguments))
@@ -106,7 +106,7 @@ ENVIRONMENT = {
     **os.environ,
     "CARGO_TARGET_DIR": str(BUILD),
     "RUSTFLAGS": "-C instrument-coverage",
-    # That of what is run to build.
+    # Discards the profiles of build scripts.
     "LLVM_PROFILE_FILE": os.devnull,
     "CARGO_PROFILE_RELEASE_LTO": "off",
     "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Makes stand-ins for the images that the Dockerfile builds on, under their official names, where none can be
-# pulled: from this machine's apt sources, its Rust toolchain and the servers of scripts/servers.sh.
+# Builds substitutes for the Dockerfile's base images, under their official names, for machines that cannot pull
+# images: from this machine's apt sources, its Rust toolchain and the servers of scripts/servers.sh.
 #
 #   scripts/docker-bases.sh IMAGE...      rust:1-bookworm, redis:8, valkey/valkey:9 and the like
 #
-# An image that is there already is left alone. Needs root, a running Docker engine and mmdebstrap.
+# Existing images are kept. Needs root, a running Docker engine and mmdebstrap.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 servers=${MQ_SERVERS:-target/servers}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-export DOCKER_BUILDKIT=0 # it builds on an image that only this engine has, without asking a registry
+export DOCKER_BUILDKIT=0 # builds on images that only exist locally, without querying a registry
 
 say() { echo "docker-bases: $*" >&2; }
 there() { docker image inspect "$1" > /dev/null 2>&1; }
@@ -21,7 +21,7 @@ debian() {
   [ -e "$sources" ] || sources=/etc/apt/sources.list
   [ ! -d /usr/local/share/ca-certificates ] ||
     certificates=(--customize-hook='copy-in /usr/local/share/ca-certificates /usr/local/share/')
-  # The machine's certificates come along, so that containers reach what the machine reaches.
+  # Includes the machine's certificates, so that containers can reach the same hosts.
   # shellcheck disable=SC2016
   mmdebstrap --quiet --variant=apt --include=ca-certificates --dpkgopt=force-unsafe-io \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -49,7 +49,7 @@ END
     docker build -q -t "$1" - > /dev/null
 }
 
-# As in the official images: user and group 999, named after the product, own /data.
+# As in the official images, user and group 999, named after the product, own /data.
 server() { # IMAGE PRODUCT VERSION
   debian
   local name folder=$work/server
@@ -69,11 +69,11 @@ END
 
 for image in "$@"; do
   there "$image" && continue
-  say "making a stand-in for $image"
+  say "building a substitute for $image"
   case $image in
     rust:*-bookworm) rust "$image" ;;
     redis:*) server "$image" redis "${image#*:}" ;;
     valkey/valkey:*) server "$image" valkey "${image#*:}" ;;
-    *) say "no stand-in for $image"; exit 2 ;;
+    *) say "no substitute for $image"; exit 2 ;;
   esac
 done

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds the image, starts it by Compose, and uses it from outside the container: it must be healthy, run without
-# root, be reachable on the loopback address, and keep every message over a restart; with a password too, which no
-# command line shows.
+# Builds the image, starts it with Compose, and uses it from outside the container: it must be healthy, run without
+# root, be published on the loopback address, and keep every message across a restart. The same with a password, which
+# must appear on no command line.
 #
 #   scripts/docker-check.sh [--local-bases]
 #
-# --local-bases: where no image can be pulled. Takes stand-ins for the base images (scripts/docker-bases.sh) and, if
-# no Docker engine runs, installs and starts one for the time of the check. Needs root.
-# SERVER_IMAGE is the server to build on (redis:8). A Compose project of its own is used and removed.
+# --local-bases: for machines that cannot pull images. Uses substitutes for the base images (scripts/docker-bases.sh)
+# and, if no Docker engine is running, installs and starts one for the duration of the check. Needs root.
+# SERVER_IMAGE is the base image (redis:8). Uses a separate Compose project, which is removed afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export SERVER_IMAGE=${SERVER_IMAGE:-redis:8}
@@ -47,7 +47,7 @@ local_bases() {
   scripts/install-needs.sh build fetch docker
   docker info > /dev/null 2>&1 || start_engine
   if ! docker compose version > /dev/null 2>&1; then
-    # Debian 12's own is version 1.
+    # Debian 12 packages version 1.
     export DOCKER_CONFIG=$PWD/target/docker/config
     if [ ! -x "$DOCKER_CONFIG/cli-plugins/docker-compose" ]; then
       . scripts/private-apt.sh
@@ -71,7 +71,7 @@ case ${1-} in
   *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 scripts/install-needs.sh server
-docker compose version > /dev/null || fail 'Docker Compose v2 is needed ("docker compose")'
+docker compose version > /dev/null || fail 'Docker Compose v2 ("docker compose") is required'
 
 port=16379
 while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + 1)); done
@@ -91,7 +91,7 @@ pull() { # QUEUE
 
 say "building"
 started=1
-# What a run that was ended left behind.
+# Leftovers of an aborted run.
 "${compose[@]}" down --volumes > /dev/null 2>&1
 "${compose[@]}" build
 "${compose[@]}" up --detach --wait
@@ -109,7 +109,7 @@ pull orders
 is "pulled from outside" first "$payload"
 is "acknowledged" 1 "$(mq MQ.ACK orders "$id" "$receipt")"
 
-say "a restart with two messages ready, one delayed, one in flight, one dead"
+say "restarting with two messages ready, one delayed, one in flight, one dead"
 mq MQ.CONFIG bills MAXRETRIES 0 > /dev/null
 mq MQ.PUSH bills dies > /dev/null
 pull bills
@@ -145,7 +145,7 @@ seq 30000 | sed 's/.*/SET many:& x/' | REDISCLI_AUTH=$MQ_PASSWORD mq > /dev/null
 volume=$(docker inspect --format '{{range .Mounts}}{{.Name}}{{end}}' "$container")
 "${compose[@]}" stop
 
-say "with a password in a file, and data that take long to load"
+say "with a password in a file, and a slow load"
 secret=$(mktemp)
 printf '%s\n' "$MQ_PASSWORD" > "$secret"
 chmod 644 "$secret"
@@ -153,16 +153,16 @@ container=$(docker run --detach --rm --volume "$volume:/data" --volume "$secret:
   --env MQ_PASSWORD_FILE=/run/secrets/mq redis-mq --appendonly yes --key-load-delay 300)
 ping() { docker exec --env "REDISCLI_AUTH=$MQ_PASSWORD" "$container" redis-cli "$@" 2> /dev/null; }
 until [[ $(ping ping) = LOADING* ]]; do
-  [ "$(ping ping)" != PONG ] || fail "it did not load for long enough"
+  [ "$(ping ping)" != PONG ] || fail "the load was too short"
   sleep 0.1
 done
-! docker exec "$container" redis-mq-healthy || fail "healthy while it loads"
-say "not healthy while it loads"
+! docker exec "$container" redis-mq-healthy || fail "healthy while loading"
+say "not healthy while loading"
 until [ "$(ping ping)" = PONG ]; do sleep 0.1; done
-docker exec "$container" redis-mq-healthy || fail "not healthy when it has loaded"
+docker exec "$container" redis-mq-healthy || fail "not healthy after loading"
 is "then" 1 "$(ping MQ.LEN orders DELAYED)"
 docker exec --env "REDISCLI_AUTH=$MQ_PASSWORD" "$container" redis-cli CONFIG SET requirepass another > /dev/null
-docker exec "$container" redis-mq-healthy || fail "not healthy with a password that the check does not know"
+docker exec "$container" redis-mq-healthy || fail "not healthy with a password unknown to the check"
 docker stop "$container" > /dev/null
 rm "$secret"
-say "all is well"
+say "passed"

@@ -2,14 +2,14 @@
 """Runs the console examples of README.md, SECURITY.md, docs/ and examples/ against a real server and
 compares every reply.
 
-Each page gets a fresh server. A ```console block holds lines as redis-cli shows them: a prompt and a
-command, then the reply; `$ sleep 0.5` lets time pass, `$ redis-cli -3` goes on in RESP3. Ids and
-receipts differ from run to run: the first reply that shows one binds it, and from then on it stands
-for the same real one, also in commands. Unix times (13 digits), ages and the place in a script that an
-error names are compared by form only, the seconds that redis-cli shows for slow commands not at all.
+Each page gets a new server. A ```console block has the output of redis-cli: a prompt with a command, then the
+reply; `$ sleep 0.5` waits, `$ redis-cli -3` switches to RESP3. Ids and receipts differ between runs: their
+first occurrence in a reply binds them to the actual value, which later commands and replies use. Of unix times
+(13 digits), ages and script positions in errors, only the format is compared; the seconds that redis-cli shows
+for slow commands are ignored.
 
-Also compared: code blocks that name a file of examples/ with that file, times that README.md shows with
-those that bench/README.md has, and relative links.
+Also checked: code blocks that name a file in examples/ are equal to that file, times in README.md are in
+bench/README.md, and relative links exist.
 
 Environment: MQ_SERVER (server binary, of version 7.0 or newer: RESP3 replies have maps from there on),
 MQ_MODULE (the module). Exits 1 on any difference.
@@ -47,7 +47,7 @@ class Status(str):
 
 
 class Server:
-    """A server of our own, on a free port and in a folder of its own."""
+    """A server on a free port and in a temporary folder."""
 
     def __init__(self, binary, module):
         self.folder = tempfile.mkdtemp(prefix="mq-docs-")
@@ -89,7 +89,7 @@ class Server:
     def read(self):
         line = self.replies.readline()
         if not line:
-            sys.exit(f"docs_check: the server went away:\n{self.log.read_text(errors='replace')}")
+            sys.exit(f"docs_check: the server closed the connection:\n{self.log.read_text(errors='replace')}")
         kind, rest = line[:1], line[1:-2].decode()
         if kind == b"+":
             return Status(rest)
@@ -106,11 +106,11 @@ class Server:
             return [self.read() for _ in range(int(rest))]
         if kind == b"%":
             return {self.read(): self.read() for _ in range(int(rest))}
-        sys.exit(f"docs_check: a reply of unknown kind: {line!r}")
+        sys.exit(f"docs_check: unknown reply type: {line!r}")
 
 
 def split(line):
-    """A command line in the words that redis-cli would send."""
+    """Splits a command line into arguments, like redis-cli."""
     words, at = [], 0
     while at < len(line):
         if line[at] == " ":
@@ -118,7 +118,7 @@ def split(line):
         elif line[at] == '"':
             end = re.compile(r'"((?:[^"\\]|\\.)*)"(?: |$)').match(line, at)
             if not end:
-                sys.exit(f"docs_check: quotes that do not close: {line}")
+                sys.exit(f"docs_check: unbalanced quotes: {line}")
             words.append(end[1].encode().decode("unicode_escape").encode("latin-1"))
             at = end.end()
         else:
@@ -135,7 +135,7 @@ def quoted(data):
 
 
 def shown(reply, prefix=""):
-    """The reply as redis-cli shows it on a terminal."""
+    """Formats a reply like redis-cli on a terminal."""
     if reply is None:
         return "(nil)"
     if isinstance(reply, ServerError):
@@ -173,7 +173,7 @@ def by_form(text):
 
 
 def differs(expected, actual, bound):
-    """Whether the texts differ; binds the ids and receipts that the page shows for the first time."""
+    """Whether the texts differ; binds ids and receipts at their first occurrence."""
     if BOUND.sub("<>", by_form(expected)) != BOUND.sub("<>", by_form(actual)):
         return True
     for page, real in zip(BOUND.findall(expected), BOUND.findall(actual)):
@@ -185,7 +185,7 @@ def differs(expected, actual, bound):
 
 
 def blocks(text):
-    """The fenced blocks of a page: line number, language, the line of text above, the lines."""
+    """The fenced blocks of a page: line number, language, the preceding line of text, the lines."""
     fence, above = None, ""
     for number, line in enumerate(text.splitlines(), 1):
         match = FENCE.match(line)
@@ -217,7 +217,7 @@ def steps(start, lines):
 
 
 def check_console(page, text, binary, module):
-    """Runs the page's console blocks; returns how many commands ran and the faults."""
+    """Runs the page's console blocks; returns the number of commands and the faults."""
     console = [(start, lines) for start, language, _, lines in blocks(text) if language == "console"]
     if not console:
         return 0, []
@@ -244,13 +244,13 @@ def check_console(page, text, binary, module):
 
 
 def check_copies(page, text):
-    """A code block under a line that names a file of examples/ is that file, word for word."""
+    """A code block under a line that names a file in examples/ equals that file."""
     faults = []
     for start, language, above, lines in blocks(text):
         named = re.search(r"\((?:\.\./)*(examples/[^)]+\.\w+)\)", above)
         if named and language and language not in ("console", "sh"):
             if (ROOT / named[1]).read_text().rstrip("\n") != "\n".join(lines):
-                faults.append(f"{page}:{start}: this block is not the text of {named[1]}")
+                faults.append(f"{page}:{start}: this block differs from {named[1]}")
     return faults
 
 
@@ -268,7 +268,7 @@ def check_links(page, text):
     faults = []
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if "://" not in target and not (ROOT / page).parent.joinpath(target).exists():
-            faults.append(f"{page}: the link to {target} leads nowhere")
+            faults.append(f"{page}: broken link to {target}")
     return faults
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fuzzes the module's code without a server (docs/fuzzing.md). What a run finds stays in target/fuzz; only
+# Fuzzes the module's code without a server (docs/fuzzing.md). Findings are written to target/fuzz; only
 # `keep` changes the corpora in fuzz/corpus.
 #
-#   scripts/fuzz.sh run SECONDS [TARGET...]   each target so long, as many at once as there are cores
-#   scripts/fuzz.sh repeat TARGET FILE        one input again
-#   scripts/fuzz.sh keep [TARGET...]          adds what the runs found to the corpora, and makes them small
+#   scripts/fuzz.sh run SECONDS [TARGET...]   runs each target that long, one per core at a time
+#   scripts/fuzz.sh repeat TARGET FILE        reruns one input
+#   scripts/fuzz.sh keep [TARGET...]          adds the inputs found by the runs to the corpora, and minimizes them
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(realpath -m "${CARGO_TARGET_DIR:-target}")/fuzz
@@ -16,7 +16,7 @@ fail() { echo "fuzz: $*" >&2; exit 1; }
 build() {
   local tool
   tool=$(scripts/cargo-tool.sh cargo-fuzz 0.13.2)
-  # No sanitizer: all unsafe code is in src/server, and not reached here. The flags are those of a nightly compiler.
+  # No sanitizer: all unsafe code is in src/server, which is not reached. RUSTC_BOOTSTRAP allows the nightly flags.
   RUSTC_BOOTSTRAP=1 "$tool" build --sanitizer none --target-dir "$work"
 }
 
@@ -24,18 +24,18 @@ fuzz() { # TARGET SECONDS
   local found=$work/found/$1 crashes=$work/crashes/$1 log=$work/$1.log inputs=("fuzz/corpus/$1")
   [ ! -d "fuzz/seeds/$1" ] || inputs+=("fuzz/seeds/$1")
   mkdir -p "$found" "$crashes"
-  # An input that takes a minute is a loop without an end.
+  # A minute for one input counts as an infinite loop.
   if "$programs/$1" "$found" "${inputs[@]}" -max_total_time="$2" -timeout=60 -max_len=2048 \
     -artifact_prefix="$crashes/" -print_final_stats=1 > "$log" 2>&1; then
     awk -v target="$1" '
       / cov: / {for (i = 1; i < NF; i++) if ($i == "cov:") coverage = $(i + 1)}
       /number_of_executed_units/ {runs = $2}
       /new_units_added/ {new = $2}
-      END {printf "fuzz: %-10s %9d runs, %5d places in the code, %5d new inputs\n", target, runs, coverage, new}
+      END {printf "fuzz: %-10s %9d runs, coverage %5d, %5d new inputs\n", target, runs, coverage, new}
     ' "$log"
   else
     grep -v ' \(NEW\|REDUCE\|pulse\) \|NEW_FUNC' "$log" | tail -n 60 >&2
-    sed -n "s|.*Test unit written to \(.*\)|fuzz: $1 failed; repeat it with: scripts/fuzz.sh repeat $1 \1|p" "$log" >&2
+    sed -n "s|.*Test unit written to \(.*\)|fuzz: $1 failed; reproduce it with: scripts/fuzz.sh repeat $1 \1|p" "$log" >&2
     return 1
   fi
 }
@@ -44,7 +44,7 @@ command=${1-}
 shift || true
 case $command in
   run)
-    seconds=${1:?how many seconds?}
+    seconds=${1:?SECONDS is missing}
     shift
     [ $# -eq 0 ] || targets=("$@")
     build

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Installs the module into Debian and lets systemd start the packaged servers with it, by the units that come with them:
-# they forbid the server, among other things, to map code from anywhere but /usr/lib. Makes a small Debian for each in
-# target/install-check, which stays, and boots it by systemd-nspawn, without a network. Needs root.
+# Installs the module into Debian and lets systemd start the packaged servers with their own units, which
+# among other things only allow code from /usr/lib. Builds a small Debian for each in
+# target/install-check, where it is kept, and boots it with systemd-nspawn, without a network. Needs root.
 #
 #   scripts/install-check.sh [SUITE:PACKAGE...]   (bookworm:redis-server trixie:redis-server trixie:valkey-server)
 #
-# In each, by the commands of docs/operations.md, on a server that has only a snapshot: an append-only file first, then
-# loadmodule and a restart, a backup, and the restore of it. Nothing may be missing, and the queue must outlive another
-# restart. Loaded from /usr/local/lib the server must not start: otherwise this check would prove nothing.
+# Each runs the commands of docs/operations.md on a server that has only a snapshot: enable the append-only file,
+# loadmodule and restart, back up, restore. Nothing may be missing, and the queue must survive another
+# restart. With the module in /usr/local/lib the server must not start: otherwise this check would prove nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$PWD/target/install-check
@@ -17,13 +17,13 @@ fail() { echo "install-check: $*" >&2; exit 1; }
 tidy() { [ -z "$container" ] || { kill "$container" 2> /dev/null || true; wait "$container" || true; }; }
 trap tidy EXIT
 
-# The commands of docs/operations.md below a text, for this product.
+# The first commands after TEXT in docs/operations.md, for this product.
 commands() { # PRODUCT TEXT
   awk -v text="$2" 'index($0, text) {found = 1} found && /^```$/ {exit} inside {print} found && /^```sh$/ {inside = 1}' \
     docs/operations.md | sed "s/redis/$1/g" | grep . || fail "docs/operations.md has no commands below: $2"
 }
 
-# What runs in the container; its output ends in "all is well".
+# The script that runs in the container; its last line is "passed".
 steps() { # PACKAGE
   local product=${1%-server}
   cat << INSIDE
@@ -39,13 +39,13 @@ loadmodule() {
   echo "loadmodule $1" >> "$conf"
 }
 restart() {
-  # Three starts in ten seconds are too many for systemd.
+  # systemd refuses too many starts in ten seconds.
   systemctl reset-failed "$unit"
   systemctl restart "$unit"
 }
 
 sudo() { "$@"; }
-# Runs commands of the page, one after the other; one that looks how far the server is, until it is.
+# Runs commands of the page one by one; repeats those that poll the server until it is done.
 follow() {
   local line
   while read -r line; do
@@ -53,7 +53,6 @@ follow() {
       *'INFO persistence'*) until ! eval "$line" | grep -q ':1'; do sleep 0.1; done ;;
       *) eval "$line" > /dev/null ;;
     esac
-    # systemd starts a server at most a few times in ten seconds.
     systemctl reset-failed "$unit"
   done
 }
@@ -79,7 +78,7 @@ id=$(cli MQ.PUSH orders hello)
 receipt=$(cli MQ.PULL orders | tail -n 1)
 cli MQ.PUSH orders later > /dev/null
 is "acknowledged" 1 "$(cli MQ.ACK orders "$id" "$receipt")"
-# A large queue is looked at by a thread, which the unit must allow.
+# A large queue is checked by a thread, which the unit must allow.
 cli MQ.MPUSH many 10000 $(seq 10000) > /dev/null
 is "faults of a large queue" "" "$(cli MQ.CHECK many)"
 is "its messages" 10000 "$(cli MQ.PURGE many)"
@@ -98,7 +97,7 @@ is "after a restore" 1 "$(cli MQ.LEN orders)"
 restart
 is "after another restart" 1 "$(cli MQ.LEN orders)"
 is "its append-only file" yes "$(cli CONFIG GET appendonly | tail -n 1)"
-echo "all is well"
+echo "passed"
 INSIDE
 }
 
@@ -113,13 +112,13 @@ check() { # SUITE PACKAGE
       "$suite" "$root" "$work/archive.sources" > "$root.log" 2>&1 || { tail -n 20 "$root.log" >&2; fail "no Debian $suite"; }
     touch "$root.made"
   fi
-  # It starts from the package's own state each time.
+  # Every run starts from the package's own state.
   local state=$work/state
   rm -rf "$state"
   cp -a "$root" "$state"
   make --no-print-directory install DESTDIR="$state" PREFIX=/usr/local > /dev/null
   make --no-print-directory install DESTDIR="$state" > /dev/null
-  [ "$(stat -c %a "$state/usr/lib/redis/modules/libmq.so")" = 755 ] || fail "the module is not readable for all"
+  [ "$(stat -c %a "$state/usr/lib/redis/modules/libmq.so")" = 755 ] || fail "the module is not world-readable"
   commands "${package%-server}" '**1. An append-only file' > "$state/opt/append-only"
   commands "${package%-server}" '**A snapshot**' > "$state/opt/backup"
   commands "${package%-server}" '**To restore it**' > "$state/opt/restore"
@@ -135,9 +134,9 @@ check() { # SUITE PACKAGE
   wait "$container" || true
   container=''
   local result=$state/var/log/install-check
-  [ -s "$result" ] || { tail -n 30 "$work/boot.log" >&2; fail "$suite: systemd did not come to the check"; }
+  [ -s "$result" ] || { tail -n 30 "$work/boot.log" >&2; fail "$suite: systemd did not run the check"; }
   sed "s/^/$suite $package: /" "$result"
-  [ "$(tail -n 1 "$result")" = 'all is well' ] || fail "$suite: $package failed"
+  [ "$(tail -n 1 "$result")" = 'passed' ] || fail "$suite: $package failed"
   rm -rf "$state"
   make --no-print-directory install uninstall DESTDIR="$work/none" > /dev/null
   [ ! -e "$work/none/usr/lib/redis/modules/libmq.so" ] || fail "make uninstall left the module there"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs by apt what this machine lacks for the given tasks, and says so. Does nothing and asks nothing where
-# all is there. No service is started or enabled by it.
+# Installs missing tools for the given tasks with apt, and says so. Does nothing if everything is there.
+# Starts and enables no service.
 #
 #   scripts/install-needs.sh build|server|docs|fuzz|memory|lint|fetch|git|systemd|docker...
 set -euo pipefail
@@ -8,10 +8,10 @@ set -euo pipefail
 say() { echo "install-needs: $*" >&2; }
 
 missing=()
-command_of() { # COMMAND PACKAGE...: the packages that bring the command, if it is missing
+command_of() { # COMMAND PACKAGE...: adds the packages if the command is missing
   command -v "$1" > /dev/null || missing+=("${@:2}")
 }
-file_of() { # PACKAGE PATTERN...: the package, if no file matches
+file_of() { # PACKAGE PATTERN...: adds the package if no file matches
   compgen -G "$2" > /dev/null || missing+=("$1")
 }
 
@@ -65,13 +65,13 @@ for task in "$@"; do
       command_of iptables iptables
       command_of mmdebstrap mmdebstrap
       ;;
-    *) say "no task $task"; exit 2 ;;
+    *) say "unknown task $task"; exit 2 ;;
   esac
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if ! command -v apt-get > /dev/null; then
-  say "please install what these Debian packages hold: ${missing[*]}"
+  say "please install the contents of these Debian packages: ${missing[*]}"
   exit 1
 fi
 as_root=()
@@ -80,7 +80,7 @@ if [ "$(id -u)" != 0 ]; then
   as_root=(sudo)
 fi
 
-# Debian starts a service as soon as its package is installed, unless this file says no.
+# Debian starts a service when its package is installed, unless this file forbids it.
 policy=/usr/sbin/policy-rc.d
 log=$(mktemp)
 tidy() {
@@ -97,9 +97,9 @@ install() {
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
     "${missing[@]}" > "$log" 2>&1 < /dev/null
 }
-say "installing by apt: ${missing[*]}"
+say "installing with apt: ${missing[*]}"
 if ! install; then
-  say "the package lists are too old; updating them"
+  say "the package lists are outdated; updating them"
   "${as_root[@]}" apt-get update -q > "$log" 2>&1 < /dev/null || { cat "$log" >&2; exit 1; }
   install || { cat "$log" >&2; exit 1; }
 fi

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the server tests once while a tool watches every access to memory, in a Redis 7.0 of our own build.
+# Runs the server tests under a memory checker, with a custom build of Redis 7.0.
 #
 #   scripts/memory-check.sh asan [FILTER...]       server and module built with AddressSanitizer
 #   scripts/memory-check.sh memcheck [FILTER...]   the release build of the module, under valgrind's memcheck
 #
-# Both also look for memory that is lost when a server exits. Ends with status 1 if a test failed or the tool
+# Both also detect leaks when a server exits. Exits with status 1 if a test failed or the tool
 # reported anything; the reports are in target/memory/TOOL/reports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,7 +18,7 @@ rust_libraries=$(rustc --print sysroot)/lib/rustlib/x86_64-unknown-linux-gnu/lib
 
 say() { echo "memory-check: $*"; }
 
-# The server, with the C library's allocator: so the tool sees each block of the server and of the module.
+# The server with the C library's allocator, so that the tool knows every allocation of the server and the module.
 server() { # MAKE-ARGUMENT...
   export MQ_SERVER=$work/redis/src/redis-server
   [ ! -x "$MQ_SERVER" ] || return 0
@@ -34,10 +34,10 @@ server() { # MAKE-ARGUMENT...
 
 asan() {
   local triple=x86_64-unknown-linux-gnu
-  # One runtime for both, in the executable: that of the Rust toolchain.
+  # One sanitizer runtime for both, in the executable: that of the Rust toolchain.
   server CFLAGS='-fsanitize=address -fno-omit-frame-pointer' \
     LDFLAGS="-Wl,--whole-archive $rust_libraries/librustc-stable_rt.asan.a -Wl,--no-whole-archive"
-  # With all assertions; RUSTC_BOOTSTRAP allows -Z in a stable toolchain.
+  # With debug assertions; RUSTC_BOOTSTRAP allows -Z on a stable toolchain.
   RUSTC_BOOTSTRAP=1 RUSTFLAGS='-Zsanitizer=address --cfg planted_panic' CARGO_PROFILE_DEV_OPT_LEVEL=1 \
     cargo build --locked --lib --target "$triple"
   export MQ_MODULE=$target/$triple/debug/libmq.so
@@ -55,7 +55,7 @@ memcheck() {
   server
   cargo build --release --locked
   export MQ_MODULE=$target/release/libmq.so
-  # The tests compare the process id that the server tells with that of the process they started: hence exec.
+  # exec, because the tests compare the process id that the server reports with that of the process they started.
   cat > "$work/redis-server" <<END
 #!/bin/sh
 exec valgrind --quiet --error-exitcode=99 --keep-debuginfo=yes --num-callers=30 \\
@@ -66,11 +66,11 @@ END
   MQ_SERVER=$work/redis-server
   cargo test --locked --test server --no-run
   run watched_tests "$@"
-  say "$(find "$reports" -type f | wc -l) processes were watched"
+  say "$(find "$reports" -type f | wc -l) processes were checked"
 }
 
-# valgrind makes a server many times slower. For the tests, which speak of milliseconds, the clocks of all processes
-# go twenty times slower; most of the time the tests only wait. Those that set a server's clock themselves have theirs.
+# valgrind slows servers down many times, but the tests use timeouts of milliseconds. So all clocks run at a twentieth
+# of their speed; the tests mostly wait. Tests that set a server's clock themselves use the real one.
 watched_tests() { # [FILTER...]
   local clocks=clock_steps filter of_clocks=() status=0
   for filter in "${@:-$clocks}"; do
@@ -85,7 +85,7 @@ run() { # COMMAND...
   rm -rf "$reports"
   mkdir "$reports"
   local status=0 found
-  # The servers exit by themselves, which is when the tool looks for what they lost.
+  # Lets the servers exit, which is when the tool checks for leaks.
   MQ_LEAKS=1 "$@" || status=1
   mapfile -t found < <(find "$reports" -type f -size +0 | sort)
   for report in "${found[@]}"; do

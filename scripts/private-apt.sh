@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# An apt of our own that reads other suites of this machine's Debian archive. The system's apt, its lists and
-# its packages stay as they are. To be sourced.
+# A private apt that reads other suites of this machine's Debian archive, without touching the system's apt, its lists
+# or its packages. To be sourced.
 #
-# private_apt FOLDER SUITE...   makes it in FOLDER (an empty one) and sets APT, the options for apt-get and apt-cache.
+# private_apt FOLDER SUITE...   creates it in FOLDER (empty) and sets APT, the options for apt-get and apt-cache.
 #                               APT_TYPES=deb-src: for source packages.
-# apt_unpack DEST PACKAGE[=VERSION]...   downloads exactly these packages (nothing that they depend on) and unpacks
+# apt_unpack DEST PACKAGE[=VERSION]...   downloads exactly these packages (no dependencies) and unpacks
 #                                        them into DEST. Uses APT.
 
 private_apt() {
@@ -13,7 +13,7 @@ private_apt() {
   suites=$*
   mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
   : > "$folder/status"
-  # Lists of suites that are no longer updated have expired; their signatures are checked all the same.
+  # The lists of archived suites have expired; their signatures are still verified.
   APT=(-o Acquire::Check-Valid-Until=false
     -o "Dir::Etc::sourcelist=$folder/archive.sources" -o Dir::Etc::sourceparts=/dev/null
     -o "Dir::State::lists=$folder/lists" -o "Dir::State::status=$folder/status" -o "Dir::Cache=$folder/cache"

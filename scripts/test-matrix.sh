@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the server tests on many servers (`make test-matrix`), all with the one module that MQ_MODULE names.
+# Runs the server tests on several servers (`make test-matrix`), all with the same module, MQ_MODULE.
 #
-#   scripts/test-matrix.sh [NAME...]      names as in scripts/servers.sh; without names all of them
+#   scripts/test-matrix.sh [NAME...]      names as in scripts/servers.sh; default: all
 #
-# MQ_TESTS (words) goes to the test program: a filter, options. MQ_IO_THREADS=4 lets each server have so many I/O
-# threads. Ends with a table, and with status 1 if a test failed or a server could not be had.
+# MQ_TESTS is passed to the test program: a filter, options. MQ_IO_THREADS=4 gives each server four I/O
+# threads. Prints a table, and exits with status 1 if a test failed or a server is unavailable.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export MQ_SERVERS=${MQ_SERVERS:-target/servers}
@@ -33,6 +33,6 @@ for name in "${names[@]}"; do
   rows+=("$name|$result|${counts:-no test ran}")
 done
 echo
-echo "The server tests, server by server (logs in $logs):"
+echo "Results by server (logs in $logs):"
 printf '%s\n' "${rows[@]}" | awk -F'|' '{printf "%-11s %-8s %s\n", $1, $2, $3}'
 exit $status
