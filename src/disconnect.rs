@@ -13,8 +13,10 @@ use std::rc::Rc;
 use crate::execute::{execute_on, open};
 use crate::index::{Entry, NEVER, UNKNOWN};
 use crate::queue::QueueError;
-use crate::queue::op::{Claim, Op, Return};
-use crate::queue::store::{Delivery, Part, Store};
+use crate::queue::message::Delivery;
+use crate::queue::op::{Op, Return};
+use crate::queue::part::Part;
+use crate::queue::store::Store;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::{state, timer};
@@ -71,18 +73,18 @@ struct Client {
 
 struct Held {
     entry: Rc<Entry>,
-    claim: Claim,
+    claim: Delivery,
 }
 
 struct Left {
     entry: Rc<Entry>,
-    claims: Vec<Claim>,
+    claims: Vec<Delivery>,
     tries: u32,
 }
 
 /// Remembers that a client was delivered these messages of a queue. One that has no connection, as
 /// that of another module's call, can't be gone and is not remembered.
-pub fn remember(context: Context<'_>, client: u64, entry: &Rc<Entry>, claims: &[Claim]) {
+pub fn remember(context: Context<'_>, client: u64, entry: &Rc<Entry>, claims: &[Delivery]) {
     state::with(|state| {
         let own = &state.disconnect;
         let mut clients = own.clients.borrow_mut();
@@ -194,12 +196,12 @@ fn give_back_left(context: Context<'_>, state: &state::State) -> bool {
 /// Those of the deliveries that end after that moment, unix ms.
 fn running(
     store: &mut impl Store,
-    mut claims: Vec<Claim>,
+    mut claims: Vec<Delivery>,
     now_ms: u64,
-) -> Result<Vec<Claim>, QueueError> {
+) -> Result<Vec<Delivery>, QueueError> {
     store.require(&[Part::Inflight])?;
-    claims.retain(|&Claim { id, receipt }| {
-        let running = store.running(Delivery { id, receipt });
+    claims.retain(|claim| {
+        let running = store.running(*claim);
         running.is_some_and(|running| running.until_ms > now_ms)
     });
     Ok(claims)

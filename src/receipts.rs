@@ -6,7 +6,7 @@
 use std::cell::Cell;
 
 use crate::queue::message::Receipt;
-use crate::queue::settings::MAX_DURATION_MS;
+use crate::queue::valid::MAX_DURATION_MS;
 
 /// A receipt that is further ahead of this server's clock is not built on: 365 days. Replicas may be behind
 /// their master, and a clock may be set back, but hardly by more.

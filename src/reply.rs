@@ -7,13 +7,11 @@ use std::mem::ManuallyDrop;
 use uuid::Uuid;
 
 use crate::queue::look::{MAX_GROUPS, Seen, State};
-use crate::queue::message::{
-    Body, Deliveries, Header, MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MessageId, Note,
-    Receipt,
-};
+use crate::queue::message::{Body, Deliveries, Header, MessageId, Note, Receipt};
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::pull::Delivered;
 use crate::queue::settings::Setting;
+use crate::queue::valid::{MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES};
 use crate::queue::{Outcome, QueueError};
 use crate::quoted::Quoted;
 use crate::server::context::Context;

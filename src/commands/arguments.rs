@@ -3,9 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::options::Options;
-use crate::queue::message::{MAX_HEADERS, MAX_TIME_MS};
 use crate::queue::op::MAX_BATCH;
-use crate::queue::settings::MAX_DURATION_MS;
+use crate::queue::valid::{MAX_DURATION_MS, MAX_HEADERS, MAX_TIME_MS};
 use crate::reply::CommandError;
 use crate::server::spec::{Arg, MILLISECONDS, Name, Number, UNIX_TIME};
 

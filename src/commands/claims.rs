@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::options;
 use crate::queue::few::Few;
-use crate::queue::message::{MessageId, Receipt};
-use crate::queue::op::{Claim, MAX_BATCH};
+use crate::queue::message::{Delivery, MessageId, Receipt};
+use crate::queue::op::MAX_BATCH;
 use crate::queue::{Outcome, QueueError, Settled};
 use crate::reply::CommandError;
 use crate::server::context::Context;
@@ -23,7 +23,7 @@ const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as 
 /// The deliveries that a client names.
 pub struct Claims {
     /// In the order in which they were named.
-    pub claims: Few<Claim>,
+    pub claims: Few<Delivery>,
     is_batch: bool,
 }
 
@@ -40,7 +40,7 @@ pub fn read<A: AsRef<[u8]>>(arguments: &[A]) -> Result<(Claims, &[A]), CommandEr
 }
 
 /// The deliveries that pairs of id and receipt name.
-pub fn of_pairs<A: AsRef<[u8]>>(pairs: &[A]) -> Vec<Claim> {
+pub fn of_pairs<A: AsRef<[u8]>>(pairs: &[A]) -> Vec<Delivery> {
     pairs
         .chunks_exact(2)
         .filter_map(|pair| match pair {
@@ -51,8 +51,8 @@ pub fn of_pairs<A: AsRef<[u8]>>(pairs: &[A]) -> Vec<Claim> {
 }
 
 /// An id that is no UUID is that of no message, and a receipt that is none that of no delivery.
-fn claim(id: &impl AsRef<[u8]>, receipt: &impl AsRef<[u8]>) -> Claim {
-    Claim { id: read_id(id.as_ref()), receipt: read_receipt(receipt.as_ref()) }
+fn claim(id: &impl AsRef<[u8]>, receipt: &impl AsRef<[u8]>) -> Delivery {
+    Delivery { id: read_id(id.as_ref()), receipt: read_receipt(receipt.as_ref()) }
 }
 
 /// True if a text is the id of a message.

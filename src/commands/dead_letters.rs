@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use crate::execute::open;
 use crate::index::Entry;
+use crate::queue::part::Part;
 use crate::queue::settings::Setting;
-use crate::queue::store::{Part, Store};
+use crate::queue::store::Store;
 use crate::reply::CommandError;
 use crate::server::acl::User;
 use crate::server::context::Context;

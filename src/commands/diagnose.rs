@@ -8,11 +8,12 @@ use super::explain::Line;
 use crate::execute::{key_of, open};
 use crate::index::Entry;
 use crate::queue::QueueError;
-use crate::queue::look::{self, Whereabouts};
+use crate::queue::look::{self, State};
 use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
+use crate::queue::part::Part;
 use crate::queue::settings::Setting;
-use crate::queue::store::{Part, Store};
+use crate::queue::store::Store;
 use crate::quoted::Quoted;
 use crate::reply::CommandError;
 use crate::server::context::Context;
@@ -89,16 +90,16 @@ fn what_became(
     id: MessageId,
     error: &CommandError,
 ) -> Option<&'static str> {
-    let place = look::whereabouts(&mut open(context, entry, Access::Read), id).ok()?;
-    Some(match (error, place) {
-        (_, Whereabouts::Gone) => {
+    let seen = look::find(&mut open(context, entry, Access::Read), id).ok()?;
+    Some(match (error, seen.map(|seen| seen.state)) {
+        (_, None) => {
             "it was acknowledged, deleted, sent to the dead-letter queue, or never in this queue"
         }
         (CommandError::NotFound, _) => "it waits, and was not delivered yet",
-        (_, Whereabouts::Waiting) => {
+        (_, Some(State::Ready | State::Delayed(_))) => {
             "that delivery has ended, and the message waits for the next one"
         }
-        (_, Whereabouts::Inflight) => "its visibility ended, another delivery has begun",
+        (_, Some(State::Inflight(_))) => "its visibility ended, another delivery has begun",
     })
 }
 

@@ -6,7 +6,8 @@ use super::options::Options;
 use crate::execute::{execute_on, open, setting};
 use crate::queue::QueueError;
 use crate::queue::few::Few;
-use crate::queue::op::{Claim, Op};
+use crate::queue::message::Delivery;
+use crate::queue::op::Op;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
 use crate::reply::CommandError;
@@ -53,7 +54,7 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
 pub fn op<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
     store: &mut impl Store,
-    deliveries: Few<Claim>,
+    deliveries: Few<Delivery>,
     now_ms: u64,
 ) -> Result<Op<'static>, QueueError> {
     Ok(match options.number(&VISIBILITY) {

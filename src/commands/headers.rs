@@ -2,7 +2,8 @@
 
 use super::arguments::HEADERS;
 use super::options::Options;
-use crate::queue::message::{Header, MAX_HEADER_BYTES, MAX_NAME_BYTES};
+use crate::queue::message::Header;
+use crate::queue::valid::{MAX_HEADER_BYTES, MAX_NAME_BYTES};
 use crate::quoted::Quoted;
 use crate::reply::CommandError;
 

@@ -5,8 +5,9 @@ use super::claims::{self, CLAIMS};
 use super::options::Options;
 use crate::execute::execute;
 use crate::queue::few::Few;
-use crate::queue::message::MAX_ERROR_BYTES;
-use crate::queue::op::{Claim, Op, Return};
+use crate::queue::message::Delivery;
+use crate::queue::op::{Op, Return};
+use crate::queue::valid::MAX_ERROR_BYTES;
 use crate::reply::CommandError;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -56,7 +57,7 @@ fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
 /// What the options say becomes of the deliveries.
 pub fn op<'a, A: AsRef<[u8]>>(
     options: &Options<'a, A>,
-    deliveries: Few<Claim>,
+    deliveries: Few<Delivery>,
     now_ms: u64,
     same_slot: bool,
 ) -> Op<'a> {

@@ -1,8 +1,8 @@
 //! Payloads: one, or `n payload [payload ...]`.
 
 use super::options;
-use crate::queue::message::MAX_PAYLOAD_BYTES;
 use crate::queue::op::MAX_BATCH;
+use crate::queue::valid::MAX_PAYLOAD_BYTES;
 use crate::reply::CommandError;
 use crate::server::spec::Number;
 

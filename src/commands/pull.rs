@@ -8,7 +8,8 @@ use super::options::Options;
 use crate::execute::{Body, execute, execute_on, open, setting};
 use crate::index::Entry;
 use crate::queue::few::Few;
-use crate::queue::op::{Claim, Mode, Op, Sweep};
+use crate::queue::message::Delivery;
+use crate::queue::op::{Mode, Op, Sweep};
 use crate::queue::pull::Pulled;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
@@ -61,14 +62,14 @@ impl Command for Pull {
 pub struct Request {
     /// None: one message, and no array around it.
     count: Option<u32>,
-    delivery: Delivery,
+    delivery: DeliveryMode,
     /// What became of the deliveries that were worked off; None: none were named.
     settled: Option<Few<Settled>>,
 }
 
 /// How a client wants its messages.
 #[derive(Debug, Clone)]
-enum Delivery {
+enum DeliveryMode {
     Receipt {
         /// None: the queue's default.
         visibility_ms: Option<u64>,
@@ -86,9 +87,9 @@ impl Request {
         connection: impl FnOnce() -> Result<u64, CommandError>,
     ) -> Result<Self, CommandError> {
         let delivery = if options.has("NOACK") {
-            Delivery::Final
+            DeliveryMode::Final
         } else {
-            Delivery::Receipt {
+            DeliveryMode::Receipt {
                 visibility_ms: options.number(&VISIBILITY),
                 consumer: options.text(&CONSUMER).map(<[u8]>::to_vec),
                 holder: options.has("ONDISCONNECT").then(connection).transpose()?,
@@ -100,7 +101,7 @@ impl Request {
 
     /// How the messages are delivered; what this does not say is as the queue's settings say.
     pub fn mode(&self, store: &mut impl Store) -> Result<Mode<'_>, QueueError> {
-        let Delivery::Receipt { visibility_ms, consumer, .. } = &self.delivery else {
+        let DeliveryMode::Receipt { visibility_ms, consumer, .. } = &self.delivery else {
             return Ok(Mode::Final);
         };
         let visibility_ms = match visibility_ms {
@@ -174,7 +175,7 @@ pub fn deliver_or_wait(
     entries: &[Rc<Entry>],
     mut request: Request,
     patience: Option<Patience>,
-    mut acknowledged: Option<Vec<Claim>>,
+    mut acknowledged: Option<Vec<Delivery>>,
 ) -> Result<(), CommandError> {
     let is_active = state::with(|state| state.is_active.get());
     if patience.is_some() && !is_active {
@@ -229,7 +230,7 @@ fn is_empty(pulled: &Pulled<Body>) -> bool {
 fn acknowledge(
     context: Context<'_>,
     entry: &Rc<Entry>,
-    deliveries: Vec<Claim>,
+    deliveries: Vec<Delivery>,
 ) -> Result<Few<Settled>, CommandError> {
     let deliveries = deliveries.into();
     let now_ms = Some(context.now_ms());
@@ -268,7 +269,7 @@ fn take_from(
     context: Context<'_>,
     entry: &Rc<Entry>,
     request: &Request,
-    acknowledged: Vec<Claim>,
+    acknowledged: Vec<Delivery>,
 ) -> Result<Pulled<Body>, CommandError> {
     let pulled = take(context, entry, request, acknowledged);
     pulled.map_err(|error| CommandError::At(entry.queue().clone(), error))
@@ -278,7 +279,7 @@ fn take(
     context: Context<'_>,
     entry: &Rc<Entry>,
     request: &Request,
-    acknowledged: Vec<Claim>,
+    acknowledged: Vec<Delivery>,
 ) -> Result<Pulled<Body>, QueueError> {
     let now_ms = context.now_ms();
     let mut store = open(context, entry, Access::Write);
@@ -303,8 +304,8 @@ fn take(
         return Ok(Pulled::nothing());
     };
     pulled.more_due |= is_early;
-    if let Delivery::Receipt { holder: Some(client), .. } = request.delivery {
-        let claims: Vec<Claim> = pulled.messages.iter().filter_map(|m| m.claim()).collect();
+    if let DeliveryMode::Receipt { holder: Some(client), .. } = request.delivery {
+        let claims: Vec<Delivery> = pulled.messages.iter().filter_map(|m| m.claim()).collect();
         disconnect::remember(context, client, entry, &claims);
     }
     Ok(pulled)

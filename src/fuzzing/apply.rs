@@ -2,8 +2,9 @@
 
 use super::world::{START_MS, World};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Op, Rules};
-use crate::queue::store::Part;
+use crate::queue::op::Op;
+use crate::queue::part::Part;
+use crate::queue::rules::Rules;
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::op::decode_op;
 use crate::store::record::{

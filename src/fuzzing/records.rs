@@ -2,9 +2,10 @@
 
 use crate::queue::message::{Body, MessageId, NewMessage, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Mode, Op, Rules};
+use crate::queue::op::{Mode, Op};
+use crate::queue::part::Part;
+use crate::queue::rules::Rules;
 use crate::queue::settings::{Setting, Settings, parse_integer};
-use crate::queue::store::Part;
 use crate::queue_tests::ranges;
 use crate::store::body::{
     BodyRecord, StoredBody, as_pushed, decode_body, decode_body_of, encode_body, last_delivery,

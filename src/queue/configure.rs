@@ -1,8 +1,11 @@
 //! A queue's settings change.
 
+use super::effects::Effects;
+use super::error::QueueError;
+use super::group;
+use super::part::Part;
 use super::settings::Setting;
-use super::store::{Part, Store};
-use super::{Effects, QueueError, group};
+use super::store::Store;
 
 /// Stores each value as text, or, for None, sets the setting back to its default. A queue that is named
 /// as its own dead-letter queue has none named: the command refuses it, an op from elsewhere may say it.

@@ -3,14 +3,17 @@
 
 use std::cell::OnceCell;
 
+use super::effects::Effects;
 use super::group::Slot;
-use super::message::{Death, DeathReason, Ended, MAX_TIME_MS, MessageId, Note};
-use super::op::Rules;
+use super::message::{Death, DeathReason, Ended, MessageId, Note};
+use super::op::Moment;
+use super::part::Part;
 use super::place::Behind;
-use super::retry::{self, Moment};
+use super::rules::Rules;
 use super::settings::{Setting, Settings};
-use super::store::{Part, Store};
-use super::{Effects, limits, place};
+use super::store::Store;
+use super::valid::MAX_TIME_MS;
+use super::{damage, limits, place};
 
 /// The dead-letter queue, opened for the first message of an op that dies: to open a queue costs more
 /// than the move.
@@ -43,7 +46,7 @@ impl<S: Store> Grave<S> {
         let body = match store.message(id) {
             Ok(Some(body)) => body,
             Ok(None) | Err(_) => {
-                retry::set_aside(store, effects, id);
+                damage::set_message_aside(store, effects, id);
                 place::leave_group(store, effects, note, Some(Slot::Inflight));
                 return true;
             }
@@ -103,7 +106,7 @@ fn discard<S: Store>(grave: &mut S, effects: &mut Effects, id: MessageId) {
     let mut there = Effects::none();
     let Ok(Some(note)) = grave.note(id) else {
         place::take_out(grave, id, &Note::default());
-        return retry::set_aside(grave, effects, id);
+        return damage::set_message_aside(grave, effects, id);
     };
     match place::take_out(grave, id, &note) {
         Some(slot) => {

@@ -1,10 +1,14 @@
 //! Deduplication keys: while one holds, a push with it is answered with the first message's id.
 
+use super::effects::Effects;
+use super::error::QueueError;
 use super::message::{MessageId, Note};
-use super::op::{Dedup, Rules};
+use super::op::Dedup;
+use super::part::Part;
+use super::records::Duplicate;
+use super::rules::Rules;
 use super::settings::Setting;
-use super::store::{Duplicate, Part, Store};
-use super::{Effects, QueueError};
+use super::store::Store;
 
 /// What is known of this key, and what must be had to hold it is required.
 pub(super) fn known<S: Store>(

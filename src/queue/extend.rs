@@ -1,12 +1,15 @@
 //! The visibility of deliveries restarts, also of those that ended by themselves while nobody newer
 //! holds the message.
 
-use super::acknowledge::{refuse, take_returned};
+use super::claim::{Settled, refuse, take_returned};
+use super::effects::Effects;
+use super::error::QueueError;
 use super::few::Few;
 use super::group::{self, Slot};
-use super::op::{Claim, Rules};
-use super::store::{Delivery, Part, Running, Store};
-use super::{Effects, QueueError, Settled};
+use super::message::{Delivery, Running};
+use super::part::Part;
+use super::rules::Rules;
+use super::store::Store;
 
 /// When an extended delivery ends, unix ms.
 #[derive(Debug, Clone, Copy)]
@@ -30,20 +33,20 @@ impl End {
 pub(super) fn extend<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    claims: &[Claim],
+    claims: &[Delivery],
     now_ms: u64,
     end: End,
 ) -> Result<Few<Settled>, QueueError> {
     store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
     store.require(&[Part::Ranked, Part::Delayed, Part::Groups, Part::Grouped])?;
     let takes_late = store.rules() != Rules::V1;
-    let is_back = |claim: &Claim| store.running(claim.delivery()).is_none();
+    let is_back = |claim: &Delivery| store.running(*claim).is_none();
     if takes_late && claims.iter().any(is_back) {
         store.require(Part::BEHIND_READY)?;
     }
     let mut settled = Few::with_capacity(claims.len());
     for claim in claims {
-        let delivery = claim.delivery();
+        let delivery = *claim;
         let until_ms = match store.running(delivery) {
             Some(running) if takes_late || running.until_ms > now_ms => {
                 let until_ms = end.until_ms(running.until_ms);
@@ -68,7 +71,7 @@ pub(super) fn extend<S: Store>(
 fn resume<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    claim: Claim,
+    claim: Delivery,
     until_ms: u64,
 ) -> Option<u64> {
     let mut note = store.written_note(claim.id).ok()??;
@@ -80,7 +83,7 @@ fn resume<S: Store>(
     note.last_receipt = claim.receipt.0.saturating_sub(1);
     store.put_note(claim.id, &note);
     let binds = note.binds();
-    put_inflight(store, effects, claim.delivery(), Running { until_ms, binds });
+    put_inflight(store, effects, claim, Running { until_ms, binds });
     if let Some(member) = note.active_group() {
         group::count(store, effects, &member.name, slot, Some(Slot::Inflight));
     }

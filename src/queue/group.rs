@@ -9,12 +9,15 @@
 //! The first messages that wait in a group are named in its record, so that a tenant with few of them
 //! needs nothing else; the others are in [`Part::Grouped`], behind these.
 
+use super::effects::Effects;
+use super::error::QueueError;
 use super::few::Name;
 use super::message::{Membership, MessageId, Note};
+use super::part::Part;
+use super::records::{Group, GroupCounts};
 use super::settings::Setting;
-use super::store::{Group, GroupCounts, Part, Store};
+use super::store::Store;
 use super::valid::{TICKETS, next_sequence};
-use super::{Effects, QueueError};
 
 /// The name of the group of all messages without a group.
 const UNGROUPED: &[u8] = b"";

@@ -1,9 +1,13 @@
 //! What holds deliveries back: a pause, MAXINFLIGHT, RATE. And what keeps pushes out: MAXLEN.
 
+use super::effects::Effects;
+use super::error::QueueError;
+use super::group;
 use super::op::Mode;
+use super::part::Part;
+use super::records::Memo;
 use super::settings::{Setting, Settings};
-use super::store::{Memo, Part, Store};
-use super::{Effects, QueueError, group};
+use super::store::Store;
 
 /// Requires the parts in which messages wait.
 pub fn require_waiting<S: Store>(store: &mut S) -> Result<(), QueueError> {

@@ -1,11 +1,14 @@
 //! Which waiting message is the next: by turn of the groups, and among those without a group by
 //! priority and by how long they wait.
 
+use super::effects::Effects;
+use super::error::{Corruption, QueueError};
 use super::group::{self, First, Turn};
-use super::message::{Body, MAX_PRIORITY, MessageId, Note, Rank};
-use super::store::{Part, Store, Unreadable};
-use super::valid::is_receipt;
-use super::{Corruption, Effects, QueueError, place};
+use super::message::{Body, MessageId, Note, Rank};
+use super::part::Part;
+use super::place;
+use super::store::{Store, Unreadable};
+use super::valid::MAX_PRIORITY;
 
 /// A waiting message that was taken out of its place.
 pub(super) struct Taken<B> {
@@ -127,7 +130,7 @@ fn read<S: Store>(
     store.require(&[Part::Notes])?;
     let note = store.written_note(id)?.map(Box::new).or_else(|| body.take_note());
     if let Some(note) = &note {
-        if !order.is_final && !is_receipt(note.next_receipt()) {
+        if !order.is_final && !note.next_receipt().is_valid() {
             // Its last receipt is the greatest of all: no delivery could have a greater one.
             return Err(Corruption::Message(id).into());
         }

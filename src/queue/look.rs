@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::message::{Body, MAX_PRIORITY, MessageId, Note, Rank};
+use super::error::QueueError;
+use super::message::{Body, MessageId, Note, Rank};
+use super::part::Part;
 use super::search::{find_deliveries, find_ready};
 use super::seek::{self, Kind, Sequence};
 use super::settings::Setting;
-use super::store::{Part, Store};
-use super::{QueueError, group, limits, place, pull};
+use super::store::Store;
+use super::valid::MAX_PRIORITY;
+use super::{group, limits, place, pull};
 
 /// A message that was looked at.
 #[derive(Debug)]
@@ -62,29 +65,6 @@ pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Bod
     };
     let body = store.message(id)?;
     Ok(body.map(|body| Seen { body, note, state }))
-}
-
-/// Where a message is of which a delivery was claimed that it has not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whereabouts {
-    /// Not in this queue.
-    Gone,
-    /// Ready or delayed.
-    Waiting,
-    /// Delivered.
-    Inflight,
-}
-
-/// Looks for a message, without a walk over what is in flight.
-pub fn whereabouts<S: Store>(store: &mut S, id: MessageId) -> Result<Whereabouts, QueueError> {
-    store.require(&Part::ALL)?;
-    if !store.has_message(id) {
-        let is_listed = !find_ready(store, &BTreeSet::from([id])).is_empty();
-        return Ok(if is_listed { Whereabouts::Waiting } else { Whereabouts::Gone });
-    }
-    let note = store.note(id).unwrap_or(None);
-    let is_waiting = place::is_waiting(store, id, note.as_ref());
-    Ok(if is_waiting { Whereabouts::Waiting } else { Whereabouts::Inflight })
 }
 
 /// Up to `count` messages without the first `skip`. Those that can't be read are left out. It ends

@@ -5,27 +5,9 @@ use serde_bytes::Bytes;
 
 use super::few::Name;
 use super::name::QueueName;
-
-/// The longest payload, in bytes.
-pub const MAX_PAYLOAD_BYTES: usize = 128 * 1024 * 1024;
-
-/// The longest name of a group, a consumer or a header, and the longest deduplication key, in bytes.
-pub const MAX_NAME_BYTES: usize = 256;
-
-/// The most headers of a message.
-pub const MAX_HEADERS: usize = 64;
-
-/// The most bytes of all names and values of a message's headers.
-pub const MAX_HEADER_BYTES: usize = 65_536;
-
-/// The longest text that is kept of an error, in bytes.
-pub const MAX_ERROR_BYTES: usize = 1_024;
-
-/// The highest priority.
-pub const MAX_PRIORITY: u8 = 9;
-
-/// A moment later than this (unix ms, in the year 2248) is refused: ranks must stay exact.
-pub const MAX_TIME_MS: u64 = 1 << 43;
+use super::valid::{
+    MAX_ERROR_BYTES, MAX_PRIORITY, MAX_TIME_MS, is_membership, is_name, is_priority, is_timestamp,
+};
 
 /// A message's id: a UUID of version 7, whose first 48 bits are the push time (RFC 9562).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -74,6 +56,11 @@ impl Receipt {
         Self(self.0.saturating_add(1))
     }
 
+    /// True for the receipt of a delivery.
+    pub fn is_valid(self) -> bool {
+        (Self::NONE.next()..Self::LIMIT).contains(&self)
+    }
+
     /// The moment of the delivery, unix ms; later, if the clock was set back before it.
     pub fn timestamp_ms(self) -> u64 {
         self.0 >> 20
@@ -83,6 +70,33 @@ impl Receipt {
     pub fn at(now_ms: u64) -> Self {
         Self(now_ms.saturating_mul(1 << 20))
     }
+}
+
+/// One delivery of a message, as its receipt names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Delivery {
+    /// One that can't exist if a client's text was no UUID.
+    pub id: MessageId,
+    /// [`Receipt::NONE`] if a client's text was no receipt.
+    pub receipt: Receipt,
+}
+
+/// What is known of a running delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// When its visibility ends, unix ms.
+    pub until_ms: u64,
+    /// True if the message's body says what ends with it; see [`Note::binds`].
+    pub binds: bool,
+}
+
+/// An entry of `Dead`, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Died {
+    /// When it died, unix ms.
+    pub at_ms: u64,
+    /// The dead letter.
+    pub id: MessageId,
 }
 
 /// A name and a value that travel with a message.
@@ -179,6 +193,18 @@ pub struct Deliveries {
 }
 
 impl Note {
+    /// True if an op can have made it.
+    pub fn is_valid(&self) -> bool {
+        is_priority(self.priority)
+            && (self.last_receipt == 0 || Receipt(self.last_receipt).is_valid())
+            && self.expires_at_ms.is_none_or(is_timestamp)
+            && self.death.as_ref().is_none_or(|death| is_timestamp(death.at_ms))
+            && self.group.as_ref().is_none_or(Membership::is_valid)
+            && self.dedup.as_ref().is_none_or(|key| is_name(key))
+            && self.consumer.as_ref().is_none_or(|name| is_name(name))
+            && self.deliveries.is_none_or(|all| all.count > 0 && is_timestamp(all.first_at_ms))
+            && self.last_error.as_ref().is_none_or(|error| error.len() <= MAX_ERROR_BYTES)
+    }
     /// True if it says what ends with the message: a place in a group, a deduplication key.
     pub fn binds(&self) -> bool {
         self.group.is_some() || self.dedup.is_some()
@@ -240,6 +266,12 @@ pub struct Membership {
     pub name: Name,
     /// Its number in the order of the group; None until it was ready for the first time.
     pub sequence: Option<u64>,
+}
+
+impl Membership {
+    fn is_valid(&self) -> bool {
+        is_membership(&self.name, self.sequence)
+    }
 }
 
 /// Where, when and why a message died.

@@ -6,31 +6,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::few::{self, Few};
-use super::message::{
-    Header, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES, MAX_TIME_MS,
-    MessageId, Receipt,
-};
+use super::message::{Delivery, Died, Header, MessageId, Receipt};
 use super::name::QueueName;
-use super::redrive::Redrive;
-use super::settings::{MAX_DURATION_MS, Setting, Settings};
-use super::store::{Delivery, Died};
-use super::valid::{is_duration, is_name, is_priority, is_receipt, is_timestamp};
+use super::settings::{Setting, Settings};
+use super::valid::{
+    MAX_DURATION_MS, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES,
+    MAX_TIME_MS, is_duration, is_name, is_priority, is_timestamp,
+};
 
 /// The most messages that one push or pull takes, and the most ids that one command names.
 pub const MAX_BATCH: u32 = 10_000;
 
 /// The most dead letters that one redrive looks at.
 pub const MAX_REDRIVE: u32 = 100_000;
-
-/// The rules that an op is applied by: those of the version of ops in which it was sent. A replica
-/// follows an older master, and an older append-only file is loaded, as that release would have done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rules {
-    /// Ops of version 1: release 0.1.0.
-    V1,
-    /// Ops of version 2: all that this module decides.
-    V2,
-}
 
 /// A change of one queue. New variants are added at the end: their numbers are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +59,7 @@ pub enum Op<'a> {
         /// How much of what is due is moved first.
         sweep: Sweep,
         /// Deliveries that were worked off.
-        acknowledged: Vec<Claim>,
+        acknowledged: Vec<Delivery>,
     },
     /// What is due becomes ready, dies or is discarded.
     Sweep {
@@ -86,7 +74,7 @@ pub enum Op<'a> {
         now_ms: Option<u64>,
         /// Whose.
         #[serde(with = "few")]
-        deliveries: Few<Claim>,
+        deliveries: Few<Delivery>,
     },
     /// Deliveries that are given back.
     GiveBack {
@@ -94,7 +82,7 @@ pub enum Op<'a> {
         now_ms: u64,
         /// Whose.
         #[serde(with = "few")]
-        deliveries: Few<Claim>,
+        deliveries: Few<Delivery>,
         /// How long until the messages are ready again; None: as the queue's backoff says.
         delay_ms: Option<u64>,
         /// See [`Sweep::same_slot`].
@@ -112,7 +100,7 @@ pub enum Op<'a> {
         now_ms: u64,
         /// Whose.
         #[serde(with = "few")]
-        deliveries: Few<Claim>,
+        deliveries: Few<Delivery>,
         /// How long they stay invisible from that moment.
         visibility_ms: u64,
     },
@@ -165,7 +153,7 @@ pub enum Op<'a> {
         now_ms: u64,
         /// Whose.
         #[serde(with = "few")]
-        deliveries: Few<Claim>,
+        deliveries: Few<Delivery>,
         /// How long they stay invisible at least from that moment.
         visibility_ms: u64,
     },
@@ -213,23 +201,6 @@ pub enum Choice {
 impl Choice {
     /// All there are.
     pub const ALL: Self = Self::Died { after: None, until_ms: MAX_TIME_MS };
-}
-
-impl<'a> From<&'a RedriveSlice<'_>> for Redrive<'a> {
-    fn from(slice: &'a RedriveSlice<'_>) -> Self {
-        let RedriveSlice { now_ms, look, count, to, same_slot, choice, from, reason } = slice;
-        Self {
-            now_ms: *now_ms,
-            look: *look,
-            count: *count,
-            to: to.as_ref(),
-            same_slot: *same_slot,
-            choice,
-            from: from.as_ref(),
-            reason: *reason,
-            takes_others: to.is_some() && from.is_none() && reason.is_none(),
-        }
-    }
 }
 
 /// What a push says besides the message and its delay.
@@ -314,20 +285,13 @@ pub struct Sweep {
     pub same_slot: bool,
 }
 
-/// A message id with the receipt that a client shows for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
-    /// The message; one that can't exist if the client's text was no UUID.
-    pub id: MessageId,
-    /// Its receipt; [`Receipt::NONE`] if the client's text was no receipt.
-    pub receipt: Receipt,
-}
-
-impl Claim {
-    /// The delivery that it names.
-    pub fn delivery(self) -> Delivery {
-        Delivery { id: self.id, receipt: self.receipt }
-    }
+/// What the server that decided knew.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Its clock, unix ms.
+    pub now_ms: u64,
+    /// See [`Sweep::same_slot`].
+    pub same_slot: bool,
 }
 
 impl Op<'_> {
@@ -448,7 +412,7 @@ impl Mode<'_> {
 /// True for so many receipts from this one on.
 fn are_receipts(first: Receipt, count: u32) -> bool {
     let last = first.0.saturating_add(u64::from(count).saturating_sub(1));
-    is_receipt(first) && is_receipt(Receipt(last))
+    first.is_valid() && Receipt(last).is_valid()
 }
 
 fn is_message(id: MessageId, payload: &[u8]) -> bool {

@@ -1,7 +1,10 @@
 //! Deliveries stop for a while, and go on. Pushes and deadlines do all the time.
 
-use super::store::{Memo, Part, Store};
-use super::{Effects, QueueError};
+use super::effects::Effects;
+use super::error::QueueError;
+use super::part::Part;
+use super::records::Memo;
+use super::store::Store;
 
 /// Delivers nothing until that moment, unix ms; None: until [`resume`].
 pub(super) fn pause<S: Store>(

@@ -3,11 +3,15 @@
 //! Each function keeps all that depends on a place: the end of the time to live, the group's counts,
 //! the index of dead letters.
 
+use super::dedup;
+use super::effects::Effects;
+use super::error::QueueError;
 use super::group::{self, Slot};
-use super::message::{MAX_PRIORITY, Membership, MessageId, Note, Rank};
-use super::op::Rules;
-use super::store::{Part, Store};
-use super::{Effects, QueueError, dedup};
+use super::message::{Membership, MessageId, Note, Rank};
+use super::part::Part;
+use super::rules::Rules;
+use super::store::Store;
+use super::valid::MAX_PRIORITY;
 
 /// Requires the parts that change when a message with this note begins or ends to wait, besides those
 /// that change for every message.

@@ -1,15 +1,19 @@
 //! Deliveries: the first waiting messages become invisible for a while and get receipts, or are
 //! handed out for good.
 
+use super::claim::Settled;
+use super::effects::Effects;
+use super::error::QueueError;
 use super::few::Few;
 use super::group::{self, Slot};
 use super::line::{self, Next, Order, Origin, Taken};
-use super::message::{Body, Note, Receipt};
-use super::op::{Claim, Mode, Rules, Sweep};
+use super::message::{Body, Delivery, Note, Receipt, Running};
+use super::op::{Mode, Sweep};
+use super::part::Part;
+use super::rules::Rules;
 use super::settings::Setting;
-use super::store::{Delivery, Part, Running, Store};
-use super::valid::is_receipt;
-use super::{Effects, QueueError, Settled, acknowledge, dedup, limits, place, sweep};
+use super::store::Store;
+use super::{acknowledge, dedup, limits, place, sweep};
 
 /// A batch ends after the message that brings it over this many bytes, headers included; in version 1
 /// of ops they were not.
@@ -29,7 +33,7 @@ pub struct Pull<'a> {
     /// How much of what is due is moved first.
     pub sweep: Sweep,
     /// Deliveries that were worked off.
-    pub acknowledged: &'a [Claim],
+    pub acknowledged: &'a [Delivery],
 }
 
 /// A message as it is delivered.
@@ -45,8 +49,8 @@ pub struct Delivered<B> {
 
 impl<B: Body> Delivered<B> {
     /// The delivery, if it is one to be acknowledged.
-    pub fn claim(&self) -> Option<Claim> {
-        self.receipt.map(|(receipt, _)| Claim { id: self.body.id(), receipt })
+    pub fn claim(&self) -> Option<Delivery> {
+        self.receipt.map(|(receipt, _)| Delivery { id: self.body.id(), receipt })
     }
 }
 
@@ -186,7 +190,7 @@ impl Receipts {
     fn give(&mut self, note: Option<&Note>) -> Receipt {
         let own = note.map_or(Receipt::NONE, Note::next_receipt);
         let receipt = self.next.max(self.at_least).max(own);
-        if self.rules == Rules::V1 && is_receipt(receipt.next()) {
+        if self.rules == Rules::V1 && receipt.next().is_valid() {
             self.at_least = receipt.next();
         }
         self.next = self.next.next();

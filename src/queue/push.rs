@@ -1,9 +1,13 @@
 //! New messages enter the queue: ready at once, or delayed.
 
+use super::effects::Effects;
+use super::error::QueueError;
 use super::message::{Membership, MessageId, NewMessage, Note};
 use super::op::{Line, Numbered, With};
-use super::store::{Group, Part, Store};
-use super::{Effects, QueueError, dedup, group, limits, place};
+use super::part::Part;
+use super::records::Group;
+use super::store::Store;
+use super::{dedup, group, limits, place};
 
 /// What became of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,14 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::effects::Effects;
+use super::error::QueueError;
 use super::line::{self, Next, Order, Origin, Taken};
-use super::message::{Body, Ended, MessageId, Note};
+use super::message::{Body, Died, Ended, MessageId, Note};
 use super::name::QueueName;
-use super::op::Choice;
+use super::op::{Choice, RedriveSlice};
+use super::part::Part;
 use super::place::Behind;
 use super::settings::Setting;
-use super::store::{Died, Part, Store};
-use super::{Effects, QueueError, dedup, group, place, remove, retry, sweep};
+use super::store::Store;
+use super::{damage, dedup, group, place, remove, sweep};
 
 /// What a redrive asks for; see [`Op::RedriveSlice`](super::op::Op::RedriveSlice).
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +36,23 @@ pub struct Redrive<'a> {
     pub reason: Option<&'a [u8]>,
     /// True if messages that never died go as well.
     pub takes_others: bool,
+}
+
+impl<'a> From<&'a RedriveSlice<'_>> for Redrive<'a> {
+    fn from(slice: &'a RedriveSlice<'_>) -> Self {
+        let RedriveSlice { now_ms, look, count, to, same_slot, choice, from, reason } = slice;
+        Self {
+            now_ms: *now_ms,
+            look: *look,
+            count: *count,
+            to: to.as_ref(),
+            same_slot: *same_slot,
+            choice,
+            from: from.as_ref(),
+            reason: *reason,
+            takes_others: to.is_some() && from.is_none() && reason.is_none(),
+        }
+    }
 }
 
 /// What a redrive did.
@@ -191,7 +211,7 @@ fn take_out<S: Store>(
 ) -> Option<S::Body> {
     let slot = place::take_out(store, id, note)?;
     let Ok(Some(body)) = store.message(id) else {
-        retry::set_aside(store, effects, id);
+        damage::set_message_aside(store, effects, id);
         place::leave_group(store, effects, note, slot);
         return None;
     };

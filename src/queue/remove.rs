@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::effects::{Effects, NextDue};
+use super::error::QueueError;
 use super::group::Slot;
 use super::message::{Body, MessageId, Note};
-use super::op::Rules;
+use super::part::Part;
+use super::rules::Rules;
 use super::search::{self, find_deliveries};
-use super::store::{Part, Store};
-use super::{Effects, NextDue, QueueError, dedup, limits, place};
+use super::store::Store;
+use super::{dedup, limits, place};
 
 /// Removes messages by id; the number of those that were there.
 pub(super) fn delete<S: Store>(

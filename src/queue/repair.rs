@@ -1,9 +1,11 @@
 //! A queue whose records don't fit together is put right. What that means is the store's affair: it
 //! knows what its records say, and shares nothing with the rules.
 
+use super::effects::Effects;
+use super::error::QueueError;
 use super::finding::Finding;
-use super::store::{Part, Store};
-use super::{Effects, QueueError};
+use super::part::Part;
+use super::store::Store;
 
 /// Puts right what a check finds, and returns that.
 pub(super) fn repair<S: Store>(

@@ -1,9 +1,12 @@
 //! A delayed message becomes ready at another moment.
 
+use super::effects::Effects;
+use super::error::QueueError;
 use super::message::MessageId;
+use super::part::Part;
 use super::place::Behind;
-use super::store::{Part, Store};
-use super::{Effects, QueueError, sweep};
+use super::store::Store;
+use super::sweep;
 
 /// Lets a delayed message become ready at `due_at_ms` (unix ms), at once if that is not after
 /// `now_ms`, behind all that wait; the number of messages for which that was done.

@@ -1,16 +1,20 @@
 //! A delivery comes back, by time or because it was given back: the message is counted, and waits
 //! again, dies, or is discarded because its time to live is over.
 
-use super::acknowledge::refuse;
+use super::claim::{Settled, refuse};
 use super::dead_letter::Grave;
+use super::effects::Effects;
+use super::error::QueueError;
 use super::few::Few;
 use super::group::Slot;
-use super::message::{DeathReason, Ended, MessageId};
-use super::op::{Claim, Return, Rules};
+use super::message::{DeathReason, Delivery, Ended};
+use super::op::{Moment, Return};
+use super::part::Part;
 use super::place::Behind;
+use super::rules::Rules;
 use super::settings::{Setting, Settings};
-use super::store::{Delivery, Part, Store};
-use super::{Effects, QueueError, Settled, place};
+use super::store::Store;
+use super::{damage, place};
 
 /// The settings that returns depend on.
 const SETTINGS: [Setting; 4] =
@@ -36,12 +40,12 @@ pub struct GiveBack<'a> {
 pub(super) fn give_back<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    claims: &[Claim],
+    claims: &[Delivery],
     rule: GiveBack<'_>,
 ) -> Result<Few<Settled>, QueueError> {
     store.require(Part::BEHIND_READY)?;
-    let is_running = |store: &mut S, Claim { id, receipt }: Claim| {
-        let running = store.running(Delivery { id, receipt });
+    let is_running = |store: &mut S, delivery: Delivery| {
+        let running = store.running(delivery);
         running.is_some_and(|running| running.until_ms > rule.now_ms)
     };
     if rule.how == Return::Rejected {
@@ -64,11 +68,10 @@ pub(super) fn give_back<S: Store>(
     let mut settled = Few::with_capacity(claims.len());
     for claim in claims {
         settled.push(if is_running(store, *claim) {
-            let delivery = Delivery { id: claim.id, receipt: claim.receipt };
             let GiveBack { now_ms, delay_ms, same_slot, reason, .. } = rule;
             let end = End { why, at_ms: now_ms, delay_ms, reason };
             let moment = Moment { now_ms, same_slot };
-            end_delivery(store, effects, &mut returns, delivery, end, moment);
+            end_delivery(store, effects, &mut returns, *claim, end, moment);
             let counter = match why {
                 Why::Disconnected => &mut effects.counts.expired,
                 _ => &mut effects.counts.nacked,
@@ -117,15 +120,6 @@ pub(super) struct End<'a> {
     pub reason: Option<&'a [u8]>,
 }
 
-/// What the server that decided knew.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    /// Its clock, unix ms.
-    pub now_ms: u64,
-    /// See [`GiveBack::same_slot`].
-    pub same_slot: bool,
-}
-
 /// What the returns of one op share.
 pub(super) struct Returns<S> {
     settings: Settings,
@@ -159,7 +153,7 @@ pub(super) fn end_delivery<S: Store>(
     effects.delivery_ended = true;
     let mut note = match store.note(id) {
         Ok(note) => note.unwrap_or_default(),
-        Err(_) => return set_aside(store, effects, id),
+        Err(_) => return damage::set_message_aside(store, effects, id),
     };
     note.consumer = None;
     if store.rules() != Rules::V1 {
@@ -210,11 +204,4 @@ pub(super) fn end_delivery<S: Store>(
         place::make_ready(store, effects, id, &mut note, rank, Some(Slot::Inflight));
     }
     store.put_note(id, &note);
-}
-
-/// Takes a message that can't be read, and has no place any more, out of the way.
-pub(super) fn set_aside<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) {
-    store.set_message_aside(id);
-    effects.changed = true;
-    effects.counts.damaged = effects.counts.damaged.saturating_add(1);
 }

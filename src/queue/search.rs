@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use super::message::{Body, MessageId};
-use super::store::{Delivery, Part, Store};
+use super::message::{Body, Delivery, MessageId};
+use super::part::Part;
+use super::store::Store;
 
 /// How many unreadable records in a row a search goes past before it looks elsewhere.
 const UNREADABLE: u64 = 64;

@@ -6,19 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::name::QueueName;
-use super::op::Rules;
-
-/// The longest length of time that is accepted anywhere: 365 days, in milliseconds.
-pub const MAX_DURATION_MS: u64 = 31_536_000_000;
-
-/// The largest MAXRETRIES.
-pub const MAX_RETRIES: i64 = 2_147_483_647;
-
-/// The largest MAXLEN, MAXINFLIGHT, RATE and MAXDEDUP.
-pub const MAX_COUNT: i64 = 2_147_483_647;
-
-/// The largest GROUPINFLIGHT.
-pub const MAX_GROUP_INFLIGHT: i64 = 10_000;
+use super::rules::Rules;
+use super::valid::{MAX_COUNT, MAX_DURATION_MS, MAX_GROUP_INFLIGHT, MAX_RETRIES};
 
 /// One setting's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

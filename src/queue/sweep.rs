@@ -1,11 +1,14 @@
 //! What is due: messages whose time to live is over are discarded, deliveries whose visibility is
 //! over come back, delayed messages become ready; a pause ends, deduplication keys are released.
 
+use super::effects::{Effects, NextDue};
+use super::error::QueueError;
 use super::message::{MessageId, Note, Rank};
-use super::op::Sweep;
-use super::retry::{self, End, Moment, Returns, Why, end_delivery};
-use super::store::{Part, Store, Unreadable};
-use super::{Effects, NextDue, QueueError, dedup, limits, pause, place};
+use super::op::{Moment, Sweep};
+use super::part::Part;
+use super::retry::{End, Returns, Why, end_delivery};
+use super::store::Store;
+use super::{damage, dedup, limits, pause, place};
 
 /// Does up to `sweep.limit` of what is due at `now_ms`. Leaves the earliest deadline that remains in
 /// `effects.next_due`; what is due and beyond the limit is such a deadline.
@@ -67,7 +70,7 @@ fn discard_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u3
         *left = left.saturating_sub(1);
         match id {
             Ok(id) => discard_waiting(store, effects, id, now_ms),
-            Err(member) => set_aside(store, effects, Part::Expiring, &member),
+            Err(member) => damage::set_member_aside(store, effects, Part::Expiring, &member),
         }
     }
 }
@@ -98,7 +101,7 @@ pub(super) fn discard_waiting<S: Store>(
         }
         Err(_) => {
             place::take_out(store, id, &Note::default());
-            retry::set_aside(store, effects, id);
+            damage::set_message_aside(store, effects, id);
         }
     }
 }
@@ -118,7 +121,7 @@ fn return_overdue<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32
                 end_delivery(store, effects, returns, delivery, end, moment);
                 effects.counts.expired = effects.counts.expired.saturating_add(1);
             }
-            Err(member) => set_aside(store, effects, Part::Inflight, &member),
+            Err(member) => damage::set_member_aside(store, effects, Part::Inflight, &member),
         }
     }
 }
@@ -132,7 +135,7 @@ fn release_delayed<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u3
         *left = left.saturating_sub(1);
         match id {
             Ok(id) => release(store, effects, id, |_, note| note.rank(due_at_ms)),
-            Err(member) => set_aside(store, effects, Part::Delayed, &member),
+            Err(member) => damage::set_member_aside(store, effects, Part::Delayed, &member),
         }
     }
 }
@@ -163,11 +166,4 @@ pub(super) fn release<S: Store>(
             place::make_ready(store, effects, id, &mut note, rank, None);
         }
     }
-}
-
-/// Takes a member that is none of ours out of the way.
-fn set_aside<S: Store>(store: &mut S, effects: &mut Effects, part: Part, member: &Unreadable) {
-    store.set_member_aside(part, member);
-    effects.changed = true;
-    effects.counts.damaged = effects.counts.damaged.saturating_add(1);
 }

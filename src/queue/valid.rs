@@ -3,11 +3,38 @@
 //! Decoding, applying and MQ.CHECK ask here. A record out of range is damaged, whoever wrote it; and no
 //! rule writes one, whatever the records say that it reads.
 
-use super::message::{
-    MAX_ERROR_BYTES, MAX_NAME_BYTES, MAX_PRIORITY, MAX_TIME_MS, Membership, Note, Receipt,
-};
-use super::settings::{MAX_COUNT, MAX_DURATION_MS};
-use super::store::{Duplicate, Group, GroupCounts, Memo};
+/// The longest payload, in bytes.
+pub const MAX_PAYLOAD_BYTES: usize = 128 * 1024 * 1024;
+
+/// The longest name of a group, a consumer or a header, and the longest deduplication key, in bytes.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// The most headers of a message.
+pub const MAX_HEADERS: usize = 64;
+
+/// The most bytes of all names and values of a message's headers.
+pub const MAX_HEADER_BYTES: usize = 65_536;
+
+/// The longest text that is kept of an error, in bytes.
+pub const MAX_ERROR_BYTES: usize = 1_024;
+
+/// The highest priority.
+pub const MAX_PRIORITY: u8 = 9;
+
+/// A moment later than this (unix ms, in the year 2248) is refused: ranks must stay exact.
+pub const MAX_TIME_MS: u64 = 1 << 43;
+
+/// The longest length of time that is accepted anywhere: 365 days, in milliseconds.
+pub const MAX_DURATION_MS: u64 = 31_536_000_000;
+
+/// The largest MAXRETRIES.
+pub const MAX_RETRIES: i64 = 2_147_483_647;
+
+/// The largest MAXLEN, MAXINFLIGHT, RATE and MAXDEDUP.
+pub const MAX_COUNT: i64 = 2_147_483_647;
+
+/// The largest GROUPINFLIGHT.
+pub const MAX_GROUP_INFLIGHT: i64 = 10_000;
 
 /// Ends of visibility and of delays are below this: a timestamp and a duration.
 pub const DEADLINES: u64 = MAX_TIME_MS + MAX_DURATION_MS;
@@ -27,11 +54,6 @@ pub const fn is_timestamp(ms: u64) -> bool {
 /// True for a length of time, in milliseconds.
 pub fn is_duration(ms: u64) -> bool {
     (1..=MAX_DURATION_MS).contains(&ms)
-}
-
-/// True for the receipt of a delivery.
-pub fn is_receipt(receipt: Receipt) -> bool {
-    (Receipt::NONE.next()..Receipt::LIMIT).contains(&receipt)
 }
 
 /// True for a priority.
@@ -60,58 +82,8 @@ pub fn is_membership(name: &[u8], sequence: Option<u64>) -> bool {
     is_name(name) && sequence.is_none_or(is_sequence)
 }
 
-/// True for what may be remembered of a queue.
-pub fn is_memo(memo: Memo, number: u64) -> bool {
-    match memo {
-        Memo::PausedUntil | Memo::RateWindowStart => is_timestamp(number),
-        Memo::RateWindowCount => number <= MAX_COUNT.unsigned_abs(),
-    }
-}
-
 /// The whole number from 0 on and below a limit that a score is.
 pub fn whole(score: f64, limit: u64) -> Option<u64> {
     let number = score as u64;
     (score == number as f64 && number < limit).then_some(number)
-}
-
-impl Note {
-    /// True if an op can have made it.
-    pub fn is_valid(&self) -> bool {
-        is_priority(self.priority)
-            && (self.last_receipt == 0 || is_receipt(Receipt(self.last_receipt)))
-            && self.expires_at_ms.is_none_or(is_timestamp)
-            && self.death.as_ref().is_none_or(|death| is_timestamp(death.at_ms))
-            && self.group.as_ref().is_none_or(Membership::is_valid)
-            && self.dedup.as_ref().is_none_or(|key| is_name(key))
-            && self.consumer.as_ref().is_none_or(|name| is_name(name))
-            && self.deliveries.is_none_or(|all| all.count > 0 && is_timestamp(all.first_at_ms))
-            && self.last_error.as_ref().is_none_or(|error| error.len() <= MAX_ERROR_BYTES)
-    }
-}
-
-impl Membership {
-    fn is_valid(&self) -> bool {
-        is_membership(&self.name, self.sequence)
-    }
-}
-
-impl Group {
-    /// True if an op can have made it. Ids are looked at by whoever looks for their messages.
-    pub fn is_valid(&self) -> bool {
-        let GroupCounts { waiting, inflight, held, next_sequence } = self.counts;
-        let numbers = [waiting, inflight, held, next_sequence];
-        self.head.len() <= Self::HEAD
-            && self.head.is_sorted()
-            && numbers
-                .into_iter()
-                .chain(self.head.iter().map(|(number, _)| *number))
-                .all(is_sequence)
-    }
-}
-
-impl Duplicate {
-    /// True if an op can have made it.
-    pub fn is_valid(&self) -> bool {
-        self.id.is_valid() && self.until_ms.is_none_or(is_timestamp)
-    }
 }

@@ -1,7 +1,7 @@
 //! Headers, acknowledgments with a pull, deliveries for good.
 
 use super::*;
-use crate::queue::store::{Delivery, Running};
+use crate::queue::message::{Delivery, Running};
 
 #[test]
 fn headers_come_back_as_they_were_pushed() {
@@ -54,14 +54,14 @@ fn a_running_delivery_tells_whether_something_ends_with_the_message() {
         let (mut server, orders) = (Server::new(), queue("orders"));
         server.add(&orders, &asked);
         for _ in 0..3 {
-            let Claim { id, receipt } = server.pull(&orders, 100).unwrap().claim();
+            let Delivery { id, receipt } = server.pull(&orders, 100).unwrap().claim();
             let running = |server: &Server| server.store(&orders).running(Delivery { id, receipt });
             let until_ms = server.now_ms + 100;
             assert_eq!(running(&server), Some(Running { until_ms, binds }), "{asked:?}");
-            server.extend(&orders, vec![Claim { id, receipt }], 200);
+            server.extend(&orders, vec![Delivery { id, receipt }], 200);
             let until_ms = server.now_ms + 200;
             assert_eq!(running(&server), Some(Running { until_ms, binds }), "{asked:?}");
-            server.give_back(&orders, vec![Claim { id, receipt }], Some(0));
+            server.give_back(&orders, vec![Delivery { id, receipt }], Some(0));
         }
     }
 }
@@ -73,11 +73,11 @@ fn a_pull_acknowledges_first() {
     let second = server.add(&orders, &Asked::group("a"));
     let got = server.pull(&orders, 100).unwrap();
     let mode = Mode::Receipt { visibility_ms: 100, consumer: None };
-    let claims = vec![got.claim(), got.claim(), Claim { id: second, receipt: Receipt(7) }];
+    let claims = vec![got.claim(), got.claim(), Delivery { id: second, receipt: Receipt(7) }];
     let (settled, next) = server.pull_as(&orders, 5, mode, ALL, claims).unwrap();
     assert_eq!(settled, [DONE, Settled::NotFound, Settled::NotFound]);
     assert_eq!(ids(&next), [second], "its group is free");
-    let claims = vec![Claim { id: second, receipt: Receipt(7) }, next[0].claim()];
+    let claims = vec![Delivery { id: second, receipt: Receipt(7) }, next[0].claim()];
     let (settled, next) = server.pull_as(&orders, 5, mode, ALL, claims).unwrap();
     assert_eq!((settled, next.len()), (vec![Settled::BadReceipt, DONE], 0));
     assert_eq!((server.counts.acked, server.counts.bad_receipts), (2, 1));

@@ -1,9 +1,10 @@
 //! Keys of the wrong type and records that can't be read.
 
 use super::*;
-use crate::queue::message::MAX_TIME_MS;
+use crate::queue::error::Corruption;
 use crate::queue::op::Choice;
-use crate::queue::{Corruption, NextDue, limits};
+use crate::queue::valid::MAX_TIME_MS;
+use crate::queue::{NextDue, limits};
 use crate::store::body::as_pushed;
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
@@ -15,7 +16,7 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
         let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
         server.push(&orders, b"a", 0);
         server.push(&orders, b"b", 5);
-        let claims = vec![Claim { id: server.new_id(), receipt: Receipt(1) }];
+        let claims = vec![Delivery { id: server.new_id(), receipt: Receipt(1) }];
         server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
         let now_ms = server.now_ms + 10;
         let sweep = ALL;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::queue::limits;
 use crate::queue::look::{self, Which};
-use crate::queue::store::{Group, Head};
+use crate::queue::records::{Group, Head};
 
 /// Pushes messages to these groups; "" is none.
 fn push_to(server: &mut Server, orders: &QueueName, groups: &[&str]) -> Vec<MessageId> {
@@ -149,7 +149,7 @@ fn a_first_delay_holds_no_slot() {
 
 #[test]
 fn the_group_goes_on_when_its_message_is_gone() {
-    type Story = fn(&mut Server, &QueueName, Claim);
+    type Story = fn(&mut Server, &QueueName, Delivery);
     let cases: [(&str, Story); 5] = [
         ("acknowledged", |s, q, claim| {
             s.acknowledge(q, vec![claim]);

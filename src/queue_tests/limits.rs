@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::queue::NextDue;
-use crate::queue::store::Memo;
+use crate::queue::records::Memo;
 
 const FINAL: Mode<'_> = Mode::Final;
 

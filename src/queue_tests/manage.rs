@@ -1,7 +1,7 @@
 //! What an operator does: look, delete, purge, drop, reschedule.
 
 use super::*;
-use crate::queue::look::{self, State, Whereabouts, Which};
+use crate::queue::look::{self, State, Which};
 use crate::queue::{NextDue, QueueError};
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
@@ -175,20 +175,6 @@ fn a_drop_removes_keys_of_a_wrong_type_too() {
         assert!(server.database.borrow().is_empty(), "{part:?}");
         server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
         assert_eq!(server.number(&orders, &Op::Drop), 1, "{part:?}, and nothing else");
-    }
-}
-
-#[test]
-fn where_a_message_is_can_be_told() {
-    let (mut server, orders, ids) = filled();
-    for (index, id) in ids.iter().enumerate() {
-        let place = look::whereabouts(&mut server.store(&orders), *id);
-        let expected = if index == 0 { Whereabouts::Inflight } else { Whereabouts::Waiting };
-        assert_eq!(place, Ok(expected), "{index}");
-    }
-    server.run(&orders, &Op::Delete { ids: ids.clone() }).unwrap();
-    for id in ids {
-        assert_eq!(look::whereabouts(&mut server.store(&orders), id), Ok(Whereabouts::Gone));
     }
 }
 

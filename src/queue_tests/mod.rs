@@ -27,12 +27,16 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::queue::finding::Finding;
-use crate::queue::message::{Body, Death, DeathReason, Header, MessageId, Note, Rank, Receipt};
+use crate::queue::message::{
+    Body, Death, DeathReason, Delivery, Header, MessageId, Note, Rank, Receipt,
+};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Claim, Dedup, Line, Mode, Numbered, Op, Return, Rules, Sweep, With};
+use crate::queue::op::{Dedup, Line, Mode, Numbered, Op, Return, Sweep, With};
+use crate::queue::part::Part;
 use crate::queue::push::Pushed as Answer;
+use crate::queue::rules::Rules;
 use crate::queue::settings::Setting;
-use crate::queue::store::{Part, Store};
+use crate::queue::store::Store;
 use crate::queue::{Counts, Effects, Outcome, QueueError, Settled, apply};
 use crate::store::keys;
 use crate::store::memory::{Database, MemoryKeyspace};
@@ -59,8 +63,8 @@ struct Got {
 }
 
 impl Got {
-    fn claim(&self) -> Claim {
-        Claim { id: self.id, receipt: self.receipt }
+    fn claim(&self) -> Delivery {
+        Delivery { id: self.id, receipt: self.receipt }
     }
 }
 
@@ -348,7 +352,7 @@ impl Server {
         count: u32,
         delivery: Mode<'_>,
         sweep: Sweep,
-        acknowledged: Vec<Claim>,
+        acknowledged: Vec<Delivery>,
     ) -> Result<(Vec<Settled>, Vec<Got>), QueueError> {
         let base_receipt = Receipt::at(self.now_ms).max(Receipt(self.last_receipt + 1));
         let now_ms = self.now_ms;
@@ -395,7 +399,7 @@ impl Server {
         }
     }
 
-    fn acknowledge(&mut self, queue: &QueueName, deliveries: Vec<Claim>) -> Vec<Settled> {
+    fn acknowledge(&mut self, queue: &QueueName, deliveries: Vec<Delivery>) -> Vec<Settled> {
         let now_ms = Some(self.now_ms);
         self.settle(queue, &Op::Acknowledge { now_ms, deliveries: deliveries.into() })
     }
@@ -403,7 +407,7 @@ impl Server {
     fn give_back(
         &mut self,
         queue: &QueueName,
-        deliveries: Vec<Claim>,
+        deliveries: Vec<Delivery>,
         delay_ms: Option<u64>,
     ) -> Vec<Settled> {
         self.give_back_as(queue, deliveries, delay_ms, Return::Counted, None).unwrap()
@@ -412,7 +416,7 @@ impl Server {
     fn give_back_as(
         &mut self,
         queue: &QueueName,
-        deliveries: Vec<Claim>,
+        deliveries: Vec<Delivery>,
         delay_ms: Option<u64>,
         how: Return,
         reason: Option<&str>,
@@ -429,7 +433,7 @@ impl Server {
     fn extend(
         &mut self,
         queue: &QueueName,
-        deliveries: Vec<Claim>,
+        deliveries: Vec<Delivery>,
         visibility_ms: u64,
     ) -> Vec<Settled> {
         let now_ms = self.now_ms;

@@ -2,10 +2,10 @@
 //! one queue, and nothing else.
 
 use super::*;
-use crate::queue::Corruption;
+use crate::queue::error::Corruption;
 use crate::queue::limits;
-use crate::queue::message::Ended;
-use crate::queue::store::{Delivery, Group, Memo, Running};
+use crate::queue::message::{Delivery, Ended, Running};
+use crate::queue::records::{Group, Memo};
 use crate::store::keyspace::Keyspace;
 
 /// The highest receipt, and the highest number in a group.
@@ -112,7 +112,8 @@ fn a_delivery_with_a_receipt_out_of_range_is_set_aside_and_a_repair_puts_its_mes
         let id = server.push(&orders, b"x", 0);
         let delivery = server.pull(&orders, 10).unwrap().claim();
         let running = Running { until_ms: server.now_ms + 10, binds: false };
-        let (receipt, claims) = (Receipt(receipt), vec![Claim { id, receipt: Receipt(receipt) }]);
+        let (receipt, claims) =
+            (Receipt(receipt), vec![Delivery { id, receipt: Receipt(receipt) }]);
         let mut store = server.store(&orders);
         store.remove_inflight(Delivery { id, receipt: delivery.receipt });
         store.put_inflight(Delivery { id, receipt }, running);
@@ -139,7 +140,7 @@ fn a_note_that_tells_of_a_delivery_without_a_receipt_acknowledges_nothing() {
     let (mut server, orders, pushed) = returned(0, 1);
     let note = Note { ended: Ended::ByTime, ..Note::default() };
     server.store(&orders).put_note(pushed[0], &note);
-    let claims = vec![Claim { id: pushed[0], receipt: Receipt::NONE }];
+    let claims = vec![Delivery { id: pushed[0], receipt: Receipt::NONE }];
     assert_eq!(server.acknowledge(&orders, claims.clone()), [Settled::BadReceipt]);
     assert_eq!(server.extend(&orders, claims, 10), [Settled::BadReceipt]);
     assert_eq!(server.pull_all(&orders, 10), pushed);
@@ -328,7 +329,7 @@ fn a_retry_count_that_is_as_high_as_can_be_stays_there() {
 fn a_key_that_others_hold_beyond_all_time_is_free() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let first = server.add(&orders, &Asked::window("k", 10));
-    let duplicate = crate::queue::store::Duplicate { id: first, until_ms: Some(1 << 43) };
+    let duplicate = crate::queue::records::Duplicate { id: first, until_ms: Some(1 << 43) };
     server.store(&orders).put_duplicate(b"k", &duplicate);
     let second = server.push_with(&orders, b"x", &Asked::window("k", 10));
     assert!(matches!(second, Pushed::New(_)));

@@ -3,8 +3,9 @@
 
 use crate::queue::message::{MessageId, Note};
 use crate::queue::name::QueueName;
+use crate::queue::part::Part;
+use crate::queue::records::{Duplicate, Group, GroupCounts};
 use crate::queue::settings::{Setting, Settings, parse_integer};
-use crate::queue::store::{Duplicate, Group, GroupCounts, Part};
 use crate::store::body::{decode_body, decode_body_of};
 use crate::store::keys;
 use crate::store::memory::{Database, Value};

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::queue::NextDue;
+use crate::queue::message::Died;
 use crate::queue::op::{Choice, RedriveSlice};
 use crate::queue::redrive::Redriven;
-use crate::queue::store::Died;
 
 /// A slice of up to 100 messages.
 pub(super) fn slice(choice: &Choice, to: Option<&QueueName>) -> Op<'static> {

@@ -281,7 +281,7 @@ fn a_message_that_was_never_delivered_is_not_found() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     let plain = server.push(&orders, b"x", 0);
     let delayed = server.push(&orders, b"x", 50);
-    let claims = [plain, delayed].map(|id| Claim { id, receipt: Receipt(1) }).to_vec();
+    let claims = [plain, delayed].map(|id| Delivery { id, receipt: Receipt(1) }).to_vec();
     let not_found = [Settled::NotFound, Settled::NotFound];
     assert_eq!(server.acknowledge(&orders, claims.clone()), not_found);
     server.now_ms += 50;
@@ -313,8 +313,8 @@ fn in_a_batch_each_claim_is_settled_by_itself() {
     server.push(&orders, b"a", 0);
     server.push(&orders, b"b", 0);
     let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
-    let wrong = Claim { id: got[1].id, receipt: Receipt(7) };
-    let unknown = Claim { id: MessageId([0; 16]), receipt: got[0].receipt };
+    let wrong = Delivery { id: got[1].id, receipt: Receipt(7) };
+    let unknown = Delivery { id: MessageId([0; 16]), receipt: got[0].receipt };
     let claims = vec![got[0].claim(), wrong, unknown, got[0].claim()];
     let expected = [DONE, Settled::BadReceipt, Settled::NotFound, Settled::NotFound];
     assert_eq!(server.acknowledge(&orders, claims), expected);

@@ -57,7 +57,7 @@ fn in_flight_it_may_still_be_acknowledged_or_extended() {
 #[test]
 fn when_it_comes_back_after_its_time_it_is_discarded() {
     // How it comes back.
-    type Story = fn(&mut Server, &QueueName, Claim);
+    type Story = fn(&mut Server, &QueueName, Delivery);
     let cases: [(&str, Story); 4] = [
         ("its visibility ends", |s, q, _| {
             s.now_ms += 50;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::queue::few::Name;
 use crate::queue::message::{Body, Header, Membership, MessageId, NewMessage, Note, Receipt};
-use crate::queue::valid::{is_membership, is_name, is_priority, is_receipt, is_timestamp};
+use crate::queue::valid::{is_membership, is_name, is_priority, is_timestamp};
 
 use super::record::{self, Encoded, RecordError};
 
@@ -107,7 +107,7 @@ pub fn last_delivery(id: MessageId, bytes: &[u8]) -> Option<Receipt> {
     let head = bytes.first_chunk::<HEAD>()?;
     let receipt = Receipt(u64::from_be_bytes(*head.last_chunk()?));
     // The head of a body that was not delivered would be a receipt out of range.
-    let is_head = is_receipt(receipt) && *head == delivered_head(id, receipt, head[5] & NO_TERMS);
+    let is_head = receipt.is_valid() && *head == delivered_head(id, receipt, head[5] & NO_TERMS);
     is_head.then_some(receipt)
 }
 

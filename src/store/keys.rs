@@ -1,7 +1,7 @@
 //! The names of a queue's keys, and the way back from a key to its queue.
 
 use crate::queue::name::QueueName;
-use crate::queue::store::Part;
+use crate::queue::part::Part;
 
 /// What the name of every key begins with.
 pub const PREFIX: &[u8] = b"mq:";

@@ -5,7 +5,7 @@
 //! only while it has something in it.
 
 use crate::queue::name::QueueName;
-use crate::queue::store::Part;
+use crate::queue::part::Part;
 
 /// All that is in the keys of a queue.
 pub trait Contents {

@@ -1,8 +1,8 @@
 //! The members of a queue's sorted sets: their bytes and scores, and what they stand for.
 
-use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId, Rank, Receipt};
-use crate::queue::store::{Delivery, Running, Unreadable};
-use crate::queue::valid::{TICKETS, is_receipt, is_sequence};
+use crate::queue::message::{Delivery, MessageId, Rank, Receipt, Running};
+use crate::queue::store::Unreadable;
+use crate::queue::valid::{MAX_PRIORITY, MAX_TIME_MS, TICKETS, is_sequence};
 
 /// What a member stands for, and what its score means; without the members that are none of ours.
 pub fn readable<B: AsRef<[u8]>, M, S>(
@@ -67,7 +67,7 @@ pub fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {
     let parts = member.split_first_chunk::<8>().and_then(|(receipt, id)| {
         let id = MessageId(id.try_into().ok()?);
         let receipt = Receipt(!u64::from_be_bytes(*receipt));
-        is_receipt(receipt).then_some(Delivery { id, receipt })
+        receipt.is_valid().then_some(Delivery { id, receipt })
     });
     parts.ok_or_else(|| Unreadable(member.to_vec()))
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::keys;
 use super::keyspace::{Contents, Keyspace};
 use crate::queue::name::QueueName;
-use crate::queue::store::Part;
+use crate::queue::part::Part;
 
 /// A value as the server has it.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
-use crate::queue::store::Part;
+use crate::queue::part::Part;
 
 use super::body::{BodyRecord, decode_body, decode_body_of};
 use super::keyspace::Contents;

@@ -1,7 +1,8 @@
 //! The bytes of ops, as the replication stream and the append-only file have them: a version byte, then
 //! bincode.
 
-use crate::queue::op::{Op, Rules};
+use crate::queue::op::Op;
+use crate::queue::rules::Rules;
 
 use super::record::{Encoded, RecordError, encode, read_whole};
 
@@ -41,13 +42,15 @@ mod tests {
 
     use super::*;
     use crate::queue::few::Few;
-    use crate::queue::message::{Header, MAX_TIME_MS, MessageId, Receipt};
+    use crate::queue::message::Delivery;
+    use crate::queue::message::Died;
+    use crate::queue::message::{Header, MessageId, Receipt};
     use crate::queue::name::QueueName;
     use crate::queue::op::{
-        Choice, Claim, Dedup, Line, Mode, Numbered, RedriveSlice, Return, Sweep, With,
+        Choice, Dedup, Line, Mode, Numbered, RedriveSlice, Return, Sweep, With,
     };
     use crate::queue::settings::Setting;
-    use crate::queue::store::Died;
+    use crate::queue::valid::MAX_TIME_MS;
 
     const ID: MessageId =
         MessageId([7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff]);
@@ -71,8 +74,8 @@ mod tests {
 
     fn ops() -> Vec<Op<'static>> {
         let sweep = Sweep { limit: 300, same_slot: true };
-        let claim = Claim { id: ID, receipt: Receipt(77) };
-        let claims: Few<Claim> = smallvec![claim];
+        let claim = Delivery { id: ID, receipt: Receipt(77) };
+        let claims: Few<Delivery> = smallvec![claim];
         vec![
             Op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload", with: None },
             Op::Push { id: ID, due_at_ms: None, payload: b"", with: Some(with(Line::Group(b"g"))) },
@@ -127,7 +130,7 @@ mod tests {
 
     fn pull(now_ms: u64, count: u32, delivery: Mode<'static>, receipt: u64) -> Op<'static> {
         let sweep = Sweep { limit: 300, same_slot: true };
-        let acknowledged = vec![Claim { id: ID, receipt: Receipt(77) }];
+        let acknowledged = vec![Delivery { id: ID, receipt: Receipt(77) }];
         let base_receipt = Receipt(receipt);
         Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged }
     }

@@ -14,7 +14,7 @@ use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
 use crate::queue::message::{MessageId, Note};
-use crate::queue::store::{Duplicate, Group, GroupCounts, Head};
+use crate::queue::records::{Duplicate, Group, GroupCounts, Head};
 
 /// That of notes without deliveries.
 const NOTE_VERSION: u8 = 1;

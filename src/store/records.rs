@@ -2,18 +2,6 @@
 //!
 //! The layout is described in docs/storage.md. No rules here, no clock, no server.
 
-use crate::queue::few::Name;
-use crate::queue::finding::Finding;
-use crate::queue::message::{Body, MAX_PRIORITY, MessageId, NewMessage, Note, Rank, Receipt};
-use crate::queue::name::QueueName;
-use crate::queue::op::Rules;
-use crate::queue::settings::{Setting, Settings, parse_integer};
-use crate::queue::store::{
-    Delivery, Died, Duplicate, Group, Memo, Part, Running, Store, Unreadable,
-};
-use crate::queue::valid::{is_memo, is_receipt};
-use crate::queue::{Corruption, QueueError};
-
 use super::body::{StoredBody, as_pushed, decode_body, decode_body_of, encode_body, last_delivery};
 use super::keyspace::Keyspace;
 use super::members::{
@@ -21,6 +9,19 @@ use super::members::{
     inflight_member, inflight_score, lane, message_id, moment, readable, running,
 };
 use super::{check, record};
+use crate::queue::error::{Corruption, QueueError};
+use crate::queue::few::Name;
+use crate::queue::finding::Finding;
+use crate::queue::message::{
+    Body, Delivery, Died, MessageId, NewMessage, Note, Rank, Receipt, Running,
+};
+use crate::queue::name::QueueName;
+use crate::queue::part::Part;
+use crate::queue::records::{Duplicate, Group, Memo};
+use crate::queue::rules::Rules;
+use crate::queue::settings::{Setting, Settings, parse_integer};
+use crate::queue::store::{Store, Unreadable};
+use crate::queue::valid::MAX_PRIORITY;
 
 /// The records of one queue, and the rules by which they are changed.
 pub struct Records<K>(pub K, Rules);
@@ -347,7 +348,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn running(&mut self, delivery: Delivery) -> Option<Running> {
-        if !is_receipt(delivery.receipt) {
+        if !delivery.receipt.is_valid() {
             return None;
         }
         self.0.score(Part::Inflight, &inflight_member(delivery)).map(running)
@@ -578,7 +579,7 @@ impl<K: Keyspace> Store for Records<K> {
         }
         let text = self.0.get(Part::Config, memo_field(memo))?;
         let number = parse_integer(text.as_ref()).and_then(|number| u64::try_from(number).ok());
-        number.filter(|number| is_memo(memo, *number))
+        number.filter(|number| memo.accepts(*number))
     }
 
     fn put_memo(&mut self, memo: Memo, number: u64) {

@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use crate::queue::name::QueueName;
-use crate::queue::store::Part;
+use crate::queue::part::Part;
 use crate::server::context::Context;
 use crate::server::key::{Access, Key, KeyCursor, KeyType};
 use crate::server::string::ServerString;

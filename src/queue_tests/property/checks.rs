@@ -3,7 +3,7 @@
 use super::model::{Message, Queue};
 use super::*;
 use crate::queue::NextDue;
-use crate::queue::store::Memo;
+use crate::queue::records::Memo;
 
 impl Run<'_> {
     /// The queues that would deliver something.

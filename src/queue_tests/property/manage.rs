@@ -1,9 +1,9 @@
 //! What an operator does.
 
 use super::*;
-use crate::queue::message::MAX_TIME_MS;
+use crate::queue::message::Died;
 use crate::queue::op::{Choice, RedriveSlice};
-use crate::queue::store::Died;
+use crate::queue::valid::MAX_TIME_MS;
 
 impl Run<'_> {
     pub(super) fn configure(&mut self, name: &'static str) {

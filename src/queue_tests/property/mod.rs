@@ -152,7 +152,7 @@ struct Run<'a> {
     server: Server,
     model: Model,
     /// Every delivery that a client has seen and not settled, by queue.
-    seen: Vec<(&'static str, Claim)>,
+    seen: Vec<(&'static str, Delivery)>,
     /// Every message that was pushed.
     pushed: Vec<MessageId>,
     /// Those that must never be delivered again.

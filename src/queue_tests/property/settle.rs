@@ -25,22 +25,22 @@ impl Run<'_> {
     }
 
     /// Some claims of a queue: good ones, one twice, a wrong receipt, an unknown id.
-    pub(super) fn claims_of(&mut self, name: &'static str) -> Vec<Claim> {
+    pub(super) fn claims_of(&mut self, name: &'static str) -> Vec<Delivery> {
         let of_queue = self.seen.iter().filter(|(queue, _)| *queue == name);
-        let mut of_queue: Vec<Claim> = of_queue.map(|(_, claim)| *claim).collect();
+        let mut of_queue: Vec<Delivery> = of_queue.map(|(_, claim)| *claim).collect();
         self.random.shuffle(&mut of_queue);
         of_queue.truncate(3);
         if let Some(claim) = of_queue.first().copied().filter(|_| self.chance(3)) {
-            of_queue.push(Claim { id: claim.id, receipt: Receipt(claim.receipt.0 ^ 1) });
-            of_queue.push(Claim { id: MessageId([0; 16]), receipt: claim.receipt });
+            of_queue.push(Delivery { id: claim.id, receipt: Receipt(claim.receipt.0 ^ 1) });
+            of_queue.push(Delivery { id: MessageId([0; 16]), receipt: claim.receipt });
             of_queue.push(claim);
         }
         of_queue
     }
 
-    fn acknowledge(&mut self, name: &'static str, claims: &[Claim]) {
+    fn acknowledge(&mut self, name: &'static str, claims: &[Delivery]) {
         let mut now_ms = Some(self.server.now_ms);
-        let is_running = |claim: &Claim| {
+        let is_running = |claim: &Delivery| {
             let last = self.deliveries.get(&claim.id);
             last.is_none_or(|(_, until_ms)| *until_ms > self.server.now_ms)
         };
@@ -58,7 +58,7 @@ impl Run<'_> {
 
     pub(super) fn compare_acknowledged(
         &mut self,
-        claims: &[Claim],
+        claims: &[Delivery],
         settled: &[Settled],
         expected: &[i64],
     ) {
@@ -71,7 +71,7 @@ impl Run<'_> {
         }
     }
 
-    fn give_back(&mut self, name: &'static str, claims: &[Claim]) {
+    fn give_back(&mut self, name: &'static str, claims: &[Delivery]) {
         let now_ms = self.server.now_ms;
         let pairs: Vec<_> = claims.iter().map(|claim| (claim.id.0, claim.receipt.0)).collect();
         let is_dead = self.model.has_dead(name, &pairs, now_ms);
@@ -110,7 +110,7 @@ impl Run<'_> {
         }
     }
 
-    fn extend(&mut self, name: &'static str, claims: &[Claim]) {
+    fn extend(&mut self, name: &'static str, claims: &[Delivery]) {
         let visibility_ms = self.random.u64(1..200);
         let now_ms = self.server.now_ms;
         let deliveries = claims.to_vec().into();

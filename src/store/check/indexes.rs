@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::messages::{group_of, join};
+use super::plan::{Change, Plan};
 use super::read::{Found, Place, grouped_member};
-use super::{Change, Plan};
 use crate::queue::finding::Finding;
-use crate::queue::message::{MAX_PRIORITY, MessageId};
+use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
+use crate::queue::part::Part;
+use crate::queue::records::{Duplicate, Group, GroupCounts, Head, Memo};
 use crate::queue::settings::{Setting, Settings, parse_integer};
-use crate::queue::store::{Duplicate, Group, GroupCounts, Head, Memo, Part};
-use crate::queue::valid::{TICKETS, is_memo, is_name, next_sequence, whole};
+use crate::queue::valid::{MAX_PRIORITY, TICKETS, is_name, next_sequence, whole};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::record;
 
@@ -29,9 +30,9 @@ pub fn settings<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> Settings {
 
 /// False if a field is no setting, or its text no value of it.
 fn set(settings: &mut Settings, queue: &QueueName, field: &[u8], text: &[u8]) -> bool {
-    let is = |memo| {
+    let is = |memo: Memo| {
         let number = parse_integer(text).and_then(|number| u64::try_from(number).ok());
-        number.is_some_and(|number| is_memo(memo, number))
+        number.is_some_and(|number| memo.accepts(number))
     };
     match field {
         b"paused_until" => is(Memo::PausedUntil),

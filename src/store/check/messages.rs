@@ -1,10 +1,10 @@
 //! Where each message belongs and what its note says, if the two differ.
 
+use super::plan::{Change, Plan};
 use super::read::{Found, GRAIN, Message, Place};
-use super::{Change, Plan};
 use crate::queue::finding::Finding;
 use crate::queue::message::{Ended, Membership, MessageId, Note};
-use crate::queue::store::Part;
+use crate::queue::part::Part;
 use crate::store::record;
 
 /// Gives every message one place that its note agrees to. Returns those that are in a group and have

@@ -6,6 +6,7 @@
 
 mod indexes;
 mod messages;
+mod plan;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -15,20 +16,22 @@ use std::collections::BTreeMap;
 use super::body::as_pushed;
 use super::keyspace::{Contents, Keyspace};
 use crate::queue::finding::Finding;
-use crate::queue::message::{MAX_PRIORITY, MessageId};
-use crate::queue::op::Rules;
-use crate::queue::store::Part;
+use crate::queue::message::MessageId;
+use crate::queue::part::Part;
+use crate::queue::rules::Rules;
+use crate::queue::valid::MAX_PRIORITY;
+use plan::Plan;
 
 /// What was found in a queue whose parts have their types, how often each, in the order of
 /// [`Finding`].
 pub fn check<K: Contents>(keyspace: &mut K) -> Vec<(Finding, u64)> {
-    Plan::of(keyspace, Rules::V2).0.findings.into_iter().collect()
+    plan(keyspace, Rules::V2).0.findings.into_iter().collect()
 }
 
 /// Puts right what [`check`] finds, and returns that. A check finds nothing then, and no body is
 /// lost: those that can't be read are in `Damaged`. 0.1.0 left lists out of order.
 pub fn repair<K: Keyspace>(keyspace: &mut K, rules: Rules) -> Vec<(Finding, u64)> {
-    let (plan, found) = Plan::of(keyspace, rules);
+    let (plan, found) = plan(keyspace, rules);
     for change in &plan.changes {
         change.make(keyspace);
     }
@@ -44,83 +47,21 @@ pub fn repair<K: Keyspace>(keyspace: &mut K, rules: Rules) -> Vec<(Finding, u64)
     plan.findings.into_iter().collect()
 }
 
-/// What was found, and what is to be done about it.
-#[derive(Default)]
-struct Plan {
-    findings: BTreeMap<Finding, u64>,
-    /// In the order in which they are to be made.
-    changes: Vec<Change>,
-    /// The lists of ready messages are to be written anew.
-    ready: bool,
-}
-
-/// One change of one record.
-enum Change {
-    /// These bytes go to `Damaged`.
-    SetAside(Vec<u8>),
-    /// A body goes from this field of `Messages` to `Damaged`.
-    SetBodyAside(Vec<u8>),
-    /// A field of a hash goes.
-    Delete(Part, Vec<u8>),
-    /// A field of a hash gets a value.
-    Put(Part, Vec<u8>, Vec<u8>),
-    /// A member of a sorted set goes.
-    Remove(Part, Vec<u8>),
-    /// A member of a sorted set gets a score.
-    Add(Part, Vec<u8>, f64),
-}
-
-impl Plan {
-    fn of<K: Contents>(keyspace: &mut K, rules: Rules) -> (Self, read::Found) {
-        let mut plan = Self::default();
-        if rules != Rules::V1 {
-            read::order(keyspace, &mut plan);
-        }
-        let mut found = read::Found::read(keyspace, &mut plan);
-        let settings = indexes::settings(keyspace, &mut plan);
-        let joining = messages::settle(&mut found, &mut plan);
-        indexes::groups(keyspace, &mut plan, &mut found, joining, settings.group_inflight);
-        indexes::dedup(keyspace, &mut plan, &mut found);
-        messages::write_notes(&found, &mut plan);
-        indexes::of_messages(keyspace, &mut plan, &found);
-        indexes::lanes(keyspace, &mut plan);
-        (plan, found)
+/// What is to be done about what is there.
+fn plan<K: Contents>(keyspace: &mut K, rules: Rules) -> (Plan, read::Found) {
+    let mut plan = Plan::default();
+    if rules != Rules::V1 {
+        read::order(keyspace, &mut plan);
     }
-
-    fn count(&mut self, finding: Finding) {
-        self.count_more(finding, 1);
-    }
-
-    fn count_more(&mut self, finding: Finding, times: u64) {
-        if times > 0 {
-            let count = self.findings.entry(finding).or_default();
-            *count = count.saturating_add(times);
-        }
-    }
-
-    fn change(&mut self, change: Change) {
-        self.changes.push(change);
-    }
-}
-
-impl Change {
-    fn make<K: Keyspace>(&self, keyspace: &mut K) {
-        match self {
-            Self::SetAside(bytes) => keyspace.push_back(Part::Damaged, bytes),
-            Self::SetBodyAside(field) => {
-                if let Some(body) = keyspace.get(Part::Messages, field) {
-                    keyspace.push_back(Part::Damaged, body.as_ref());
-                    keyspace.delete(Part::Messages, field);
-                }
-            }
-            Self::Delete(hash, field) => keyspace.delete(*hash, field),
-            Self::Put(hash, field, value) => keyspace.put(*hash, field, value),
-            Self::Remove(set, member) => {
-                keyspace.remove(*set, member);
-            }
-            Self::Add(set, member, score) => keyspace.add(*set, member, *score),
-        }
-    }
+    let mut found = read::Found::read(keyspace, &mut plan);
+    let settings = indexes::settings(keyspace, &mut plan);
+    let joining = messages::settle(&mut found, &mut plan);
+    indexes::groups(keyspace, &mut plan, &mut found, joining, settings.group_inflight);
+    indexes::dedup(keyspace, &mut plan, &mut found);
+    messages::write_notes(&found, &mut plan);
+    indexes::of_messages(keyspace, &mut plan, &found);
+    indexes::lanes(keyspace, &mut plan);
+    (plan, found)
 }
 
 /// Takes out of the lists of ready messages what can't be read and what is there or in `Messages`

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Plan};
+use super::plan::{Change, Plan};
 use crate::queue::few::Name;
 use crate::queue::finding::Finding;
-use crate::queue::message::{MAX_PRIORITY, MAX_TIME_MS, MessageId, Note, Receipt};
-use crate::queue::store::{Group, Part};
-use crate::queue::valid::{DEADLINES, is_name, is_receipt, is_sequence, whole};
+use crate::queue::message::{MessageId, Note, Receipt};
+use crate::queue::part::Part;
+use crate::queue::records::Group;
+use crate::queue::valid::{DEADLINES, MAX_PRIORITY, MAX_TIME_MS, is_name, is_sequence, whole};
 use crate::store::body::{decode_body, decode_body_of};
 use crate::store::keyspace::Contents;
 use crate::store::record;
@@ -313,7 +314,7 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
             let (receipt, id) = member.split_first_chunk::<8>()?;
             let receipt = !u64::from_be_bytes(*receipt);
             let id = message_id(id)?;
-            if !is_receipt(Receipt(receipt)) {
+            if !Receipt(receipt).is_valid() {
                 return Some((id, Err(None)));
             }
             let is_marked = score.fract() == -0.5;

@@ -11,16 +11,19 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::check;
-use crate::queue::apply;
+use crate::queue::effects::Effects;
 use crate::queue::few::Name;
 use crate::queue::finding::Finding;
-use crate::queue::message::{Body, Header, Membership, MessageId, NewMessage, Note, Receipt};
+use crate::queue::message::{
+    Body, Delivery, Header, Membership, MessageId, NewMessage, Note, Receipt,
+};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Claim, Dedup, Line, Mode, Op, Return, Sweep, With};
+use crate::queue::op::{Dedup, Line, Mode, Op, Return, Sweep, With};
+use crate::queue::part::Part;
 use crate::queue::pull::Delivered;
+use crate::queue::records::{Duplicate, Group, GroupCounts};
 use crate::queue::settings::Setting;
-use crate::queue::store::{Duplicate, Group, GroupCounts, Part};
-use crate::queue::{Effects, Outcome};
+use crate::queue::{Outcome, apply};
 use crate::store::body::{as_pushed, decode_body_of, encode_body};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::memory::{Database, MemoryKeyspace};
@@ -120,12 +123,12 @@ impl Queue {
         pulled.messages.into_vec()
     }
 
-    fn pull_one(&mut self, queue: &str) -> Claim {
+    fn pull_one(&mut self, queue: &str) -> Delivery {
         let message = self.pull(queue, 1, NOW_MS).pop().expect("a message");
-        Claim { id: message.body.id(), receipt: message.receipt.unwrap().0 }
+        Delivery { id: message.body.id(), receipt: message.receipt.unwrap().0 }
     }
 
-    fn give_back(&self, queue: &str, claim: Claim, delay_ms: u64, reason: Option<&[u8]>) {
+    fn give_back(&self, queue: &str, claim: Delivery, delay_ms: u64, reason: Option<&[u8]>) {
         let op = Op::GiveBack {
             now_ms: NOW_MS + 1,
             deliveries: smallvec![claim],

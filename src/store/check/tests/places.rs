@@ -272,7 +272,7 @@ fn a_delivery_that_can_not_be_read_is_over_and_can_still_be_acknowledged() {
         &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
     );
     assert!(queue.keys().score(Part::Ranked, &id(IN_FLIGHT).0).is_some());
-    let deliveries = smallvec![Claim { id: id(IN_FLIGHT), receipt: Receipt(receipt) }];
+    let deliveries = smallvec![Delivery { id: id(IN_FLIGHT), receipt: Receipt(receipt) }];
     let op = Op::Acknowledge { now_ms: Some(NOW_MS), deliveries };
     let (_, effects) = queue.apply("orders", &op);
     assert_eq!((effects.counts.acked, effects.counts.late_acks), (1, 1));

@@ -142,7 +142,7 @@ fn drain(queue: &mut Queue, seed: u64) {
             break;
         }
         got += messages.len() as u64;
-        let claim = |message: &Delivered<_>| Claim {
+        let claim = |message: &Delivered<_>| Delivery {
             id: Body::id(&message.body),
             receipt: message.receipt.unwrap().0,
         };
