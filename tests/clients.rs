@@ -1,6 +1,6 @@
-//! Client libraries, as the users of the example, and in a cluster whose nodes fail and whose slots move while
-//! programs that use them (`tests/clients/`) push, pull and acknowledge: they go on, and no message
-//! is lost. What they are told is in `docs/delivery.md`, "Clients of a cluster".
+//! Client libraries, as the users of examples/acl/users.acl, and in a cluster whose nodes fail and whose slots migrate
+//! while programs that use them (`tests/clients/`) push, pull and acknowledge: they keep working, and no message
+//! is lost. Their settings are in `docs/delivery.md`, "Clients of a cluster".
 
 #![allow(
     missing_docs,
@@ -30,20 +30,20 @@ use std::{
     time::Duration,
 };
 
-/// The queue, and its slot: it is among the first of the first node.
+/// The queue and its slot, one of the first of the first node.
 const QUEUE: &str = "orders-1055";
 const SLOT: u16 = 5;
 
-/// As many of the first slots hold the queue.
+/// Moving this many of the first slots moves the queue.
 const SLOTS: u16 = 40;
 
-/// How often connections are cut.
+/// The number of times that connections are cut.
 const CUTS: u32 = 400;
 
-/// How long a slot stays open: longer than both libraries try by default.
+/// How long a migration takes: longer than both libraries retry by default.
 const OPEN: Duration = Duration::from_secs(2);
 
-/// A program that works on the queue and says what it was told, a line each.
+/// A program that uses the queue and prints each reply on a line.
 struct Program {
     process: Child,
     lines: Arc<Mutex<Vec<String>>>,
@@ -66,14 +66,14 @@ impl Program {
         Program { process, lines, reader: Some(reader) }
     }
 
-    /// What it was told, and of what: the number of a message, or that and its id.
+    /// Its replies of one kind: the number of a message, or number and id.
     fn told(&self, what: &str) -> Vec<String> {
         let lines = self.lines.lock().expect("the lines");
         let told = lines.iter().filter_map(|line| line.strip_prefix(what));
         told.map(|rest| rest.trim_start().to_string()).collect()
     }
 
-    /// Waits until messages whose push it begins after this are acknowledged.
+    /// Waits until messages pushed after this call are acknowledged.
     fn goes_on(&mut self, after: &str) {
         let number = |text: &String| text.parse::<u64>().expect("a number");
         let last = self.told("pushed").last().map(number);
@@ -85,7 +85,7 @@ impl Program {
         });
     }
 
-    /// Lets it work off what is left and end.
+    /// Lets it process the remaining messages and exit.
     fn end(&mut self) {
         drop(self.process.stdin.take());
         eventually("the program ends", || match self.process.try_wait().expect("its state") {
@@ -100,9 +100,9 @@ impl Program {
 }
 
 impl Drop for Program {
-    /// A failed test leaves no program behind.
+    /// Stops the program if a test fails.
     fn drop(&mut self) {
-        // Both fail only when the program is gone already.
+        // Both only fail if the program has exited.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -140,8 +140,8 @@ fn goes_on_in_a_cluster(command: &mut Command) {
     assert_eq!(Client::connect(owner.port).lengths(QUEUE), [0, 0, 0]);
 }
 
-/// Every message whose push was answered was delivered, and a push that the library repeated did not
-/// make a second one.
+/// Every message whose push was answered was delivered, and no push that the library repeated created a
+/// duplicate.
 fn nothing_is_missing(program: &Program) {
     let pushed = BTreeSet::from_iter(program.told("pushed"));
     let mut ids: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -161,7 +161,7 @@ fn nothing_is_missing(program: &Program) {
     println!("{} messages; in place of an answer: {instead:?}", pushed.len());
 }
 
-/// The replica of the queue's master takes over from it.
+/// The replica of the queue's master takes over.
 fn fail_over(cluster: &mut Cluster) {
     let (_, _, replica) = cluster.around(SLOT);
     let mut heir = Client::connect(replica.port);
@@ -169,8 +169,8 @@ fn fail_over(cluster: &mut Cluster) {
     eventually("the replica is the master", || heir.info("replication")["role"] == "master");
 }
 
-/// The queue's master is killed. What it answered is with its replica by then, so nothing may be lost;
-/// what it was asked last is never answered.
+/// The queue's master is killed. Its replica has everything that was answered, so nothing may be lost;
+/// the last commands are never answered.
 fn lose_the_master(cluster: &mut Cluster) {
     let (owner, _, replica) = cluster.around(SLOT);
     let mut heir = Client::connect(replica.port);
@@ -184,10 +184,10 @@ fn lose_the_master(cluster: &mut Cluster) {
     cluster.nodes[owner].start_again();
 }
 
-/// Lets a master answer no writes any more, and returns how far its replication stream had come.
+/// Pauses writes on a master and returns its replication offset.
 fn offset_at_a_pause(master: &mut Client) -> u64 {
     master.ask("MULTI");
-    // Before 6.2 a pause holds up all commands, later ones of this client too.
+    // Before 6.2 a pause blocks all commands, including later ones of this client.
     let pause = if facts().pauses_writes_only() { "60000 WRITE" } else { "60000" };
     master.ask(&format!("CLIENT PAUSE {pause}"));
     master.ask("INFO replication");
@@ -197,8 +197,8 @@ fn offset_at_a_pause(master: &mut Client) -> u64 {
     offset.expect("an offset").parse().expect("a number")
 }
 
-/// The queue's master ends all connections, again and again: some after it did what was asked, and
-/// before it answered.
+/// The queue's master repeatedly closes all connections, some of them after executing a command and
+/// before replying.
 fn cut_connections(cluster: &mut Cluster) {
     let (owner, _, _) = cluster.around(SLOT);
     let mut master = Client::connect(owner.port);
@@ -213,7 +213,7 @@ fn move_key_by_key(cluster: &mut Cluster) {
     cluster.reshard(&from, &to, SLOTS);
 }
 
-/// As when a slot has much to move: its commands are answered by TRYAGAIN all the time.
+/// Simulates the migration of a large slot: its commands get TRYAGAIN throughout.
 fn leave_the_slot_open(cluster: &mut Cluster) {
     let (from, to, _) = cluster.around(SLOT);
     let [mut source, mut target] = [from.port, to.port].map(Client::connect);

@@ -1,6 +1,6 @@
 //! Runs the client examples of `examples/` against real servers, with the client libraries that they
-//! name: they do what the README shows, survive a restart of the server, and end without hiding or
-//! losing a message. Libraries go below the target folder.
+//! require: they print what the README shows, survive a restart of the server, and exit without leaving a message in
+//! flight or losing one. Libraries are installed below the target folder.
 
 #![allow(
     missing_docs,
@@ -38,7 +38,7 @@ processed order 3
 processed order 2
 ";
 
-/// The tests of one example, which this makes a command of.
+/// The tests of one example; `$command` starts it.
 macro_rules! tests_of {
     ($language:ident, $command:expr) => {
         mod $language {
@@ -93,7 +93,7 @@ fn pushes_three_orders_and_processes_them(mut command: Command) {
 fn goes_on_after_the_server_was_killed(command: impl Fn() -> Command) {
     let mut server = Server::start_with_append_only_file();
     let mut client = server.client();
-    // What a reply that was lost with the connection leaves in flight comes back after that time.
+    // A message in flight because its reply was lost with the connection returns after this time.
     client.ask("MQ.CONFIG orders VISIBILITY 2000");
     for number in 11..=20 {
         client.push("orders", format!("order {number}"));
@@ -170,7 +170,7 @@ fn ends_with_an_error_when_it_cannot_log_in(command: impl Fn() -> Command) {
     client.reply(&["CONFIG", "SET", "requirepass", ""]).expect("OK");
 }
 
-/// A program that runs beside the test.
+/// A program that runs in the background.
 struct Program {
     process: Child,
     output: Arc<Mutex<String>>,
@@ -182,7 +182,7 @@ impl Program {
         Program::start_at_its_url(pointed_at(server, &mut command), arguments)
     }
 
-    /// Starts a command that knows where the server is.
+    /// Starts a command that already has the address of the server.
     fn start_at_its_url(command: &mut Command, arguments: &[&str]) -> Program {
         command.args(arguments).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -214,7 +214,7 @@ impl Program {
         status.expect("it ended")
     }
 
-    /// Waits until it ends, which must be without an error.
+    /// Waits until it exits, which must be without an error.
     fn ends_well(&mut self) -> String {
         let status = self.ends();
         assert!(status.success(), "it ended with {status}");
@@ -230,15 +230,15 @@ impl Program {
 }
 
 impl Drop for Program {
-    /// A failed test leaves no program behind.
+    /// Stops the program if a test fails.
     fn drop(&mut self) {
-        // Both fail only when the program is gone already.
+        // Both only fail if the program has exited.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// The command, told where the server is.
+/// The command with the server's address.
 fn pointed_at<'a>(server: &Server, command: &'a mut Command) -> &'a mut Command {
     command.env("REDIS_URL", format!("redis://127.0.0.1:{}", server.port()))
 }

@@ -1,5 +1,5 @@
-//! Programs in other languages, run with the client libraries that they name. The libraries are
-//! installed below the target folder, once in each run of a test program, and stay there.
+//! Programs in other languages with the client libraries that they require. The libraries are
+//! installed below the target folder, once per run of a test program, and kept there.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ pub fn file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Runs a command to its end and returns what it printed; it must succeed.
+/// Runs a command, which must succeed, and returns its output.
 pub fn output_of(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -23,7 +23,7 @@ pub fn output_of(command: &mut Command) -> String {
     text
 }
 
-/// A Python program, to be run with what these requirements name.
+/// A Python program, run with the packages in these requirements.
 pub fn python(program: &str, requirements: &str) -> Command {
     let environment = folder("python");
     let python = environment.join("bin/python");
@@ -39,7 +39,7 @@ pub fn python(program: &str, requirements: &str) -> Command {
     command
 }
 
-/// A Node program, to be run with what the package.json beside it names.
+/// A Node program, run with the packages in the package.json next to it.
 pub fn node(program: &str) -> Command {
     let program = file(program);
     let name = program.file_name().expect("a file name");
@@ -60,7 +60,7 @@ pub fn node(program: &str) -> Command {
     command
 }
 
-/// The program of a folder of Go files, built with the modules that its go.mod names.
+/// The program built from a folder of Go files with the modules in its go.mod.
 pub fn go(package: &str) -> Command {
     let project = folder("go");
     let program = project.join("program");
@@ -74,7 +74,7 @@ pub fn go(package: &str) -> Command {
     Command::new(program)
 }
 
-/// Prepares a project unless this process did so before; two tests never do it at once.
+/// Prepares a project once per process; never concurrently.
 fn once(project: &Path, prepare: impl FnOnce()) {
     static PREPARED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let mut prepared = PREPARED.lock().expect("libraries that could be installed");

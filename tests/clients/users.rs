@@ -1,5 +1,5 @@
-//! The users of examples/acl/users.acl with client libraries, on one server and in a cluster: nothing
-//! that a library sends for itself is refused.
+//! The users of examples/acl/users.acl with client libraries, on a single server and in a cluster: no command
+//! that a library sends on its own is refused.
 
 use crate::{
     harness::{Client, Cluster, Server, Value, facts, items, strings},
@@ -49,7 +49,7 @@ fn work(command: &mut Command) {
     assert_eq!(libraries::output_of(command).trim_end(), "done");
 }
 
-/// The server keeps what it refused. Before 7.0 it also refuses parts of CLIENT that it doesn't have.
+/// The refused commands in ACL LOG. Before 7.0 it includes subcommands of CLIENT that do not exist there.
 fn nothing_was_refused(server: &Server) {
     let mut client: Client = server.client();
     let refused = client.ask("ACL LOG");
@@ -60,7 +60,7 @@ fn nothing_was_refused(server: &Server) {
     assert!(refused.is_empty(), "refused: {refused:#?}");
 }
 
-/// The texts among the names and values of an entry.
+/// The strings among the names and values of an entry.
 fn strings_of(entry: &Value) -> Vec<String> {
     let texts =
         items(entry).iter().filter(|value| !matches!(value, Value::Int(_) | Value::Double(_)));
