@@ -12,7 +12,7 @@ use std::thread::{Builder, JoinHandle};
 use crate::execute::open;
 use crate::index::Entry;
 use crate::queue::finding::Finding;
-use crate::queue::part::Part;
+use crate::queue::part::{Kind, Part};
 use crate::queue::store::Store;
 use crate::reply::CommandError;
 use crate::server::blocked::BlockedClient;
@@ -263,7 +263,7 @@ impl State {
 impl Reading {
     /// Copies a little of a part. False if there is no more of it.
     fn go_on(&mut self, keyspace: &mut ServerKeyspace<'_>, part: Part) -> bool {
-        if ServerKeyspace::is_list(part) {
+        if part.kind() == Kind::List {
             return keyspace.mirror_list(part);
         }
         if self.cursor.is_none() {

@@ -155,9 +155,9 @@ fn check_backoff(
             settings.set(setting, &text);
         }
     }
-    let Settings { backoff_ms, backoff_max_ms, .. } = settings;
-    if backoff_ms > backoff_max_ms {
-        return Err(CommandError::BackoffAboveMax(backoff_ms, backoff_max_ms));
+    let [first, longest] = BOTH.map(|setting| settings.get(setting));
+    if first > longest {
+        return Err(CommandError::BackoffAboveMax(first, longest));
     }
     Ok(())
 }

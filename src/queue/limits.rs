@@ -78,7 +78,7 @@ pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64, delivery: Mode<'_>) 
         return 0;
     }
     let settings = limits(store);
-    let max_inflight = match settings.max_inflight {
+    let max_inflight = match settings.get(Setting::MaxInflight) {
         0 => u64::MAX,
         max => max.saturating_sub(store.len(Part::Inflight)),
     };
@@ -86,7 +86,7 @@ pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64, delivery: Mode<'_>) 
         Mode::Final if max_inflight > 0 => u64::MAX,
         _ => max_inflight,
     };
-    let rate = match settings.rate {
+    let rate = match settings.get(Setting::Rate) {
         0 => u64::MAX,
         rate => rate.saturating_sub(window(store, &settings, now_ms).map_or(0, |w| w.count)),
     };
@@ -117,19 +117,19 @@ pub(super) fn note_deliveries<S: Store>(
         return;
     }
     let settings = store.settings(&[Setting::Rate, Setting::RatePeriod]);
-    if settings.rate == 0 || count == 0 {
+    if settings.get(Setting::Rate) == 0 || count == 0 {
         return;
     }
     let window = match window(store, &settings, now_ms) {
         Some(window) => Window { count: window.count.saturating_add(count), ..window },
         None => {
             store.put_memo(Memo::RateWindowStart, now_ms);
-            Window { count, end_ms: now_ms.saturating_add(settings.rate_period_ms) }
+            Window { count, end_ms: now_ms.saturating_add(settings.get(Setting::RatePeriod)) }
         }
     };
     store.put_memo(Memo::RateWindowCount, window.count);
     effects.changed = true;
-    if window.count >= settings.rate {
+    if window.count >= settings.get(Setting::Rate) {
         effects.next_due.add(window.end_ms);
     }
 }
@@ -142,7 +142,9 @@ pub(super) fn next_opening<S: Store>(store: &mut S, now_ms: u64) -> Option<u64> 
     let pause_ms = store.memo(Memo::PausedUntil).filter(|until_ms| *until_ms > now_ms);
     let settings = limits(store);
     let full_ms = window(store, &settings, now_ms)
-        .filter(|window| settings.rate > 0 && window.count >= settings.rate)
+        .filter(|window| {
+            settings.get(Setting::Rate) > 0 && window.count >= settings.get(Setting::Rate)
+        })
         .map(|window| window.end_ms);
     pause_ms.into_iter().chain(full_ms).min()
 }
@@ -157,7 +159,7 @@ struct Window {
 fn window<S: Store>(store: &mut S, settings: &Settings, now_ms: u64) -> Option<Window> {
     let start_ms = store.memo(Memo::RateWindowStart)?;
     let count = store.memo(Memo::RateWindowCount)?;
-    let end_ms = start_ms.saturating_add(settings.rate_period_ms);
+    let end_ms = start_ms.saturating_add(settings.get(Setting::RatePeriod));
     (start_ms..end_ms).contains(&now_ms).then_some(Window { count, end_ms })
 }
 

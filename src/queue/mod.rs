@@ -10,6 +10,7 @@ mod claim;
 mod configure;
 mod damage;
 mod dead_letter;
+pub mod deadline;
 mod dedup;
 pub mod effects;
 pub mod error;

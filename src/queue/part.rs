@@ -1,106 +1,115 @@
 //! What a queue consists of.
 
-/// One of the things that a queue consists of. Each is one key, and exists only while it has
-/// something in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// List: whole messages that wait and need no more than their place in line; those without a
+use super::valid::MAX_PRIORITY;
+
+/// The type of the key that holds a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Elements in order.
+    List,
+    /// Values by field.
+    Hash,
+    /// Members by score.
+    SortedSet,
+}
+
+/// Defines the parts: a row for each.
+macro_rules! parts {
+    ($($(#[$doc:meta])* $name:ident = $key:literal, $kind:ident;)*) => {
+        /// One of the things that a queue consists of. Each is one key, and exists only while it has
+        /// something in it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Part {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Part {
+            /// All parts.
+            pub const ALL: [Self; [$($key),*].len()] = [$(Self::$name),*];
+
+            /// The last word of its key: one of a closed set, so that no user text follows it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $key,)*
+                }
+            }
+
+            /// The type of its key.
+            pub const fn kind(self) -> Kind {
+                match self {
+                    $(Self::$name => Kind::$kind,)*
+                }
+            }
+        }
+    };
+}
+
+// The ready lists are the first parts, in the order of their priorities; see [`Part::ready`].
+parts! {
+    /// Messages that are ready and wait in the order of their push, payload included; those without a
     /// priority.
-    Ready,
-    /// The same for priority 1; see [`Part::ready`].
-    Ready1,
+    Ready = "ready", List;
+    /// The same for priority 1.
+    Ready1 = "ready1", List;
     /// For priority 2.
-    Ready2,
+    Ready2 = "ready2", List;
     /// For priority 3.
-    Ready3,
+    Ready3 = "ready3", List;
     /// For priority 4.
-    Ready4,
+    Ready4 = "ready4", List;
     /// For priority 5.
-    Ready5,
+    Ready5 = "ready5", List;
     /// For priority 6.
-    Ready6,
+    Ready6 = "ready6", List;
     /// For priority 7.
-    Ready7,
+    Ready7 = "ready7", List;
     /// For priority 8.
-    Ready8,
+    Ready8 = "ready8", List;
     /// For priority 9.
-    Ready9,
-    /// Sorted set: where messages wait besides `Ready`. The priorities whose list is not empty, and a
-    /// mark each if there is something in `Ranked` and in `Turns`. While it is empty, a pull looks
-    /// nowhere else, but for `Turns` if `Ready` is empty, too.
-    Lanes,
-    /// Sorted set: every other waiting message, by rank.
-    Ranked,
-    /// Hash: the bodies of all messages that are not in a list of ready ones.
-    Messages,
-    /// Hash: the notes of the messages of which more is known than their push said.
-    Notes,
-    /// Sorted set: the deliveries that are running, newest first.
-    Inflight,
-    /// Sorted set: messages that become ready later, by that moment.
-    Delayed,
-    /// Sorted set: the messages that came back, by retry count.
-    Retried,
-    /// Sorted set: messages that wait or are delayed and have a time to live, by its end.
-    Expiring,
-    /// Hash: how many messages a group has where, and which of those that wait are the first; of the
-    /// groups that have some.
-    Groups,
-    /// Sorted set: the other waiting messages of groups, group by group, each in its order.
-    Grouped,
-    /// Sorted set: the groups that have waiting messages: in line those that can be served, by whose
-    /// turn it is, then those without a free slot.
-    Turns,
-    /// Hash: the deduplication keys that hold, and the ids that were given for them.
-    Dedup,
-    /// Sorted set: those that hold for a time, by its end.
-    Deduped,
-    /// Sorted set: dead letters that wait, by when they died.
-    Dead,
-    /// Hash: the settings that differ from their defaults, a pause, the window of the rate.
-    Config,
-    /// List: records that could not be read. They are never delivered and never deleted.
-    Damaged,
+    Ready9 = "ready9", List;
+    /// The priorities whose ready list is not empty, and a marker each if `Ranked` and `Turns` are not.
+    /// While it is empty, a pull needs only `Ready`, and `Turns` if that is empty too.
+    Lanes = "lanes", SortedSet;
+    /// All other ready messages without a group, by rank.
+    Ranked = "ranked", SortedSet;
+    /// The bodies of all messages that are not in a ready list.
+    Messages = "messages", Hash;
+    /// The state records of the messages of which more is known than their push said.
+    Notes = "notes", Hash;
+    /// Running deliveries, newest first.
+    Inflight = "inflight", SortedSet;
+    /// Messages that become ready later, by due time.
+    Delayed = "delayed", SortedSet;
+    /// Messages that came back, by retry count.
+    Retried = "retried", SortedSet;
+    /// Ready and delayed messages with a time to live, by its end.
+    Expiring = "expiring", SortedSet;
+    /// Groups that have messages: how many in which state, and which ready ones are next.
+    Groups = "groups", Hash;
+    /// The other ready messages of groups, group by group, each in its order.
+    Grouped = "grouped", SortedSet;
+    /// The group schedule: groups with ready messages by ticket, behind them those without a free slot.
+    Turns = "turns", SortedSet;
+    /// Deduplication keys that are held, and the ids that were given for them.
+    Dedup = "dedup", Hash;
+    /// Those that are held for a time, by its end.
+    Deduped = "deduped", SortedSet;
+    /// Ready dead letters, by time of death.
+    Dead = "dead", SortedSet;
+    /// The settings that differ from their defaults, a pause, the rate window.
+    Config = "config", Hash;
+    /// Records that could not be read. They are never delivered and never deleted.
+    Damaged = "damaged", List;
 }
 
 impl Part {
-    /// All parts.
-    pub const ALL: [Self; 26] = [
-        Self::Ready,
-        Self::Ready1,
-        Self::Ready2,
-        Self::Ready3,
-        Self::Ready4,
-        Self::Ready5,
-        Self::Ready6,
-        Self::Ready7,
-        Self::Ready8,
-        Self::Ready9,
-        Self::Lanes,
-        Self::Ranked,
-        Self::Messages,
-        Self::Notes,
-        Self::Inflight,
-        Self::Delayed,
-        Self::Retried,
-        Self::Expiring,
-        Self::Groups,
-        Self::Grouped,
-        Self::Turns,
-        Self::Dedup,
-        Self::Deduped,
-        Self::Dead,
-        Self::Config,
-        Self::Damaged,
-    ];
+    /// The ready lists, by priority.
+    pub const READY: &[Self] = Self::ALL.split_at(MAX_PRIORITY as usize + 1).0;
 
-    /// The lists of ready messages, by priority.
-    pub const READY: &[Self] = Self::ALL.split_at(10).0;
+    /// All parts but the ready lists.
+    pub const BEHIND_READY: &[Self] = Self::ALL.split_at(MAX_PRIORITY as usize + 1).1;
 
-    /// All parts but those lists.
-    pub const BEHIND_READY: &[Self] = Self::ALL.split_at(10).1;
-
-    /// The list of the ready messages of a priority.
+    /// The ready list of a priority.
     pub fn ready(priority: u8) -> Self {
         Self::READY.get(usize::from(priority)).copied().unwrap_or(Self::Ready)
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::message::MessageId;
+use super::settings::parse_integer;
 use super::valid::{MAX_COUNT, is_sequence, is_timestamp};
 
 /// How many messages of a group are where.
@@ -65,8 +66,25 @@ pub enum Memo {
 }
 
 impl Memo {
-    /// True for a number that this may be.
-    pub fn accepts(self, number: u64) -> bool {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::PausedUntil, Self::RateWindowStart, Self::RateWindowCount];
+
+    /// The field in which it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PausedUntil => "paused_until",
+            Self::RateWindowStart => "rate_window_start",
+            Self::RateWindowCount => "rate_window_count",
+        }
+    }
+
+    /// The number that a stored text is; None if this can't be it.
+    pub fn parse(self, text: &[u8]) -> Option<u64> {
+        let number = parse_integer(text).and_then(|number| u64::try_from(number).ok());
+        number.filter(|number| self.accepts(*number))
+    }
+
+    fn accepts(self, number: u64) -> bool {
         match self {
             Self::PausedUntil | Self::RateWindowStart => is_timestamp(number),
             Self::RateWindowCount => number <= MAX_COUNT.unsigned_abs(),

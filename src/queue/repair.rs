@@ -1,6 +1,7 @@
 //! A queue whose records don't fit together is put right. What that means is the store's affair: it
 //! knows what its records say, and shares nothing with the rules.
 
+use super::deadline;
 use super::effects::Effects;
 use super::error::QueueError;
 use super::finding::Finding;
@@ -21,11 +22,7 @@ pub(super) fn repair<S: Store>(
     effects.changed = true;
     effects.became_ready = true;
     effects.counts.damaged = store.len(Part::Damaged).saturating_sub(damaged);
-    let expiry = store.first_expiring().map(|(_, at_ms)| at_ms);
-    let overdue = store.first_inflight().map(|(_, until_ms)| until_ms);
-    let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
-    let key = store.first_deduped().map(|(_, until_ms)| until_ms);
-    for at_ms in expiry.into_iter().chain(overdue).chain(release).chain(key) {
+    for at_ms in deadline::of_messages(store).into_iter().chain(deadline::of_keys(store)) {
         effects.next_due.add(at_ms);
     }
     Ok(findings)

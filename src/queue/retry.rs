@@ -177,7 +177,7 @@ pub(super) fn end_delivery<S: Store>(
     let mut delay_ms = 0;
     if end.why != Why::Released {
         let retry_count = note.retry_count.saturating_add(1);
-        if settings.max_retries.is_some_and(|max| retry_count > max)
+        if u64::from(retry_count) > settings.get(Setting::MaxRetries)
             && note.death.is_none()
             && end.why != Why::Rejected
             && grave.bury(store, effects, settings, id, &note, (DeathReason::Retries, moment))

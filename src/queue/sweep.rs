@@ -8,7 +8,7 @@ use super::op::{Moment, Sweep};
 use super::part::Part;
 use super::retry::{End, Returns, Why, end_delivery};
 use super::store::Store;
-use super::{damage, dedup, limits, pause, place};
+use super::{damage, deadline, dedup, limits, pause, place};
 
 /// Does up to `sweep.limit` of what is due at `now_ms`. Leaves the earliest deadline that remains in
 /// `effects.next_due`; what is due and beyond the limit is such a deadline.
@@ -50,13 +50,9 @@ fn move_due<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, mome
 
 /// The next deadline of a message, unix ms; all deadlines are noted.
 fn note_deadlines<S: Store>(store: &mut S, effects: &mut Effects, now_ms: u64) -> Option<u64> {
-    let expiry = store.first_expiring().map(|(_, at_ms)| at_ms);
-    let overdue = store.first_inflight().map(|(_, until_ms)| until_ms);
-    let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
-    let of_messages = expiry.into_iter().chain(overdue).chain(release).min();
+    let of_messages = deadline::of_messages(store);
     let opening = limits::next_opening(store, now_ms);
-    let key = store.first_deduped().map(|(_, until_ms)| until_ms);
-    let all = of_messages.into_iter().chain(opening).chain(key).min();
+    let all = of_messages.into_iter().chain(deadline::of_keys(store)).chain(opening).min();
     effects.next_due = NextDue::Exactly(all);
     of_messages
 }

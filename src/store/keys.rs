@@ -6,41 +6,9 @@ use crate::queue::part::Part;
 /// What the name of every key begins with.
 pub const PREFIX: &[u8] = b"mq:";
 
-/// The last word of a part's key: one of a closed set, so that no user text follows it.
-pub fn word(part: Part) -> &'static str {
-    match part {
-        Part::Ready => "ready",
-        Part::Ready1 => "ready1",
-        Part::Ready2 => "ready2",
-        Part::Ready3 => "ready3",
-        Part::Ready4 => "ready4",
-        Part::Ready5 => "ready5",
-        Part::Ready6 => "ready6",
-        Part::Ready7 => "ready7",
-        Part::Ready8 => "ready8",
-        Part::Ready9 => "ready9",
-        Part::Lanes => "lanes",
-        Part::Ranked => "ranked",
-        Part::Messages => "messages",
-        Part::Notes => "notes",
-        Part::Inflight => "inflight",
-        Part::Delayed => "delayed",
-        Part::Retried => "retried",
-        Part::Expiring => "expiring",
-        Part::Groups => "groups",
-        Part::Grouped => "grouped",
-        Part::Turns => "turns",
-        Part::Dedup => "dedup",
-        Part::Deduped => "deduped",
-        Part::Dead => "dead",
-        Part::Config => "config",
-        Part::Damaged => "damaged",
-    }
-}
-
 /// The key of a part, `mq:{orders}:ready` for queue `orders`.
 pub fn key(queue: &QueueName, part: Part) -> Vec<u8> {
-    join(queue, word(part))
+    join(queue, part.name())
 }
 
 /// The key on which clients of a queue wait. It never exists.
@@ -67,7 +35,7 @@ pub fn queue_of(key: &[u8]) -> Option<QueueName> {
     let colon = rest.iter().rposition(|&b| b == b':')?;
     let (tagged, last) = rest.split_at_checked(colon)?;
     let last = last.strip_prefix(b":")?;
-    Part::ALL.iter().find(|part| word(**part).as_bytes() == last)?;
+    Part::ALL.iter().find(|part| part.name().as_bytes() == last)?;
     QueueName::from_tagged(tagged)
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::keys;
 use super::keyspace::{Contents, Keyspace};
 use crate::queue::name::QueueName;
-use crate::queue::part::Part;
+use crate::queue::part::{Kind, Part};
 
 /// A value as the server has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,31 +114,10 @@ impl MemoryKeyspace {
 }
 
 fn empty(part: Part) -> Value {
-    match part {
-        Part::Ready
-        | Part::Ready1
-        | Part::Ready2
-        | Part::Ready3
-        | Part::Ready4
-        | Part::Ready5
-        | Part::Ready6
-        | Part::Ready7
-        | Part::Ready8
-        | Part::Ready9
-        | Part::Damaged => Value::List(VecDeque::new()),
-        Part::Messages | Part::Notes | Part::Groups | Part::Dedup | Part::Config => {
-            Value::Hash(BTreeMap::new())
-        }
-        Part::Lanes
-        | Part::Ranked
-        | Part::Inflight
-        | Part::Delayed
-        | Part::Retried
-        | Part::Expiring
-        | Part::Grouped
-        | Part::Turns
-        | Part::Deduped
-        | Part::Dead => Value::Sorted(BTreeMap::new()),
+    match part.kind() {
+        Kind::List => Value::List(VecDeque::new()),
+        Kind::Hash => Value::Hash(BTreeMap::new()),
+        Kind::SortedSet => Value::Sorted(BTreeMap::new()),
     }
 }
 

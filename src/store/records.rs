@@ -19,7 +19,7 @@ use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::queue::records::{Duplicate, Group, Memo};
 use crate::queue::rules::Rules;
-use crate::queue::settings::{Setting, Settings, parse_integer};
+use crate::queue::settings::{Setting, Settings};
 use crate::queue::store::{Store, Unreadable};
 use crate::queue::valid::MAX_PRIORITY;
 
@@ -558,7 +558,7 @@ impl<K: Keyspace> Store for Records<K> {
         if self.0.len(Part::Config) == 0 {
             return setting.default_number(self.1);
         }
-        self.settings(&[setting]).value(setting).map_or(0, |number| *number)
+        self.settings(&[setting]).get(setting)
     }
 
     fn setting(&mut self, setting: Setting) -> Option<Vec<u8>> {
@@ -577,17 +577,15 @@ impl<K: Keyspace> Store for Records<K> {
         if self.0.len(Part::Config) == 0 {
             return None;
         }
-        let text = self.0.get(Part::Config, memo_field(memo))?;
-        let number = parse_integer(text.as_ref()).and_then(|number| u64::try_from(number).ok());
-        number.filter(|number| memo.accepts(*number))
+        memo.parse(self.0.get(Part::Config, memo.name().as_bytes())?.as_ref())
     }
 
     fn put_memo(&mut self, memo: Memo, number: u64) {
-        self.0.put(Part::Config, memo_field(memo), number.to_string().as_bytes());
+        self.0.put(Part::Config, memo.name().as_bytes(), number.to_string().as_bytes());
     }
 
     fn remove_memo(&mut self, memo: Memo) {
-        self.0.delete(Part::Config, memo_field(memo));
+        self.0.delete(Part::Config, memo.name().as_bytes());
     }
 
     fn check(&mut self) -> Vec<(Finding, u64)> {
@@ -596,14 +594,5 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn repair(&mut self) -> Vec<(Finding, u64)> {
         check::repair(&mut self.0, self.1)
-    }
-}
-
-/// The field of `Config` in which something is remembered.
-pub fn memo_field(memo: Memo) -> &'static [u8] {
-    match memo {
-        Memo::PausedUntil => b"paused_until",
-        Memo::RateWindowStart => b"rate_window_start",
-        Memo::RateWindowCount => b"rate_window_count",
     }
 }

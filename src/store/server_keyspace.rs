@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use crate::queue::name::QueueName;
-use crate::queue::part::Part;
+use crate::queue::part::{Kind, Part};
 use crate::server::context::Context;
 use crate::server::key::{Access, Key, KeyCursor, KeyType};
 use crate::server::string::ServerString;
@@ -166,7 +166,7 @@ impl<'a> ServerKeyspace<'a> {
     /// Reads the next few entries of a hash or a sorted set, from where the cursor stands. False if it
     /// has no more.
     pub fn mirror_some(&mut self, part: Part, cursor: &mut KeyCursor) -> bool {
-        let is_hash = key_type(part) == KeyType::Hash;
+        let is_hash = part.kind() == Kind::Hash;
         let Some(key) = self.key(part) else { return false };
         key.scan(cursor, |name, value| {
             mirror::with(|mirror| {
@@ -177,11 +177,6 @@ impl<'a> ServerKeyspace<'a> {
                 }
             });
         })
-    }
-
-    /// True if a part is a list.
-    pub fn is_list(part: Part) -> bool {
-        key_type(part) == KeyType::List
     }
 
     /// The key of a part, open; None if it is absent and can't or need not be made.
@@ -320,29 +315,10 @@ fn is_seldom_there(part: Part) -> bool {
 }
 
 fn key_type(part: Part) -> KeyType {
-    match part {
-        Part::Ready
-        | Part::Ready1
-        | Part::Ready2
-        | Part::Ready3
-        | Part::Ready4
-        | Part::Ready5
-        | Part::Ready6
-        | Part::Ready7
-        | Part::Ready8
-        | Part::Ready9
-        | Part::Damaged => KeyType::List,
-        Part::Messages | Part::Notes | Part::Groups | Part::Dedup | Part::Config => KeyType::Hash,
-        Part::Lanes
-        | Part::Ranked
-        | Part::Inflight
-        | Part::Delayed
-        | Part::Retried
-        | Part::Expiring
-        | Part::Grouped
-        | Part::Turns
-        | Part::Deduped
-        | Part::Dead => KeyType::SortedSet,
+    match part.kind() {
+        Kind::List => KeyType::List,
+        Kind::Hash => KeyType::Hash,
+        Kind::SortedSet => KeyType::SortedSet,
     }
 }
 

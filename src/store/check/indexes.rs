@@ -10,7 +10,7 @@ use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::queue::records::{Duplicate, Group, GroupCounts, Head, Memo};
-use crate::queue::settings::{Setting, Settings, parse_integer};
+use crate::queue::settings::{Setting, Settings};
 use crate::queue::valid::{MAX_PRIORITY, TICKETS, is_name, next_sequence, whole};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::record;
@@ -30,20 +30,15 @@ pub fn settings<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> Settings {
 
 /// False if a field is no setting, or its text no value of it.
 fn set(settings: &mut Settings, queue: &QueueName, field: &[u8], text: &[u8]) -> bool {
-    let is = |memo: Memo| {
-        let number = parse_integer(text).and_then(|number| u64::try_from(number).ok());
-        number.is_some_and(|number| memo.accepts(number))
-    };
-    match field {
-        b"paused_until" => is(Memo::PausedUntil),
-        b"rate_window_start" => is(Memo::RateWindowStart),
-        b"rate_window_count" => is(Memo::RateWindowCount),
-        b"deadletter" if text == queue.as_bytes() => false,
-        _ => Setting::ALL
-            .into_iter()
-            .find(|setting| setting.name().as_bytes() == field)
-            .is_some_and(|setting| settings.set(setting, text)),
+    let is_name = |name: &str| name.as_bytes() == field;
+    if let Some(memo) = Memo::ALL.into_iter().find(|memo| is_name(memo.name())) {
+        return memo.parse(text).is_some();
     }
+    let setting = Setting::ALL.into_iter().find(|setting| is_name(setting.name()));
+    setting.is_some_and(|setting| {
+        let is_itself = setting == Setting::DeadLetter && text == queue.as_bytes();
+        !is_itself && settings.set(setting, text)
+    })
 }
 
 /// `Retried`, `Expiring` and `Dead`.

@@ -19,6 +19,7 @@ use crate::queue::finding::Finding;
 use crate::queue::message::MessageId;
 use crate::queue::part::Part;
 use crate::queue::rules::Rules;
+use crate::queue::settings::Setting;
 use crate::queue::valid::MAX_PRIORITY;
 use plan::Plan;
 
@@ -56,7 +57,7 @@ fn plan<K: Contents>(keyspace: &mut K, rules: Rules) -> (Plan, read::Found) {
     let mut found = read::Found::read(keyspace, &mut plan);
     let settings = indexes::settings(keyspace, &mut plan);
     let joining = messages::settle(&mut found, &mut plan);
-    indexes::groups(keyspace, &mut plan, &mut found, joining, settings.group_inflight);
+    indexes::groups(keyspace, &mut plan, &mut found, joining, settings.get(Setting::GroupInflight));
     indexes::dedup(keyspace, &mut plan, &mut found);
     messages::write_notes(&found, &mut plan);
     indexes::of_messages(keyspace, &mut plan, &found);
