@@ -15,30 +15,19 @@
     )
 )]
 
-mod checking;
 mod commands;
-mod disconnect;
-mod events;
-mod execute;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod ids;
-mod index;
 mod queue;
 #[cfg(any(test, fuzzing))]
 mod queue_tests;
-mod quoted;
-mod receipts;
-mod reply;
-mod scan;
+mod runtime;
 mod server;
-mod slices;
-mod state;
 mod store;
-mod timer;
-mod unload;
-mod waiting;
 
+use runtime::events::{self, Listener};
+use runtime::facts::{HAS_KEYSPACE_EVENTS, IMPORTS_VISIBLY, IS_ACTIVE, IS_CLUSTER};
+use runtime::{alarm, scan, turn, unload};
 use server::context::Context;
 use server::load::entry_points;
 use server::string::Argument;
@@ -75,28 +64,27 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
     let valkey = server::info::valkey_version();
     // From 8.1.0 on, until it was mended, Valkey leaves a client in the database of a key that the
     // client copied or moved there, if a module listens to such events.
-    let hears_of_keys = !valkey.is_some_and(|v| ([8, 1, 0]..[9, 1, 2]).contains(&v));
+    let has_keyspace_events = !valkey.is_some_and(|v| ([8, 1, 0]..[9, 1, 2]).contains(&v));
     let is_loaded = commands::register(context)
-        && server::event::subscribe::<events::Listener>(context)
-        && (!hears_of_keys || server::event::subscribe_to_keys::<events::Listener>(context))
+        && server::event::subscribe::<Listener>(context)
+        && (!has_keyspace_events || server::event::subscribe_to_keys::<Listener>(context))
         && server::info::register::<commands::info::Section>(context);
     if is_loaded {
         let is_valkey_9 = valkey.is_some_and(|version| version >= [9, 0, 0]);
         if is_valkey_9 {
             context.allow_atomic_slot_migration();
         }
-        state::with(|state| {
-            state.is_cluster.set(context.is_cluster());
-            state.shows_stable_slots_only.set(is_valkey_9);
-            state.is_active.set(context.is_active_master());
-            state.hears_of_keys.set(hears_of_keys);
-        });
+        IS_CLUSTER.set(context.is_cluster());
+        IMPORTS_VISIBLY.set(is_valkey_9);
+        IS_ACTIVE.set(context.is_active_master());
+        HAS_KEYSPACE_EVENTS.set(has_keyspace_events);
+        alarm::install(turn::take);
         context.notice(&format!(
             "version {}, writes ops of version {}",
             env!("CARGO_PKG_VERSION"),
-            execute::OP_VERSION
+            runtime::execute::OP_VERSION
         ));
-        events::look_at_eviction(context);
+        events::check_eviction(context);
         scan::begin(context);
     }
     is_loaded
@@ -108,12 +96,8 @@ fn unload(context: Context<'_>) -> bool {
         context.warn(&format!("the module can't be unloaded, {reason}"));
         return false;
     }
-    state::with(|state| {
-        // Older servers would still fire the timer, and crash.
-        timer::disarm(context, state);
-        state.forget();
-    });
-    reply::forget();
+    unload::forget(context);
+    commands::reply::forget();
     store::record::forget();
     true
 }

@@ -2,15 +2,16 @@
 
 use super::arguments::QUEUE;
 use super::claims::{self, CLAIMS};
+use super::errors::CommandError;
+use super::handler;
 use super::options::Options;
-use crate::execute::execute;
 use crate::queue::op::Op;
-use crate::reply::CommandError;
+use crate::runtime::execute::execute;
+use crate::runtime::index;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{KeyUse, Spec};
 use crate::server::string::Argument;
-use crate::state;
 
 /// `MQ.ACK queue (id receipt | IDS n id receipt [id receipt ...])`
 pub struct Ack;
@@ -29,7 +30,7 @@ impl Command for Ack {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, ack);
+        handler::answer::<Self>(context, arguments, ack);
     }
 }
 
@@ -40,9 +41,8 @@ fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
         // It has no options: they say what is wrong.
         Options::read::<Ack>(rest)?;
     }
-    let entry = super::entry(context, *queue)?;
-    let now_ms = Some(context.now_ms())
-        .filter(|now_ms| state::with(|state| state.may_be_due(&entry, *now_ms)));
+    let entry = handler::entry(context, *queue)?;
+    let now_ms = Some(context.now_ms()).filter(|now_ms| index::may_be_due(&entry, *now_ms));
     let op = Op::Acknowledge { now_ms, deliveries: std::mem::take(&mut claims.claims) };
     let outcome = execute(context, &entry, &op);
     claims.reply(context, outcome, |_| 1)

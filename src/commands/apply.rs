@@ -1,14 +1,15 @@
 //! MQ.APPLY: an op that a master decided, on its replica or when the append-only file is loaded.
 
 use super::arguments::QUEUE;
-use crate::execute::replay;
+use super::errors::CommandError;
+use super::handler;
 use crate::queue::name::QueueName;
-use crate::reply::CommandError;
+use crate::runtime::execute::replay;
+use crate::runtime::{counters, index};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
-use crate::state;
 
 /// `MQ.APPLY queue op`
 pub struct Apply;
@@ -27,7 +28,7 @@ impl Command for Apply {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, apply);
+        handler::answer::<Self>(context, arguments, apply);
     }
 }
 
@@ -37,27 +38,21 @@ fn apply(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     match &result {
         Ok(()) => context.reply_status(c"OK"),
         Err(error) if context.is_replicated() => report(context, queue.as_bytes(), error),
-        Err(_) => state::with(|state| {
-            let mut totals = state.totals.get();
+        Err(_) => counters::change(|totals| {
             totals.apply_refused = totals.apply_refused.saturating_add(1);
-            state.totals.set(totals);
         }),
     }
     result
 }
 
 fn apply_bytes(context: Context<'_>, queue: &[u8], bytes: &[u8]) -> Result<(), CommandError> {
-    let entry = state::with(|state| state.entry(context, queue))?;
-    replay(context, &entry, bytes)
+    let entry = index::entry(context, queue)?;
+    Ok(replay(context, &entry, bytes)?)
 }
 
-/// A replica can't refuse an op to its master: it says so where an operator sees it.
+/// A replica can't refuse an op of its master: it reports the error to the operator.
 fn report(context: Context<'_>, queue: &[u8], error: &CommandError) {
-    state::with(|state| {
-        let mut totals = state.totals.get();
-        totals.apply_errors = totals.apply_errors.saturating_add(1);
-        state.totals.set(totals);
-    });
+    counters::change(|totals| totals.apply_errors = totals.apply_errors.saturating_add(1));
     let name = QueueName::new(queue).map_or_else(|_| "?".to_owned(), |name| name.to_string());
     context.warn(&format!("queue {name}: an op can't be applied: {error}"));
 }

@@ -1,22 +1,20 @@
 //! MQ.CHECK: looks for records that don't fit together, and repairs them.
 
 use super::arguments::QUEUE;
+use super::errors::CommandError;
 use super::options::Options;
-use crate::checking::{self, Findings};
-use crate::execute::{execute, open};
-use crate::index::UNKNOWN;
+use super::{handler, reply};
 use crate::queue::Outcome;
 use crate::queue::op::Op;
-use crate::queue::part::Part;
-use crate::queue::store::Store;
-use crate::reply::{self, CommandError};
+use crate::queue::store::{Part, Store};
+use crate::runtime::checking::{self, CheckError, Findings};
+use crate::runtime::execute::execute;
 use crate::server::blocked::{BlockedClient, Later};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
-use crate::{state, timer};
 
 /// `MQ.CHECK queue [REPAIR]`
 pub struct Check;
@@ -35,14 +33,14 @@ impl Command for Check {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, check);
+        handler::answer::<Self>(context, arguments, check);
     }
 }
 
 fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Check>(rest)?;
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     let findings = if options.has("REPAIR") {
         match execute(context, &entry, &Op::Repair)? {
             Outcome::Repaired(findings) => {
@@ -52,14 +50,14 @@ fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
             _ => Vec::new(),
         }
     } else {
-        let mut store = open(context, &entry, Access::Read);
+        let mut store = entry.open(context, Access::Read);
         store.require(&Part::ALL)?;
-        if !context.may_not_block() && checking::is_large(&mut store) {
-            let client = BlockedClient::until_later::<Check>(context);
-            state::with(|state| timer::arm(context, state, UNKNOWN));
-            if checking::begin(client, &entry) {
-                return Ok(());
-            }
+        if !context.may_not_block()
+            && checking::is_large(&mut store)
+            && let Some(client) = BlockedClient::until_later::<Check>(context)
+        {
+            checking::begin(context, client, &entry);
+            return Ok(());
         }
         store.check()
     };
@@ -76,8 +74,9 @@ fn show(context: Context<'_>, findings: Findings) {
 
 impl Later for Check {
     fn reply(context: Context<'_>, _: &[Argument<'_>], number: u64) {
-        let findings = checking::answer(number).unwrap_or(Err(CommandError::CheckFailed));
-        super::answer_later(context, findings.map(|findings| show(context, findings)));
+        let findings = checking::answer(number).unwrap_or(Err(CheckError::Failed));
+        let shown = findings.map(|findings| show(context, findings));
+        handler::answer_later(context, shown.map_err(CommandError::from));
     }
 
     fn gone(client: &BlockedClient) {

@@ -3,12 +3,12 @@
 use smallvec::smallvec;
 use uuid::Uuid;
 
-use super::options;
+use super::errors::CommandError;
+use super::{options, reply};
 use crate::queue::few::Few;
 use crate::queue::message::{Delivery, MessageId, Receipt};
 use crate::queue::op::MAX_BATCH;
 use crate::queue::{Outcome, QueueError, Settled};
-use crate::reply::CommandError;
 use crate::server::context::Context;
 use crate::server::spec::{Arg, Number, PairNames};
 
@@ -102,7 +102,7 @@ impl Claims {
         }
         for one in settled {
             match one {
-                Settled::Done(value) => crate::reply::count(context, result(value)),
+                Settled::Done(value) => reply::count(context, result(value)),
                 Settled::NotFound => return Err(CommandError::NotFound),
                 Settled::BadReceipt => return Err(CommandError::BadReceipt),
             }
@@ -120,7 +120,7 @@ fn reply_batch(context: Context<'_>, settled: &[Settled], result: impl Fn(u64) -
     context.reply_array(settled.len());
     for one in settled {
         match one {
-            Settled::Done(value) => crate::reply::count(context, result(*value)),
+            Settled::Done(value) => reply::count(context, result(*value)),
             Settled::NotFound => context.reply_integer(0),
             Settled::BadReceipt => context.reply_integer(-1),
         }

@@ -1,15 +1,17 @@
 //! MQ.CONFIG: a queue's settings, shown or changed.
 
 use super::arguments::QUEUE;
+use super::errors::CommandError;
+use super::handler;
 use super::options::Options;
-use crate::execute::{execute_on, open};
-use crate::index::Entry;
 use crate::queue::name::QueueName;
 use crate::queue::op::Op;
 use crate::queue::part::Part;
 use crate::queue::settings::{Setting, Settings, parse_integer};
-use crate::queue::store::Store;
-use crate::reply::CommandError;
+use crate::queue::store::{Part, Store};
+use crate::runtime::entry::Entry;
+use crate::runtime::execute::execute_on;
+use crate::runtime::facts::IS_CLUSTER;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -59,7 +61,7 @@ impl Command for Config {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, config);
+        handler::answer::<Self>(context, arguments, config);
     }
 }
 
@@ -72,8 +74,8 @@ fn config(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
 }
 
 fn show(context: Context<'_>, queue: Argument<'_>) -> Result<(), CommandError> {
-    let entry = super::entry(context, queue)?;
-    let mut store = open(context, &entry, Access::Read);
+    let entry = handler::entry(context, queue)?;
+    let mut store = entry.open(context, Access::Read);
     store.require(&[Part::Config])?;
     for setting in Setting::ALL {
         if let Some(text) = store.setting(setting)
@@ -108,9 +110,9 @@ fn change(
     options: &[Argument<'_>],
 ) -> Result<(), CommandError> {
     let options = Options::read::<Config>(options)?;
-    let entry = super::entry(context, queue)?;
-    let mut store = open(context, &entry, Access::Write);
-    let op = op(&options, &mut store, super::is_same_slot_only())?;
+    let entry = handler::entry(context, queue)?;
+    let mut store = entry.open(context, Access::Write);
+    let op = op(&options, &mut store, IS_CLUSTER.get())?;
     execute_on(context, &entry, &mut store, &op)?;
     context.reply_status(c"OK");
     Ok(())

@@ -2,16 +2,15 @@
 
 use std::rc::Rc;
 
-use crate::execute::open;
-use crate::index::Entry;
-use crate::queue::part::Part;
+use super::errors::CommandError;
 use crate::queue::settings::Setting;
-use crate::queue::store::Store;
-use crate::reply::CommandError;
+use crate::queue::store::{Part, Store};
+use crate::runtime::entry::Entry;
+use crate::runtime::facts::IS_CLUSTER;
+use crate::runtime::index;
 use crate::server::acl::User;
 use crate::server::context::Context;
 use crate::server::key::Access;
-use crate::state;
 
 /// The dead-letter queue of a queue. It is named by the data and not by an argument: the server has
 /// not looked whether the user has this permission on it.
@@ -20,11 +19,11 @@ pub fn of(
     entry: &Entry,
     has_permission: fn(&User, &[u8]) -> bool,
 ) -> Result<Rc<Entry>, CommandError> {
-    let mut store = open(context, entry, Access::Read);
+    let mut store = entry.open(context, Access::Read);
     store.require(&[Part::Config])?;
     let settings = store.settings(&[Setting::DeadLetter]);
     let name = settings.dead_letter_of(entry.queue()).ok_or(CommandError::NoDeadLetterQueue)?;
-    if super::is_same_slot_only() && !name.shares_slot_with(entry.queue()) {
+    if IS_CLUSTER.get() && !name.shares_slot_with(entry.queue()) {
         return Err(CommandError::CrossSlot);
     }
     match context.user() {
@@ -32,5 +31,5 @@ pub fn of(
         Some(_) => return Err(CommandError::NoDeadLetterPermission),
         None => return Err(CommandError::UnknownDeadLetterPermission(name)),
     }
-    Ok(state::with(|state| state.entry(context, name.as_bytes()))?)
+    Ok(index::entry(context, name.as_bytes())?)
 }

@@ -1,11 +1,10 @@
 //! MQ.DEL: messages are removed, whatever their state.
 
 use super::arguments::QUEUE;
-use super::claims;
-use super::options;
-use crate::execute::execute;
+use super::errors::CommandError;
+use super::{claims, handler, options, reply};
 use crate::queue::op::{MAX_BATCH, Op};
-use crate::reply::{self, CommandError};
+use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{Arg, KeyUse, Number, Spec};
@@ -30,14 +29,14 @@ impl Command for Del {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, del);
+        handler::answer::<Self>(context, arguments, del);
     }
 }
 
 fn del(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, ids @ ..] = arguments else { return Err(CommandError::Arity) };
     let op = op(ids)?;
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     reply::number(context, &execute(context, &entry, &op)?);
     Ok(())
 }

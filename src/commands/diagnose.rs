@@ -4,24 +4,23 @@
 use std::rc::Rc;
 
 use super::claims;
+use super::errors::CommandError;
 use super::explain::Line;
-use crate::execute::{key_of, open};
-use crate::index::Entry;
+use super::quoted::Quoted;
 use crate::queue::QueueError;
 use crate::queue::look::{self, State};
 use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::queue::settings::Setting;
-use crate::queue::store::Store;
-use crate::quoted::Quoted;
-use crate::reply::CommandError;
+use crate::queue::store::{Part, Store};
+use crate::runtime::entry::{Entry, key_of};
+use crate::runtime::index;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::keys_of_command::positions;
 use crate::server::spec::Spec;
 use crate::server::string::Argument;
-use crate::state;
 
 /// The reply to a line, with the command's name in front, that a command of these facts refused.
 pub fn refusal(
@@ -37,7 +36,7 @@ pub fn refusal(
     let mut entries = Vec::new();
     positions(spec, arguments, |position| {
         let name = arguments.get(position).map_or(&b""[..], |name| name.as_bytes());
-        entries.extend(state::with(|state| state.entry(context, name)));
+        entries.extend(index::entry(context, name));
     });
     let is_refused_claim = matches!(error, CommandError::NotFound | CommandError::BadReceipt);
     if is_refused_claim
@@ -53,7 +52,7 @@ pub fn refusal(
 /// The reply to a client whose command, of these queues, failed.
 pub fn of_queues(context: Context<'_>, entries: &[Rc<Entry>], error: &CommandError) -> String {
     if let CommandError::At(queue, error) = error {
-        let entry = state::with(|state| state.entry(context, queue.as_bytes())).ok();
+        let entry = index::entry(context, queue.as_bytes()).ok();
         return of_queues(context, entry.as_slice(), &CommandError::Queue(*error));
     }
     let queue = entries.first().map(|entry| entry.queue());
@@ -90,9 +89,9 @@ fn what_became(
     id: MessageId,
     error: &CommandError,
 ) -> Option<&'static str> {
-    let seen = look::find(&mut open(context, entry, Access::Read), id).ok()?;
-    Some(match (error, seen.map(|seen| seen.state)) {
-        (_, None) => {
+    let place = look::whereabouts(&mut entry.open(context, Access::Read), id).ok()?;
+    Some(match (error, place) {
+        (_, Whereabouts::Gone) => {
             "it was acknowledged, deleted, sent to the dead-letter queue, or never in this queue"
         }
         (CommandError::NotFound, _) => "it waits, and was not delivered yet",
@@ -105,14 +104,14 @@ fn what_became(
 
 /// A limit of the first queue.
 fn limit(context: Context<'_>, entries: &[Rc<Entry>], setting: Setting) -> Option<u64> {
-    let mut store = open(context, entries.first()?, Access::Read);
+    let mut store = entries.first()?.open(context, Access::Read);
     store.require(&[Part::Config]).ok()?;
     Some(store.number(setting))
 }
 
 /// The first key of a queue, or of its dead-letter queue, that has another type than it should.
 fn wrong_key(context: Context<'_>, entry: &Entry) -> Option<Quoted> {
-    let mut store = open(context, entry, Access::Read);
+    let mut store = entry.open(context, Access::Read);
     wrong_key_in(&mut store).or_else(|| {
         let settings = store.settings(&[Setting::DeadLetter]);
         wrong_key_in(&mut store.other(&settings.dead_letter_of(entry.queue())?))

@@ -2,9 +2,9 @@
 //! command's facts. Runs only after a command has failed.
 
 use super::claims;
+use super::errors::{CommandError, Fault};
+use super::quoted::Quoted;
 use crate::queue::settings::parse_integer;
-use crate::quoted::Quoted;
-use crate::reply::{CommandError, Fault};
 use crate::server::spec::{Arg, Number, Spec};
 
 /// The reply to a line, with the command's name in front, that a command of these facts refused; without
@@ -375,8 +375,9 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::claims;
+    use crate::commands::help::all;
     use crate::commands::options::{Options, counted};
-    use crate::commands::{all, claims};
 
     /// Reads a line as its command does; the reply if it is refused.
     fn refused(line: &[&'static [u8]]) -> Option<String> {

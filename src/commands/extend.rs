@@ -2,15 +2,16 @@
 
 use super::arguments::{QUEUE, VISIBILITY};
 use super::claims::{self, CLAIMS};
+use super::errors::CommandError;
+use super::handler;
 use super::options::Options;
-use crate::execute::{execute_on, open, setting};
 use crate::queue::QueueError;
 use crate::queue::few::Few;
 use crate::queue::message::Delivery;
 use crate::queue::op::Op;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
-use crate::reply::CommandError;
+use crate::runtime::execute::execute_on;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -34,7 +35,7 @@ impl Command for Extend {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, extend);
+        handler::answer::<Self>(context, arguments, extend);
     }
 }
 
@@ -42,8 +43,8 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (mut claims, rest) = claims::read(rest)?;
     let options = Options::read::<Extend>(rest)?;
-    let entry = super::entry(context, *queue)?;
-    let mut store = open(context, &entry, Access::Write);
+    let entry = handler::entry(context, *queue)?;
+    let mut store = entry.open(context, Access::Write);
     let deliveries = std::mem::take(&mut claims.claims);
     let op = op(&options, &mut store, deliveries, context.now_ms())?;
     let outcome = execute_on(context, &entry, &mut store, &op);
@@ -60,7 +61,7 @@ pub fn op<A: AsRef<[u8]>>(
     Ok(match options.number(&VISIBILITY) {
         Some(visibility_ms) => Op::Extend { now_ms, deliveries, visibility_ms },
         None => {
-            let visibility_ms = setting(store, Setting::Visibility)?;
+            let visibility_ms = store.required_number(Setting::Visibility)?;
             Op::Prolong { now_ms, deliveries, visibility_ms }
         }
     })

@@ -5,6 +5,7 @@ use super::ack::Ack;
 use super::arguments::ACK;
 use super::check::Check;
 use super::config::{self, Config};
+use super::errors::CommandError;
 use super::explain::explain;
 use super::extend::{self, Extend};
 use super::len::Len;
@@ -24,7 +25,6 @@ use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::{Choice, Numbered, Op, Sweep};
 use crate::queue::store::Store;
-use crate::reply::CommandError;
 use crate::server::keys_of_command::positions;
 use crate::server::spec::Spec;
 
@@ -44,7 +44,7 @@ pub trait Server {
 /// Runs a line: a command's name and its arguments. Error: the reply.
 pub fn run(server: &mut impl Server, line: &[&[u8]]) -> Result<(), String> {
     let [name, arguments @ ..] = line else { return Ok(()) };
-    let known = super::all().find(|known| known.spec.name.as_bytes() == *name);
+    let known = help::all().find(|known| known.spec.name.as_bytes() == *name);
     let Some(spec) = known.map(|known| known.spec) else { return Ok(()) };
     run_known(server, spec, line, arguments).map_err(|error| explain(spec, line, &error))
 }
@@ -169,10 +169,10 @@ fn pull(
 ) -> Result<(), CommandError> {
     let op = Op::Pull {
         now_ms: server.now_ms(),
-        count: request.count(),
+        count: request.most(),
         delivery: request.mode(&mut server.open(queue))?,
         base_receipt: server.base_receipt(),
-        sweep: Sweep { limit: request.count(), same_slot: server.is_cluster() },
+        sweep: Sweep { limit: request.most(), same_slot: server.is_cluster() },
         acknowledged: claims::of_pairs(acknowledged),
     };
     server.run(queue, &op);

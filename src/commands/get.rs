@@ -1,10 +1,9 @@
 //! MQ.GET: one message is looked at.
 
 use super::arguments::QUEUE;
-use super::claims;
-use crate::execute::open;
+use super::errors::CommandError;
+use super::{claims, handler, reply};
 use crate::queue::look;
-use crate::reply::{self, CommandError};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -28,15 +27,15 @@ impl Command for Get {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, get);
+        handler::answer::<Self>(context, arguments, get);
     }
 }
 
 fn get(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, id] = arguments else { return Err(CommandError::Arity) };
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     let id = claims::read_id(id.as_bytes());
-    match look::find(&mut open(context, &entry, Access::Read), id)? {
+    match look::find(&mut entry.open(context, Access::Read), id)? {
         Some(message) => reply::seen(context, entry.queue(), &message),
         None => context.reply_null_array(),
     }

@@ -1,11 +1,10 @@
 //! `HEADERS n name value [name value ...]`: what comes with a payload.
 
 use super::arguments::HEADERS;
+use super::errors::CommandError;
 use super::options::Options;
-use crate::queue::message::Header;
-use crate::queue::valid::{MAX_HEADER_BYTES, MAX_NAME_BYTES};
-use crate::quoted::Quoted;
-use crate::reply::CommandError;
+use super::quoted::Quoted;
+use crate::queue::message::{Header, MAX_HEADER_BYTES, MAX_NAME_BYTES};
 
 /// The headers that a client gave, in their order; none if it gave none.
 pub fn read<'a, A: AsRef<[u8]>>(options: &Options<'a, A>) -> Result<Vec<Header<'a>>, CommandError> {

@@ -1,13 +1,79 @@
-//! MQ.HELP: how the commands are written, from their facts.
+//! The table of all commands, and MQ.HELP, which shows how they are written.
 
+use std::ffi::CStr;
+
+use super::errors::CommandError;
 use super::explain::nearest;
 use super::options::Options;
-use crate::quoted::Quoted;
-use crate::reply::CommandError;
-use crate::server::command::Command;
+use super::quoted::Quoted;
+use super::{
+    ack, apply, check, config, del, drop, extend, get, handler, info, len, mpull, mpush, nack,
+    pause, peek, pull, purge, push, queues, redrive, reschedule, resume,
+};
+use crate::server::command::{self, Command};
 use crate::server::context::Context;
 use crate::server::spec::{Arg, Name, Spec};
 use crate::server::string::Argument;
+
+/// A command as the server gets to know it.
+pub struct Known {
+    pub spec: &'static Spec,
+    pub register: fn(Context<'_>, &CStr) -> bool,
+}
+
+const fn known<C: Command>() -> Known {
+    Known { spec: const { &C::SPEC }, register: command::register::<C> }
+}
+
+/// All commands, by what they are for.
+const GROUPS: &[(&str, &[Known])] = &[
+    ("Send", &[known::<push::Push>(), known::<mpush::Mpush>()]),
+    (
+        "Receive",
+        &[
+            known::<pull::Pull>(),
+            known::<mpull::Mpull>(),
+            known::<ack::Ack>(),
+            known::<nack::Nack>(),
+            known::<extend::Extend>(),
+        ],
+    ),
+    (
+        "Look",
+        &[
+            known::<peek::Peek>(),
+            known::<get::Get>(),
+            known::<len::Len>(),
+            known::<info::Info>(),
+            known::<queues::Queues>(),
+            known::<Help>(),
+        ],
+    ),
+    (
+        "Change messages",
+        &[
+            known::<del::Del>(),
+            known::<reschedule::Reschedule>(),
+            known::<redrive::Redrive>(),
+            known::<purge::Purge>(),
+        ],
+    ),
+    (
+        "Change queues",
+        &[
+            known::<config::Config>(),
+            known::<pause::Pause>(),
+            known::<resume::Resume>(),
+            known::<drop::Drop>(),
+            known::<check::Check>(),
+        ],
+    ),
+    ("For replication only", &[known::<apply::Apply>()]),
+];
+
+pub fn all() -> impl Iterator<Item = &'static Known> {
+    GROUPS.iter().flat_map(|(_, commands)| *commands)
+}
 
 /// `MQ.HELP [command]`
 pub struct Help;
@@ -26,7 +92,7 @@ impl Command for Help {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, help);
+        handler::answer::<Self>(context, arguments, help);
     }
 }
 
@@ -47,11 +113,11 @@ fn help(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
 
 /// The command of that name, which may lack the MQ.
 pub fn find(name: &[u8]) -> Result<&'static Spec, CommandError> {
-    let names: Vec<&'static str> = super::all().map(|known| known.spec.name).collect();
+    let names: Vec<&'static str> = all().map(|known| known.spec.name).collect();
     let short: Vec<&'static str> = names.iter().filter_map(|name| name.get(3..)).collect();
     let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
     let place = names.iter().position(is).or_else(|| short.iter().position(is));
-    let known = place.and_then(|place| super::all().nth(place)).map(|known| known.spec);
+    let known = place.and_then(|place| all().nth(place)).map(|known| known.spec);
     known.ok_or_else(|| {
         let near = nearest(name, &names).or_else(|| {
             let near = nearest(name, &short)?;
@@ -63,7 +129,7 @@ pub fn find(name: &[u8]) -> Result<&'static Spec, CommandError> {
 
 fn of_all() -> Vec<String> {
     let mut lines = vec!["MQ.HELP command shows the options of one. Commands are:".to_owned()];
-    for (group, commands) in super::GROUPS {
+    for (group, commands) in GROUPS {
         lines.push((*group).to_owned());
         for known in *commands {
             lines.push(format!("  {}", known.spec.syntax()));

@@ -4,21 +4,21 @@ use std::ffi::CStr;
 
 use super::arguments::QUEUE;
 use super::config::reply_settings;
-use crate::execute::{OP_VERSION, open};
-use crate::index::Entry;
-use crate::queue::part::Part;
-use crate::queue::records::Memo;
+use super::errors::CommandError;
+use super::{handler, reply};
 use crate::queue::settings::{Setting, Settings};
 use crate::queue::store::Store;
 use crate::queue::{Counts, deadline, limits, look};
-use crate::reply::{self, CommandError};
+use crate::runtime::entry::Entry;
+use crate::runtime::execute::OP_VERSION;
+use crate::runtime::facts::{EVICTS_ANY_KEY, IS_CLUSTER};
+use crate::runtime::{counters, index, scan, waiting};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::info::{self, Inform};
 use crate::server::key::Access;
 use crate::server::spec::{KeyUse, Spec};
 use crate::server::string::Argument;
-use crate::state;
 
 /// `MQ.INFO queue`
 pub struct Info;
@@ -37,14 +37,14 @@ impl Command for Info {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, info);
+        handler::answer::<Self>(context, arguments, info);
     }
 }
 
 fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue] = arguments else { return Err(CommandError::Arity) };
-    let entry = super::entry(context, *queue)?;
-    let mut store = open(context, &entry, Access::Read);
+    let entry = handler::entry(context, *queue)?;
+    let mut store = entry.open(context, Access::Read);
     store.require(&Part::ALL)?;
     let settings = store.settings(&Setting::ALL);
     let dead_letters = dead_letters(&store, &settings);
@@ -82,7 +82,7 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
 /// How many messages wait in the dead-letter queue.
 fn dead_letters(store: &impl Store, settings: &Settings) -> u64 {
     let Some(name) = settings.dead_letter_of(store.queue()) else { return 0 };
-    if super::is_same_slot_only() && !name.shares_slot_with(store.queue()) {
+    if IS_CLUSTER.get() && !name.shares_slot_with(store.queue()) {
         return 0;
     }
     let mut dead = store.other(&name);
@@ -98,7 +98,10 @@ fn state_fields(
     store: &mut impl Store,
 ) -> [(&'static str, u64); 13] {
     let now_ms = context.now_ms();
-    let next_due_at = deadline::of_messages(store).unwrap_or(0);
+    let expiry = store.first_expiring().map(|(_, at_ms)| at_ms);
+    let overdue = store.first_inflight().map(|(_, until_ms)| until_ms);
+    let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
+    let next_due_at = expiry.into_iter().chain(overdue).chain(release).min().unwrap_or(0);
     let since = look::oldest(store);
     let is_paused = limits::is_paused(store, now_ms);
     // The timer may not have been there since it was over.
@@ -116,7 +119,7 @@ fn state_fields(
         ("oldest_delayed_age_ms", age(since.delayed_ms)),
         ("next_due_at", next_due_at),
         ("highest_retry_count", store.highest_retry_count().into()),
-        ("blocked_clients", entry.waiting.borrow().len() as u64),
+        ("blocked_clients", entry.waiters.borrow().len() as u64),
         ("damaged", store.len(Part::Damaged)),
     ]
 }
@@ -145,12 +148,10 @@ fn counters(counts: &Counts) -> [(&'static CStr, u64); 14] {
 /// them only until the timer fires.
 fn check_queues(context: Context<'_>) {
     const MOST: usize = 2_048;
-    state::with(|state| {
-        // In a transaction of a cluster newer servers find the keys of its slot only.
-        if !state.is_cluster.get() || !context.may_not_block() {
-            let _ = (0..MOST).take_while(|_| state.check_one(context)).count();
-        }
-    });
+    // In a transaction of a cluster newer servers find the keys of its slot only.
+    if !IS_CLUSTER.get() || !context.may_not_block() {
+        let _ = (0..MOST).take_while(|_| index::check_one(context)).count();
+    }
 }
 
 /// The `mq` section of INFO.
@@ -164,27 +165,23 @@ impl Inform for Section {
         };
 
     fn fields(context: Option<Context<'_>>) -> Vec<(&'static CStr, u64)> {
-        let known = state::with(|state| state.evicts_any_key.get());
+        let known = EVICTS_ANY_KEY.get();
         let evicts = if context.is_some() { info::evicts_any_key() } else { known };
         context.into_iter().for_each(check_queues);
-        state::with(|state| {
-            let totals = state.totals.get();
-            let counts = totals.counts;
-            let queues = state.index.borrow().there() as u64;
-            let mut fields = vec![(c"op_version", u64::from(OP_VERSION))];
-            fields.extend(counters(&counts));
-            fields.extend([
-                (c"queues", queues),
-                (c"blocked_clients", state.waiting.borrow().len() as u64),
-                (c"damaged", counts.damaged),
-                (c"dead_letters_refused", counts.dead_letters_refused),
-                (c"apply_errors", totals.apply_errors),
-                (c"apply_refused", totals.apply_refused),
-                (c"sweep_errors", totals.sweep_errors),
-                (c"scan_in_progress", u64::from(state.scan.borrow().is_some())),
-                (c"eviction_may_delete_messages", evicts.into()),
-            ]);
-            fields
-        })
+        let totals = counters::totals();
+        let mut fields = vec![(c"op_version", u64::from(OP_VERSION))];
+        fields.extend(counters(&totals.counts));
+        fields.extend([
+            (c"queues", index::with(|index| index.existing()) as u64),
+            (c"blocked_clients", waiting::count() as u64),
+            (c"damaged", totals.counts.damaged),
+            (c"dead_letters_refused", totals.counts.dead_letters_refused),
+            (c"apply_errors", totals.apply_errors),
+            (c"apply_refused", totals.apply_refused),
+            (c"sweep_errors", totals.sweep_errors),
+            (c"scan_in_progress", u64::from(scan::is_under_way())),
+            (c"eviction_may_delete_messages", evicts.into()),
+        ]);
+        fields
     }
 }

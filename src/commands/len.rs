@@ -1,13 +1,11 @@
 //! MQ.LEN: how many messages a queue has.
 
 use super::arguments::QUEUE;
-use super::dead_letters;
+use super::errors::CommandError;
 use super::options::Options;
-use crate::execute::open;
+use super::{dead_letters, handler, reply};
 use crate::queue::limits;
-use crate::queue::part::Part;
-use crate::queue::store::Store;
-use crate::reply::{self, CommandError};
+use crate::queue::store::{Part, Store};
 use crate::server::acl::User;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -36,18 +34,18 @@ impl Command for Len {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, len);
+        handler::answer::<Self>(context, arguments, len);
     }
 }
 
 fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Len>(options)?;
-    let mut entry = super::entry(context, *queue)?;
+    let mut entry = handler::entry(context, *queue)?;
     if options.has("DEAD") {
         entry = dead_letters::of(context, &entry, User::may_name)?;
     }
-    let mut store = open(context, &entry, Access::Read);
+    let mut store = entry.open(context, Access::Read);
     let total = if options.has("READY") {
         limits::require_waiting(&mut store)?;
         limits::waiting(&mut store)

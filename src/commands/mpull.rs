@@ -3,15 +3,16 @@
 use std::rc::Rc;
 
 use super::arguments::{BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, VISIBILITY};
+use super::errors::CommandError;
+use super::handler;
 use super::options::{self, Options};
 use super::pull::{Request, connection, deliver_or_wait};
-use crate::index::Entry;
-use crate::reply::CommandError;
+use crate::runtime::entry::Entry;
+use crate::runtime::waiting::BlockTimeout;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{Arg, KeyUse, Number, Spec};
 use crate::server::string::Argument;
-use crate::waiting::Patience;
 
 pub const NUMKEYS: Number = Number { token: "numkeys", name: "numkeys", min: 1, max: 1_024 };
 
@@ -40,7 +41,7 @@ impl Command for Mpull {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, mpull);
+        handler::answer::<Self>(context, arguments, mpull);
     }
 }
 
@@ -49,17 +50,17 @@ fn mpull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let (queues, options) = options::counted(&NUMKEYS, rest)?;
     let options = Options::read::<Mpull>(options)?;
     let request = Request::read(&options, || connection(context))?;
-    let patience = options.number(&BLOCK).map(Patience::Milliseconds);
+    let timeout = options.number(&BLOCK).map(BlockTimeout::Milliseconds);
     let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(queues.len());
     for queue in queues {
         // That of the first one says of all whether their slot is stable.
         let entry = match entries.first() {
-            None => super::entry(context, *queue)?,
-            Some(first) => super::other_entry(context, first, *queue)?,
+            None => handler::entry(context, *queue)?,
+            Some(first) => handler::other_entry(context, first, *queue)?,
         };
         if !entries.iter().any(|other| other.queue() == entry.queue()) {
             entries.push(entry);
         }
     }
-    deliver_or_wait(context, &entries, request, patience, None)
+    deliver_or_wait(context, &entries, request, timeout, None)
 }

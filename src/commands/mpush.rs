@@ -1,18 +1,18 @@
 //! MQ.MPUSH: new messages, all or none.
 
 use super::arguments::{HEADERS, QUEUE, TTL};
+use super::errors::CommandError;
 use super::new_messages::{self, AMONG_OTHERS, WHEN_READY, Wishes};
 use super::options::Options;
 use super::payloads::{self, PAYLOADS};
-use crate::execute::{execute_on, open};
+use super::{handler, reply};
 use crate::queue::op::{Numbered, Op};
-use crate::reply::{self, CommandError};
+use crate::runtime::execute::execute_on;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
-use crate::state;
 
 /// `MQ.MPUSH queue n payload [payload ...]`, and options.
 pub struct Mpush;
@@ -39,7 +39,7 @@ impl Command for Mpush {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, mpush);
+        handler::answer::<Self>(context, arguments, mpush);
     }
 }
 
@@ -47,14 +47,11 @@ fn mpush(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (payloads, rest) = payloads::read(rest)?;
     let options = Options::read::<Mpush>(rest)?;
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     let now_ms = context.now_ms();
-    let mut store = open(context, &entry, Access::Write);
+    let mut store = entry.open(context, Access::Write);
     let Wishes { due_at_ms, with } = Wishes::read(&options, &mut store, now_ms)?;
-    let ids = state::with(|state| {
-        let count = payloads.len();
-        state.new_ids_in(&entry, &mut store, now_ms, count)
-    });
+    let ids = entry.new_ids(&mut store, now_ms, payloads.len());
     let payloads = payloads.iter().map(|payload| payload.as_bytes());
     let messages = ids.iter().zip(payloads).map(|(id, payload)| Numbered { id: *id, payload });
     let messages = messages.collect();

@@ -2,13 +2,14 @@
 
 use super::arguments::{DELAY, QUEUE};
 use super::claims::{self, CLAIMS};
+use super::errors::CommandError;
+use super::handler;
 use super::options::Options;
-use crate::execute::execute;
 use crate::queue::few::Few;
-use crate::queue::message::Delivery;
-use crate::queue::op::{Op, Return};
-use crate::queue::valid::MAX_ERROR_BYTES;
-use crate::reply::CommandError;
+use crate::queue::message::MAX_ERROR_BYTES;
+use crate::queue::op::{Claim, Op, Return};
+use crate::runtime::execute::execute;
+use crate::runtime::facts::IS_CLUSTER;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{Arg, KeyUse, Name, Spec};
@@ -39,7 +40,7 @@ impl Command for Nack {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, nack);
+        handler::answer::<Self>(context, arguments, nack);
     }
 }
 
@@ -47,9 +48,9 @@ fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (mut claims, rest) = claims::read(rest)?;
     let options = Options::read::<Nack>(rest)?;
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     let deliveries = std::mem::take(&mut claims.claims);
-    let op = op(&options, deliveries, context.now_ms(), super::is_same_slot_only());
+    let op = op(&options, deliveries, context.now_ms(), IS_CLUSTER.get());
     let outcome = execute(context, &entry, &op);
     claims.reply(context, outcome, |_| 1)
 }

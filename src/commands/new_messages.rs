@@ -1,15 +1,15 @@
 //! What MQ.PUSH and MQ.MPUSH have in common: the options of new messages, and what became of them.
 
 use super::arguments::{DEDUP, GROUP, PRIORITY, RANK, TTL, WHEN, WINDOW, due_at_ms};
+use super::errors::CommandError;
 use super::headers;
 use super::options::Options;
-use crate::execute::{Body, setting};
 use crate::queue::Outcome;
 use crate::queue::op::{Dedup, Line, With};
 use crate::queue::push::Pushed;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
-use crate::reply::CommandError;
+use crate::runtime::execute::Body;
 use crate::server::spec::Arg;
 
 /// When a new message becomes ready.
@@ -33,7 +33,7 @@ impl<'a> Wishes<'a> {
         store: &mut impl Store,
         now_ms: u64,
     ) -> Result<Self, CommandError> {
-        let due_at_ms = due_at_ms(options, now_ms, setting(store, Setting::Delay)?)?;
+        let due_at_ms = due_at_ms(options, now_ms, store.required_number(Setting::Delay)?)?;
         let default_ttl_ms = store.number(Setting::Ttl);
         if options.is_empty() && default_ttl_ms == 0 {
             return Ok(Self { due_at_ms, with: None });
@@ -73,7 +73,7 @@ fn dedup<'a, A: AsRef<[u8]>>(
     }
     let window_ms = match options.number(&WINDOW) {
         Some(window_ms) => window_ms,
-        None => setting(store, Setting::DedupWindow)?,
+        None => store.required_number(Setting::DedupWindow)?,
     };
     Ok(Some(Dedup { key, now_ms, until_ms: Some(now_ms.saturating_add(window_ms)) }))
 }

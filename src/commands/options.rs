@@ -4,8 +4,8 @@
 
 use std::iter;
 
+use super::errors::{CommandError, Fault};
 use crate::queue::settings::parse_integer;
-use crate::reply::{CommandError, Fault};
 use crate::server::command::Command;
 use crate::server::keys_of_command::looks_like;
 use crate::server::spec::{Arg, Name, Number, other_key};

@@ -1,10 +1,11 @@
 //! MQ.PAUSE: deliveries stop, for a while or until MQ.RESUME.
 
 use super::arguments::{QUEUE, milliseconds};
+use super::errors::CommandError;
+use super::handler;
 use super::options::Options;
-use crate::execute::execute;
 use crate::queue::op::Op;
-use crate::reply::CommandError;
+use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{Arg, KeyUse, Number, Spec};
@@ -29,14 +30,14 @@ impl Command for Pause {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, pause);
+        handler::answer::<Self>(context, arguments, pause);
     }
 }
 
 fn pause(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Pause>(options)?;
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     execute(context, &entry, &op(&options, context.now_ms()))?;
     context.reply_status(c"OK");
     Ok(())

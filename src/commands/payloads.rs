@@ -1,9 +1,8 @@
 //! Payloads: one, or `n payload [payload ...]`.
 
+use super::errors::CommandError;
 use super::options;
 use crate::queue::op::MAX_BATCH;
-use crate::queue::valid::MAX_PAYLOAD_BYTES;
-use crate::reply::CommandError;
 use crate::server::spec::Number;
 
 /// How many payloads follow.
@@ -26,7 +25,7 @@ pub fn check(payload: &[u8]) -> Result<(), CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reply::Fault;
+    use crate::commands::errors::Fault;
 
     #[test]
     fn as_many_payloads_as_the_number_says_are_read() {

@@ -1,11 +1,10 @@
 //! MQ.PEEK: messages are looked at, not delivered.
 
 use super::arguments::QUEUE;
-use super::dead_letters;
+use super::errors::CommandError;
 use super::options::Options;
-use crate::execute::open;
+use super::{dead_letters, handler, reply};
 use crate::queue::look::{self, Which};
-use crate::reply::{self, CommandError};
 use crate::server::acl::User;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -48,7 +47,7 @@ impl Command for Peek {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, peek);
+        handler::answer::<Self>(context, arguments, peek);
     }
 }
 
@@ -64,11 +63,11 @@ fn peek(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     };
     let offset = options.number(&OFFSET).unwrap_or(0);
     let count = options.number(&COUNT).unwrap_or(DEFAULT_COUNT);
-    let mut entry = super::entry(context, *queue)?;
+    let mut entry = handler::entry(context, *queue)?;
     if options.has("DEAD") {
         entry = dead_letters::of(context, &entry, User::may_read)?;
     }
-    let seen = look::peek(&mut open(context, &entry, Access::Read), which, offset, count)?;
+    let seen = look::peek(&mut entry.open(context, Access::Read), which, offset, count)?;
     context.reply_array(seen.len());
     for message in &seen {
         reply::seen(context, entry.queue(), message);

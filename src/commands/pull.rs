@@ -3,10 +3,9 @@
 use std::rc::Rc;
 
 use super::arguments::{ACK, BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, QUEUE, VISIBILITY};
-use super::claims;
+use super::errors::CommandError;
 use super::options::Options;
-use crate::execute::{Body, execute, execute_on, open, setting};
-use crate::index::Entry;
+use super::{claims, handler, reply};
 use crate::queue::few::Few;
 use crate::queue::message::Delivery;
 use crate::queue::op::{Mode, Op, Sweep};
@@ -14,14 +13,16 @@ use crate::queue::pull::Pulled;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
 use crate::queue::{Outcome, QueueError, Settled};
-use crate::reply::{self, CommandError};
+use crate::runtime::entry::Entry;
+use crate::runtime::execute::{Body, execute, execute_on};
+use crate::runtime::facts::{IS_ACTIVE, IS_CLUSTER};
+use crate::runtime::waiting::{self, BlockTimeout};
+use crate::runtime::{disconnect, index, receipts, turn};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
-use crate::waiting::{self, Patience};
-use crate::{disconnect, state};
 
 /// A pull moves at least so many of the messages that are due, if so many are.
 const LEAST_SWEEP: u32 = 16;
@@ -53,7 +54,7 @@ impl Command for Pull {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, pull);
+        handler::answer::<Self>(context, arguments, pull);
     }
 }
 
@@ -106,13 +107,13 @@ impl Request {
         };
         let visibility_ms = match visibility_ms {
             Some(visibility_ms) => *visibility_ms,
-            None => setting(store, Setting::Visibility)?,
+            None => store.required_number(Setting::Visibility)?,
         };
         Ok(Mode::Receipt { visibility_ms, consumer: consumer.as_deref() })
     }
 
     /// The most messages.
-    pub fn count(&self) -> u32 {
+    pub fn most(&self) -> u32 {
         self.count.unwrap_or(1)
     }
 
@@ -158,9 +159,9 @@ fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let options = Options::read::<Pull>(options)?;
     let request = Request::read(&options, || connection(context))?;
     let acknowledged = options.pairs(&ACK).map(claims::of_pairs);
-    let patience = options.number(&BLOCK).map(Patience::Milliseconds);
-    let entry = super::entry(context, *queue)?;
-    deliver_or_wait(context, &[entry], request, patience, acknowledged)
+    let timeout = options.number(&BLOCK).map(BlockTimeout::Milliseconds);
+    let entry = handler::entry(context, *queue)?;
+    deliver_or_wait(context, &[entry], request, timeout, acknowledged)
 }
 
 /// The client with whose connection a delivery can end.
@@ -174,22 +175,22 @@ pub fn deliver_or_wait(
     context: Context<'_>,
     entries: &[Rc<Entry>],
     mut request: Request,
-    patience: Option<Patience>,
-    mut acknowledged: Option<Vec<Delivery>>,
+    timeout: Option<BlockTimeout>,
+    mut acknowledged: Option<Vec<Claim>>,
 ) -> Result<(), CommandError> {
-    let is_active = state::with(|state| state.is_active.get());
-    if patience.is_some() && !is_active {
+    let is_active = IS_ACTIVE.get();
+    if timeout.is_some() && !is_active {
         return Err(CommandError::BlockedOnReplica);
     }
-    // One who is ready to wait lines up behind those who wait already.
-    if let Some(patience) = patience
-        && entries.iter().any(|entry| entry.has_waiting())
+    // A pull that may block queues up behind clients that are already blocked.
+    if let Some(timeout) = timeout
+        && entries.iter().any(|entry| entry.has_waiters())
         && !context.may_not_block()
     {
         if let (Some(entry), Some(deliveries)) = (entries.first(), acknowledged.take()) {
             request.settled = Some(acknowledge(context, entry, deliveries)?);
         }
-        if waiting::wait(context, entries, &request, patience) {
+        if waiting::wait(context, entries, Box::new(request.clone()), timeout) {
             return Ok(());
         }
     }
@@ -207,12 +208,12 @@ pub fn deliver_or_wait(
             }
             more_due |= pulled.more_due;
         }
-        let has_reason = more_due || patience.is_some();
-        let patience = patience.unwrap_or(Patience::UntilSwept);
+        let has_reason = more_due || timeout.is_some();
+        let timeout = timeout.unwrap_or(BlockTimeout::UntilSwept);
         if has_reason
             && is_active
             && !context.may_not_block()
-            && waiting::wait(context, entries, &request, patience)
+            && waiting::wait(context, entries, Box::new(request.clone()), timeout)
         {
             return Ok(());
         }
@@ -240,18 +241,27 @@ fn acknowledge(
     }
 }
 
-/// Answers a client that waited for these queues and that there may be something for now.
-pub fn answer_waiting<'e>(
-    context: Context<'_>,
-    entries: impl Iterator<Item = &'e Rc<Entry>>,
-    request: &Request,
-) {
-    super::answer_later(context, deliver(context, entries, request));
+impl waiting::Request for Request {
+    fn count(&self) -> u32 {
+        self.most()
+    }
+
+    fn deliver(&self, context: Context<'_>, entries: &[&Rc<Entry>]) {
+        handler::answer_later(context, deliver(context, entries, self));
+    }
+
+    fn reply_empty(&self, context: Context<'_>) {
+        Self::reply_empty(self, context);
+    }
+
+    fn reply_moved(&self, context: Context<'_>) {
+        context.reply_error("UNBLOCKED the queue's slot is not served here any more");
+    }
 }
 
-fn deliver<'e>(
+fn deliver(
     context: Context<'_>,
-    entries: impl Iterator<Item = &'e Rc<Entry>>,
+    entries: &[&Rc<Entry>],
     request: &Request,
 ) -> Result<(), CommandError> {
     for entry in entries {
@@ -282,22 +292,18 @@ fn take(
     acknowledged: Vec<Delivery>,
 ) -> Result<Pulled<Body>, QueueError> {
     let now_ms = context.now_ms();
-    let mut store = open(context, entry, Access::Write);
+    let mut store = entry.open(context, Access::Write);
     let delivery = request.mode(&mut store)?;
-    let (base_receipt, same_slot, is_due, is_settling) = state::with(|state| {
-        let is_settling = state.is_active.get() && state.timer.is_settling();
-        let is_due = state.may_be_due(entry, now_ms);
-        (state.receipts.base(now_ms), state.is_cluster.get(), is_due, is_settling)
-    });
+    let is_due = index::may_be_due(entry, now_ms);
     // What is due waits for what clients may have sent in time; so does a client that may wait.
-    let is_early = is_due && is_settling && !context.may_not_block();
-    let limit = if is_due && !is_early { request.count().max(LEAST_SWEEP) } else { 0 };
+    let is_early = is_due && IS_ACTIVE.get() && turn::is_settling() && !context.may_not_block();
+    let limit = if is_due && !is_early { request.most().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {
         now_ms,
-        count: request.count(),
+        count: request.most(),
         delivery,
-        base_receipt,
-        sweep: Sweep { limit, same_slot },
+        base_receipt: receipts::base(now_ms),
+        sweep: Sweep { limit, same_slot: IS_CLUSTER.get() },
         acknowledged,
     };
     let Outcome::Pulled(mut pulled) = execute_on(context, entry, &mut store, &op)? else {

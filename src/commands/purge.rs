@@ -1,9 +1,10 @@
 //! MQ.PURGE: all messages are removed, the settings stay.
 
 use super::arguments::QUEUE;
-use crate::execute::execute;
+use super::errors::CommandError;
+use super::{handler, reply};
 use crate::queue::op::Op;
-use crate::reply::{self, CommandError};
+use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{KeyUse, Spec};
@@ -26,13 +27,13 @@ impl Command for Purge {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, purge);
+        handler::answer::<Self>(context, arguments, purge);
     }
 }
 
 fn purge(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue] = arguments else { return Err(CommandError::Arity) };
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     reply::number(context, &execute(context, &entry, &Op::Purge)?);
     Ok(())
 }

@@ -1,19 +1,18 @@
 //! MQ.PUSH: a new message.
 
 use super::arguments::{DEDUP, HEADERS, QUEUE, TTL, WINDOW};
+use super::errors::CommandError;
 use super::new_messages::{self, AMONG_OTHERS, WHEN_READY, Wishes};
 use super::options::Options;
-use super::payloads;
-use crate::execute::{execute_on, open};
+use super::{handler, payloads, reply};
 use crate::queue::op::Op;
 use crate::queue::push::Pushed;
-use crate::reply::{self, CommandError};
+use crate::runtime::execute::execute_on;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
-use crate::state;
 
 /// `MQ.PUSH queue payload`, and options.
 pub struct Push;
@@ -44,7 +43,7 @@ impl Command for Push {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, push);
+        handler::answer::<Self>(context, arguments, push);
     }
 }
 
@@ -53,11 +52,11 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let options = Options::read::<Push>(options)?;
     let payload = payload.as_bytes();
     payloads::check(payload)?;
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     let now_ms = context.now_ms();
-    let mut store = open(context, &entry, Access::Write);
+    let mut store = entry.open(context, Access::Write);
     let Wishes { due_at_ms, with } = Wishes::read(&options, &mut store, now_ms)?;
-    let id = state::with(|state| state.new_id_in(&entry, &mut store, now_ms));
+    let id = entry.new_id(&mut store, now_ms);
     let op = Op::Push { id, due_at_ms, payload, with };
     let outcome = execute_on(context, &entry, &mut store, &op)?;
     match new_messages::outcome(&outcome)? {

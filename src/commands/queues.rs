@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::glob;
+use super::errors::CommandError;
 use super::options::Options;
+use super::{glob, handler};
 use crate::queue::name::QueueName;
-use crate::reply::CommandError;
+use crate::runtime::entry::Entry;
+use crate::runtime::facts::{HAS_KEYSPACE_EVENTS, IMPORTS_VISIBLY, IS_ACTIVE, IS_CLUSTER};
+use crate::runtime::slices::{self, Reading};
+use crate::runtime::{index, scan};
 use crate::server::acl::UserName;
 use crate::server::blocked::{BlockedClient, Later};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{Arg, Number, Spec};
 use crate::server::string::Argument;
-use crate::slices::{self, Reading};
-use crate::{scan, state};
 
 /// Where a client goes on: 0 at first, then what the reply says.
 const CURSOR: Number = Number { token: "CURSOR", name: "cursor", min: 0, max: i64::MAX };
@@ -44,7 +46,7 @@ impl Command for Queues {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, queues);
+        handler::answer::<Self>(context, arguments, queues);
     }
 }
 
@@ -52,13 +54,11 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let mut listing = Listing::read(context, arguments)?;
     let may_not_block = context.may_not_block();
     // Newer servers find the keys of one slot only inside a transaction or a script of a cluster.
-    let sees_all = !(may_not_block && super::is_same_slot_only());
+    let sees_all = !(may_not_block && IS_CLUSTER.get());
     // Where the server does not tell of keys that appear, the list is made anew; what may not wait
     // for that, or goes on with a list, gets what is known.
-    let is_complete = state::with(|state| {
-        let is_kept = state.hears_of_keys.get() || may_not_block || listing.next > 0;
-        state.scan.borrow().is_none() && is_kept
-    });
+    let is_kept = HAS_KEYSPACE_EVENTS.get() || may_not_block || listing.next > 0;
+    let is_complete = is_kept && !scan::is_under_way();
     if is_complete && sees_all {
         listing.look(context, if may_not_block { usize::MAX } else { SLICE });
         if listing.is_complete() {
@@ -71,7 +71,7 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     }
     let client = BlockedClient::until_later::<Queues>(context).ok_or(CommandError::NoList)?;
     slices::read_on(context, client, listing);
-    if !is_complete && state::with(|state| state.scan.borrow().is_none()) {
+    if !is_complete && !scan::is_under_way() {
         scan::begin(context);
     }
     Ok(())
@@ -80,7 +80,7 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
 impl Later for Queues {
     /// The client was unblocked: it gets what is known.
     fn reply(context: Context<'_>, arguments: &[Argument<'_>], _: u64) {
-        super::answer_later(
+        handler::answer_later(
             context,
             Listing::read(context, arguments).map(|mut listing| {
                 listing.look(context, usize::MAX);
@@ -135,7 +135,7 @@ impl Listing {
     /// Looks at the next `count` queues. Each has one place in the index as long as it is there.
     fn look(&mut self, context: Context<'_>, count: usize) {
         let count = count.min(self.left);
-        let (entries, next) = state::with(|state| state.index.borrow().page(self.next, count));
+        let (entries, next) = index::with(|index| index.page(self.next, count));
         let user = self.user.as_ref().map(UserName::user);
         self.left = if next == 0 { 0 } else { self.left.saturating_sub(entries.len()) };
         self.next = next;
@@ -147,8 +147,8 @@ impl Listing {
                     .as_ref()
                     .is_none_or(|pattern| glob::matches(pattern, name.as_bytes()))
                 && user.as_ref().is_none_or(|user| user.may_name(name.as_bytes()))
-                && state::exists(context, &entry)
-                && state::may_show(context, &entry)
+                && entry.has_keys(context)
+                && may_show(context, &entry)
             {
                 self.names.insert(name.clone());
             }
@@ -174,6 +174,15 @@ impl Listing {
             context.reply_bytes(name.as_bytes());
         }
     }
+}
+
+/// True if a queue may be listed: in cluster mode not while its slot is imported. A replica lists all:
+/// Redis 8.4 and later may look there for the master's master, round and round.
+fn may_show(context: Context<'_>, entry: &Entry) -> bool {
+    !IS_CLUSTER.get()
+        || !IS_ACTIVE.get()
+        || context.may_show(entry.names.name())
+            && (!IMPORTS_VISIBLY.get() || entry.names.slot_is_stable(context))
 }
 
 impl Reading for Listing {

@@ -4,11 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::arguments::QUEUE;
+use super::errors::CommandError;
 use super::options::Options;
-use super::{claims, nack};
-use crate::execute::{execute, open};
-use crate::index::Entry;
-use crate::queue::message::{Died, MessageId};
+use super::{claims, handler, nack, reply};
+use crate::queue::message::MessageId;
 use crate::queue::name::{self, QueueName};
 use crate::queue::op::{Choice, MAX_BATCH, MAX_REDRIVE, Op, RedriveSlice};
 use crate::queue::part::Part;
@@ -16,15 +15,16 @@ use crate::queue::redrive::targets;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
 use crate::queue::{Outcome, limits};
-use crate::reply::{self, CommandError};
+use crate::runtime::entry::Entry;
+use crate::runtime::execute::execute;
+use crate::runtime::facts::{IS_ACTIVE, IS_CLUSTER};
+use crate::runtime::slices::{self, Work};
 use crate::server::acl::UserName;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::server::spec::{Arg, KeyUse, Name, Number, Spec};
 use crate::server::string::Argument;
-use crate::slices::{self, Work};
-use crate::state;
 
 const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: MAX_REDRIVE as i64 };
 const DEFAULT_COUNT: u64 = 1_000;
@@ -62,7 +62,7 @@ impl Command for Redrive {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, redrive);
+        handler::answer::<Self>(context, arguments, redrive);
     }
 }
 
@@ -117,15 +117,15 @@ impl Request {
 fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let request = Request::read(options)?;
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     match &request.to {
         Some(to) if to == entry.queue() => return Err(CommandError::RedrivenToItself),
-        Some(to) if super::is_same_slot_only() && !to.shares_slot_with(entry.queue()) => {
+        Some(to) if IS_CLUSTER.get() && !to.shares_slot_with(entry.queue()) => {
             return Err(CommandError::CrossSlot);
         }
         _ => {}
     }
-    let mut store = open(context, &entry, Access::Read);
+    let mut store = entry.open(context, Access::Read);
     check_named(context, &mut store)?;
     limits::require_messages(&mut store)?;
     let waiting = limits::waiting(&mut store);
@@ -138,7 +138,7 @@ fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comma
     let progress = RefCell::new(progress);
     let work = Redriving { request, user: context.user_name(), progress };
     // On a writable replica the timer does nothing.
-    let is_at_once = context.may_not_block() || !state::with(|state| state.is_active.get());
+    let is_at_once = context.may_not_block() || !IS_ACTIVE.get();
     let has_more = work.slice(context, &entry, if is_at_once { AT_ONCE } else { SLICE });
     if has_more && !is_at_once {
         let Err(work) = slices::go_on(context, &entry, work) else { return Ok(()) };
@@ -158,7 +158,7 @@ fn check_named(context: Context<'_>, store: &mut impl Store) -> Result<(), Comma
     }
     let settings = store.settings(&[Setting::DeadLetter]);
     let Some(name) = settings.dead_letter_of(store.queue()) else { return Ok(()) };
-    if super::is_same_slot_only() && !name.shares_slot_with(store.queue()) {
+    if IS_CLUSTER.get() && !name.shares_slot_with(store.queue()) {
         return Ok(());
     }
     // Where the server can tell, only those are told who may know it.
@@ -219,7 +219,7 @@ impl Redriving {
         if count == 0 {
             return Ok(false);
         }
-        let op = self.request.op(choice, look, count, context.now_ms(), super::is_same_slot_only());
+        let op = self.request.op(choice, look, count, context.now_ms(), IS_CLUSTER.get());
         self.check_permissions(context, entry, &op)?;
         let Outcome::Redriven(redriven) = execute(context, entry, &op)? else { return Ok(false) };
         let mut progress = self.progress.borrow_mut();
@@ -261,7 +261,7 @@ impl Redriving {
         op: &Op<'_>,
     ) -> Result<(), CommandError> {
         let Op::RedriveSlice(slice @ RedriveSlice { to: None, .. }) = op else { return Ok(()) };
-        let targets = targets(&mut open(context, entry, Access::Read), &slice.into())?;
+        let targets = targets(&mut entry.open(context, Access::Read), &slice.into())?;
         if targets.is_empty() {
             return Ok(());
         }
@@ -282,5 +282,9 @@ impl Work for Redriving {
             Some(error) => context.reply_error(&error.to_string()),
             None => reply::count(context, progress.moved),
         }
+    }
+
+    fn reply_moved(&self, context: Context<'_>) {
+        context.reply_error(&CommandError::SlotMoves.to_string());
     }
 }

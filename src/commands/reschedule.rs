@@ -1,11 +1,11 @@
 //! MQ.RESCHEDULE: a delayed message becomes ready at another moment.
 
 use super::arguments::{QUEUE, WHEN, due_at_ms};
-use super::claims;
+use super::errors::CommandError;
 use super::options::Options;
-use crate::execute::execute;
+use super::{claims, handler, reply};
 use crate::queue::op::Op;
-use crate::reply::{self, CommandError};
+use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{Arg, KeyUse, Spec};
@@ -28,14 +28,14 @@ impl Command for Reschedule {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, reschedule);
+        handler::answer::<Self>(context, arguments, reschedule);
     }
 }
 
 fn reschedule(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, id, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Reschedule>(options)?;
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     let op = op(&options, id.as_bytes(), context.now_ms())?;
     reply::number(context, &execute(context, &entry, &op)?);
     Ok(())

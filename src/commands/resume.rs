@@ -1,9 +1,10 @@
 //! MQ.RESUME: deliveries go on.
 
 use super::arguments::QUEUE;
-use crate::execute::execute;
+use super::errors::CommandError;
+use super::handler;
 use crate::queue::op::Op;
-use crate::reply::CommandError;
+use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{KeyUse, Spec};
@@ -26,13 +27,13 @@ impl Command for Resume {
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
-        super::answer::<Self>(context, arguments, resume);
+        handler::answer::<Self>(context, arguments, resume);
     }
 }
 
 fn resume(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue] = arguments else { return Err(CommandError::Arity) };
-    let entry = super::entry(context, *queue)?;
+    let entry = handler::entry(context, *queue)?;
     execute(context, &entry, &Op::Resume)?;
     context.reply_status(c"OK");
     Ok(())

@@ -211,6 +211,12 @@ pub trait Store: Sized {
     fn settings(&mut self, wanted: &[Setting]) -> Settings;
     /// The effective value of a setting that is a number and never negative.
     fn number(&mut self, setting: Setting) -> u64;
+
+    /// As [`number`](Self::number), for a command that has not required `Config` yet.
+    fn required_number(&mut self, setting: Setting) -> Result<u64, QueueError> {
+        self.require(&[Part::Config])?;
+        Ok(self.number(setting))
+    }
     /// The stored text of a setting; None if it has its default.
     fn setting(&mut self, setting: Setting) -> Option<Vec<u8>>;
     /// Stores a setting as text.

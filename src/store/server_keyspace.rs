@@ -10,9 +10,13 @@ use crate::server::context::Context;
 use crate::server::key::{Access, Key, KeyCursor, KeyType};
 use crate::server::string::ServerString;
 
+use super::body::StoredBody;
 use super::keys;
 use super::keyspace::{Contents, Keyspace};
 use super::mirror::{self, Mirror};
+
+/// A body as the server holds it.
+pub type Body = StoredBody<ServerString>;
 
 /// The names of a queue's keys, each made when it is first needed: of most queues most are not.
 pub struct KeyNames {

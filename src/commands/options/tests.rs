@@ -6,7 +6,7 @@ use crate::commands::arguments::{
     VISIBILITY, WHEN, name,
 };
 use crate::commands::claims::CLAIMS;
-use crate::quoted::Quoted;
+use crate::commands::quoted::Quoted;
 use crate::server::keys_of_command::{FIRST_OPTION, positions};
 use crate::server::spec::Spec;
 

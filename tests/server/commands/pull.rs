@@ -147,6 +147,7 @@ fn a_message_returned_by_expiry_stands_at_its_old_place() {
     }
     let first = client.pull("orders VISIBILITY 1");
     sleep_until_ms(first.visibility_until);
+    eventually("it is back", || client.lengths("orders") == [3, 0, 0]);
     let order: Vec<String> = (0..3).map(|_| client.pull("orders").text().to_string()).collect();
     assert_eq!(order, ["one", "two", "three"]);
 }

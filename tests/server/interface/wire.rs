@@ -281,7 +281,7 @@ fn a_script_gets_a_message_as_a_flat_table_or_as_a_map() {
 
 #[test]
 fn the_page_says_what_to_do_about_every_error_code() {
-    let source = include_str!("../../../src/reply.rs");
+    let source = include_str!("../../../src/commands/errors.rs");
     let page = include_str!("../../../docs/protocol.md");
     let (_, errors) = page.split_once("\n## Errors\n").expect("the section");
     let (errors, _) = errors.split_once("\n## ").expect("the next section");

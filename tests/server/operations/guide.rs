@@ -255,9 +255,9 @@ fn the_runbook_has_the_modules_own_words() {
         on_the_page(words);
         let source = [
             include_str!("../../../src/lib.rs"),
-            include_str!("../../../src/state.rs"),
-            include_str!("../../../src/timer.rs"),
-            include_str!("../../../src/events.rs"),
+            include_str!("../../../src/runtime/counters.rs"),
+            include_str!("../../../src/runtime/turn.rs"),
+            include_str!("../../../src/runtime/events.rs"),
             include_str!("../../../src/commands/apply.rs"),
         ];
         assert!(source.iter().any(|text| text.contains(words)), "no log line: {words}");

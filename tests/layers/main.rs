@@ -1,5 +1,5 @@
-//! Reads the source: dependencies point one way, as ARCHITECTURE.md says, and `unsafe` stays where
-//! it belongs. Comments are not looked at.
+//! Reads the source: imports go one way, as ARCHITECTURE.md says, and `unsafe` stays where it belongs.
+//! Comments are not read.
 
 #![allow(
     missing_docs,
@@ -13,6 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod imports;
+
+use imports::{Imports, folder_of, source_root};
+
 /// A line of code: its file below `src/`, its number and its text without comment.
 struct Line {
     file: String,
@@ -22,7 +26,7 @@ struct Line {
 
 /// All lines of code below a folder of `src/`, or of one file.
 fn lines_of(place: &str) -> Vec<Line> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = source_root();
     let mut lines = Vec::new();
     for path in rust_files(&root.join(place)) {
         let text = fs::read_to_string(&path).expect("a source file");
@@ -59,15 +63,6 @@ fn has_word(code: &str, word: &str) -> bool {
     })
 }
 
-/// The modules at the root of the crate that a line names (`crate::store` and so on).
-fn crate_modules(code: &str) -> Vec<&str> {
-    code.split("crate::")
-        .skip(1)
-        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
-        .filter(|module| !module.is_empty())
-        .collect()
-}
-
 #[track_caller]
 fn none_of(lines: &[Line], what: &str, is_wrong: impl Fn(&Line) -> bool) {
     let wrong = lines.iter().filter(|line| is_wrong(line));
@@ -77,13 +72,89 @@ fn none_of(lines: &[Line], what: &str, is_wrong: impl Fn(&Line) -> bool) {
     assert!(wrong.is_empty(), "{what}:\n{}", wrong.join("\n"));
 }
 
+/// The folders of `src` from top to bottom, and what the files of each may import beside their own.
+const FLOORS: [(&str, &[&str]); 6] = [
+    ("", &["commands", "runtime", "store", "queue", "server"]),
+    ("commands", &["runtime", "queue", "server"]),
+    ("runtime", &["store", "queue", "server"]),
+    ("store", &["queue", "server"]),
+    ("queue", &[]),
+    ("server", &[]),
+];
+
 #[test]
-fn the_rules_know_nothing_of_the_server_the_store_or_the_commands() {
-    let lines = lines_of("queue");
-    none_of(&lines, "the rules name another layer", |line| {
-        crate_modules(&line.code).iter().any(|module| *module != "queue")
+fn imports_go_down_from_floor_to_floor() {
+    let imports = Imports::of_sources();
+    let mut wrong = Vec::new();
+    for (file, other) in imports.arrows() {
+        let [from, to] = [file, other].map(folder_of);
+        let (_, allowed) =
+            FLOORS.iter().find(|(folder, _)| *folder == from).expect("a folder with a floor");
+        if from != to && !allowed.contains(&to) {
+            wrong.push(format!("src/{file} imports src/{other}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_of_the_runtime_import_only_those_that_are_listed_before_them() {
+    let list = fs::read_to_string(source_root().join("runtime/mod.rs")).expect("a source file");
+    let listed: Vec<String> = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .map(|name| format!("runtime/{name}.rs"))
+        .collect();
+    assert!(listed.len() > 10, "{listed:?}");
+    let place = |file: &str| listed.iter().position(|name| name == file);
+    let mut wrong = Vec::new();
+    for (file, other) in Imports::of_sources().arrows() {
+        let (Some(own), Some(place)) = (place(file), place(other)) else { continue };
+        if place > own {
+            wrong.push(format!("src/{file} imports src/{other}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut circles = Imports::of_sources().circles();
+    circles.retain(|circle| !circle.starts_with("src/queue/"));
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
+fn the_root_of_the_source_has_only_the_file_that_loads_the_module() {
+    let files =
+        fs::read_dir(source_root()).expect("a folder").map(|entry| entry.expect("an entry"));
+    let files = files.filter(|entry| entry.path().is_file()).map(|entry| entry.file_name());
+    assert_eq!(files.collect::<Vec<_>>(), ["lib.rs"]);
+}
+
+#[test]
+fn planted_arrows_and_circles_are_found() {
+    let mut imports = Imports::of_sources();
+    imports.add("runtime/facts.rs", "use super::{ids, turn::take};\n");
+    imports.add("queue/message.rs", "fn f() { crate::queue::op::g() }\n#[cfg(test)]\nmod tests {}");
+    let arrows: Vec<_> = imports.arrows().collect();
+    for arrow in [
+        ("runtime/facts.rs", "runtime/ids.rs"),
+        ("runtime/facts.rs", "runtime/turn.rs"),
+        ("queue/message.rs", "queue/op.rs"),
+    ] {
+        assert!(arrows.contains(&arrow), "{arrow:?}");
+    }
+    let circles = imports.circles();
+    assert!(circles.iter().any(|circle| circle.contains("runtime/facts.rs")), "{circles:?}");
+    assert!(circles.iter().any(|circle| circle.contains("queue/message.rs")), "{circles:?}");
+}
+
+#[test]
+fn the_rules_know_no_module_api() {
+    none_of(&lines_of("queue"), "the rules name the module API", |line| {
+        has_word(&line.code, "redis_module")
     });
-    none_of(&lines, "the rules name the module API", |line| has_word(&line.code, "redis_module"));
 }
 
 #[test]
@@ -96,28 +167,6 @@ fn the_rules_read_no_clock_no_random_source_and_no_hash_order() {
             has_word(&line.code, word)
         });
     }
-}
-
-#[test]
-fn the_store_knows_the_rules_words_and_the_server_only() {
-    none_of(&lines_of("store"), "the store names an upper layer", |line| {
-        let allowed = ["queue", "store", "server"];
-        crate_modules(&line.code).iter().any(|module| !allowed.contains(module))
-    });
-}
-
-#[test]
-fn the_wrappers_of_the_module_api_know_nothing_of_queues() {
-    none_of(&lines_of("server"), "the wrappers name an upper layer", |line| {
-        crate_modules(&line.code).iter().any(|module| *module != "server")
-    });
-}
-
-#[test]
-fn the_commands_touch_no_keys_and_no_module_api() {
-    none_of(&lines_of("commands"), "a command names the store's keys or records", |line| {
-        crate_modules(&line.code).contains(&"store")
-    });
 }
 
 #[test]
@@ -184,7 +233,6 @@ fn every_command_is_fuzzed() {
 fn these_tests_find_what_they_look_for() {
     assert!(has_word("    unsafe { f() }", "unsafe"));
     assert!(!has_word("#![deny(unsafe_code)]", "unsafe"));
-    assert_eq!(crate_modules("use crate::store::keys; crate::timer::arm()"), ["store", "timer"]);
     assert!(lines_of("server").iter().any(|line| has_word(&line.code, "unsafe")));
     assert!(lines_of("store/record.rs").iter().any(|line| has_word(&line.code, "bincode")));
 }

@@ -1,19 +1,19 @@
-//! MODULE UNLOAD: refused where the server would go on to use what it remembers of the module.
+//! MODULE UNLOAD: refused where the server would still use what it remembers of the module.
 //!
-//! It refuses by itself while clients wait, and newer ones while the timer is pending. But no server
-//! looks whether one of its own tables still leads to a command that goes, and what then happens is
-//! its end.
+//! The server refuses by itself while clients are blocked, newer ones also while the timer is pending. But
+//! none checks whether one of its own tables still refers to a command of the module; it would crash later.
 
+use super::facts::IS_SHUTTING_DOWN;
+use super::{alarm, checking, disconnect, index, scan, slices, waiting};
 use crate::server::context::Context;
-use crate::state;
 
 /// Why the module must stay; None if it may go.
 pub fn obstacle(context: Context<'_>) -> Option<&'static str> {
-    if state::with(|state| state.checking.has_thread()) {
+    if checking::has_thread() {
         return Some("MQ.CHECK is under way");
     }
-    if state::with(|state| state.is_shutting_down.get()) {
-        // What the server's tables lead to is not looked at any more.
+    if IS_SHUTTING_DOWN.get() {
+        // The server does not use its tables any more.
         return None;
     }
     // CLIENT LIST shows the name of each client's last command, for which the server keeps a pointer.
@@ -43,6 +43,17 @@ pub fn obstacle(context: Context<'_>) -> Option<&'static str> {
         return Some("a user's rules name commands of it: see ACL LIST");
     }
     None
+}
+
+/// Frees what is remembered.
+pub fn forget(context: Context<'_>) {
+    // Older servers would still fire the timer, and crash.
+    alarm::disarm(context);
+    index::forget();
+    waiting::forget();
+    scan::forget();
+    slices::forget();
+    disconnect::forget();
 }
 
 /// True if a word of the text is the prefix and a command of the module.

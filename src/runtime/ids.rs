@@ -1,4 +1,4 @@
-//! New ids: UUIDs of version 7, each greater than all that this process gave before, whatever the clock
+//! New ids: UUIDs of version 7, each greater than all that this process made before, whatever the clock
 //! does.
 
 use std::cell::Cell;
@@ -7,22 +7,33 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::queue::message::MessageId;
 
-/// Ids of one millisecond rise by this. What is below is random, as is where they begin.
+/// Within a millisecond ids rise by this. The bits below are random, as is the first value.
 const STEP: u128 = 1 << 32;
 
-/// The bits behind the variant: those that rise, and those below them.
+/// The bits behind the variant: the rising ones and those below them.
 const COUNTER: u32 = 62;
 
-/// See the top of this file.
-#[derive(Default)]
-pub struct Ids {
+struct Ids {
     last: Cell<u128>,
 }
 
+thread_local! {
+    static IDS: Ids = const { Ids::new() };
+}
+
+/// A new id at that time, unix ms.
+#[inline]
+pub fn next(now_ms: u64) -> MessageId {
+    IDS.with(|ids| ids.next(now_ms))
+}
+
 impl Ids {
-    /// A new id at that time, unix ms.
+    const fn new() -> Self {
+        Self { last: Cell::new(0) }
+    }
+
     #[inline]
-    pub fn next(&self, now_ms: u64) -> MessageId {
+    fn next(&self, now_ms: u64) -> MessageId {
         let last = self.last.get();
         let next = last.wrapping_add(STEP);
         let last_ms = MessageId(last.to_be_bytes()).timestamp_ms();
@@ -36,7 +47,7 @@ impl Ids {
     }
 }
 
-/// The first id of a millisecond: there is room for 2^29 behind it.
+/// The first id of a millisecond, with room for 2^29 behind it.
 #[inline(never)]
 fn first(now_ms: u64) -> u128 {
     let nanoseconds = (now_ms % 1_000).saturating_mul(1_000_000) as u32;
@@ -52,7 +63,7 @@ mod tests {
 
     #[test]
     fn ids_rise_whatever_the_clock_does() {
-        let ids = Ids::default();
+        let ids = Ids::new();
         let mut last = ids.next(NOW_MS);
         assert_eq!(last.timestamp_ms(), NOW_MS);
         for (now_ms, expected_ms) in [
@@ -73,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_millisecond_without_room_is_followed_by_the_next_one() {
-        let ids = Ids::default();
+        let ids = Ids::new();
         ids.next(NOW_MS);
         ids.last.set(ids.last.get() | ((1 << COUNTER) - 1));
         let full = MessageId(ids.last.get().to_be_bytes());
@@ -83,9 +94,9 @@ mod tests {
     }
 
     #[test]
-    fn processes_give_different_ids_at_the_same_time() {
+    fn processes_make_different_ids_at_the_same_time() {
         let all: std::collections::BTreeSet<_> =
-            (0..10_000).map(|_| Ids::default().next(NOW_MS)).collect();
+            (0..10_000).map(|_| Ids::new().next(NOW_MS)).collect();
         assert_eq!(all.len(), 10_000);
     }
 }

@@ -1,42 +1,55 @@
-//! The last receipt that this process gave or learned from an op, for all queues together.
+//! The last receipt that this process issued or learned from an op, for all queues together.
 //!
-//! What the records of a queue say never comes here: one that is damaged must not reach other queues. That
-//! the receipts of one message rise is the affair of its note.
+//! Receipts in the records of a queue never come here: a damaged one must not reach other queues. That the
+//! receipts of one message rise is ensured by its state record.
 
 use std::cell::Cell;
 
 use crate::queue::message::Receipt;
 use crate::queue::valid::MAX_DURATION_MS;
 
-/// A receipt that is further ahead of this server's clock is not built on: 365 days. Replicas may be behind
-/// their master, and a clock may be set back, but hardly by more.
+/// A receipt that is further ahead of this server's clock is not continued: 365 days. Replicas may lag
+/// behind their master, and a clock may be set back, but hardly by more.
 const MOST_AHEAD_MS: u64 = MAX_DURATION_MS;
 
-/// See the top of this file.
-pub struct Receipts {
+struct Receipts {
     last: Cell<Receipt>,
 }
 
-impl Default for Receipts {
-    fn default() -> Self {
-        Self { last: Cell::new(Receipt::NONE) }
-    }
+thread_local! {
+    static RECEIPTS: Receipts = const { Receipts::new() };
+}
+
+/// The smallest receipt of a delivery made at that time, unix ms.
+pub fn base(now_ms: u64) -> Receipt {
+    RECEIPTS.with(|receipts| receipts.base(now_ms))
+}
+
+/// This server issued that receipt, from [`base`] on.
+pub fn issued(receipt: Receipt) {
+    RECEIPTS.with(|receipts| receipts.issued(receipt));
+}
+
+/// Another server issued that receipt, or this one before it was restarted.
+pub fn learn(receipt: Receipt, now_ms: u64) {
+    RECEIPTS.with(|receipts| receipts.learn(receipt, now_ms));
 }
 
 impl Receipts {
-    /// The smallest receipt of a delivery that is made now.
-    pub fn base(&self, now_ms: u64) -> Receipt {
+    const fn new() -> Self {
+        Self { last: Cell::new(Receipt::NONE) }
+    }
+
+    fn base(&self, now_ms: u64) -> Receipt {
         let (clock, next) = (Receipt::at(now_ms), self.last.get().next());
         if is_near(next, now_ms) { clock.max(next) } else { clock }
     }
 
-    /// This server gave this receipt, from [`base`](Self::base) on.
-    pub fn gave(&self, receipt: Receipt) {
+    fn issued(&self, receipt: Receipt) {
         self.last.set(receipt);
     }
 
-    /// Another server gave this receipt, or this one before it was restarted.
-    pub fn learn(&self, receipt: Receipt, now_ms: u64) {
+    fn learn(&self, receipt: Receipt, now_ms: u64) {
         if is_near(receipt, now_ms) {
             self.last.set(receipt.max(self.last.get()));
         }
@@ -56,13 +69,13 @@ mod tests {
     /// A delivery at that time, unix ms, of so many messages.
     fn give(receipts: &Receipts, now_ms: u64, count: u64) -> Receipt {
         let base = receipts.base(now_ms);
-        receipts.gave(Receipt(base.0 + count - 1));
+        receipts.issued(Receipt(base.0 + count - 1));
         base
     }
 
     #[test]
     fn receipts_rise_within_a_millisecond_and_when_the_clock_is_set_back() {
-        let receipts = Receipts::default();
+        let receipts = Receipts::new();
         let first = give(&receipts, NOW_MS, 10);
         assert_eq!(first, Receipt::at(NOW_MS));
         for (number, back_ms) in [(10, 0), (11, 1), (12, 86_400_000), (13, MOST_AHEAD_MS)] {
@@ -73,7 +86,7 @@ mod tests {
 
     #[test]
     fn receipts_go_on_with_the_clock_when_it_was_far_ahead() {
-        let receipts = Receipts::default();
+        let receipts = Receipts::new();
         give(&receipts, NOW_MS + MOST_AHEAD_MS + 1, 1);
         let first = give(&receipts, NOW_MS, 2);
         assert_eq!(first, Receipt::at(NOW_MS));
@@ -81,11 +94,11 @@ mod tests {
     }
 
     #[test]
-    fn what_another_server_gave_is_built_on_if_it_is_not_far_ahead() {
+    fn what_another_server_issued_is_continued_if_it_is_not_far_ahead() {
         for (ahead_ms, is_learned) in
             [(0, true), (86_400_000, true), (MOST_AHEAD_MS, true), (MOST_AHEAD_MS + 1, false)]
         {
-            let receipts = Receipts::default();
+            let receipts = Receipts::new();
             let own = give(&receipts, NOW_MS, 1);
             let other = Receipt(Receipt::at(NOW_MS + ahead_ms).0 + 500);
             receipts.learn(other, NOW_MS);
@@ -93,7 +106,7 @@ mod tests {
             let expected = if is_learned { other } else { own };
             assert_eq!(give(&receipts, NOW_MS, 1), expected.next(), "{ahead_ms} ms ahead");
         }
-        let receipts = Receipts::default();
+        let receipts = Receipts::new();
         for never in [Receipt(u64::MAX), Receipt(Receipt::LIMIT.0 - 1)] {
             receipts.learn(never, NOW_MS);
             assert_eq!(receipts.base(NOW_MS), Receipt::at(NOW_MS));

@@ -1,0 +1,199 @@
+//! The shape of messages and numbers in replies, as clients see them.
+
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use uuid::Uuid;
+
+use crate::queue::Outcome;
+use crate::queue::look::{Seen, State};
+use crate::queue::message::{Body, Deliveries, Header, MessageId, Note, Receipt};
+use crate::queue::name::QueueName;
+use crate::queue::pull::Delivered;
+use crate::server::context::Context;
+use crate::server::reply::{Word, Words};
+
+/// An id as text: a UUID in lower case with hyphens.
+pub fn id(context: Context<'_>, id: MessageId) {
+    let mut text = Uuid::encode_buffer();
+    context.reply_bytes(Uuid::from_bytes(id.0).as_hyphenated().encode_lower(&mut text).as_bytes());
+}
+
+/// A number that is never negative.
+pub fn count(context: Context<'_>, number: u64) {
+    context.reply_integer(i64::try_from(number).unwrap_or(i64::MAX));
+}
+
+/// What an op that counts messages answers.
+pub fn number<B>(context: Context<'_>, outcome: &Outcome<B>) {
+    count(context, if let Outcome::Count(number) = outcome { *number } else { 0 });
+}
+
+/// A name or a word, then a number.
+pub fn field(context: Context<'_>, name: &str, number: u64) {
+    context.reply_bytes(name.as_bytes());
+    count(context, number);
+}
+
+/// The fields that every message has, in their order, and those of a delivery.
+const FIELDS: [&str; 7] =
+    ["id", "queue", "payload", "timestamp", "retry_count", "visibility_until", "receipt"];
+
+thread_local! {
+    /// Their names, prepared with the first message. Never dropped: the server may be gone when the
+    /// thread ends.
+    static NAMES: ManuallyDrop<RefCell<Option<Words<{ FIELDS.len() }>>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
+}
+
+/// Forgets what was prepared: the module goes.
+pub fn forget() {
+    NAMES.with(|names| names.take());
+}
+
+/// A delivered message: a map.
+pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Delivered<B>) {
+    let note = message.note.as_deref();
+    let headers = message.body.headers();
+    let own = if message.receipt.is_some() { FIELDS.len() } else { FIELDS.len().saturating_sub(2) };
+    context.reply_map(own.saturating_add(extra_fields(note, &headers)));
+    NAMES.with(|names| {
+        let mut names = names.borrow_mut();
+        let names = &**names.get_or_insert_with(|| Words::new(FIELDS));
+        let [.., visibility_until, receipt] = names;
+        common(context, names, queue, &message.body, note);
+        if let Some((Receipt(number), until_ms)) = message.receipt {
+            context.reply_word(visibility_until);
+            count(context, until_ms);
+            context.reply_word(receipt);
+            context.reply_bytes(&hexadecimal(number));
+        }
+    });
+    extra(context, note, &headers, 1);
+}
+
+/// A message that was looked at: a map.
+pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
+    let note = seen.note.as_ref();
+    let headers = seen.body.headers();
+    let consumer = note.and_then(|note| note.consumer.as_ref());
+    let own = match seen.state {
+        State::Ready => 6,
+        State::Inflight(_) => 7usize.saturating_add(consumer.is_some().into()),
+        State::Delayed(_) => 7,
+    };
+    context.reply_map(own.saturating_add(extra_fields(note, &headers)));
+    NAMES.with(|names| {
+        let mut names = names.borrow_mut();
+        let names = &**names.get_or_insert_with(|| Words::new(FIELDS));
+        common(context, names, queue, &seen.body, note);
+    });
+    context.reply_bytes(b"state");
+    match seen.state {
+        State::Ready => context.reply_bytes(b"ready"),
+        State::Inflight(until_ms) => {
+            context.reply_bytes(b"inflight");
+            field(context, "visibility_until", until_ms);
+            if let Some(consumer) = consumer {
+                text_field(context, "consumer", consumer);
+            }
+        }
+        State::Delayed(due_at_ms) => {
+            context.reply_bytes(b"delayed");
+            field(context, "due_at", due_at_ms);
+        }
+    }
+    let running = matches!(seen.state, State::Inflight(_));
+    extra(context, note, &headers, running.into());
+}
+
+/// The fields that every message has.
+fn common<B: Body>(
+    context: Context<'_>,
+    names: &[Word; FIELDS.len()],
+    queue: &QueueName,
+    body: &B,
+    note: Option<&Note>,
+) {
+    let [name_id, name_queue, payload, timestamp, retry_count, ..] = names;
+    context.reply_word(name_id);
+    id(context, body.id());
+    context.reply_word(name_queue);
+    context.reply_bytes(queue.as_bytes());
+    context.reply_word(payload);
+    #[cfg(planted_panic)]
+    assert_ne!(body.payload(), b"a-planted-panic", "what tests/server/panics.rs asks for");
+    context.reply_bytes(body.payload());
+    context.reply_word(timestamp);
+    count(context, body.id().timestamp_ms());
+    context.reply_word(retry_count);
+    count(context, note.map_or(0, |note| note.retry_count.into()));
+}
+
+/// How many fields [`extra`] replies.
+fn extra_fields(note: Option<&Note>, headers: &[Header<'_>]) -> usize {
+    let of_note = note.map_or(0, |note| {
+        let is_there = [
+            note.priority > 0,
+            note.group.is_some(),
+            note.expires_at_ms.is_some(),
+            note.last_error.is_some(),
+        ];
+        let of_deliveries = if note.deliveries.is_some() { 2 } else { 0 };
+        let of_death = if note.death.is_some() { 4 } else { 0 };
+        let single = is_there.into_iter().filter(|is_there| *is_there).count();
+        single.saturating_add(of_deliveries).saturating_add(of_death)
+    });
+    of_note.saturating_add((!headers.is_empty()).into())
+}
+
+/// The fields that a message has only if there is something to say. `running`: how many of its deliveries
+/// have not ended.
+fn extra(context: Context<'_>, note: Option<&Note>, headers: &[Header<'_>], running: u64) {
+    if !headers.is_empty() {
+        context.reply_bytes(b"headers");
+        context.reply_map(headers.len());
+        for header in headers {
+            context.reply_bytes(header.name);
+            context.reply_bytes(header.value);
+        }
+    }
+    let Some(note) = note else { return };
+    if note.priority > 0 {
+        field(context, "priority", note.priority.into());
+    }
+    if let Some(group) = &note.group {
+        text_field(context, "group", &group.name);
+    }
+    if let Some(at_ms) = note.expires_at_ms {
+        field(context, "expires_at", at_ms);
+    }
+    if let Some(Deliveries { count, first_at_ms }) = note.deliveries {
+        field(context, "deliveries", running.saturating_add(count.into()));
+        field(context, "first_delivered_at", first_at_ms);
+    }
+    if let Some(text) = &note.last_error {
+        text_field(context, "last_error", text);
+    }
+    if let Some(death) = &note.death {
+        text_field(context, "dead_from", death.from.as_bytes());
+        field(context, "dead_at", death.at_ms);
+        text_field(context, "dead_reason", death.reason.word().as_bytes());
+        field(context, "dead_retries", death.retries.into());
+    }
+}
+
+/// A name, then bytes.
+fn text_field(context: Context<'_>, name: &str, text: &[u8]) {
+    context.reply_bytes(name.as_bytes());
+    context.reply_bytes(text);
+}
+
+/// 16 lower-case hexadecimal digits.
+fn hexadecimal(number: u64) -> [u8; 16] {
+    let digit = |nibble: u8| if nibble < 10 { b'0' | nibble } else { nibble.wrapping_add(87) };
+    let mut text = [0; 16];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    text
+}

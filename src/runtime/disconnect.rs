@@ -1,0 +1,320 @@
+//! Clients that pulled with ONDISCONNECT: their messages return as soon as their connection ends.
+//!
+//! The process remembers what was delivered to which client. That is a hint: a delivery that is no longer
+//! in flight under the same receipt is left alone, and what is not remembered returns when its visibility
+//! ends. Redis 7.0 and later report when a connection ends. Older ones crash when a module subscribes to
+//! that, so the timer polls.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
+use std::mem::ManuallyDrop;
+use std::ops::Bound;
+use std::rc::Rc;
+
+use super::alarm::{self, NEVER, NOW};
+use super::entry::Entry;
+use super::execute::execute_on;
+use super::facts::IS_CLUSTER;
+use super::index;
+use crate::queue::QueueError;
+use crate::queue::op::{Claim, Op, Return};
+use crate::queue::store::{Delivery, Part, Store};
+use crate::server::context::Context;
+use crate::server::key::Access;
+
+/// How many deliveries or clients one step handles.
+const SLICE: usize = 64;
+
+/// How often a server that does not report it is asked which clients are gone, in milliseconds.
+const POLL_MS: u64 = 500;
+
+/// When a queue is tried again whose slot is moving, in milliseconds, and how often.
+const RETRY_MS: u64 = 1_000;
+const TRIES: u32 = 60;
+
+/// Up to this many deliveries of a client are remembered without checking whether they are in flight.
+const CROWD: usize = 64;
+
+/// What is remembered.
+struct Holders {
+    clients: RefCell<BTreeMap<u64, Client>>,
+    /// Clients with so many deliveries that those that ended are to be forgotten.
+    crowded: RefCell<VecDeque<u64>>,
+    /// Clients that are gone.
+    gone: RefCell<VecDeque<u64>>,
+    /// What they held, to be returned.
+    left: RefCell<VecDeque<Left>>,
+    /// What could not be returned yet because its slot is moving; tried again at `retry_ms`.
+    stuck: RefCell<VecDeque<Left>>,
+    retry_ms: Cell<u64>,
+    /// When the server is polled next, and after which client it is polled then.
+    poll_ms: Cell<u64>,
+    polled: Cell<u64>,
+}
+
+struct Client {
+    held: VecDeque<Held>,
+    /// With this many it is crowded.
+    limit: usize,
+    /// How many of the first of `held` are still to be checked.
+    unchecked: usize,
+}
+
+struct Held {
+    entry: Rc<Entry>,
+    claim: Claim,
+}
+
+struct Left {
+    entry: Rc<Entry>,
+    claims: Vec<Claim>,
+    tries: u32,
+}
+
+thread_local! {
+    /// Never dropped: the server may be gone when its thread ends.
+    static HOLDERS: ManuallyDrop<Holders> = const {
+        ManuallyDrop::new(Holders {
+            clients: RefCell::new(BTreeMap::new()),
+            crowded: RefCell::new(VecDeque::new()),
+            gone: RefCell::new(VecDeque::new()),
+            left: RefCell::new(VecDeque::new()),
+            stuck: RefCell::new(VecDeque::new()),
+            retry_ms: Cell::new(0),
+            poll_ms: Cell::new(0),
+            polled: Cell::new(0),
+        })
+    };
+}
+
+/// Forgets who holds what: the module is unloaded.
+pub fn forget() {
+    HOLDERS.with(|holders| {
+        holders.clients.take();
+        holders.crowded.take();
+        holders.gone.take();
+        holders.left.take();
+        holders.stuck.take();
+    });
+}
+
+/// Remembers that these messages of a queue were delivered to a client. One without a connection, as in a
+/// call of another module, can't be gone and is not remembered.
+pub fn remember(context: Context<'_>, client: u64, entry: &Rc<Entry>, claims: &[Claim]) {
+    HOLDERS.with(|holders| {
+        let mut clients = holders.clients.borrow_mut();
+        if claims.is_empty() || !clients.contains_key(&client) && !context.is_connected(client) {
+            return;
+        }
+        let is_first = clients.is_empty();
+        let new = || Client { held: VecDeque::new(), limit: CROWD, unchecked: 0 };
+        let known = clients.entry(client).or_insert_with(new);
+        known.held.extend(claims.iter().map(|claim| Held { entry: entry.clone(), claim: *claim }));
+        if known.unchecked == 0 && known.held.len() >= known.limit {
+            known.unchecked = known.held.len();
+            holders.crowded.borrow_mut().push_back(client);
+        }
+        drop(clients);
+        if is_first {
+            holders.poll_ms.set(context.now_ms().saturating_add(POLL_MS));
+        }
+    });
+    alarm::arm(context, next_ms(context));
+}
+
+/// The server reports that a client is gone.
+pub fn client_gone(context: Context<'_>, client: u64) {
+    HOLDERS.with(|holders| {
+        if holders.clients.borrow().contains_key(&client) {
+            holders.gone.borrow_mut().push_back(client);
+            alarm::arm(context, NOW);
+        }
+    });
+}
+
+/// Does a step; false if there is nothing to do. Only where the timer may write.
+pub fn step(context: Context<'_>) -> bool {
+    HOLDERS.with(|holders| {
+        holders.return_left(context)
+            || holders.take_from_gone()
+            || holders.poll(context)
+            || holders.check_crowded(context)
+            || holders.retry_stuck(context)
+    })
+}
+
+/// When the next step is to be done, unix ms; [`NEVER`]: as far as is known, none is.
+pub fn next_ms(context: Context<'_>) -> u64 {
+    HOLDERS.with(|holders| {
+        let has_work = !holders.left.borrow().is_empty()
+            || !holders.gone.borrow().is_empty()
+            || !holders.crowded.borrow().is_empty();
+        if has_work {
+            return NOW;
+        }
+        let retry_ms =
+            if holders.stuck.borrow().is_empty() { NEVER } else { holders.retry_ms.get() };
+        let has_to_poll = !context.is_7_or_later() && !holders.clients.borrow().is_empty();
+        retry_ms.min(if has_to_poll { holders.poll_ms.get() } else { NEVER })
+    })
+}
+
+/// Forgets what is to be returned: on a replica that is up to its master.
+pub fn forget_left() {
+    HOLDERS.with(|holders| {
+        while holders.take_from_gone() {}
+        holders.left.borrow_mut().clear();
+        holders.stuck.borrow_mut().clear();
+    });
+}
+
+/// Does at once what was to be done later: after the clock was set.
+pub fn clock_set() {
+    HOLDERS.with(|holders| {
+        holders.retry_ms.set(NOW);
+        holders.poll_ms.set(NOW);
+    });
+}
+
+impl Holders {
+    /// Returns deliveries of one queue.
+    fn return_left(&self, context: Context<'_>) -> bool {
+        let Some(left) = self.left.borrow_mut().pop_front() else { return false };
+        let Left { entry: remembered, claims, tries } = left;
+        // The entry may have been evicted and made anew since the delivery.
+        let name = remembered.queue().as_bytes();
+        let found = index::with(|index| index.look_up(remembered.db, name));
+        let Ok(entry) = found else { return true };
+        if !context.select_db(entry.db) {
+            return true;
+        }
+        let now_ms = context.now_ms();
+        let is_cluster = IS_CLUSTER.get();
+        if is_cluster && !entry.names.slot_is_stable(context) {
+            if tries < TRIES {
+                self.retry_ms.set(now_ms.saturating_add(RETRY_MS));
+                let tries = tries.saturating_add(1);
+                self.stuck.borrow_mut().push_back(Left { entry, claims, tries });
+            }
+            return true;
+        }
+        let mut store = entry.open(context, Access::Write);
+        let deliveries = match running(&mut store, claims, now_ms) {
+            Ok(deliveries) if !deliveries.is_empty() => deliveries,
+            _ => return true,
+        };
+        let op = Op::GiveBack {
+            now_ms,
+            deliveries: deliveries.into(),
+            delay_ms: None,
+            same_slot: is_cluster,
+            how: Return::Disconnected,
+            reason: None,
+        };
+        // If a key has the wrong type the deliveries end by time, like any other.
+        let _ = execute_on(context, &entry, &mut store, &op);
+        true
+    }
+
+    /// Takes what a client held that is gone, to be returned.
+    fn take_from_gone(&self) -> bool {
+        let Some(client) = self.gone.borrow_mut().pop_front() else { return false };
+        let Some(client) = self.clients.borrow_mut().remove(&client) else { return true };
+        let mut held = Vec::from(client.held);
+        held.sort_by(|a, b| (a.entry.db, a.entry.queue()).cmp(&(b.entry.db, b.entry.queue())));
+        let is_same =
+            |a: &Held, b: &Held| a.entry.db == b.entry.db && a.entry.queue() == b.entry.queue();
+        let mut left = self.left.borrow_mut();
+        for of_one_queue in held.chunk_by(is_same) {
+            for slice in of_one_queue.chunks(SLICE) {
+                if let Some(Held { entry, .. }) = slice.first() {
+                    let claims = slice.iter().map(|held| held.claim).collect();
+                    left.push_back(Left { entry: entry.clone(), claims, tries: 0 });
+                }
+            }
+        }
+        true
+    }
+
+    /// Asks a server that does not report it which of the next clients are gone.
+    fn poll(&self, context: Context<'_>) -> bool {
+        let now_ms = context.now_ms();
+        if context.is_7_or_later()
+            || now_ms < self.poll_ms.get()
+            || self.clients.borrow().is_empty()
+        {
+            return false;
+        }
+        let from = Bound::Excluded(self.polled.get());
+        let clients = self.clients.borrow();
+        let next = clients.range((from, Bound::Unbounded)).map(|(client, _)| *client).take(SLICE);
+        let next: Vec<u64> = next.collect();
+        drop(clients);
+        match next.last() {
+            Some(last) if next.len() == SLICE => self.polled.set(*last),
+            _ => {
+                self.polled.set(0);
+                self.poll_ms.set(now_ms.saturating_add(POLL_MS));
+            }
+        }
+        let gone = next.into_iter().filter(|client| !context.is_connected(*client));
+        self.gone.borrow_mut().extend(gone);
+        true
+    }
+
+    /// Forgets deliveries that ended, of a client with many of them.
+    fn check_crowded(&self, context: Context<'_>) -> bool {
+        let Some(number) = self.crowded.borrow().front().copied() else { return false };
+        let mut slice = Vec::new();
+        if let Some(client) = self.clients.borrow_mut().get_mut(&number) {
+            slice.extend(client.held.drain(..client.unchecked.min(SLICE)));
+            client.unchecked = client.unchecked.saturating_sub(slice.len());
+            if client.unchecked == 0 {
+                self.crowded.borrow_mut().pop_front();
+            }
+        } else {
+            self.crowded.borrow_mut().pop_front();
+        }
+        let mut kept = Vec::new();
+        for of_one_queue in slice.chunk_by(|a, b| Rc::ptr_eq(&a.entry, &b.entry)) {
+            let Some(Held { entry, .. }) = of_one_queue.first() else { continue };
+            let claims = of_one_queue.iter().map(|held| held.claim).collect();
+            if context.select_db(entry.db) {
+                let mut store = entry.open(context, Access::Read);
+                let claims = running(&mut store, claims, 0).unwrap_or_default();
+                kept.extend(claims.into_iter().map(|claim| Held { entry: entry.clone(), claim }));
+            }
+        }
+        if let Some(client) = self.clients.borrow_mut().get_mut(&number) {
+            client.held.extend(kept);
+            if client.unchecked == 0 {
+                client.limit = client.held.len().saturating_mul(2).max(CROWD);
+            }
+        }
+        true
+    }
+
+    /// Tries again what could not be returned.
+    fn retry_stuck(&self, context: Context<'_>) -> bool {
+        let mut stuck = self.stuck.borrow_mut();
+        if stuck.is_empty() || context.now_ms() < self.retry_ms.get() {
+            return false;
+        }
+        self.left.borrow_mut().append(&mut stuck);
+        true
+    }
+}
+
+/// Those of the deliveries that end after that time, unix ms.
+fn running(
+    store: &mut impl Store,
+    mut claims: Vec<Claim>,
+    now_ms: u64,
+) -> Result<Vec<Claim>, QueueError> {
+    store.require(&[Part::Inflight])?;
+    claims.retain(|&Claim { id, receipt }| {
+        let running = store.running(Delivery { id, receipt });
+        running.is_some_and(|running| running.until_ms > now_ms)
+    });
+    Ok(claims)
+}
