@@ -78,8 +78,8 @@ MUTANTS = [
     # Connections, transactions, long commands
     ("the deliveries of a closed connection are kept", "|| holders.take_from_gone()", "", "disconnect::"),
     ("a closed connection returns what others hold by now",
-     "let deliveries = match running(&mut store, claims, now_ms) {",
-     "let deliveries = match Ok::<_, QueueError>(claims) {", "disconnect::"),
+     "let deliveries = match running(&mut store, deliveries, now_ms) {",
+     "let deliveries = match Ok::<_, QueueError>(deliveries) {", "disconnect::"),
     ("WATCH does not notice a message from another queue",
      "context.signal_modified(entry.names.name()); index::insert(", "index::insert(", "watch::"),
     ("the permissions of a long redrive are checked once",

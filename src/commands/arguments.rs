@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::errors::CommandError;
 use super::options::Options;
 use crate::queue::op::MAX_BATCH;
-use crate::queue::settings::MAX_DURATION_MS;
+use crate::queue::valid::{MAX_DURATION_MS, MAX_HEADERS, MAX_TIME_MS};
 use crate::server::spec::{Arg, MILLISECONDS, Name, Number, UNIX_TIME};
 
 /// The queue that a command is about.

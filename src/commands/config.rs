@@ -8,7 +8,7 @@ use crate::queue::name::QueueName;
 use crate::queue::op::Op;
 use crate::queue::part::Part;
 use crate::queue::settings::{Setting, Settings, parse_integer};
-use crate::queue::store::{Part, Store};
+use crate::queue::store::Store;
 use crate::runtime::entry::Entry;
 use crate::runtime::execute::execute_on;
 use crate::runtime::facts::IS_CLUSTER;

@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use super::errors::CommandError;
+use crate::queue::part::Part;
 use crate::queue::settings::Setting;
-use crate::queue::store::{Part, Store};
+use crate::queue::store::Store;
 use crate::runtime::entry::Entry;
 use crate::runtime::facts::IS_CLUSTER;
 use crate::runtime::index;

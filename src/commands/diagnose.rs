@@ -13,7 +13,7 @@ use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::queue::settings::Setting;
-use crate::queue::store::{Part, Store};
+use crate::queue::store::Store;
 use crate::runtime::entry::{Entry, key_of};
 use crate::runtime::index;
 use crate::server::context::Context;
@@ -89,9 +89,9 @@ fn what_became(
     id: MessageId,
     error: &CommandError,
 ) -> Option<&'static str> {
-    let place = look::whereabouts(&mut entry.open(context, Access::Read), id).ok()?;
-    Some(match (error, place) {
-        (_, Whereabouts::Gone) => {
+    let seen = look::find(&mut entry.open(context, Access::Read), id).ok()?;
+    Some(match (error, seen.map(|seen| seen.state)) {
+        (_, None) => {
             "it was acknowledged, deleted, sent to the dead-letter queue, or never in this queue"
         }
         (CommandError::NotFound, _) => "it waits, and was not delivered yet",

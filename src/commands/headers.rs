@@ -4,7 +4,8 @@ use super::arguments::HEADERS;
 use super::errors::CommandError;
 use super::options::Options;
 use super::quoted::Quoted;
-use crate::queue::message::{Header, MAX_HEADER_BYTES, MAX_NAME_BYTES};
+use crate::queue::message::Header;
+use crate::queue::valid::{MAX_HEADER_BYTES, MAX_NAME_BYTES};
 
 /// The headers that a client gave, in their order; none if it gave none.
 pub fn read<'a, A: AsRef<[u8]>>(options: &Options<'a, A>) -> Result<Vec<Header<'a>>, CommandError> {

@@ -6,6 +6,8 @@ use super::arguments::QUEUE;
 use super::config::reply_settings;
 use super::errors::CommandError;
 use super::{handler, reply};
+use crate::queue::part::Part;
+use crate::queue::records::Memo;
 use crate::queue::settings::{Setting, Settings};
 use crate::queue::store::Store;
 use crate::queue::{Counts, deadline, limits, look};
@@ -98,10 +100,7 @@ fn state_fields(
     store: &mut impl Store,
 ) -> [(&'static str, u64); 13] {
     let now_ms = context.now_ms();
-    let expiry = store.first_expiring().map(|(_, at_ms)| at_ms);
-    let overdue = store.first_inflight().map(|(_, until_ms)| until_ms);
-    let release = store.first_delayed().map(|(_, due_at_ms)| due_at_ms);
-    let next_due_at = expiry.into_iter().chain(overdue).chain(release).min().unwrap_or(0);
+    let next_due_at = deadline::of_messages(store).unwrap_or(0);
     let since = look::oldest(store);
     let is_paused = limits::is_paused(store, now_ms);
     // The timer may not have been there since it was over.

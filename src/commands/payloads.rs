@@ -3,6 +3,7 @@
 use super::errors::CommandError;
 use super::options;
 use crate::queue::op::MAX_BATCH;
+use crate::queue::valid::MAX_PAYLOAD_BYTES;
 use crate::server::spec::Number;
 
 /// How many payloads follow.

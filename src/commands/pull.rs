@@ -176,7 +176,7 @@ pub fn deliver_or_wait(
     entries: &[Rc<Entry>],
     mut request: Request,
     timeout: Option<BlockTimeout>,
-    mut acknowledged: Option<Vec<Claim>>,
+    mut acknowledged: Option<Vec<Delivery>>,
 ) -> Result<(), CommandError> {
     let is_active = IS_ACTIVE.get();
     if timeout.is_some() && !is_active {

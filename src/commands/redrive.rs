@@ -7,7 +7,7 @@ use super::arguments::QUEUE;
 use super::errors::CommandError;
 use super::options::Options;
 use super::{claims, handler, nack, reply};
-use crate::queue::message::MessageId;
+use crate::queue::message::{Died, MessageId};
 use crate::queue::name::{self, QueueName};
 use crate::queue::op::{Choice, MAX_BATCH, MAX_REDRIVE, Op, RedriveSlice};
 use crate::queue::part::Part;

@@ -15,7 +15,8 @@ use super::entry::Entry;
 use super::facts::IS_CLUSTER;
 use crate::queue::QueueError;
 use crate::queue::finding::Finding;
-use crate::queue::store::{Part, Store};
+use crate::queue::part::{Kind, Part};
+use crate::queue::store::Store;
 use crate::server::blocked::BlockedClient;
 use crate::server::context::Context;
 use crate::server::key::{Access, KeyCursor};
@@ -280,7 +281,7 @@ impl Checks {
 impl Reading {
     /// Copies a little of a part. False if there is no more of it.
     fn go_on(&mut self, keyspace: &mut ServerKeyspace<'_>, part: Part) -> bool {
-        if ServerKeyspace::is_list(part) {
+        if part.kind() == Kind::List {
             return keyspace.mirror_list(part);
         }
         if self.cursor.is_none() {

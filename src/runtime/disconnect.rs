@@ -17,8 +17,10 @@ use super::execute::execute_on;
 use super::facts::IS_CLUSTER;
 use super::index;
 use crate::queue::QueueError;
-use crate::queue::op::{Claim, Op, Return};
-use crate::queue::store::{Delivery, Part, Store};
+use crate::queue::message::Delivery;
+use crate::queue::op::{Op, Return};
+use crate::queue::part::Part;
+use crate::queue::store::Store;
 use crate::server::context::Context;
 use crate::server::key::Access;
 
@@ -62,12 +64,12 @@ struct Client {
 
 struct Held {
     entry: Rc<Entry>,
-    claim: Claim,
+    delivery: Delivery,
 }
 
 struct Left {
     entry: Rc<Entry>,
-    claims: Vec<Claim>,
+    deliveries: Vec<Delivery>,
     tries: u32,
 }
 
@@ -100,16 +102,19 @@ pub fn forget() {
 
 /// Remembers that these messages of a queue were delivered to a client. One without a connection, as in a
 /// call of another module, can't be gone and is not remembered.
-pub fn remember(context: Context<'_>, client: u64, entry: &Rc<Entry>, claims: &[Claim]) {
+pub fn remember(context: Context<'_>, client: u64, entry: &Rc<Entry>, deliveries: &[Delivery]) {
     HOLDERS.with(|holders| {
         let mut clients = holders.clients.borrow_mut();
-        if claims.is_empty() || !clients.contains_key(&client) && !context.is_connected(client) {
+        if deliveries.is_empty() || !clients.contains_key(&client) && !context.is_connected(client)
+        {
             return;
         }
         let is_first = clients.is_empty();
         let new = || Client { held: VecDeque::new(), limit: CROWD, unchecked: 0 };
         let known = clients.entry(client).or_insert_with(new);
-        known.held.extend(claims.iter().map(|claim| Held { entry: entry.clone(), claim: *claim }));
+        known.held.extend(
+            deliveries.iter().map(|delivery| Held { entry: entry.clone(), delivery: *delivery }),
+        );
         if known.unchecked == 0 && known.held.len() >= known.limit {
             known.unchecked = known.held.len();
             holders.crowded.borrow_mut().push_back(client);
@@ -180,7 +185,7 @@ impl Holders {
     /// Returns deliveries of one queue.
     fn return_left(&self, context: Context<'_>) -> bool {
         let Some(left) = self.left.borrow_mut().pop_front() else { return false };
-        let Left { entry: remembered, claims, tries } = left;
+        let Left { entry: remembered, deliveries, tries } = left;
         // The entry may have been evicted and made anew since the delivery.
         let name = remembered.queue().as_bytes();
         let found = index::with(|index| index.look_up(remembered.db, name));
@@ -194,12 +199,12 @@ impl Holders {
             if tries < TRIES {
                 self.retry_ms.set(now_ms.saturating_add(RETRY_MS));
                 let tries = tries.saturating_add(1);
-                self.stuck.borrow_mut().push_back(Left { entry, claims, tries });
+                self.stuck.borrow_mut().push_back(Left { entry, deliveries, tries });
             }
             return true;
         }
         let mut store = entry.open(context, Access::Write);
-        let deliveries = match running(&mut store, claims, now_ms) {
+        let deliveries = match running(&mut store, deliveries, now_ms) {
             Ok(deliveries) if !deliveries.is_empty() => deliveries,
             _ => return true,
         };
@@ -228,8 +233,8 @@ impl Holders {
         for of_one_queue in held.chunk_by(is_same) {
             for slice in of_one_queue.chunks(SLICE) {
                 if let Some(Held { entry, .. }) = slice.first() {
-                    let claims = slice.iter().map(|held| held.claim).collect();
-                    left.push_back(Left { entry: entry.clone(), claims, tries: 0 });
+                    let deliveries = slice.iter().map(|held| held.delivery).collect();
+                    left.push_back(Left { entry: entry.clone(), deliveries, tries: 0 });
                 }
             }
         }
@@ -278,11 +283,13 @@ impl Holders {
         let mut kept = Vec::new();
         for of_one_queue in slice.chunk_by(|a, b| Rc::ptr_eq(&a.entry, &b.entry)) {
             let Some(Held { entry, .. }) = of_one_queue.first() else { continue };
-            let claims = of_one_queue.iter().map(|held| held.claim).collect();
+            let deliveries = of_one_queue.iter().map(|held| held.delivery).collect();
             if context.select_db(entry.db) {
                 let mut store = entry.open(context, Access::Read);
-                let claims = running(&mut store, claims, 0).unwrap_or_default();
-                kept.extend(claims.into_iter().map(|claim| Held { entry: entry.clone(), claim }));
+                let deliveries = running(&mut store, deliveries, 0).unwrap_or_default();
+                kept.extend(
+                    deliveries.into_iter().map(|delivery| Held { entry: entry.clone(), delivery }),
+                );
             }
         }
         if let Some(client) = self.clients.borrow_mut().get_mut(&number) {
@@ -308,13 +315,13 @@ impl Holders {
 /// Those of the deliveries that end after that time, unix ms.
 fn running(
     store: &mut impl Store,
-    mut claims: Vec<Claim>,
+    mut deliveries: Vec<Delivery>,
     now_ms: u64,
-) -> Result<Vec<Claim>, QueueError> {
+) -> Result<Vec<Delivery>, QueueError> {
     store.require(&[Part::Inflight])?;
-    claims.retain(|&Claim { id, receipt }| {
-        let running = store.running(Delivery { id, receipt });
+    deliveries.retain(|delivery| {
+        let running = store.running(*delivery);
         running.is_some_and(|running| running.until_ms > now_ms)
     });
-    Ok(claims)
+    Ok(deliveries)
 }
