@@ -23,7 +23,7 @@ fn delivery(tag: u64, at_ms: u64, retry_count: i64) -> Delivery {
         id: format!("id-{tag}"),
         receipt: format!("{at_ms:016x}"),
         retry_count,
-        until_ms: i64::try_from(at_ms).expect("a moment") + 100,
+        until_ms: i64::try_from(at_ms).expect("a timestamp") + 100,
         death: None,
         when: during(at_ms),
         kept: Kept::Surely,
@@ -35,8 +35,8 @@ fn settlement(delivery: &Delivery, how: How, at_ms: u64) -> Settlement {
     Settlement { tag, receipt, how, when: during(at_ms), told: Told::Done, kept: Kept::Surely }
 }
 
-/// Message 1 is delivered, given back, delivered again and acknowledged; then 2 runs out of time and
-/// dies of it; then 3 comes, is given back without being counted, and is acknowledged.
+/// Message 1 is delivered, nacked, delivered again and acknowledged; then 2 runs out of time and
+/// dies of it; then 3 comes, is nacked without being counted, and is acknowledged.
 fn sound() -> Entries {
     let pushes = vec![push(1, 1000), push(2, 1001), push(3, 1002)];
     let dead = Delivery { death: Some(("retries".into(), 1)), ..delivery(2, 1400, 0) };
@@ -50,10 +50,10 @@ fn sound() -> Entries {
         delivery(3, 1520, 0),
     ];
     let settlements = vec![
-        settlement(&deliveries[0], How::GiveBack, 1020),
+        settlement(&deliveries[0], How::Nack, 1020),
         settlement(&deliveries[1], How::Acknowledge, 1040),
         settlement(&deliveries[4], How::Acknowledge, 1410),
-        settlement(&deliveries[5], How::GiveBackUncounted, 1510),
+        settlement(&deliveries[5], How::NackUncounted, 1510),
         settlement(&deliveries[6], How::Extend, 1530),
         settlement(&deliveries[6], How::Acknowledge, 1700),
     ];

@@ -139,14 +139,14 @@ fn stays_acknowledged(story: &Story<'_>, say: &mut dyn FnMut(String)) {
 fn is_held_by_one(journal: &Entries, story: &Story<'_>, say: &mut dyn FnMut(String)) {
     for pair in story.deliveries.windows(2) {
         let (first, second) = (pair[0], pair[1]);
-        let is_given_back = story.settlements_of(&first.receipt).any(|one| {
+        let is_nacked = story.settlements_of(&first.receipt).any(|one| {
             one.how != How::Extend
                 && one.how != How::Acknowledge
                 && one.when.began_us <= second.when.ended_us
         });
         let is_over = second.when.ended_ms() >= first.until_ms;
         let is_undone = first.kept == Kept::Perhaps && !journal.is_calm(&first.when, &second.when);
-        if !is_given_back && !is_over && !is_undone {
+        if !is_nacked && !is_over && !is_undone {
             say(format!("delivered while it was held: {first:?}, then {second:?}"));
         }
     }
@@ -167,7 +167,7 @@ fn retries_add_up(journal: &Entries, story: &Story<'_>, say: &mut dyn FnMut(Stri
         let is_calm = journal.is_calm(&first.when, &second.when);
         let is_uncounted = story
             .settlements_of(&first.receipt)
-            .any(|one| one.how == How::GiveBackUncounted && one.told == Told::Done);
+            .any(|one| one.how == How::NackUncounted && one.told == Told::Done);
         let expected = first.retry_count + i64::from(!is_uncounted);
         let is_right = if is_calm {
             second.retry_count == expected

@@ -1,4 +1,4 @@
-//! A consumer of a load: acknowledges most of what it gets, gives back, rejects, extends, comes late,
+//! A consumer of a load: acknowledges most of what it gets, nacks, rejects, extends, comes late,
 //! forgets, hangs up. When the producers are done it only acknowledges.
 
 use super::{
@@ -113,9 +113,9 @@ impl Consumer<'_> {
         match self.random.u8(0..100) {
             0..52 => self.settle(delivery, How::Acknowledge, ""),
             52..70 => self.done.push(delivery.clone()),
-            70..76 => self.settle(delivery, How::GiveBack, "DELAY 30"),
-            76..80 => self.settle(delivery, How::GiveBack, "REASON broken"),
-            80..84 => self.settle(delivery, How::GiveBackUncounted, "NOCOUNT"),
+            70..76 => self.settle(delivery, How::Nack, "DELAY 30"),
+            76..80 => self.settle(delivery, How::Nack, "REASON broken"),
+            80..84 => self.settle(delivery, How::NackUncounted, "NOCOUNT"),
             84..86 if delivery.death.is_none() => self.settle(delivery, How::Reject, "DEAD"),
             86..90 => {
                 self.settle(delivery, How::Extend, "VISIBILITY 1000");

@@ -36,8 +36,8 @@ fn what_is_counted_is_what_clients_were_told() {
     let mut both = |field: &str| client.queue_info(queue, field) + client.queue_info(&grave, field);
     assert_eq!(both("pulled"), count(journal.deliveries.iter()));
     assert_eq!(both("acked"), done(&journal, &[How::Acknowledge]));
-    let given_back = done(&journal, &[How::GiveBack, How::GiveBackUncounted, How::Reject]);
-    assert_eq!(both("nacked"), given_back);
+    let nacked = done(&journal, &[How::Nack, How::NackUncounted, How::Reject]);
+    assert_eq!(both("nacked"), nacked);
     assert_eq!(both("bad_receipts"), refused(&journal, "BADRECEIPT"));
     let ids: BTreeSet<_> = journal.pushes.iter().filter_map(|push| push.id.as_ref()).collect();
     assert_eq!(both("pushed"), count(ids.iter()));

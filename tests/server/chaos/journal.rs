@@ -20,7 +20,7 @@ impl During {
     }
 
     pub fn ended_ms(&self) -> i64 {
-        i64::try_from(self.ended_us / 1000).expect("a moment")
+        i64::try_from(self.ended_us / 1000).expect("a timestamp")
     }
 }
 
@@ -70,8 +70,8 @@ pub struct Delivery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     Acknowledge,
-    GiveBack,
-    GiveBackUncounted,
+    Nack,
+    NackUncounted,
     Reject,
     Extend,
     /// Its connection, which pulled it with ONDISCONNECT, was closed.

@@ -57,7 +57,7 @@ fn a_queue_whose_slot_is_on_its_way_out_is_left_alone() {
 }
 
 #[test]
-fn a_client_that_waits_is_told_when_its_slot_moves_away() {
+fn a_blocked_client_gets_an_error_when_its_slot_moves_away() {
     let (first, second) = two_nodes();
     let mut client = first.client();
     let slot = slot_of(&mut client, "orders");

@@ -8,16 +8,16 @@ use std::collections::BTreeSet;
 fn use_everything(client: &mut Client, queue: &[u8]) {
     let mut run = |arguments: &[&[u8]]| client.reply(arguments).expect("a reply");
     run(&[b"MQ.CONFIG", queue, b"MAXRETRIES", b"1", b"BACKOFF", b"0"]);
-    let give_back = |run: &mut dyn FnMut(&[&[u8]]) -> Value| {
+    let nack = |run: &mut dyn FnMut(&[&[u8]]) -> Value| {
         let message = entries(&run(&[b"MQ.PULL", queue]));
         let (id, receipt) = (bulk(&message[0].1).to_vec(), bulk(&message[6].1).to_vec());
         run(&[b"MQ.NACK", queue, &id, &receipt]);
     };
     run(&[b"MQ.PUSH", queue, b"dies"]);
-    give_back(&mut run);
-    give_back(&mut run);
-    run(&[b"MQ.PUSH", queue, b"given back"]);
-    give_back(&mut run);
+    nack(&mut run);
+    nack(&mut run);
+    run(&[b"MQ.PUSH", queue, b"nacked"]);
+    nack(&mut run);
     run(&[b"MQ.PUSH", queue, b"in flight"]);
     run(&[b"MQ.PUSH", queue, b"waits"]);
     run(&[b"MQ.PUSH", queue, b"delayed", b"DELAY", b"3600000"]);
@@ -81,7 +81,7 @@ fn a_client_waits_and_is_served_in_cluster_mode() {
         let waiting = server.waiting(&format!("MQ.PULL {queue} BLOCK 0"));
         client.push(queue, "one");
         let (message, mut consumer) = waiting.message();
-        consumer.give_back(&message);
+        consumer.nack(&message);
         let first = client.pull(&format!("{queue} VISIBILITY 50"));
         let (second, _) = server.waiting(&format!("MQ.PULL {queue} BLOCK 0")).message();
         assert_eq!((&second.id, second.retry_count), (&first.id, 2));
@@ -115,7 +115,7 @@ fn a_dead_letter_queue_in_another_slot_is_refused() {
     client.ask("MQ.CONFIG orders MAXRETRIES 0 DEADLETTER {orders}.graveyard");
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     assert_eq!(client.pull("{orders}.graveyard").id, message.id);
 }
 
@@ -128,7 +128,7 @@ fn a_dead_letter_queue_in_another_slot_that_is_stored_already_gets_nothing() {
     client.push("orders", "one");
     client.push("orders", "two");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     client.pull("orders VISIBILITY 20");
     eventually("both refusals are counted", || {
         client.info("mq")["mq_dead_letters_refused"].parse::<i64>().expect("a number") >= 2

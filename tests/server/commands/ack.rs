@@ -22,7 +22,7 @@ fn an_acknowledged_message_that_had_been_retried_leaves_nothing_behind() {
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     let message = client.pull("orders VISIBILITY 1");
     sleep_until_ms(message.visibility_until);
     let message = client.pull("orders");
@@ -180,12 +180,12 @@ fn only_the_receipt_of_the_last_delivery_is_accepted_late() {
 }
 
 #[test]
-fn a_receipt_used_up_by_giving_back_is_refused() {
+fn a_receipt_used_up_by_a_nack_is_refused() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     let error = client.refused(&format!("MQ.ACK {}", message.delivery()));
     assert!(error.starts_with("BADRECEIPT "), "{error}");
     assert_eq!(client.number("MQ.LEN orders READY"), 1);

@@ -23,16 +23,16 @@ fn fill(client: &mut Client) -> Ids {
     client.ask("MQ.CONFIG mails MAXRETRIES 0 DEADLETTER orders");
     client.push("mails", "dead");
     let dead = client.pull("mails");
-    client.give_back(&dead);
+    client.nack(&dead);
     client.pull("orders CONSUMER undertaker");
     client.push("mails", "dead");
     let dead = client.pull("mails");
-    client.give_back(&dead);
+    client.nack(&dead);
     push(client, "inflight", "PRIORITY 1");
     client.pull("orders CONSUMER worker");
     push(client, "returned", "PRIORITY 1");
     let returned = client.pull("orders");
-    client.give_back(&returned);
+    client.nack(&returned);
     push(client, "first", "GROUP g");
     assert_eq!(client.pull("orders").text(), "first");
     push(client, "second", "GROUP g");
@@ -49,7 +49,7 @@ fn fill(client: &mut Client) -> Ids {
     push(client, "headers", "HEADERS 1 trace 1");
     client.push("mails", "dead");
     let dead = client.pull("mails");
-    client.give_back(&dead);
+    client.nack(&dead);
     client.ask("MQ.PAUSE orders");
     ids
 }
@@ -272,7 +272,7 @@ fn a_sound_queue_has_no_findings_in_either_protocol() {
 }
 
 #[test]
-fn every_record_of_a_large_queue_is_looked_at() {
+fn every_record_of_a_large_queue_is_read() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders MAXRETRIES 5");

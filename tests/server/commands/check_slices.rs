@@ -18,6 +18,21 @@ fn fill(client: &mut Client, queue: &str, count: usize) {
     client.ask(&format!("MQ.PULL {queue} COUNT {count} VISIBILITY 3600000"));
 }
 
+/// A server with a queue `orders` of so many messages in each state.
+fn filled(count: usize) -> (Server, Client) {
+    let server = Server::start();
+    let mut client = server.client();
+    fill(&mut client, "orders", count);
+    (server, client)
+}
+
+/// What a check finds that runs as a whole: inside a transaction nothing blocks.
+fn in_one_go(client: &mut Client, queue: &str) -> Value {
+    client.ask("MULTI");
+    client.ask(&format!("MQ.CHECK {queue}"));
+    items(&client.ask("EXEC"))[0].clone()
+}
+
 /// Pulls some, and acknowledges, returns, extends, deletes or loses them.
 fn work(client: &mut Client, round: usize) {
     let mut lines = Vec::new();
@@ -43,9 +58,7 @@ fn work(client: &mut Client, round: usize) {
 
 #[test]
 fn what_changes_meanwhile_is_no_finding() {
-    let server = Server::start();
-    let mut client = server.client();
-    fill(&mut client, "orders", 1_500);
+    let (server, mut client) = filled(1_500);
     fill(&mut client, "{orders}:dead", 400);
     for queue in ["orders", "{orders}:dead"] {
         for round in 0..6 {
@@ -62,10 +75,8 @@ fn what_changes_meanwhile_is_no_finding() {
 
 #[test]
 fn what_is_found_is_what_is_found_in_one_go() {
-    let server = Server::start();
+    let (server, mut client) = filled(1_000);
     server.damaged_on_purpose();
-    let mut client = server.client();
-    fill(&mut client, "orders", 1_000);
     assert_eq!(client.ask("MQ.CHECK orders"), SOUND);
     client.ask("RPUSH mq:{orders}:ready garbage more");
     client.ask("ZREMRANGEBYRANK mq:{orders}:inflight 0 6");
@@ -77,18 +88,14 @@ fn what_is_found_is_what_is_found_in_one_go() {
     client.ask("ZREM mq:{orders}:turns 7");
     let found = client.ask("MQ.CHECK orders");
     assert!(items(&found).len() >= 14, "{found:?}");
-    client.ask("MULTI");
-    client.ask("MQ.CHECK orders");
-    assert_eq!(items(&client.ask("EXEC")), std::slice::from_ref(&found));
+    assert_eq!(in_one_go(&mut client, "orders"), found);
     assert_eq!(client.ask("MQ.CHECK orders REPAIR"), found);
     assert_eq!(client.ask("MQ.CHECK orders"), SOUND);
 }
 
 #[test]
-fn others_have_their_turn() {
-    let server = Server::start();
-    let mut client = server.client();
-    fill(&mut client, "orders", 9_000);
+fn other_clients_are_served_meanwhile() {
+    let (server, mut client) = filled(9_000);
     let mut check = server.client();
     check.send("MQ.CHECK orders");
     let blocked = |client: &mut Client| client.info("clients")["blocked_clients"] != "0";
@@ -109,16 +116,12 @@ fn others_have_their_turn() {
 }
 
 #[test]
-fn a_check_is_not_told_what_was_read_for_one_before_it() {
-    let server = Server::start();
+fn a_check_does_not_reply_what_was_read_for_one_before_it() {
+    let (server, mut client) = filled(9_000);
     server.damaged_on_purpose();
-    let mut client = server.client();
-    fill(&mut client, "orders", 9_000);
     fill(&mut client, "mails", 9_000);
     client.ask("LSET mq:{mails}:ready 0 garbage");
-    client.ask("MULTI");
-    client.ask("MQ.CHECK mails");
-    let found = items(&client.ask("EXEC"))[0].clone();
+    let found = in_one_go(&mut client, "mails");
     assert_eq!(items(&found)[0], Value::BulkString(b"damaged_body".to_vec()));
     for delay_ms in 1..10 {
         let [mut first, mut second] = [(); 2].map(|()| server.client());
@@ -133,9 +136,7 @@ fn a_check_is_not_told_what_was_read_for_one_before_it() {
 
 #[test]
 fn a_client_that_checks_can_be_unblocked() {
-    let server = Server::start();
-    let mut client = server.client();
-    fill(&mut client, "orders", 9_000);
+    let (server, mut client) = filled(9_000);
     let mut check = server.waiting("MQ.CHECK orders");
     assert_eq!(client.number(&format!("CLIENT UNBLOCK {}", check.id())), 1);
     check.reply().expect_err("no findings yet");
@@ -144,10 +145,8 @@ fn a_client_that_checks_can_be_unblocked() {
 
 #[test]
 fn values_that_others_add_meanwhile_are_found() {
-    let server = Server::start();
+    let (server, mut client) = filled(4_000);
     server.damaged_on_purpose();
-    let mut client = server.client();
-    fill(&mut client, "orders", 4_000);
     // The server does not tell of these: that the copy lacks them, its lengths say.
     eventually("one came while the copy was made", || {
         let mut check = server.waiting("MQ.CHECK orders");
@@ -158,11 +157,9 @@ fn values_that_others_add_meanwhile_are_found() {
 }
 
 #[test]
-fn keys_that_others_change_meanwhile_are_read_anew() {
-    let server = Server::start();
+fn keys_that_others_change_meanwhile_are_read_again() {
+    let (server, mut client) = filled(4_000);
     server.damaged_on_purpose();
-    let mut client = server.client();
-    fill(&mut client, "orders", 4_000);
     let mut check = server.client();
     for line in
         ["RENAME mq:{orders}:ready mq:{other}:ready", "DEL mq:{orders}:delayed", "SWAPDB 0 1"]
@@ -171,9 +168,7 @@ fn keys_that_others_change_meanwhile_are_read_anew() {
         sleep_until_ms(now_ms() + 4);
         client.ask(line);
         let found = check.next_reply().expect("findings");
-        client.ask("MULTI");
-        client.ask("MQ.CHECK orders");
-        let now = items(&client.ask("EXEC"))[0].clone();
+        let now = in_one_go(&mut client, "orders");
         let before = found == SOUND || items(&found).len() == 2;
         assert!(found == now || before, "{line}: {found:?}, then {now:?}");
     }

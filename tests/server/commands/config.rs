@@ -268,7 +268,7 @@ fn a_new_setting_holds_for_what_happens_from_then_on() {
     assert_eq!(client.queue_info("orders", "next_due_at"), message.visibility_until);
     // The number of retries is looked at when a message returns.
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
-    client.give_back(&message);
+    client.nack(&message);
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 1);
 }
 

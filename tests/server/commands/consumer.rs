@@ -45,7 +45,7 @@ fn it_is_not_shown_any_more_when_the_message_is_back() {
     let mut client = server.client();
     client.push("orders", "one");
     let first = client.pull("orders CONSUMER ann");
-    client.give_back(&first);
+    client.nack(&first);
     assert_eq!(consumer_of(&mut client, &first), None);
 
     let second = client.pull("orders VISIBILITY 20 CONSUMER bob");

@@ -23,7 +23,7 @@ fn fill(client: &mut Client) -> Vec<Message> {
     let back = client.pull(&format!("orders {LONG}"));
     client.ask(&format!("MQ.NACK {} DELAY 3600000 REASON no", back.delivery()));
     let back = client.pull(&format!("orders {LONG}"));
-    client.give_back(&back);
+    client.nack(&back);
     deliveries
 }
 

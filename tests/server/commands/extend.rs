@@ -74,7 +74,7 @@ fn extending_counts_no_retry_and_keeps_the_receipt() {
         client.number(&format!("MQ.EXTEND {}", message.delivery()));
     }
     assert_eq!(client.queue_info("orders", "highest_retry_count"), 0);
-    client.give_back(&message);
+    client.nack(&message);
     assert_eq!(client.pull("orders").retry_count, 1);
 }
 
@@ -131,12 +131,12 @@ fn a_late_extension_comes_before_the_sweep_and_after_a_disconnect() {
 }
 
 #[test]
-fn what_was_given_back_or_died_cannot_be_extended_late() {
+fn what_was_nacked_or_died_cannot_be_extended_late() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     let error = client.refused(&format!("MQ.EXTEND {}", message.delivery()));
     assert!(error.starts_with("BADRECEIPT "), "{error}");
     client.ask("MQ.CONFIG orders MAXRETRIES 0");

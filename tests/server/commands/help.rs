@@ -16,9 +16,7 @@ fn it_shows_all_commands_as_their_pages_do() {
     let server = Server::start();
     let mut client = server.client();
     let all = lines(&mut client, "MQ.HELP");
-    let reply = client.ask("COMMAND");
-    let names = items(&reply).iter().map(|command| text_of(&items(command)[0]).to_lowercase());
-    for name in names.filter(|name| name.starts_with("mq.")) {
+    for name in client.module_commands() {
         let path = format!("{}/docs/commands/{name}.md", env!("CARGO_MANIFEST_DIR"));
         let page = std::fs::read_to_string(&path).expect("a page");
         let mut page = page.lines().filter(|line| !line.is_empty()).skip(1);

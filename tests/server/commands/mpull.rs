@@ -21,7 +21,9 @@ fn the_first_queue_that_has_something_is_served() {
         client.acknowledge(&message);
     }
     assert_eq!(client.ask("MQ.MPULL 3 urgent normal bulk"), Value::Nil);
-    assert_eq!(client.ask("MQ.MPULL 3 urgent normal bulk COUNT 5"), Value::Array(vec![]));
+    for line in ["3 urgent normal bulk COUNT 5", "2 bulk bulk COUNT 5"] {
+        assert_eq!(client.ask(&format!("MQ.MPULL {line}")), Value::Array(vec![]));
+    }
     assert_eq!(client.number("DBSIZE"), 0);
 }
 
@@ -57,7 +59,7 @@ fn a_queue_that_is_paused_or_at_a_limit_counts_as_empty() {
 fn what_has_become_due_in_a_queue_is_found() {
     let server = Server::start();
     let mut client = server.client();
-    // After a standstill of the machine a pull ends no visibility for some milliseconds.
+    // After a stall of the machine a pull ends no visibility for some milliseconds.
     let finds = |client: &mut Client| {
         client.ask("FLUSHALL");
         client.push("orders", "one");
@@ -68,6 +70,17 @@ fn what_has_become_due_in_a_queue_is_found() {
         (again.id, again.retry_count) == (first.id, 1)
     };
     assert!((0..10).any(|_| finds(&mut client)));
+}
+
+#[test]
+fn more_than_one_pull_moves_is_found_too() {
+    let server = Server::start();
+    let mut client = server.client();
+    let pushes: Vec<String> = (0..2000).map(|n| format!("MQ.PUSH b {n} DELAY 1")).collect();
+    client.pipeline(&pushes);
+    sleep_until_ms(now_ms() + 2);
+    let message = mpull(&mut client, "2 a b");
+    assert_eq!((&*message.queue, message.text()), ("b", "0"));
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn options_hold_for_each_message() {
     let shown = client.peek("orders DELAYED");
     for message in &shown[..2] {
         assert_eq!(message["due_at"], moment.to_string());
-        let pushed: i64 = message["timestamp"].parse().expect("a moment");
+        let pushed: i64 = message["timestamp"].parse().expect("a timestamp");
         assert_eq!(message["expires_at"], (pushed + 7_200_000).to_string());
         assert_eq!(message["priority"], "3");
         assert!(message.contains_key("headers"));
@@ -196,7 +196,7 @@ fn returns_dead_letters_and_redriven_messages_are_never_refused() {
     client.ask("MQ.CONFIG orders MAXLEN 1");
     for _ in 0..2 {
         for message in client.pull_batch("orders COUNT 2") {
-            client.give_back(&message);
+            client.nack(&message);
         }
     }
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 3);

@@ -2,12 +2,6 @@
 
 use crate::harness::*;
 
-/// MQ.NACK of a delivery with options; the reply must be 1.
-#[track_caller]
-fn nack(client: &mut Client, message: &Message, options: &str) {
-    assert_eq!(client.number(&format!("MQ.NACK {} {options}", message.delivery())), 1);
-}
-
 /// MQ.NACK with a REASON of any bytes; the message is ready at once.
 #[track_caller]
 fn nack_because(client: &mut Client, message: &Message, reason: &[u8]) {
@@ -38,7 +32,7 @@ fn the_reason_is_shown_until_a_later_one_takes_its_place() {
     let second = client.pull("orders");
     assert_eq!(second.more["last_error"], "no stock");
     // A return without a reason, and one by time, keep it.
-    client.give_back(&second);
+    client.nack(&second);
     let third = client.pull("orders VISIBILITY 1");
     sleep_until_ms(third.visibility_until);
     let fourth = client.pull("orders");
@@ -46,12 +40,12 @@ fn the_reason_is_shown_until_a_later_one_takes_its_place() {
     nack_because(&mut client, &fourth, b"no truck");
     let fifth = client.pull("orders");
     assert_eq!(fifth.more["last_error"], "no truck");
-    nack(&mut client, &fifth, "DEAD");
+    client.nack_with(&fifth, "DEAD");
     assert_eq!(client.pull("{orders}:dead").more["last_error"], "no truck");
 }
 
 #[test]
-fn a_reason_goes_with_every_way_to_give_back() {
+fn a_reason_goes_with_every_form_of_nack() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
@@ -63,7 +57,7 @@ fn a_reason_goes_with_every_way_to_give_back() {
     ] {
         let id = client.push("orders", "one");
         let message = client.pull("orders");
-        nack(&mut client, &message, options);
+        client.nack_with(&message, options);
         assert_eq!(last_error(&mut client, queue, &id).as_deref(), Some(&b"why"[..]), "{options}");
         assert_eq!(client.number(&format!("MQ.DEL {queue} {id}")), 1);
     }

@@ -28,7 +28,7 @@ fn all_else_goes_on() {
     client.ask("MQ.PAUSE orders");
     client.push("orders", "e");
     client.acknowledge(&held[0]);
-    client.give_back(&held[1]);
+    client.nack(&held[1]);
     client.number(&format!("MQ.EXTEND {} VISIBILITY 20", held[2].delivery()));
     client.ask("MQ.PUSH orders f DELAY 20");
     client.ask("MQ.PUSH orders g TTL 20");

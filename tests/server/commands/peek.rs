@@ -68,7 +68,7 @@ fn each_message_shows_what_is_known_of_it() {
     assert_eq!(names(&delayed[0]), expected(&["due_at", "group"]));
     assert_eq!(names(&delayed[2]), expected(&["due_at", "expires_at"]));
     assert!(delayed.iter().all(|message| message["state"] == "delayed"));
-    let moment = |message: &Shown, name: &str| message[name].parse::<i64>().expect("a moment");
+    let moment = |message: &Shown, name: &str| message[name].parse::<i64>().expect("a timestamp");
     assert!((0..=60_000).contains(&(moment(&delayed[1], "due_at") - now_ms() - 1_940_000)));
     assert!(
         (0..=60_000).contains(&(moment(&inflight[0], "visibility_until") - now_ms() - 940_000))

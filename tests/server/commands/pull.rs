@@ -138,7 +138,7 @@ fn the_visibility_of_a_pull_is_its_own_else_the_queues_else_30_seconds() {
 }
 
 #[test]
-fn a_message_returned_by_expiry_stands_at_its_old_place() {
+fn a_message_returned_by_expiry_keeps_its_place() {
     let server = Server::start();
     let mut client = server.client();
     for payload in ["one", "two", "three"] {

@@ -72,7 +72,7 @@ fn delayed_messages_are_delivered_in_the_order_of_their_due_times() {
 }
 
 #[test]
-fn a_message_that_becomes_due_stands_behind_those_that_became_ready_before_it() {
+fn a_message_that_becomes_due_goes_behind_those_that_became_ready_before_it() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.PUSH orders delayed DELAY 60");

@@ -23,7 +23,7 @@ fn all() -> Vec<String> {
 }
 
 #[test]
-fn others_have_their_turn_while_queues_are_looked_at() {
+fn other_clients_are_served_during_a_long_list() {
     let server = Server::start();
     let mut client = server.client();
     push_to(&mut client, 0..QUEUES);

@@ -124,14 +124,14 @@ fn only_dead_letters_that_wait_are_moved() {
 }
 
 #[test]
-fn a_redriven_message_stands_behind_all_that_wait_and_can_die_again() {
+fn a_redriven_message_goes_behind_all_ready_ones_and_can_die_again() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders MAXRETRIES 1");
     client.push("orders", "one");
     for _ in 0..2 {
         let message = client.pull("orders");
-        client.give_back(&message);
+        client.nack(&message);
     }
     client.push("orders", "two");
     sleep_until_ms(now_ms() + 2);
@@ -139,10 +139,10 @@ fn a_redriven_message_stands_behind_all_that_wait_and_can_die_again() {
     let batch = client.pull_batch("orders COUNT 2");
     assert_eq!(batch.iter().map(Message::text).collect::<Vec<_>>(), ["two", "one"]);
     assert_eq!(batch[1].retry_count, 0);
-    client.give_back(&batch[1]);
+    client.nack(&batch[1]);
     let again = client.pull("orders");
     assert_eq!(again.retry_count, 1);
-    client.give_back(&again);
+    client.nack(&again);
     assert_eq!(client.pull(DEAD).more["dead_retries"], "1");
 }
 
@@ -154,7 +154,7 @@ fn receipts_go_on_rising() {
     let first = client.pull("orders");
     assert_eq!(client.number(&format!("MQ.NACK {} DEAD", first.delivery())), 1);
     let dead = client.pull(DEAD);
-    client.give_back(&dead);
+    client.nack(&dead);
     assert_eq!(redrive(&mut client), 1);
     let again = client.pull("orders");
     assert!(again.receipt > dead.receipt && dead.receipt > first.receipt);

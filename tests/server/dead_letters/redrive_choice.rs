@@ -57,7 +57,7 @@ fn only_those_that_died_in_a_queue_or_for_a_reason_are_moved() {
     die(&mut client, "mails", "m2", "net");
     client.push("mails", "m3");
     let message = client.pull("mails");
-    client.give_back(&message);
+    client.nack(&message);
     client.push("dead", "by-hand");
     let counted = |client: &mut Client, options: &str| {
         client.number(&format!("MQ.REDRIVE dead {options} TO repair"))

@@ -2,13 +2,13 @@
 
 use crate::harness::*;
 
-/// Pulls and gives back until the message does not come again; returns how often it came.
+/// Pulls and nacks until the message does not come again; returns how often it came.
 fn deliveries_until_death(client: &mut Client, queue: &str) -> i64 {
     let mut deliveries = 0;
     while client.number(&format!("MQ.LEN {queue}")) > 0 {
         let message = client.pull(queue);
         assert_eq!(message.retry_count, deliveries);
-        client.give_back(&message);
+        client.nack(&message);
         deliveries += 1;
     }
     deliveries
@@ -35,7 +35,7 @@ fn without_a_limit_a_message_never_dies() {
     for retry_count in 0..50 {
         let message = client.pull("orders");
         assert_eq!(message.retry_count, retry_count);
-        client.give_back(&message);
+        client.nack(&message);
     }
     assert_eq!(client.number("MQ.LEN orders"), 1);
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 0);
@@ -48,10 +48,10 @@ fn a_dead_message_says_where_when_and_why_it_died() {
     client.ask("MQ.CONFIG orders MAXRETRIES 1");
     client.push("orders", "one");
     let first = client.pull("orders");
-    client.give_back(&first);
+    client.nack(&first);
     let last = client.pull("orders");
     let before = now_ms();
-    client.give_back(&last);
+    client.nack(&last);
     let after = now_ms();
 
     let dead = client.pull("{orders}:dead");
@@ -79,7 +79,7 @@ fn the_fields_of_a_dead_message_come_in_their_order_and_are_numbers_and_texts() 
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     let fields = entries(&client.ask("MQ.PULL {orders}:dead"));
     let names: Vec<&str> = fields[7..].iter().map(|(name, _)| name.as_str()).collect();
     let of_deliveries = ["deliveries", "first_delivered_at"];
@@ -110,7 +110,7 @@ fn a_dead_message_goes_to_the_named_queue() {
     client.ask("MQ.CONFIG orders MAXRETRIES 0 DEADLETTER graveyard");
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     assert_eq!(client.queue_info("orders", "deadletter_waiting"), 1);
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 0);
     let dead = client.pull("graveyard");
@@ -124,7 +124,7 @@ fn a_dead_letter_queue_is_an_ordinary_queue() {
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     client.push("{orders}:dead", "pushed by hand");
     assert_eq!(client.lengths("{orders}:dead"), [2, 0, 0]);
     let batch = client.pull_batch("{orders}:dead COUNT 10 VISIBILITY 60000");
@@ -147,20 +147,20 @@ fn a_dead_message_never_dies_again() {
     client.ask("MQ.CONFIG {orders}:dead MAXRETRIES 0");
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     for retry_count in 0..5 {
         let dead = client.pull("{orders}:dead");
         assert_eq!(dead.retry_count, retry_count);
         assert_eq!(dead.more["dead_from"], "orders");
         assert_eq!(dead.more["dead_retries"], "0");
-        client.give_back(&dead);
+        client.nack(&dead);
     }
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 1);
     assert_eq!(client.number("MQ.LEN {orders}:dead:dead"), 0);
 
     client.push("{orders}:dead", "an ordinary message here dies");
     for message in client.pull_batch("{orders}:dead COUNT 2") {
-        client.give_back(&message);
+        client.nack(&message);
     }
     assert_eq!(client.number("MQ.LEN {orders}:dead:dead"), 1);
 }
@@ -173,11 +173,11 @@ fn two_queues_may_be_each_others_dead_letter_queue() {
     client.ask("MQ.CONFIG b MAXRETRIES 0 DEADLETTER a");
     client.push("a", "one");
     let message = client.pull("a");
-    client.give_back(&message);
+    client.nack(&message);
     for _ in 0..3 {
         let message = client.pull("b");
         assert_eq!(message.more["dead_from"], "a");
-        client.give_back(&message);
+        client.nack(&message);
     }
     assert_eq!((client.number("MQ.LEN a"), client.number("MQ.LEN b")), (0, 1));
 }
@@ -189,7 +189,7 @@ fn a_message_of_a_dead_letter_queue_that_expires_returns_there() {
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     let dead = client.pull("{orders}:dead VISIBILITY 1");
     eventually("it is back", || client.number("MQ.LEN {orders}:dead READY") == 1);
     let again = client.pull("{orders}:dead");
@@ -232,10 +232,10 @@ fn a_message_stays_where_its_dead_letter_queue_cannot_take_it() {
     for part in parts {
         client.ask(&format!("SET mq:{{orders}}:dead:{part} wrong"));
     }
-    client.push("orders", "given back");
+    client.push("orders", "nacked");
     client.push("orders", "expired");
-    let given_back = client.pull("orders");
-    client.give_back(&given_back);
+    let nacked = client.pull("orders");
+    client.nack(&nacked);
     client.pull("orders VISIBILITY 1");
     client.push("other", "the sweep goes on");
     client.pull("other VISIBILITY 1");
@@ -256,7 +256,7 @@ fn a_message_stays_where_its_dead_letter_queue_cannot_take_it() {
     assert_eq!(total(&mut client), 2);
     while client.number("MQ.LEN orders READY") > 0 {
         let message = client.pull("orders");
-        client.give_back(&message);
+        client.nack(&message);
     }
     eventually("both are dead at last", || client.number("MQ.LEN {orders}:dead READY") == 2);
 }
@@ -271,7 +271,7 @@ fn a_dead_message_wakes_a_client_that_waits_for_dead_messages() {
         client.push("orders", "one");
         let message = client.pull(if by_expiry { "orders VISIBILITY 1" } else { "orders" });
         if !by_expiry {
-            client.give_back(&message);
+            client.nack(&message);
         }
         let (dead, _) = waiting.message();
         assert_eq!(dead.id, message.id);

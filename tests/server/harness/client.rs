@@ -195,10 +195,24 @@ impl Client {
         assert_eq!(self.number(&format!("MQ.ACK {}", message.delivery())), 1);
     }
 
-    /// Gives the message back at once; the reply must be 1.
+    /// MQ.NACK of a delivery that makes the message ready at once; the reply must be 1.
     #[track_caller]
-    pub fn give_back(&mut self, message: &Message) {
-        assert_eq!(self.number(&format!("MQ.NACK {} DELAY 0", message.delivery())), 1);
+    pub fn nack(&mut self, message: &Message) {
+        self.nack_with(message, "DELAY 0");
+    }
+
+    /// MQ.NACK of a delivery with options; the reply must be 1.
+    #[track_caller]
+    pub fn nack_with(&mut self, message: &Message, options: &str) {
+        assert_eq!(self.number(&format!("MQ.NACK {} {options}", message.delivery())), 1);
+    }
+
+    /// The names of the module's commands, in small letters.
+    pub fn module_commands(&mut self) -> Vec<String> {
+        let commands = self.ask("COMMAND");
+        let names =
+            items(&commands).iter().map(|command| text_of(&items(command)[0]).to_lowercase());
+        names.filter(|name| name.starts_with("mq.")).collect()
     }
 
     /// Sends all lines in one packet, so that nothing else runs between them, and returns all

@@ -1,5 +1,5 @@
 //! All 23 commands, again and again, on three queues that nobody else uses. What came of one round is
-//! used by the next: messages that were delivered are acknowledged, given back, killed, extended.
+//! used by the next: messages that were delivered are acknowledged, nacked, killed, extended.
 
 use super::{
     Value,

@@ -11,10 +11,10 @@ pub struct Everything {
     /// Its visibility ended; it waits, and this receipt still acknowledges it.
     expired: Message,
     /// Given back; it waits behind `expired`.
-    given_back: Message,
+    nacked: Message,
     /// Given back for later.
     for_later: Message,
-    /// Never delivered; it waits behind `given_back`.
+    /// Never delivered; it waits behind `nacked`.
     waiting: String,
     /// Pushed with a delay.
     delayed: String,
@@ -31,25 +31,25 @@ pub fn fill(client: &mut Client) -> Everything {
         client.pull(&format!("orders {options}"))
     };
     let first = push_and_pull(client, "dead", "");
-    client.give_back(&first);
+    client.nack(&first);
     let dead = client.pull("orders");
-    client.give_back(&dead);
+    client.nack(&dead);
 
     let inflight = push_and_pull(client, "in flight", "");
     let first = push_and_pull(client, "in flight again", "");
-    client.give_back(&first);
+    client.nack(&first);
     let inflight_again = client.pull("orders");
     let for_later = push_and_pull(client, "for later", "");
     client.ask(&format!("MQ.NACK {} DELAY 3600000", for_later.delivery()));
-    let given_back = push_and_pull(client, "given back", "");
+    let nacked = push_and_pull(client, "nacked", "");
     let expired = push_and_pull(client, "expired", "VISIBILITY 1");
     eventually("the expired message is back", || client.number("MQ.LEN orders READY") == 1);
     sleep_until_ms(now_ms() + 2);
-    client.give_back(&given_back);
+    client.nack(&nacked);
     sleep_until_ms(now_ms() + 2);
     let waiting = client.push("orders", "waiting");
     let delayed = client.text("MQ.PUSH orders delayed DELAY 7200000");
-    Everything { inflight, inflight_again, expired, given_back, for_later, waiting, delayed, dead }
+    Everything { inflight, inflight_again, expired, nacked, for_later, waiting, delayed, dead }
 }
 
 /// Fails unless that queue, wherever it is now, is as it was; works through it. `queue` is its name
@@ -73,16 +73,15 @@ pub fn check(client: &mut Client, everything: &Everything, queue: &str) {
         |command: &str, message: &Message| format!("{command} {queue} {}", message.pair());
     assert_eq!(client.number(&with_pair("MQ.ACK", &everything.expired)), 1);
     assert_eq!(client.number(&with_pair("MQ.ACK", &everything.inflight)), 1);
-    let error = client.refused(&with_pair("MQ.ACK", &everything.given_back));
+    let error = client.refused(&with_pair("MQ.ACK", &everything.nacked));
     assert!(error.starts_with("BADRECEIPT "), "{error}");
     assert!(client.number(&with_pair("MQ.EXTEND", &everything.inflight_again)) > 0);
 
     let again = client.pull(queue);
-    assert_eq!((&again.id, again.retry_count), (&everything.given_back.id, 1));
-    assert_eq!(again.payload, everything.given_back.payload);
-    assert_eq!(again.timestamp, everything.given_back.timestamp);
-    let newest =
-        [&everything.inflight_again, &everything.given_back].map(|message| &message.receipt);
+    assert_eq!((&again.id, again.retry_count), (&everything.nacked.id, 1));
+    assert_eq!(again.payload, everything.nacked.payload);
+    assert_eq!(again.timestamp, everything.nacked.timestamp);
+    let newest = [&everything.inflight_again, &everything.nacked].map(|message| &message.receipt);
     assert!(newest.iter().all(|receipt| again.receipt > **receipt), "receipts go on rising");
     let plain = client.pull(queue);
     assert_eq!((&plain.id, plain.text(), plain.retry_count), (&everything.waiting, "waiting", 0));

@@ -129,12 +129,12 @@ fn with_all_records(client: &mut Client, deadline_ms: u64) {
     client.pull(&format!("orders VISIBILITY {deadline_ms}"));
     client.push("orders", "in flight again");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     client.pull(&format!("orders VISIBILITY {deadline_ms}"));
     client.ask(&format!("MQ.PUSH orders delayed DELAY {deadline_ms}"));
-    client.push("orders", "given back");
+    client.push("orders", "nacked");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     client.push("orders", "behind");
 }
 
@@ -174,7 +174,7 @@ fn records_of_a_newer_version_are_set_aside_and_nothing_of_them_is_lost() {
     client.ask("MQ.PUSH orders one PRIORITY 3 HEADERS 1 a b");
     let body = client.ask("LINDEX mq:{orders}:ready3 0");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     let record = |client: &mut Client, part: &str| {
         let fields = client.ask(&format!("HGETALL mq:{{orders}}:{part}"));
         let [id, bytes] = items(&fields) else { panic!("one record: {fields:?}") };
@@ -247,7 +247,7 @@ fn members_of_sorted_sets_that_are_none_of_ours_do_not_stop_the_queue() {
             let (messages, _) = drain(&mut client, "orders");
             let mut found = texts(&messages);
             found.sort();
-            let expected = ["behind", "delayed", "given back", "in flight", "in flight again"];
+            let expected = ["behind", "delayed", "nacked", "in flight", "in flight again"];
             let all = expected.iter().all(|text| found.contains(text));
             assert!(all, "{part} {}: {found:?}", String::from_utf8_lossy(score));
             client.ask("MQ.INFO orders");
@@ -290,7 +290,7 @@ fn settings_that_are_none_count_as_defaults() {
         }
         client.push("orders", "one");
         let message = client.pull("orders");
-        client.give_back(&message);
+        client.nack(&message);
         assert_eq!(client.lengths("orders"), [1, 0, 0]);
     }
 }

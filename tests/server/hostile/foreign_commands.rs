@@ -69,10 +69,10 @@ fn fill(client: &mut Client) -> Vec<Message> {
     let set_aside = client.pipeline(&lines).remove(3).expect_err("the garbage");
     assert!(set_aside.starts_with("CORRUPT "), "{set_aside}");
     let mut deliveries = client.pull_batch("orders COUNT 4 CONSUMER worker");
-    client.give_back(&deliveries.remove(2));
+    client.nack(&deliveries.remove(2));
     client.push("mails", "<dead>");
     let dead = client.pull("mails");
-    client.give_back(&dead);
+    client.nack(&dead);
     let mut lines: Vec<String> =
         (1..=9).map(|n| format!("MQ.PUSH orders <p{n}> PRIORITY {n}")).collect();
     lines.extend((2..=10).map(|n| format!("MQ.PUSH orders <g{n}> GROUP g")));

@@ -24,7 +24,7 @@ fn fill(client: &mut Client) -> Message {
     }
     client.ask("MQ.PUSH orders four DELAY 3600000");
     let first = client.pull("orders");
-    client.give_back(&first);
+    client.nack(&first);
     let message = client.pull("orders VISIBILITY 3600000");
     client.ask("MQ.PUSH orders five GROUP a TTL 3600000 DEDUP k");
     client.ask("MQ.PUSH orders six PRIORITY 1 DEDUP l UNTILDONE");
@@ -242,7 +242,7 @@ fn a_queue_goes_on_when_the_foreign_key_is_gone() {
 }
 
 #[test]
-fn a_waiting_client_is_told_when_a_key_gets_a_wrong_type() {
+fn a_blocked_client_gets_an_error_when_a_key_gets_a_wrong_type() {
     let server = Server::start();
     server.damaged_on_purpose();
     let mut client = server.client();

@@ -1,5 +1,4 @@
-//! What each mistake is told: the wrong word, and what would be right. A table of mistakes with all
-//! commands, and the same kinds of mistakes with every option of every command.
+//! The error of each mistake names the wrong word, and what would be right: a table of mistakes with all commands.
 
 use crate::harness::*;
 
@@ -153,7 +152,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("MQ.ACK q $HELD_ID x", "BADRECEIPT 'x' is no receipt, that is 16 hexadecimal digits"),
     (
-        "MQ.ACK q $GIVEN_BACK",
+        "MQ.ACK q $NACKED",
         "BADRECEIPT the receipt is not that of the message's delivery: that delivery has ended, and the message waits for the next one",
     ),
     (
@@ -297,7 +296,7 @@ const MISTAKES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn each_mistake_is_told_with_what_would_be_right() {
+fn each_mistake_gets_an_error_that_says_what_would_be_right() {
     let server = Server::start();
     server.damaged_on_purpose();
     let mut client = server.client();
@@ -311,9 +310,9 @@ fn each_mistake_is_told_with_what_would_be_right() {
     sleep_until_ms(now_ms() + 20);
     let held = client.pull("q BLOCK 0 VISIBILITY 3600000");
     assert_eq!(held.id, first.id);
-    client.push("q", "given back");
-    let given_back = client.pull("q");
-    client.give_back(&given_back);
+    client.push("q", "nacked");
+    let nacked = client.pull("q");
+    client.nack(&nacked);
     let waiting = client.text("MQ.PUSH q waits");
     let before = client.text("DEBUG DIGEST");
     let mut different = Vec::new();
@@ -329,7 +328,7 @@ fn each_mistake_is_told_with_what_would_be_right() {
                 .replace("$WAITING", &waiting)
                 .replace("$HELD_ID", &held.id)
                 .replace("$HELD", &first.pair())
-                .replace("$GIVEN_BACK", &given_back.pair())
+                .replace("$NACKED", &nacked.pair())
         };
         let damaged = line.contains("damaged");
         if damaged {
@@ -352,7 +351,7 @@ fn each_mistake_is_told_with_what_would_be_right() {
     }
     assert!(different.is_empty(), "{}", different.join(""));
     assert_eq!(client.text("DEBUG DIGEST"), before, "no mistake changes anything");
-    for command in our_commands(&mut client) {
+    for command in client.module_commands() {
         let command = command.to_uppercase();
         let is_there = MISTAKES.iter().any(|(line, _)| line.split(' ').next() == Some(&command));
         assert!(is_there, "{command} is missing");
@@ -360,7 +359,7 @@ fn each_mistake_is_told_with_what_would_be_right() {
 }
 
 #[test]
-fn what_a_client_sent_does_not_end_the_line_of_an_error() {
+fn bytes_of_a_client_do_not_end_an_error_early() {
     let server = Server::start();
     let mut client = server.client();
     let line: [&[u8]; 4] = [b"MQ.PUSH", b"q", b"x", b"a\r\n-ERR b\x00\xff"];
@@ -370,225 +369,4 @@ fn what_a_client_sent_does_not_end_the_line_of_an_error() {
     let error = client.reply(&[b"MQ.PUSH", b"q".as_slice(), b"x", &long]).expect_err("no option");
     assert!(error.contains(&format!("'{}'... for MQ.PUSH", "x".repeat(40))), "{error}");
     assert_eq!(client.ask("PING"), Value::SimpleString("PONG".into()));
-}
-
-fn our_commands(client: &mut Client) -> Vec<String> {
-    let commands = client.ask("COMMAND");
-    let mut names: Vec<String> =
-        items(&commands).iter().map(|command| text_of(&items(command)[0]).to_lowercase()).collect();
-    names.retain(|name| name.starts_with("mq."));
-    names
-}
-
-/// The right form of each command, and its options with a right value.
-const RIGHT: &[(&str, &[(&str, &str)])] = &[
-    (
-        "MQ.PUSH q x",
-        &[
-            ("DELAY", "5"),
-            ("AT", "0"),
-            ("TTL", "5"),
-            ("PRIORITY", "5"),
-            ("GROUP", "g"),
-            ("DEDUP", "k"),
-            ("WINDOW", "5"),
-            ("UNTILDONE", ""),
-            ("HEADERS", "1 a b"),
-        ],
-    ),
-    (
-        "MQ.MPUSH q 1 x",
-        &[
-            ("DELAY", "5"),
-            ("AT", "0"),
-            ("TTL", "5"),
-            ("PRIORITY", "5"),
-            ("GROUP", "g"),
-            ("HEADERS", "1 a b"),
-        ],
-    ),
-    (
-        "MQ.PULL q",
-        &[
-            ("COUNT", "5"),
-            ("VISIBILITY", "5"),
-            ("BLOCK", "5"),
-            ("CONSUMER", "me"),
-            ("ONDISCONNECT", ""),
-            ("NOACK", ""),
-            ("ACK", "1 a b"),
-        ],
-    ),
-    (
-        "MQ.MPULL 1 q",
-        &[
-            ("COUNT", "5"),
-            ("VISIBILITY", "5"),
-            ("BLOCK", "5"),
-            ("CONSUMER", "me"),
-            ("ONDISCONNECT", ""),
-            ("NOACK", ""),
-        ],
-    ),
-    ("MQ.ACK q", &[("IDS", "1 a b")]),
-    ("MQ.NACK q", &[("IDS", "1 a b")]),
-    ("MQ.NACK q a b", &[("DELAY", "5"), ("NOCOUNT", ""), ("DEAD", ""), ("REASON", "why")]),
-    ("MQ.EXTEND q", &[("IDS", "1 a b")]),
-    ("MQ.EXTEND q a b", &[("VISIBILITY", "5")]),
-    (
-        "MQ.PEEK q",
-        &[
-            ("READY", ""),
-            ("INFLIGHT", ""),
-            ("DELAYED", ""),
-            ("DEAD", ""),
-            ("OFFSET", "5"),
-            ("COUNT", "5"),
-        ],
-    ),
-    ("MQ.GET q a", &[]),
-    ("MQ.DEL q a", &[]),
-    ("MQ.RESCHEDULE q a", &[("DELAY", "5"), ("AT", "0")]),
-    (
-        "MQ.REDRIVE q",
-        &[
-            ("COUNT", "5"),
-            ("ALL", ""),
-            ("IDS", "1 a"),
-            ("FROM", "r"),
-            ("REASON", "why"),
-            ("TO", "r"),
-        ],
-    ),
-    ("MQ.PURGE q", &[]),
-    ("MQ.DROP q", &[]),
-    ("MQ.PAUSE q", &[("FOR", "5")]),
-    ("MQ.RESUME q", &[]),
-    (
-        "MQ.CONFIG q",
-        &[
-            ("VISIBILITY", "5"),
-            ("MAXRETRIES", "5"),
-            ("DEADLETTER", "r"),
-            ("DEFAULTDEADLETTER", ""),
-            ("BACKOFF", "5"),
-            ("BACKOFFMAX", "5"),
-            ("DELAY", "5"),
-            ("TTL", "5"),
-            ("MAXLEN", "5"),
-            ("MAXINFLIGHT", "5"),
-            ("RATE", "5"),
-            ("RATEPERIOD", "5"),
-            ("AGING", "5"),
-            ("GROUPINFLIGHT", "5"),
-            ("DEDUPWINDOW", "5"),
-            ("MAXDEDUP", "5"),
-        ],
-    ),
-    ("MQ.INFO q", &[]),
-    ("MQ.LEN q", &[("READY", ""), ("INFLIGHT", ""), ("DELAYED", ""), ("DEAD", "")]),
-    ("MQ.CHECK q", &[("REPAIR", "")]),
-    ("MQ.QUEUES", &[("MATCH", "*"), ("CURSOR", "0"), ("COUNT", "5")]),
-    ("MQ.APPLY q op", &[]),
-    ("MQ.HELP", &[]),
-];
-
-/// Those of a command's options that can't be given together.
-const EXCLUSIVE: &[(&str, &[(&str, &str)])] = &[
-    ("MQ.PUSH q x", &[("DELAY 5", "AT 0"), ("PRIORITY 5", "GROUP g")]),
-    ("MQ.PUSH q x DEDUP k", &[("WINDOW 5", "UNTILDONE")]),
-    ("MQ.MPUSH q 1 x", &[("DELAY 5", "AT 0"), ("PRIORITY 5", "GROUP g")]),
-    (
-        "MQ.PULL q",
-        &[("NOACK", "VISIBILITY 5"), ("NOACK", "CONSUMER me"), ("NOACK", "ONDISCONNECT")],
-    ),
-    (
-        "MQ.MPULL 1 q",
-        &[("NOACK", "VISIBILITY 5"), ("NOACK", "CONSUMER me"), ("NOACK", "ONDISCONNECT")],
-    ),
-    ("MQ.NACK q a b", &[("NOCOUNT", "DEAD")]),
-    ("MQ.PEEK q", &[("READY", "INFLIGHT"), ("INFLIGHT", "DELAYED"), ("DELAYED", "DEAD")]),
-    ("MQ.LEN q", &[("READY", "INFLIGHT"), ("INFLIGHT", "DELAYED"), ("DELAYED", "DEAD")]),
-    ("MQ.REDRIVE q", &[("COUNT 5", "ALL"), ("ALL", "IDS 1 a"), ("COUNT 5", "IDS 1 a")]),
-    ("MQ.CONFIG q", &[("DEADLETTER r", "DEFAULTDEADLETTER")]),
-];
-
-/// Refused, and not with a word that could be said of any line.
-#[track_caller]
-fn told(client: &mut Client, line: &str, expected: &[&str]) {
-    let error = client.refused(line);
-    assert!(!error.contains("syntax error"), "{line}: {error}");
-    let is_arity = error.to_lowercase().starts_with("err wrong number of arguments for 'mq.");
-    assert!(is_arity || expected.iter().any(|one| error.contains(one)), "{line}: {error}");
-}
-
-#[test]
-fn every_option_is_named_in_every_mistake_with_it() {
-    let server = Server::start();
-    let mut client = server.client();
-    for (right, options) in RIGHT {
-        let command = right.split(' ').next().expect("a command");
-        // DEL takes any number of ids, HELP and QUEUES need none.
-        if !["MQ.QUEUES", "MQ.HELP"].contains(&command) {
-            told(&mut client, command, &[]);
-        }
-        if command != "MQ.DEL"
-            && *right != "MQ.ACK q"
-            && *right != "MQ.NACK q"
-            && *right != "MQ.EXTEND q"
-        {
-            told(&mut client, &format!("{right} zz zz"), &["'zz'"]);
-        }
-        for (option, value) in *options {
-            let near = format!("did you mean {option}?");
-            let (_, shorter) = option.split_at(1);
-            for misspelt in [format!("{option}X"), format!("X{shorter}"), format!("X{option}")] {
-                let line = format!("{right} {misspelt} {value}");
-                // Where an id is expected, it may be taken for one.
-                let near = [near.as_str(), "NOTFOUND 'X"];
-                // One letter more, and it is another option.
-                if !["BACKOFFMAX", "RATEPERIOD"].contains(&misspelt.as_str()) {
-                    told(&mut client, &line, &near);
-                }
-            }
-            let needs = format!("{option} needs ");
-            let twice = format!("{option} is given twice");
-            let only = format!("{option} can be given only with ");
-            let right_line = format!("{right} {option} {value}");
-            // After IDS come the options: a second one is none of them.
-            let expected = if *option == "IDS" {
-                vec!["is given twice", "'IDS'"]
-            } else {
-                vec![twice.as_str()]
-            };
-            told(&mut client, &format!("{right_line} {option} {value}"), &expected);
-            if value.is_empty() {
-                continue;
-            }
-            told(&mut client, &format!("{right} {option}"), &[&needs, &only]);
-            if value.starts_with(|c: char| c.is_ascii_digit()) {
-                let range = format!("{option} must be an integer from ");
-                for wrong in ["-2", "9223372036854775808", "x", "1.5"] {
-                    let line =
-                        format!("{right} {option} {}", value.replacen(['0', '1', '5'], wrong, 1));
-                    told(&mut client, &line, &[&range]);
-                }
-            }
-        }
-    }
-    for (right, pairs) in EXCLUSIVE {
-        for (one, other) in *pairs {
-            for line in [format!("{right} {one} {other}"), format!("{right} {other} {one}")] {
-                told(&mut client, &line, &[" exclude each other"]);
-            }
-        }
-    }
-    assert_eq!(client.number("DBSIZE"), 0);
-    for command in our_commands(&mut client) {
-        let command = command.to_uppercase();
-        assert!(
-            RIGHT.iter().any(|(right, _)| right.split(' ').next() == Some(&command)),
-            "{command}"
-        );
-    }
 }

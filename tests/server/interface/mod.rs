@@ -4,4 +4,5 @@ mod arguments;
 mod described;
 mod keys;
 mod mistakes;
+mod option_mistakes;
 mod wire;

@@ -123,7 +123,7 @@ fn payloads_of_any_bytes_and_size_come_back_unchanged() {
         client.push("orders", &payload);
         let message = client.pull("orders");
         assert!(message.payload == payload, "a payload of {size} bytes came back changed");
-        client.give_back(&message);
+        client.nack(&message);
         let message = client.pull("orders");
         assert!(message.payload == payload, "a returned payload of {size} bytes came back changed");
         client.acknowledge(&message);
@@ -142,7 +142,7 @@ fn large_payloads_survive_and_reach_replicas() {
     client.push("orders", &payload);
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     let mut copy = replica.client();
     eventually("the replica has it", || copy.number("MQ.LEN {orders}:dead") == 1);
     assert_eq!(client.text("DEBUG DIGEST"), copy.text("DEBUG DIGEST"));

@@ -29,7 +29,7 @@ fn only_pushes_and_settings_are_refused() {
     client.acknowledge(&first);
     let second = client.pull("orders");
     assert!(client.number(&format!("MQ.EXTEND {} VISIBILITY 5000", second.delivery())) > 0);
-    client.give_back(&second);
+    client.nack(&second);
     assert_eq!(client.pull_batch("orders COUNT 10").len(), 4);
     assert_eq!(client.lengths("orders"), [0, 4, 0]);
     assert_eq!(client.queue_info("orders", "inflight"), 4);
@@ -37,7 +37,7 @@ fn only_pushes_and_settings_are_refused() {
 }
 
 #[test]
-fn a_full_server_can_be_looked_at_and_cleared() {
+fn a_full_server_can_be_inspected_and_cleared() {
     let server = Server::start();
     let mut client = server.client();
     let ids = strings(&client.ask("MQ.MPUSH orders 3 one two three GROUP a"));
@@ -108,7 +108,7 @@ fn pulls_work_inside_a_transaction_where_the_server_lets_them() {
 }
 
 #[test]
-fn every_way_of_taking_and_giving_back_works_on_a_full_server() {
+fn pulls_acks_and_nacks_work_on_a_full_server() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.MPUSH orders 4 one two three four");
@@ -139,7 +139,7 @@ fn warnings(server: &Server) -> usize {
 }
 
 #[test]
-fn a_policy_that_may_delete_queues_is_shown_in_info_and_told_to_the_log() {
+fn an_eviction_policy_that_may_delete_queues_is_shown_in_info_and_logged() {
     let server = Server::start();
     let mut client = server.client();
     let mut expected = 0;
@@ -166,7 +166,7 @@ fn a_policy_that_may_delete_queues_is_shown_in_info_and_told_to_the_log() {
 }
 
 #[test]
-fn a_policy_that_may_delete_queues_is_told_to_the_log_at_the_start() {
+fn an_eviction_policy_that_may_delete_queues_is_logged_at_the_start() {
     let server = Server::start_with(&[("maxmemory", "100mb"), ("maxmemory-policy", "allkeys-lru")]);
     assert_eq!(warnings(&server), 1, "{}", server.log());
     let mut client = server.client();

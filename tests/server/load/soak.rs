@@ -115,7 +115,7 @@ impl<'a> Soak<'a> {
         let push = |n| format!("MQ.PUSH {queue} payload PRIORITY {}", n % 10);
         self.all_succeed(&(0..60).map(push).collect::<Vec<_>>());
         let pulled = self.client.pull_batch(&format!("{queue} COUNT 30 CONSUMER ann"));
-        self.give_back(&queue, &pulled, "DELAY 0 REASON busy");
+        self.nack(&queue, &pulled, "DELAY 0 REASON busy");
         self.finish(&queue, 60);
     }
 
@@ -145,7 +145,7 @@ impl<'a> Soak<'a> {
         self.client.ask(&format!("MQ.CONFIG {queue} MAXRETRIES 0"));
         self.push(&queue, 20, "");
         let pulled = self.client.pull_batch(&format!("{queue} COUNT 20"));
-        self.give_back(&queue, &pulled, "");
+        self.nack(&queue, &pulled, "");
         self.finish(&format!("{{{queue}}}:dead"), 20);
         assert_eq!(self.client.number(&format!("MQ.DROP {queue}")), 1);
     }
@@ -204,8 +204,8 @@ impl<'a> Soak<'a> {
         assert_eq!((left, self.client.number(&format!("MQ.LEN {queue}"))), (0, 0), "{queue}");
     }
 
-    fn give_back(&mut self, queue: &str, messages: &[Message], options: &str) {
-        assert!(!messages.is_empty(), "nothing to give back");
+    fn nack(&mut self, queue: &str, messages: &[Message], options: &str) {
+        assert!(!messages.is_empty(), "nothing to nack");
         self.every_one("MQ.NACK", queue, messages, options);
     }
 

@@ -34,7 +34,7 @@ fn what_the_module_can_do_without_may_be_renamed() {
         let mut client = server.client();
         let ids = ["one", "two", "three"].map(|payload| client.push("orders", payload));
         let message = client.pull("orders");
-        client.give_back(&message);
+        client.nack(&message);
         assert_eq!(client.number(&format!("MQ.DEL orders {} {}", ids[0], ids[1])), 2);
         assert_eq!(items(&client.ask("MQ.PEEK orders COUNT 5")).len(), 1);
         assert_eq!(client.pull("orders").id, ids[2]);

@@ -91,7 +91,7 @@ fn the_queues_window_holds_for_pushes_without_one() {
     push(&mut client, "DEDUP default");
     let ends = |client: &mut Client, key: &str| -> i64 {
         let text = client.text(&format!("ZSCORE mq:{{orders}}:deduped {key}"));
-        text.parse().expect("a moment")
+        text.parse().expect("a timestamp")
     };
     let end = ends(&mut client, "default");
     assert!((before + 300_000..=now_ms() + 300_000).contains(&end), "five minutes, not {end}");

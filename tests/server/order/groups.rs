@@ -120,7 +120,7 @@ fn a_message_that_comes_back_is_the_first_of_its_group_however_it_comes() {
         };
         assert_eq!(message.text(), "a1", "before {how}");
         match how {
-            "NACK" => client.give_back(&message),
+            "NACK" => client.nack(&message),
             "NACK NOCOUNT" => {
                 client.ask(&format!("MQ.NACK {} NOCOUNT", message.delivery()));
             }

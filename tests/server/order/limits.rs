@@ -142,7 +142,7 @@ fn deliveries_for_good_and_repeated_ones_are_counted() {
     client.ask("MQ.MPUSH orders 4 a b c d");
     assert_eq!(items(&client.ask("MQ.PULL orders COUNT 2 NOACK")).len(), 2);
     let held = client.pull("orders");
-    client.give_back(&held);
+    client.nack(&held);
     client.pull_nothing("orders");
     assert_eq!(client.ask("MQ.PULL orders NOACK"), Value::Nil);
     assert_eq!(client.queue_info("orders", "rate_window_count"), 3);

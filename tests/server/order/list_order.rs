@@ -48,7 +48,7 @@ fn after_a_restart_with_a_clock_behind_ids_go_on_rising() {
     let mut client = server.client();
     let after = push_some(&mut client);
     let message = client.get("orders", &after[0]).expect("the message");
-    let pushed_ms: i64 = message["timestamp"].parse().expect("a moment");
+    let pushed_ms: i64 = message["timestamp"].parse().expect("a timestamp");
     assert!((0..120_000).contains(&(clock.now_ms() + DAY_S * 1000 - pushed_ms)), "{pushed_ms}");
     is_in_order(&mut client, &before, &after);
     let other = client.push("mails", "x");

@@ -50,7 +50,7 @@ fn a_message_shows_its_priority_and_keeps_it_when_it_comes_back() {
         assert_eq!((&message.id, message.retry_count), (&id, n));
         assert_eq!(message.more["priority"], "9");
         match n {
-            0 => client.give_back(&message),
+            0 => client.nack(&message),
             1 => {
                 client.ask(&format!("MQ.NACK {} DELAY 20", message.delivery()));
                 eventually("it is due", || client.number("MQ.LEN orders READY") == 2);
@@ -63,7 +63,7 @@ fn a_message_shows_its_priority_and_keeps_it_when_it_comes_back() {
                 client.ask(&format!("MQ.NACK {} DELAY 3600000", message.delivery()));
                 client.ask(&format!("MQ.RESCHEDULE orders {id} DELAY 0"));
             }
-            4 => client.give_back(&message),
+            4 => client.nack(&message),
             _ => client.acknowledge(&message),
         }
     }
@@ -90,7 +90,7 @@ fn equal_priorities_are_ordered_by_when_they_became_ready() {
     client.ask("MQ.PUSH orders second PRIORITY 2");
     let first = client.pull("orders");
     sleep_until_ms(now_ms() + 2);
-    client.give_back(&first);
+    client.nack(&first);
     assert_eq!(client.pull_texts("orders COUNT 9"), ["second", "first"]);
 }
 
@@ -148,7 +148,7 @@ fn a_dead_letter_shows_its_priority_which_has_no_effect() {
     for (payload, priority) in [("low", 1), ("plain", 0), ("high", 9)] {
         client.ask(&format!("MQ.PUSH orders {payload} PRIORITY {priority}"));
         let message = client.pull("orders");
-        client.give_back(&message);
+        client.nack(&message);
         sleep_until_ms(now_ms() + 2);
     }
     let dead = client.pull_batch("{orders}:dead COUNT 9");

@@ -187,8 +187,8 @@ fn deliveries_go_on() {
         }
         let late = format!("MQ.ACK returned {}", delivery("returned", "ran-out"));
         assert_eq!(client.number(&late), 1, "a late acknowledgment");
-        let given_back = format!("MQ.ACK returned {}", delivery("returned", "given-back"));
-        let error = client.refused(&given_back);
+        let nacked = format!("MQ.ACK returned {}", delivery("returned", "given-back"));
+        let error = client.refused(&nacked);
         assert!(error.starts_with("BADRECEIPT "), "{error}");
         let next = client.pull("orders");
         assert_eq!(next.text(), "priority-9");
@@ -241,7 +241,7 @@ fn make_the_files() {
     let server = Server::start_with_append_only_file();
     let mut client = server.client();
     for mut command in commands {
-        command.iter_mut().for_each(|argument| move_moments(argument, began, ended));
+        command.iter_mut().for_each(|argument| move_timestamps(argument, began, ended));
         client.reply(&command).expect("what was replicated");
     }
     assert_eq!(client.info("mq")["mq_apply_errors"], "0");
@@ -258,7 +258,7 @@ fn make_the_files() {
 }
 
 /// Moves every moment in an op on by 150 years. A moment of our days is stored as `fd` and 8 bytes.
-fn move_moments(op: &mut [u8], began: i64, ended: i64) {
+fn move_timestamps(op: &mut [u8], began: i64, ended: i64) {
     const YEARS_150: i64 = 150 * 365 * 24 * 3_600_000;
     let moments = began - 60_000..=ended + 2 * 3_600_000;
     let mut at = 0;
@@ -281,10 +281,6 @@ fn fill(server: &Server) -> Vec<Message> {
     let mut deliveries = fill_with_what_waits(&mut client);
     deliveries.extend(fill_with_returns(server, &mut client));
     deliveries
-}
-
-fn nack(client: &mut Client, message: &Message, options: &str) {
-    assert_eq!(client.number(&format!("MQ.NACK {} {options}", message.delivery())), 1);
 }
 
 /// Acknowledged, taken for good, deleted; and what was damaged.
@@ -317,21 +313,21 @@ fn fill_with_what_ends(client: &mut Client) {
 fn fill_with_deaths(client: &mut Client) {
     client.ask("MQ.PUSH dying rejected PRIORITY 5 HEADERS 2 a 1 b 2");
     let message = client.pull("dying");
-    nack(client, &message, "DEAD REASON why");
+    client.nack_with(&message, "DEAD REASON why");
     client.ask("MQ.CONFIG dying MAXRETRIES 0");
     client.push("dying", "too-often");
     let message = client.pull("dying");
-    nack(client, &message, "");
+    client.nack_with(&message, "");
 
     client.push("redriven", "to");
     let message = client.pull("redriven");
-    nack(client, &message, "DEAD");
+    client.nack_with(&message, "DEAD");
     assert_eq!(client.number("MQ.REDRIVE {redriven}:dead COUNT 9 TO redriven"), 1);
     let message = client.pull("redriven");
     client.acknowledge(&message);
     client.push("redriven", "home");
     let message = client.pull("redriven");
-    nack(client, &message, "DEAD");
+    client.nack_with(&message, "DEAD");
     // A redrive without TO, which Redis 6.0 doesn't take from clients.
     let mut op = vec![1, 12, 0xfd];
     op.extend(now_ms().to_le_bytes());
@@ -383,7 +379,7 @@ fn fill_with_what_waits(client: &mut Client) -> Vec<Message> {
     client.ask("MQ.MPUSH groups 2 c1 c2 GROUP c");
     let a1 = client.pull("groups VISIBILITY 3600000");
     let c1 = client.pull("groups");
-    nack(client, &c1, "DELAY 3600000 REASON later");
+    client.nack_with(&c1, "DELAY 3600000 REASON later");
     client.ask("MQ.MPUSH groups 2 b1 b2 GROUP b");
     client.ask("MQ.PUSH groups d1 GROUP d DELAY 3600000");
     // More than the record of a group names.
@@ -398,18 +394,18 @@ fn fill_with_what_waits(client: &mut Client) -> Vec<Message> {
 /// Deliveries that ended in each way.
 fn fill_with_returns(server: &Server, client: &mut Client) -> Vec<Message> {
     client.ask("MQ.MPUSH returned 5 given-back not-counted disconnected for-later ran-out");
-    let [given_back, not_counted] = [(); 2].map(|()| client.pull("returned VISIBILITY 3600000"));
+    let [nacked, not_counted] = [(); 2].map(|()| client.pull("returned VISIBILITY 3600000"));
     let mut consumer = server.client();
     consumer.pull("returned VISIBILITY 3600000 ONDISCONNECT");
     let for_later = client.pull("returned VISIBILITY 3600000");
     let ran_out = client.pull("returned VISIBILITY 20");
     eventually("it ran out", || client.number("MQ.LEN returned READY") == 1);
-    nack(client, &given_back, "REASON why");
+    client.nack_with(&nacked, "REASON why");
     let pair = not_counted.pair();
     assert_eq!(client.numbers(&format!("MQ.NACK returned IDS 1 {pair} NOCOUNT")), [1]);
-    nack(client, &for_later, "DELAY 3600000");
+    client.nack_with(&for_later, "DELAY 3600000");
     drop(consumer);
     eventually("all are back", || client.number("MQ.LEN returned READY") == 4);
     assert_eq!(client.lengths("returned"), [4, 0, 1]);
-    vec![given_back, ran_out]
+    vec![nacked, ran_out]
 }

@@ -2,7 +2,6 @@
 
 mod databases;
 mod every_feature;
-mod features_kept;
 mod fixtures;
 mod restarts;
 mod scan;

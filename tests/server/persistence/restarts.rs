@@ -118,7 +118,7 @@ fn receipts_rise_over_restarts() {
             let message = client.pull("orders");
             assert!(message.receipt > last, "{} after {last}", message.receipt);
             last = message.receipt.clone();
-            client.give_back(&message);
+            client.nack(&message);
         }
         server.kill_and_start_again();
     }
@@ -133,7 +133,7 @@ struct Known {
     perhaps_acknowledged: BTreeSet<String>,
 }
 
-/// Pushes, pulls, gives back and acknowledges until the server is gone. More is pushed than pulled, so
+/// Pushes, pulls, nacks and acknowledges until the server is gone. More is pushed than pulled, so
 /// that something waits in the end.
 fn work(mut client: Client, stop: &AtomicBool, seed: u64) -> Known {
     let mut random = fastrand::Rng::with_seed(seed);

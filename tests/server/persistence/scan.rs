@@ -109,7 +109,7 @@ fn the_list_is_complete_right_after_a_promotion() {
 }
 
 #[test]
-fn deadlines_are_found_again_by_the_walk() {
+fn deadlines_are_found_again_by_the_scan() {
     let (_server, mut client) = with_many_keys();
     client.push("orders", "one");
     client.pull("orders VISIBILITY 300");

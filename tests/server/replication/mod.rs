@@ -2,9 +2,8 @@
 
 mod apply;
 mod failover;
-mod features_replicated;
 mod promotion;
 mod replicas;
-mod replicated_features;
 mod stream;
+mod stream_of_options;
 mod writable_replica;

@@ -75,7 +75,7 @@ fn receipts_rise_over_a_promotion() {
     let mut last = String::new();
     for _ in 0..50 {
         let message = client.pull("orders");
-        client.give_back(&message);
+        client.nack(&message);
         last = message.receipt;
     }
     promote(&mut server, &replica);

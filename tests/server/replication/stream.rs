@@ -63,8 +63,8 @@ fn reading_commands_and_refused_commands_replicate_nothing() {
     client.push("orders", "one");
     client.push("orders", "two");
     let message = client.pull("orders");
-    let given_back = client.pull("orders");
-    assert_eq!(client.number(&format!("MQ.NACK {} DELAY 3600000", given_back.delivery())), 1);
+    let nacked = client.pull("orders");
+    assert_eq!(client.number(&format!("MQ.NACK {} DELAY 3600000", nacked.delivery())), 1);
     client.ask("SET mq:{wrong}:ready x");
     let mut stream = server.replication_stream();
     for line in [
@@ -90,8 +90,8 @@ fn reading_commands_and_refused_commands_replicate_nothing() {
         format!("MQ.ACK orders nonsense {}", message.receipt),
         format!("MQ.NACK orders nonsense {}", message.receipt),
         format!("MQ.EXTEND orders nonsense {}", message.receipt),
-        format!("MQ.ACK {}", given_back.delivery()),
-        format!("MQ.NACK {}", given_back.delivery()),
+        format!("MQ.ACK {}", nacked.delivery()),
+        format!("MQ.NACK {}", nacked.delivery()),
         format!("MQ.ACK orders IDS 2 {} 0000000000000001 x y", message.id),
         "MQ.APPLY orders garbage".into(),
         "MQ.APPLY orders \"\"".into(),
@@ -111,7 +111,7 @@ fn a_pull_does_not_send_the_payload_again() {
     client.push("orders", vec![b'x'; 100_000]);
     let mut stream = server.replication_stream();
     let message = client.pull("orders VISIBILITY 3600000");
-    client.give_back(&message);
+    client.nack(&message);
     let commands = stream.take();
     assert_eq!(commands.len(), 2);
     for command in commands {
@@ -267,7 +267,7 @@ fn the_stream_replayed_on_an_empty_server_gives_the_same_data() {
 }
 
 #[test]
-fn an_applied_op_is_handed_on_unchanged() {
+fn an_applied_op_is_propagated_unchanged() {
     let server = Server::start();
     let other = Server::start();
     let mut stream = server.replication_stream();

@@ -56,11 +56,7 @@ fn is_refused(client: &mut Client, line: &str) -> bool {
 fn every_command_is_for_those_whose_job_it_is() {
     let server = server_with_users();
     server.damaged_on_purpose();
-    let all = strings(&Value::Array(
-        items(&server.client().ask("COMMAND")).iter().map(|one| items(one)[0].clone()).collect(),
-    ));
-    let mut ours: Vec<&str> = all.iter().map(|name| name.as_str()).collect();
-    ours.retain(|name| name.to_lowercase().starts_with("mq."));
+    let ours = server.client().module_commands();
     assert_eq!(ours.len(), COMMANDS.len(), "a command is missing here: {ours:?}");
     for user in USERS {
         let mut client = client_of(&server, user);
@@ -157,7 +153,7 @@ fn a_message_goes_its_way_by_these_users_alone() {
     let extend = format!("MQ.EXTEND {} VISIBILITY 60000", message.delivery());
     assert!(consumer.number(&extend) > message.visibility_until);
     // That a message may die needs no right to the dead-letter queue.
-    consumer.give_back(&message);
+    consumer.nack(&message);
     assert_eq!(operator.peek_texts("{orders}:dead"), ["one"]);
     assert_eq!(operator.number("MQ.REDRIVE {orders}:dead TO orders"), 1);
     let message = consumer.pull("orders");

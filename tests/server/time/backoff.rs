@@ -2,13 +2,8 @@
 
 use crate::harness::*;
 
-/// Gives a message back, for the backoff.
-fn nack(client: &mut Client, message: &Message) {
-    assert_eq!(client.number(&format!("MQ.NACK {}", message.delivery())), 1);
-}
-
 #[test]
-fn a_message_given_back_waits_for_the_backoff_of_its_retry_count() {
+fn a_nacked_message_waits_for_the_backoff_of_its_retry_count() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders BACKOFF 20 BACKOFFMAX 70");
@@ -16,7 +11,7 @@ fn a_message_given_back_waits_for_the_backoff_of_its_retry_count() {
     for expected in [20, 40, 70, 70] {
         let message = client.pull("orders");
         let before = now_ms();
-        nack(&mut client, &message);
+        client.nack_with(&message, "");
         let after = now_ms();
         let due = client.queue_info("orders", "next_due_at");
         assert!(
@@ -71,7 +66,7 @@ fn a_huge_backoff_is_cut_and_does_not_overflow() {
     let message = client.pull("orders");
     assert_eq!(message.retry_count, 80);
     let before = now_ms();
-    nack(&mut client, &message);
+    client.nack_with(&message, "");
     let due = client.queue_info("orders", "next_due_at");
     assert!((before + 31_536_000_000..=now_ms() + 31_536_000_000).contains(&due), "due at {due}");
 }
@@ -83,23 +78,23 @@ fn the_backoff_is_not_longer_than_its_maximum() {
     client.ask("MQ.CONFIG orders BACKOFF 200 BACKOFFMAX 300");
     client.push("orders", "one");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     let message = client.pull("orders");
     let before = now_ms();
-    nack(&mut client, &message);
+    client.nack_with(&message, "");
     let due = client.queue_info("orders", "next_due_at");
     assert!((before + 300..=now_ms() + 300).contains(&due), "due at {due}");
 }
 
 #[test]
-fn a_message_that_ended_its_backoff_stands_where_its_due_time_puts_it() {
+fn after_its_backoff_a_message_is_ordered_by_its_due_time() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders BACKOFF 50");
     client.push("orders", "returned");
     let message = client.pull("orders");
     client.push("orders", "pushed before it was due");
-    nack(&mut client, &message);
+    client.nack_with(&message, "");
     // On a busy machine the timer may be late, and then it lets what clients sent go first.
     eventually("the backoff is over", || client.number("MQ.LEN orders READY") == 2);
     let now = now_ms();
@@ -116,6 +111,6 @@ fn dead_messages_do_not_back_off() {
     client.ask("MQ.CONFIG orders MAXRETRIES 0 BACKOFF 60000");
     client.push("orders", "one");
     let message = client.pull("orders");
-    nack(&mut client, &message);
+    client.nack_with(&message, "");
     assert_eq!(client.lengths("{orders}:dead"), [1, 0, 0]);
 }

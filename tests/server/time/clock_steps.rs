@@ -158,7 +158,7 @@ fn a_clock_set_forward_and_back_again_lets_what_waited_wait_on() {
     clock.set(0);
     let error = client.refused(&format!("MQ.ACK {}", first.delivery()));
     assert!(error.starts_with("BADRECEIPT "), "{error}");
-    client.give_back(&second);
+    client.nack(&second);
     let (third, _) = waiting.message();
     // Its visibility of 100 ms is that of the clock as it is now.
     assert!(third.visibility_until <= clock.now_ms() + 100, "{third:?}");
@@ -256,7 +256,7 @@ fn receipts_follow_a_clock_that_was_years_ahead_and_those_of_a_message_rise() {
     client.push("orders", "one");
     let first = client.pull(&format!("orders VISIBILITY {HOUR_MS}"));
     clock.set(0);
-    client.give_back(&first);
+    client.nack(&first);
     client.push("others", "two");
     let other = client.pull("others");
     let time_ms =

@@ -1,4 +1,4 @@
-//! What happens at a time or after one, and servers whose time stands still or jumps.
+//! What happens at a time or after one, and servers that stall or whose clock is set.
 
 mod backoff;
 mod clock_steps;

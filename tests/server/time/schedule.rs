@@ -9,11 +9,11 @@ const HOUR: i64 = 3_600_000;
 fn due_at(client: &mut Client, id: &str) -> i64 {
     let shown = client.get("orders", id).expect("the message");
     assert_eq!(shown["state"], "delayed");
-    shown["due_at"].parse().expect("a moment")
+    shown["due_at"].parse().expect("a timestamp")
 }
 
 #[test]
-fn a_message_becomes_ready_at_its_moment() {
+fn a_message_becomes_ready_at_its_time() {
     let server = Server::start();
     let mut client = server.client();
     let moment = now_ms() + 150;
@@ -26,7 +26,7 @@ fn a_message_becomes_ready_at_its_moment() {
 }
 
 #[test]
-fn a_moment_that_has_passed_is_now() {
+fn a_time_that_has_passed_is_now() {
     let server = Server::start();
     let mut client = server.client();
     for moment in [0, 100_000_000_001, now_ms() - 1000, now_ms()] {
@@ -36,7 +36,7 @@ fn a_moment_that_has_passed_is_now() {
 }
 
 #[test]
-fn a_moment_overrides_the_queues_delay() {
+fn at_overrides_the_queues_delay() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.CONFIG orders DELAY 60000");
@@ -70,7 +70,7 @@ fn an_at_in_seconds_is_refused() {
 }
 
 #[test]
-fn the_limits_of_a_moment() {
+fn the_limits_of_at() {
     let server = Server::start();
     let mut client = server.client();
     let id = client.text("MQ.PUSH orders x AT 8796093022207");
@@ -91,7 +91,7 @@ fn the_limits_of_a_moment() {
 }
 
 #[test]
-fn a_delayed_message_is_rescheduled_to_any_moment() {
+fn a_delayed_message_is_rescheduled_to_any_time() {
     let server = Server::start();
     let mut client = server.client();
     let id = client.text("MQ.PUSH orders x DELAY 60000");

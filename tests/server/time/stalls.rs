@@ -1,10 +1,10 @@
-//! The server stands still for a while (a slow command, the machine): what clients sent in time counts,
+//! The server stalls for a while (a slow command, the machine): what clients sent in time counts,
 //! although it is read only after visibilities have ended.
 
 use crate::harness::*;
 
 /// Lets the server stand still from now until `end_ms`, and returns the client that waits for it.
-fn stand_still(server: &Server, end_ms: i64) -> Client {
+fn stall(server: &Server, end_ms: i64) -> Client {
     let mut client = server.client();
     let seconds = (end_ms - now_ms()) as f64 / 1000.0;
     client.send(&format!("DEBUG SLEEP {seconds}"));
@@ -20,7 +20,7 @@ fn what_clients_sent_while_the_server_stood_still_comes_before_ends_of_visibilit
         client.ask("MQ.CONFIG orders MAXRETRIES 0 DEADLETTER dead");
         client.push("orders", "one");
         let held = client.pull("orders VISIBILITY 300");
-        let mut slow = stand_still(&server, held.visibility_until + 300);
+        let mut slow = stall(&server, held.visibility_until + 300);
         let options = if line == "MQ.EXTEND" { " VISIBILITY 60000" } else { "" };
         client.send(&format!("{line} {}{options}", held.delivery()));
         slow.next_reply().expect("OK");
@@ -49,7 +49,7 @@ fn a_pull_that_is_read_before_the_acknowledgment_does_not_end_the_visibility() {
     client.push("orders", "one");
     let held = client.pull("orders VISIBILITY 300");
     let mut others: Vec<Client> = (0..5).map(|_| server.client()).collect();
-    let mut slow = stand_still(&server, held.visibility_until + 300);
+    let mut slow = stall(&server, held.visibility_until + 300);
     for (number, other) in others.iter_mut().enumerate() {
         other.send(if number % 2 == 0 { "MQ.PULL orders" } else { "MQ.PULL orders BLOCK 200" });
     }
@@ -62,7 +62,7 @@ fn a_pull_that_is_read_before_the_acknowledgment_does_not_end_the_visibility() {
 }
 
 #[test]
-fn what_is_due_after_a_standstill_is_moved_then() {
+fn what_is_due_after_a_stall_is_moved_then() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.MPUSH orders 2 one two");
@@ -71,7 +71,7 @@ fn what_is_due_after_a_standstill_is_moved_then() {
     client.ask("MQ.PUSH later three DELAY 200");
     let waiting = server.waiting("MQ.PULL later BLOCK 0");
     let [mut first, mut second] = [(); 2].map(|()| server.client());
-    let mut slow = stand_still(&server, held.visibility_until + 200);
+    let mut slow = stall(&server, held.visibility_until + 200);
     first.send("MQ.PULL orders");
     second.send("MQ.PULL orders COUNT 5");
     slow.next_reply().expect("OK");
@@ -83,7 +83,7 @@ fn what_is_due_after_a_standstill_is_moved_then() {
 }
 
 #[test]
-fn one_standstill_after_the_other_does_not_keep_messages_back() {
+fn one_stall_after_the_other_does_not_keep_messages_back() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
@@ -96,12 +96,12 @@ fn one_standstill_after_the_other_does_not_keep_messages_back() {
 }
 
 #[test]
-fn a_transaction_after_a_standstill_finds_what_is_due() {
+fn a_transaction_after_a_stall_finds_what_is_due() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
     let held = client.pull("orders VISIBILITY 200");
-    let mut slow = stand_still(&server, held.visibility_until + 200);
+    let mut slow = stall(&server, held.visibility_until + 200);
     let lines = ["MULTI", "MQ.PULL orders", "EXEC"].map(String::from);
     let replies = client.pipeline(&lines);
     slow.next_reply().expect("OK");

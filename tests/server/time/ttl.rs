@@ -35,7 +35,7 @@ fn it_is_counted_from_the_push_and_shown() {
     assert_eq!((&message.more["expires_at"], &shown["expires_at"]), (&end, &end));
     let delayed = client.text("MQ.PUSH orders x TTL 5000000 DELAY 1000");
     let shown = client.get("orders", &delayed).expect("the message");
-    let pushed: i64 = shown["timestamp"].parse().expect("a moment");
+    let pushed: i64 = shown["timestamp"].parse().expect("a timestamp");
     assert_eq!(shown["expires_at"], (pushed + 5_000_000).to_string());
 }
 
@@ -144,7 +144,7 @@ fn what_died_before_has_no_end_any_more() {
     client.ask("MQ.CONFIG orders MAXRETRIES 0");
     client.ask("MQ.PUSH orders x TTL 500");
     let message = client.pull("orders");
-    client.give_back(&message);
+    client.nack(&message);
     sleep_until_ms(message.timestamp + 600);
     let dead = client.pull("{orders}:dead");
     assert_eq!((&dead.id, dead.more.contains_key("expires_at")), (&message.id, false));
@@ -162,7 +162,7 @@ fn its_group_goes_on_and_its_key_is_free() {
     let second = client.text("MQ.PUSH orders again DEDUP k UNTILDONE");
     assert_eq!(second, first, "in flight it holds its key");
     let waiting = server.waiting("MQ.PULL orders BLOCK 0");
-    client.give_back(&message);
+    client.nack(&message);
     assert_eq!(waiting.message().0.text(), "two");
     let third = client.text("MQ.PUSH orders again DEDUP k UNTILDONE");
     assert_ne!(third, first);

@@ -265,7 +265,7 @@ fn receipts_pass_the_fence_in_order_over_restart_promotion_death_and_redrive() {
     let mut receipts = Vec::new();
     let mut message = client.pull("orders");
     receipts.push(message.receipt.clone());
-    client.give_back(&message);
+    client.nack(&message);
     server.kill_and_start_again();
     let replica = server.start_replica();
     let mut client = server.client();
@@ -278,7 +278,7 @@ fn receipts_pass_the_fence_in_order_over_restart_promotion_death_and_redrive() {
     copy.ask("REPLICAOF NO ONE");
     message = copy.pull("{orders}:dead");
     receipts.push(message.receipt.clone());
-    copy.give_back(&message);
+    copy.nack(&message);
     assert_eq!(copy.number("MQ.REDRIVE {orders}:dead TO orders"), 1);
     receipts.push(copy.pull("orders").receipt);
     assert!(receipts.is_sorted_by(|one, next| one < next), "{receipts:?}");

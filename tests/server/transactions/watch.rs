@@ -86,7 +86,7 @@ fn a_transaction_on_a_replica_notices_a_dead_letter() {
 }
 
 #[test]
-fn a_client_that_caches_is_told_of_messages_that_come_from_another_queue() {
+fn a_caching_client_is_invalidated_by_messages_from_another_queue() {
     let (server, held) = with_dead_letter();
     let (mut told, mut caching, mut client) = (server.client(), server.client(), server.client());
     caching.ask(&format!("CLIENT TRACKING ON REDIRECT {}", told.id()));

@@ -33,7 +33,7 @@ fn waiting_clients_are_served_in_the_order_in_which_they_came() {
 }
 
 #[test]
-fn pushes_that_come_together_are_handed_out_in_order_too() {
+fn pushes_that_come_together_are_delivered_in_order_too() {
     let server = Server::start();
     let waiting: Vec<Waiting> = (0..10).map(|_| server.waiting("MQ.PULL orders BLOCK 0")).collect();
     let pushes: Vec<String> = (0..10).map(|n| format!("MQ.PUSH orders {n}")).collect();
@@ -120,7 +120,7 @@ fn a_waiting_batch_takes_what_there_is() {
 }
 
 #[test]
-fn what_a_batch_leaves_goes_to_the_next_in_line() {
+fn what_a_batch_leaves_goes_to_the_next_waiter() {
     let server = Server::start();
     let mut first = server.waiting("MQ.PULL orders COUNT 10 BLOCK 0");
     let mut second = server.waiting("MQ.PULL orders COUNT 10 BLOCK 0");
@@ -167,13 +167,13 @@ fn pushes_of_a_transaction_and_of_a_script_wake_waiting_clients() {
 }
 
 #[test]
-fn a_message_given_back_wakes_a_waiting_client() {
+fn a_nacked_message_wakes_a_waiting_client() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");
     let message = client.pull("orders");
     let waiting = server.waiting("MQ.PULL orders BLOCK 0");
-    client.give_back(&message);
+    client.nack(&message);
     let (again, _) = waiting.message();
     assert_eq!((again.id, again.retry_count), (message.id, 1));
 }
@@ -300,7 +300,7 @@ fn five_hundred_waiting_clients_get_a_message_each() {
 }
 
 #[test]
-fn a_client_that_lines_up_behind_others_acknowledges_at_once() {
+fn a_client_that_blocks_behind_others_acknowledges_at_once() {
     let server = Server::start();
     let mut client = server.client();
     client.push("orders", "one");

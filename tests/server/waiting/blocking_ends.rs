@@ -28,7 +28,7 @@ fn a_message_for_clients_that_are_all_gone_stays() {
 }
 
 #[test]
-fn a_message_for_a_client_that_goes_at_that_moment_is_not_lost() {
+fn a_message_for_a_client_that_disconnects_when_it_is_served_is_not_lost() {
     let server = Server::start();
     let mut client = server.client();
     for _ in 0..30 {
@@ -44,7 +44,7 @@ fn a_message_for_a_client_that_goes_at_that_moment_is_not_lost() {
 }
 
 #[test]
-fn a_killed_client_leaves_the_line() {
+fn a_killed_client_leaves_the_wait_list() {
     let server = Server::start();
     let mut client = server.client();
     let mut killed = server.waiting("MQ.PULL orders BLOCK 0");
@@ -114,7 +114,7 @@ fn clients_behind_an_unblocked_one_are_served() {
 }
 
 #[test]
-fn waiting_clients_are_told_when_the_server_becomes_a_replica() {
+fn blocked_clients_get_an_error_when_the_server_becomes_a_replica() {
     let server = Server::start();
     let mut client = server.client();
     client.push("other", "held");
@@ -149,7 +149,7 @@ fn flushing_and_deleting_do_not_disturb_waiting_clients() {
 }
 
 #[test]
-fn a_message_flushed_before_it_was_handed_out_leaves_the_client_waiting() {
+fn a_message_flushed_before_its_delivery_leaves_the_client_blocked() {
     let server = Server::start();
     let mut client = server.client();
     let waiting = server.waiting("MQ.PULL orders BLOCK 0");

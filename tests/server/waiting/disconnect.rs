@@ -79,7 +79,7 @@ fn the_end_of_a_connection_without_backoff_is_as_the_end_of_the_visibility() {
     assert_eq!(client.queue_info("orders", "nacked"), 0);
     let first = client.pull_batch("orders COUNT 1").remove(0);
     assert_eq!(first.id, held.id);
-    client.give_back(&first);
+    client.nack(&first);
 
     let mut holder = server.client();
     let held = hold(&mut holder, "orders");
@@ -124,7 +124,7 @@ fn it_counts_as_a_retry_with_backoff_and_death() {
 fn only_what_was_pulled_so_comes_back() {
     let server = Server::start();
     let mut client = server.client();
-    for payload in ["kept", "held", "acknowledged", "given back"] {
+    for payload in ["kept", "held", "acknowledged", "nacked"] {
         client.push("orders", payload);
     }
     let mut holder = server.client();
@@ -313,7 +313,7 @@ fn replicas_get_back_what_the_master_does_and_nothing_by_themselves() {
 }
 
 #[test]
-fn a_promoted_replica_gives_back_when_the_visibility_ends() {
+fn a_promoted_replica_returns_messages_when_the_visibility_ends() {
     let server = Server::start();
     let replica = server.start_replica();
     server.client().push("orders", "one");

@@ -17,7 +17,7 @@ fn server_for_crowds() -> Server {
 }
 
 /// Clients that wait, in this order, and their ids.
-fn line_up(server: &Server, count: usize, line: &str) -> (Vec<Client>, Vec<i64>) {
+fn block_many(server: &Server, count: usize, line: &str) -> (Vec<Client>, Vec<i64>) {
     let mut observer = server.client();
     let (mut clients, mut ids) = (Vec::new(), Vec::new());
     for _ in 0..count {
@@ -43,7 +43,8 @@ fn message(client: &mut Client) -> Message {
 #[test]
 fn ten_thousand_are_served_once_each_in_order() {
     let server = server_for_crowds();
-    let (mut waiting, _) = line_up(&server, crowd(), "MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
+    let (mut waiting, _) =
+        block_many(&server, crowd(), "MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
     let mut client = server.client();
     push(&mut client, waiting.len());
     for (n, one) in waiting.iter_mut().enumerate() {
@@ -60,7 +61,7 @@ fn those_that_vanish_while_messages_come_leave_them_to_the_others() {
     let server = server_for_crowds();
     let count = crowd().min(1_000);
     let line = "MQ.PULL orders BLOCK 0 ONDISCONNECT VISIBILITY 3600000";
-    let (waiting, ids) = line_up(&server, count, line);
+    let (waiting, ids) = block_many(&server, count, line);
     let mut waiting: Vec<Option<Client>> = waiting.into_iter().map(Some).collect();
     let mut client = server.client();
     // Half of them go, one way or the other, and after each two comes a message for one who stays.
@@ -88,7 +89,7 @@ fn those_that_vanish_while_messages_come_leave_them_to_the_others() {
 fn those_that_are_unblocked_or_killed_are_passed_over() {
     let server = server_for_crowds();
     let mut client = server.client();
-    let (mut waiting, ids) = line_up(&server, 400, "MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
+    let (mut waiting, ids) = block_many(&server, 400, "MQ.PULL orders BLOCK 0 VISIBILITY 3600000");
     for (n, id) in ids.iter().enumerate() {
         match n % 4 {
             1 => assert_eq!(client.number(&format!("CLIENT UNBLOCK {id} TIMEOUT")), 1),

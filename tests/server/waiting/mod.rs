@@ -5,6 +5,5 @@ mod blocking_ends;
 mod blocking_timeouts;
 mod disconnect;
 mod many_waiting;
-mod mpull_waiting;
 mod several_queues;
 mod wakeups;

@@ -1,4 +1,4 @@
-//! MQ.MPULL: the first of several queues that has something, and waiting for all of them.
+//! MQ.MPULL with BLOCK: one client in the wait lists of several queues.
 
 use crate::harness::*;
 
@@ -24,32 +24,6 @@ fn waiting_in(client: &mut Client, queues: &[&str]) -> Vec<i64> {
 }
 
 #[test]
-fn the_first_queue_that_has_something_is_taken() {
-    let server = Server::start();
-    let mut client = server.client();
-    client.push("b", "one");
-    client.push("c", "two");
-    client.push("c", "three");
-    assert_eq!(found(&client.ask("MQ.MPULL 3 a b c")), pair("b", "one"));
-    let batch = client.ask("MQ.MPULL 3 a b c COUNT 5");
-    let batch: Vec<_> = items(&batch).iter().map(found).collect();
-    assert_eq!(batch, [pair("c", "two"), pair("c", "three")]);
-    assert_eq!(client.ask("MQ.MPULL 3 a b c"), Value::Nil);
-    assert_eq!(client.ask("MQ.MPULL 2 c c COUNT 5"), Value::Array(vec![]));
-}
-
-#[test]
-fn what_is_due_in_any_queue_is_found() {
-    let server = Server::start();
-    let mut client = server.client();
-    // More than one pull moves, so that it takes several turns.
-    let pushes: Vec<String> = (0..2000).map(|n| format!("MQ.PUSH b {n} DELAY 1")).collect();
-    client.pipeline(&pushes);
-    sleep_until_ms(now_ms() + 2);
-    assert_eq!(found(&client.ask("MQ.MPULL 2 a b")), pair("b", "0"));
-}
-
-#[test]
 fn a_client_waits_for_all_and_is_served_by_any() {
     let server = Server::start();
     let mut client = server.client();
@@ -57,10 +31,27 @@ fn a_client_waits_for_all_and_is_served_by_any() {
         let mut waiting = server.waiting("MQ.MPULL 3 a b c BLOCK 0");
         assert_eq!(waiting_in(&mut client, &["a", "b", "c"]), [1, 1, 1]);
         client.push(queue, "one");
-        assert_eq!(served(&mut waiting), pair(queue, "one"));
+        let message = Message::from(&waiting.reply().expect("a message"));
+        assert_eq!((&*message.queue, message.text()), (queue, "one"));
+        client.acknowledge(&message);
         assert_eq!(waiting_in(&mut client, &["a", "b", "c"]), [0, 0, 0]);
         assert_eq!(client.info("mq")["mq_blocked_clients"], "0");
     }
+    assert_eq!(client.number("DBSIZE"), 0);
+}
+
+#[test]
+fn a_client_in_two_wait_lists_is_served_once() {
+    let server = Server::start();
+    let mut client = server.client();
+    let waiting = server.waiting("MQ.MPULL 2 urgent bulk BLOCK 0 VISIBILITY 3600000");
+    // In one packet, so that both are there before it is served.
+    client.pipeline(&["MQ.PUSH bulk one".into(), "MQ.PUSH urgent two".into()]);
+    let (message, _) = waiting.message();
+    let other = if message.queue == "bulk" { "urgent" } else { "bulk" };
+    assert_eq!(client.lengths(&message.queue), [0, 1, 0]);
+    assert_eq!(client.lengths(other), [1, 0, 0]);
+    assert_eq!(client.queue_info(other, "blocked_clients"), 0);
 }
 
 #[test]
@@ -77,7 +68,7 @@ fn whatever_makes_something_ready_serves_a_client_that_waits_for_several() {
         };
         let mut waiting = server.waiting("MQ.MPULL 2 a b BLOCK 0");
         match end {
-            "NACK" => client.give_back(&message),
+            "NACK" => client.nack(&message),
             "DELAY" => {
                 client.acknowledge(&message);
                 client.ask("MQ.PUSH b one DELAY 30");
@@ -91,8 +82,51 @@ fn whatever_makes_something_ready_serves_a_client_that_waits_for_several() {
         }
         let message = Message::from(&waiting.reply().expect("a message"));
         assert_eq!((message.queue.as_str(), message.text()), ("b", "one"), "{end}");
-        client.give_back(&message);
+        client.nack(&message);
     }
+}
+
+#[test]
+fn what_ends_by_time_in_any_of_the_queues_wakes_it() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("bulk", "one");
+    client.pull("bulk VISIBILITY 500");
+    client.ask("MQ.PUSH urgent two DELAY 1500");
+    let waiting = server.waiting("MQ.MPULL 2 urgent bulk BLOCK 0");
+    let (message, mut consumer) = waiting.message();
+    assert_eq!((&*message.queue, message.retry_count), ("bulk", 1));
+    consumer.acknowledge(&message);
+    let (message, _) = consumer.wait_with("MQ.MPULL 2 urgent bulk BLOCK 0").message();
+    assert_eq!(message.queue, "urgent");
+}
+
+#[test]
+fn the_end_of_a_limit_of_any_of_the_queues_serves_it() {
+    let server = Server::start();
+    let mut client = server.client();
+    let line = "MQ.MPULL 3 paused busy used-up BLOCK 0 VISIBILITY 3600000";
+    client.ask("MQ.CONFIG busy MAXINFLIGHT 1");
+    client.ask("MQ.CONFIG used-up RATE 1 RATEPERIOD 3600000");
+    client.ask("MQ.PAUSE paused");
+    for queue in ["busy", "used-up", "paused"] {
+        client.ask(&format!("MQ.MPUSH {queue} 2 a b"));
+    }
+    let held = client.pull("busy VISIBILITY 3600000");
+    client.pull("used-up");
+    for (does, queue) in [
+        ("MQ.RESUME paused".to_string(), "paused"),
+        (format!("MQ.ACK {}", held.delivery()), "busy"),
+        ("MQ.CONFIG used-up RATEPERIOD 1".into(), "used-up"),
+    ] {
+        let waiting = server.waiting(line);
+        client.ask(&does);
+        assert_eq!(waiting.message().0.queue, queue);
+        client.ask("MQ.PAUSE paused");
+    }
+    let waiting = server.waiting(line);
+    client.ask("MQ.PAUSE paused FOR 50");
+    assert_eq!(waiting.message().0.queue, "paused");
 }
 
 #[test]
@@ -157,19 +191,25 @@ fn nobody_waits_beside_a_message_that_another_did_not_take() {
 }
 
 #[test]
-fn a_client_that_stops_waiting_leaves_all_lines() {
+fn a_client_that_stops_waiting_leaves_all_wait_lists() {
     let server = Server::start();
     let mut client = server.client();
     let all = ["a", "b", "c"];
     let line = "MQ.MPULL 3 a b c BLOCK 0";
 
     assert_eq!(client.ask("MQ.MPULL 3 a b c BLOCK 30"), Value::Nil);
+    assert_eq!(client.ask("MQ.MPULL 3 a b c BLOCK 30 COUNT 2"), Value::Array(vec![]));
     assert_eq!(waiting_in(&mut client, &all), [0, 0, 0]);
 
+    let unblocks = |error: String| error.starts_with("UNBLOCKED ");
     for unblock in ["", " TIMEOUT", " ERROR"] {
         let mut waiting = server.waiting(line);
+        assert_eq!(waiting_in(&mut client, &all), [1, 1, 1]);
         client.number(&format!("CLIENT UNBLOCK {}{unblock}", waiting.id()));
-        assert_eq!(waiting.reply().is_err(), unblock == " ERROR");
+        match unblock {
+            " ERROR" => assert!(waiting.reply().is_err_and(unblocks)),
+            _ => assert_eq!(waiting.reply(), Ok(Value::Nil)),
+        }
         assert_eq!(waiting_in(&mut client, &all), [0, 0, 0]);
     }
     let waiting = server.waiting(line);
@@ -177,8 +217,15 @@ fn a_client_that_stops_waiting_leaves_all_lines() {
     eventually("nobody waits", || waiting_in(&mut client, &all) == [0, 0, 0]);
     server.waiting(line).hang_up();
     eventually("nobody waits", || waiting_in(&mut client, &all) == [0, 0, 0]);
-    client.push("b", "one");
-    assert_eq!(client.lengths("b"), [1, 0, 0]);
+    let mut waiting = server.waiting(line);
+    client.ask("REPLICAOF 127.0.0.1 1");
+    assert!(waiting.reply().is_err_and(unblocks));
+    assert_eq!(waiting_in(&mut client, &all), [0, 0, 0]);
+    client.ask("REPLICAOF NO ONE");
+    for queue in all {
+        client.push(queue, "one");
+        assert_eq!(client.lengths(queue), [1, 0, 0]);
+    }
 }
 
 #[test]
@@ -199,14 +246,33 @@ fn a_client_killed_when_it_is_served_leaves_the_message_to_the_next() {
 }
 
 #[test]
+fn a_client_killed_when_it_is_served_loses_no_message() {
+    let server = Server::start();
+    let mut client = server.client();
+    for round in 0..20 {
+        let waiting = server.waiting("MQ.MPULL 2 urgent bulk BLOCK 0 VISIBILITY 5");
+        let id = waiting.id();
+        let queue = ["urgent", "bulk"][round % 2];
+        client.pipeline(&[format!("MQ.PUSH {queue} one"), format!("CLIENT KILL ID {id}")]);
+        waiting.hang_up();
+        let message = Message::from(&client.ask("MQ.MPULL 2 bulk urgent BLOCK 0"));
+        assert_eq!(message.queue, queue);
+        client.acknowledge(&message);
+    }
+    assert_eq!(client.number("DBSIZE"), 0);
+}
+
+#[test]
 fn a_queue_named_twice_is_one() {
     let server = Server::start();
     let mut client = server.client();
     let mut waiting = server.waiting("MQ.MPULL 4 a b a b BLOCK 0");
     assert_eq!(waiting_in(&mut client, &["a", "b"]), [1, 1]);
-    client.push("b", "one");
+    client.ask("MQ.MPUSH b 2 one two");
     assert_eq!(served(&mut waiting), pair("b", "one"));
+    assert_eq!(client.lengths("b"), [1, 1, 0]);
     assert_eq!(waiting_in(&mut client, &["a", "b"]), [0, 0]);
+    assert_eq!(found(&client.ask("MQ.MPULL 2 b b")), pair("b", "two"));
     assert_eq!(strings(&client.ask("MQ.QUEUES")), ["b"]);
 }
 
@@ -222,14 +288,24 @@ fn nothing_blocks_inside_a_transaction() {
 }
 
 #[test]
-fn waiting_clients_are_told_when_the_server_becomes_a_replica() {
+fn many_that_wait_for_overlapping_queues_get_each_message_once() {
     let server = Server::start();
     let mut client = server.client();
-    let mut waiting = server.waiting("MQ.MPULL 2 a b BLOCK 0");
-    client.ask("REPLICAOF 127.0.0.1 1");
-    let error = waiting.reply().expect_err("an error");
-    assert!(error.starts_with("UNBLOCKED "), "{error}");
-    assert_eq!(waiting_in(&mut client, &["a", "b"]), [0, 0]);
+    let lines = ["2 a b", "3 c b a", "2 b c", "1 c", "3 a b c"];
+    let waiting: Vec<Waiting> = (0..20)
+        .map(|n| server.waiting(&format!("MQ.MPULL {} BLOCK 0 VISIBILITY 3600000", lines[n % 5])))
+        .collect();
+    let pushes: Vec<String> =
+        (0..60).map(|n| format!("MQ.PUSH {} {n}", ["a", "b", "c"][n % 3])).collect();
+    client.pipeline(&pushes);
+    let mut served: Vec<String> =
+        waiting.into_iter().map(|waiting| waiting.message().0.id).collect();
+    served.sort();
+    served.dedup();
+    assert_eq!(served.len(), 20);
+    let lengths = ["a", "b", "c"].map(|queue| client.lengths(queue));
+    assert_eq!(lengths.iter().map(|[_, inflight, _]| inflight).sum::<i64>(), 20);
+    assert_eq!(lengths.iter().map(|[ready, ..]| ready).sum::<i64>(), 40);
 }
 
 #[test]
@@ -269,4 +345,16 @@ fn many_clients_that_wait_for_many_queues_are_all_served() {
         }
         client.ask("FLUSHALL");
     }
+}
+
+#[test]
+fn a_queue_of_another_type_is_an_error_and_none_of_the_others_is_touched() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("SET mq:{wrong}:ready text");
+    client.push("orders", "one");
+    let error = client.refused("MQ.MPULL 2 wrong orders BLOCK 0");
+    assert!(error.starts_with("WRONGTYPE "), "{error}");
+    assert_eq!(client.lengths("orders"), [1, 0, 0]);
+    client.ask("DEL mq:{wrong}:ready");
 }

@@ -1,38 +1,71 @@
-//! What the commands and options replicate: one op for each command, nothing when nothing changed,
-//! and the same data on the replica.
+//! The replication stream of the commands with options and of those that manage a queue: one op for
+//! what changed state, nothing for what did not.
 
 use crate::harness::*;
 
+const ORDERS: &str = "MQ.APPLY orders";
 const LONG: &str = "VISIBILITY 3600000";
 
 #[test]
-fn each_command_is_one_op() {
+fn every_writing_command_with_every_option_is_one_op() {
     let server = Server::start();
     let replica = server.start_replica();
     let (mut client, mut copy) = (server.client(), replica.client());
     let mut stream = server.replication_stream();
+    let later = now_ms() + 3_600_000;
     for line in [
-        "MQ.PUSH orders one PRIORITY 5 TTL 3600000 HEADERS 1 a b",
-        "MQ.PUSH orders two GROUP ann",
-        "MQ.PUSH orders three DEDUP key",
-        "MQ.PUSH orders four DEDUP job UNTILDONE",
-        "MQ.PUSH orders five AT 0",
-        "MQ.MPUSH orders 3 a b c GROUP bob",
-        "MQ.CONFIG orders RATE 100 RATEPERIOD 3600000 GROUPINFLIGHT 2",
-        "MQ.CONFIG orders GROUPINFLIGHT 1",
-        "MQ.PULL orders COUNT 2 CONSUMER ann VISIBILITY 3600000",
-        "MQ.PULL orders COUNT 2 NOACK",
-        "MQ.MPULL 2 nothing orders VISIBILITY 3600000",
-        "MQ.PAUSE orders FOR 3600000",
-        "MQ.RESUME orders",
-        "MQ.PURGE orders",
-        "MQ.DROP orders",
+        format!("MQ.PUSH orders x AT {later}"),
+        "MQ.PUSH orders x AT 0".into(),
+        "MQ.PUSH orders x TTL 3600000".into(),
+        "MQ.PUSH orders x PRIORITY 5".into(),
+        "MQ.PUSH orders x PRIORITY 5 TTL 3600000 HEADERS 1 a b".into(),
+        "MQ.PUSH orders x GROUP a".into(),
+        "MQ.PUSH orders x DEDUP k".into(),
+        "MQ.PUSH orders x DEDUP l UNTILDONE".into(),
+        "MQ.PUSH orders x HEADERS 1 a b".into(),
+        "MQ.PUSH orders x DELAY 3600000 TTL 7200000 GROUP b DEDUP m WINDOW 3600000".into(),
+        "MQ.MPUSH orders 1 x".into(),
+        "MQ.MPUSH orders 3 x y z".into(),
+        "MQ.MPUSH orders 3 x y z GROUP a TTL 3600000 HEADERS 1 a b".into(),
+        "MQ.CONFIG orders GROUPINFLIGHT 5 AGING 5 MAXLEN 500 DEDUPWINDOW 5 TTL 3600000".into(),
+        "MQ.CONFIG orders RATE 100 RATEPERIOD 3600000 GROUPINFLIGHT 2".into(),
+        "MQ.CONFIG orders GROUPINFLIGHT 1".into(),
+        format!("MQ.PULL orders COUNT 5 {LONG} CONSUMER me"),
+        "MQ.PULL orders COUNT 2 NOACK".into(),
+        format!("MQ.MPULL 2 nothing orders {LONG}"),
+        "MQ.PAUSE orders".into(),
+        "MQ.RESUME orders".into(),
+        "MQ.PAUSE orders FOR 3600000".into(),
+        "MQ.PURGE orders".into(),
+        "MQ.DROP orders".into(),
     ] {
-        client.ask(line);
-        assert_eq!(stream.take_names(), ["MQ.APPLY orders"], "{line}");
-        same_data(&mut client, &mut copy, line);
+        client.ask(&line);
+        assert_eq!(stream.take_names(), [ORDERS], "{line}");
+        same_data(&mut client, &mut copy, &line);
     }
     assert_eq!(client.number("DBSIZE"), 0);
+}
+
+#[test]
+fn commands_on_single_messages_are_one_op() {
+    let server = Server::start();
+    let mut client = server.client();
+    let mut stream = server.replication_stream();
+    let delayed = client.text("MQ.PUSH orders x DELAY 3600000");
+    let ids = strings(&client.ask("MQ.MPUSH orders 4 a b c d"));
+    let due = now_ms() + 7_200_000;
+    stream.take();
+    for line in [
+        format!("MQ.RESCHEDULE orders {delayed} AT {due}"),
+        format!("MQ.RESCHEDULE orders {delayed} DELAY 3600000"),
+        format!("MQ.RESCHEDULE orders {delayed} DELAY 0"),
+        format!("MQ.DEL orders {}", ids[0]),
+        format!("MQ.DEL orders {} nonsense {}", ids[1], ids[2]),
+    ] {
+        client.ask(&line);
+        assert_eq!(stream.take_names(), [ORDERS], "{line}");
+    }
+    assert_eq!(client.lengths("orders"), [2, 0, 0]);
 }
 
 #[test]
@@ -40,33 +73,57 @@ fn what_changes_nothing_replicates_nothing() {
     let server = Server::start();
     let mut client = server.client();
     client.ask("MQ.PUSH orders one DEDUP key");
-    client.ask("MQ.PUSH orders two DEDUP job UNTILDONE");
+    client.ask("MQ.PUSH orders two DEDUP job UNTILDONE GROUP a");
     client.ask("MQ.PUSH full x");
     client.ask("MQ.CONFIG full MAXLEN 1 GROUPINFLIGHT 3");
+    client.ask("MQ.PUSH paused x");
     client.ask("MQ.PAUSE paused");
+    client.ask("SET mq:{wrong}:ready x");
     let held = client.pull(&format!("orders {LONG}"));
+    let ready = client.text("MQ.PUSH orders x PRIORITY 1");
+    let due = now_ms() + 3_600_000;
+    let delayed = client.text(&format!("MQ.PUSH orders x AT {due}"));
     let mut stream = server.replication_stream();
     for line in [
         "MQ.PUSH orders x DEDUP key".to_string(),
         "MQ.PUSH orders x DEDUP key UNTILDONE".into(),
         "MQ.PUSH orders x DEDUP job WINDOW 5".into(),
+        "MQ.PUSH orders x PRIORITY 10".into(),
+        "MQ.PUSH orders x HEADERS 2 a b a c".into(),
+        "MQ.PUSH orders x DELAY 1 AT 1".into(),
         "MQ.PUSH full x".into(),
+        "MQ.PUSH full x DEDUP other".into(),
         "MQ.MPUSH full 2 x y".into(),
+        "MQ.MPUSH orders 2 x".into(),
+        "MQ.MPUSH wrong 1 x".into(),
+        "MQ.PUSH wrong x".into(),
         "MQ.PULL paused".into(),
         "MQ.PULL paused BLOCK 5".into(),
+        "MQ.PULL paused COUNT 5 NOACK".into(),
         "MQ.PULL orders ACK 2 x y x y BLOCK 5 NOACK COUNT 0".into(),
+        "MQ.MPULL 2 paused nothing".into(),
+        "MQ.MPULL 2 paused nothing BLOCK 5".into(),
         format!("MQ.NACK orders {} 0000000000000001 DEAD REASON x", held.id),
         format!("MQ.NACK orders IDS 2 x y {} 0000000000000001 NOCOUNT", held.id),
         "MQ.DEL orders nonsense 01a2074d-d1ff-73c1-8081-6de19d676146".into(),
+        format!("MQ.DEL nothing {ready}"),
         format!("MQ.RESCHEDULE orders {} DELAY 0", held.id),
+        format!("MQ.RESCHEDULE orders {delayed} AT {due}"),
+        format!("MQ.RESCHEDULE orders {ready} DELAY 0"),
+        "MQ.RESCHEDULE orders nonsense DELAY 0".into(),
+        format!("MQ.RESCHEDULE orders {delayed} DELAY x"),
         "MQ.REDRIVE {orders}:dead TO orders".into(),
         "MQ.RESUME orders".into(),
         "MQ.PURGE nothing".into(),
         "MQ.DROP nothing".into(),
-        "MQ.MPULL 2 paused nothing".into(),
-        "MQ.MPULL 2 paused nothing BLOCK 5".into(),
+        "MQ.PURGE wrong".into(),
         "MQ.PEEK orders".into(),
+        "MQ.PEEK orders INFLIGHT".into(),
+        "MQ.PEEK orders DELAYED OFFSET 1 COUNT 5".into(),
+        "MQ.PEEK orders COUNT 0".into(),
         format!("MQ.GET orders {}", held.id),
+        "MQ.GET orders nonsense".into(),
+        "MQ.INFO orders".into(),
         "MQ.CHECK orders".into(),
         "MQ.CHECK orders REPAIR".into(),
     ] {
@@ -74,10 +131,86 @@ fn what_changes_nothing_replicates_nothing() {
         let reply = client.reply_to(&line);
         assert_eq!(stream.take_names(), [""; 0], "{line} replied {reply:?}");
     }
+    client.ask("DEL mq:{wrong}:ready");
+    client.ask("MQ.PULL orders");
+    assert_eq!(stream.take_names().last().map(String::as_str), Some(ORDERS), "the stream works");
 }
 
 #[test]
-fn the_stream_replayed_on_an_empty_server_gives_the_same_data() {
+fn an_option_set_again_to_what_it_is_replicates_nothing_that_matters() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders GROUPINFLIGHT 3");
+    client.ask("MQ.MPUSH orders 5 a b c d e GROUP g");
+    let before = client.text("DEBUG DIGEST");
+    client.ask("MQ.CONFIG orders GROUPINFLIGHT 3");
+    assert_eq!(client.text("DEBUG DIGEST"), before);
+    same_data(&mut client, &mut replica.client(), "the same setting");
+}
+
+#[test]
+fn what_the_timer_discards_is_replicated() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
+    let mut stream = server.replication_stream();
+    client.ask("MQ.PUSH orders x TTL 100 DEDUP k UNTILDONE GROUP a");
+    stream.take();
+    eventually("it is discarded", || client.number("DBSIZE") == 0);
+    assert_eq!(stream.take_names(), [ORDERS]);
+    client.ask("MQ.PUSH orders x DEDUP k WINDOW 100 PRIORITY 1");
+    stream.take();
+    eventually("the key is forgotten", || client.number("EXISTS mq:{orders}:dedup") == 0);
+    assert_eq!(stream.take_names(), [ORDERS]);
+    same_data(&mut client, &mut copy, "both");
+}
+
+#[test]
+fn a_replica_discards_nothing_by_itself() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
+    client.ask("MQ.PUSH orders x TTL 500 GROUP a");
+    client.ask("MQ.PUSH orders y DEDUP k WINDOW 500 PRIORITY 1");
+    same_data(&mut client, &mut copy, "the pushes");
+    let digest = copy.text("DEBUG DIGEST");
+    copy.ask("REPLICAOF 127.0.0.1 1");
+    sleep_until_ms(now_ms() + 600);
+    copy.ask("MQ.PEEK orders");
+    assert_eq!(copy.text("DEBUG DIGEST"), digest);
+    copy.ask("REPLICAOF NO ONE");
+    eventually("it is discarded now", || copy.number("MQ.LEN orders") == 1);
+    eventually("the key is forgotten", || copy.number("EXISTS mq:{orders}:dedup") == 0);
+}
+
+#[test]
+fn a_transaction_of_management_commands_is_replicated_as_one() {
+    let server = Server::start();
+    let mut client = server.client();
+    let id = client.text("MQ.PUSH orders x DELAY 3600000");
+    let mut stream = server.replication_stream();
+    let lines = [
+        "MULTI".to_string(),
+        "MQ.MPUSH orders 2 a b GROUP g".into(),
+        format!("MQ.RESCHEDULE orders {id} DELAY 0"),
+        "MQ.PEEK orders".into(),
+        format!("MQ.DEL orders {id}"),
+        "MQ.DROP orders".into(),
+        "EXEC".into(),
+    ];
+    let replies = client.pipeline(&lines);
+    let replies = items(replies[6].as_ref().expect("the replies")).to_vec();
+    assert_eq!(items(&replies[2]).len(), 3);
+    assert_eq!(replies[3..], [Value::Int(1), Value::Int(1)]);
+    let mut expected = vec!["MULTI"];
+    expected.extend([ORDERS; 4]);
+    expected.push("EXEC");
+    assert_eq!(stream.take_names(), expected);
+}
+
+#[test]
+fn a_stream_with_options_replayed_on_an_empty_server_gives_the_same_data() {
     let server = Server::start();
     let other = Server::start();
     let mut client = server.client();

@@ -1,6 +1,168 @@
-//! What MQ.INFO says of priorities, groups, pauses, rate windows and ages, and its counters.
+//! MQ.INFO and MQ.LEN: the state of a queue.
 
 use crate::harness::*;
+
+/// In their order.
+const INFO_FIELDS: &str = "\
+    visibility maxretries deadletter backoff backoffmax delay ttl maxlen maxinflight rate \
+    rateperiod aging groupinflight dedupwindow maxdedup exists deadletter_waiting ready inflight delayed \
+    priorities groups dedup_keys paused paused_until rate_window_start rate_window_count \
+    oldest_ready_age_ms oldest_inflight_age_ms oldest_delayed_age_ms next_due_at \
+    highest_retry_count blocked_clients damaged pushed pulled acked late_acks nacked expired \
+    dead dead_discarded bad_receipts ttl_expired deduplicated redriven refused_full deleted";
+
+#[test]
+fn info_of_a_queue_that_is_not_there_has_defaults_and_zeros() {
+    let server = Server::start();
+    let mut client = server.client();
+    let reply = entries(&client.ask("MQ.INFO orders"));
+    let names: Vec<&str> = reply.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names.join(" "), INFO_FIELDS);
+    for (name, value) in &reply {
+        let expected = match name.as_str() {
+            "visibility" => Value::Int(30_000),
+            "maxretries" => Value::Int(25),
+            "deadletter" => Value::BulkString(b"{orders}:dead".to_vec()),
+            "backoff" => Value::Int(1_000),
+            "backoffmax" => Value::Int(3_600_000),
+            "rateperiod" => Value::Int(1_000),
+            "groupinflight" => Value::Int(1),
+            "dedupwindow" => Value::Int(300_000),
+            "priorities" => Value::Array(Vec::new()),
+            _ => Value::Int(0),
+        };
+        assert_eq!(*value, expected, "{name}");
+    }
+    assert_eq!(client.number("DBSIZE"), 0);
+}
+
+#[test]
+fn info_says_whether_the_queue_exists() {
+    let server = Server::start();
+    let mut client = server.client();
+    let exists = |client: &mut Client| client.queue_info("orders", "exists");
+    for (make, unmake) in [
+        ("MQ.PUSH orders x", "MQ.PULL orders NOACK"),
+        ("MQ.PUSH orders x PRIORITY 9", "MQ.PULL orders NOACK"),
+        ("MQ.CONFIG orders DELAY 5", "MQ.CONFIG orders DELAY 0"),
+        ("MQ.PAUSE orders", "MQ.RESUME orders"),
+        ("MQ.PUSH orders x DELAY 3600000 GROUP g", "MQ.PURGE orders"),
+    ] {
+        assert_eq!(exists(&mut client), 0, "before {make}");
+        client.ask(make);
+        assert_eq!(exists(&mut client), 1, "after {make}");
+        client.ask(unmake);
+    }
+    client.ask("MQ.PUSH orders x DEDUP k");
+    client.ask("MQ.PULL orders NOACK");
+    assert_eq!(exists(&mut client), 1, "a deduplication key is held");
+}
+
+#[test]
+fn info_shows_the_queue_as_it_is() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders MAXRETRIES 2 DEADLETTER graveyard BACKOFF 10000");
+    let before_push = now_ms();
+    for payload in ["one", "two", "three", "four"] {
+        client.push("orders", payload);
+    }
+    let after_push = now_ms();
+    client.ask("MQ.PUSH orders five DELAY 100000");
+    client.push("graveyard", "by hand");
+    let batch = client.pull_batch("orders COUNT 3 VISIBILITY 50000");
+    client.acknowledge(&batch[0]);
+    client.ask(&format!("MQ.NACK {}", batch[1].delivery()));
+    client.refused(&format!("MQ.ACK orders {} 0000000000000001", batch[2].id));
+    let due = client.queue_info("orders", "next_due_at");
+    let before = now_ms();
+    let info = client.map("MQ.INFO orders");
+    let after = now_ms();
+    for (name, value) in [
+        ("maxretries", 2),
+        ("backoff", 10_000),
+        ("deadletter_waiting", 1),
+        ("ready", 1),
+        ("inflight", 1),
+        ("delayed", 2),
+        ("highest_retry_count", 1),
+        ("blocked_clients", 0),
+        ("damaged", 0),
+        ("pushed", 5),
+        ("pulled", 3),
+        ("acked", 1),
+        ("late_acks", 0),
+        ("nacked", 1),
+        ("expired", 0),
+        ("dead", 0),
+        ("bad_receipts", 1),
+    ] {
+        assert_eq!(info[name], value.to_string(), "{name}");
+    }
+    assert_eq!(info["deadletter"], "graveyard");
+    let age: i64 = info["oldest_ready_age_ms"].parse().expect("a number");
+    assert!(
+        (before - after_push..=after - before_push).contains(&age),
+        "oldest_ready_age_ms {age}"
+    );
+    // The nacked message is due before the visibility of the one in flight ends.
+    assert!(
+        (batch[0].visibility_until - 50_000 + 10_000..batch[0].visibility_until).contains(&due)
+    );
+}
+
+#[test]
+fn next_due_at_is_the_first_of_all_deadlines() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    assert_eq!(
+        client.queue_info("orders", "next_due_at"),
+        0,
+        "nothing is due for a waiting message"
+    );
+    let message = client.pull("orders VISIBILITY 50000");
+    assert_eq!(client.queue_info("orders", "next_due_at"), message.visibility_until);
+    client.ask("MQ.PUSH orders two DELAY 20000");
+    assert!(client.queue_info("orders", "next_due_at") < message.visibility_until);
+}
+
+#[test]
+fn the_highest_retry_count_is_that_of_the_messages_still_there() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.push("orders", "one");
+    client.push("orders", "two");
+    let (first, second) = (client.pull("orders"), client.pull("orders"));
+    client.nack(&first);
+    client.nack(&second);
+    let first = client.pull("orders");
+    client.nack(&first);
+    assert_eq!(client.queue_info("orders", "highest_retry_count"), 2);
+    let remaining = client.pull_batch("orders COUNT 2");
+    let most = remaining.iter().find(|message| message.retry_count == 2).expect("the first");
+    client.acknowledge(most);
+    assert_eq!(client.queue_info("orders", "highest_retry_count"), 1);
+}
+
+#[test]
+fn len_counts_every_state() {
+    let server = Server::start();
+    let mut client = server.client();
+    assert_eq!(client.lengths("orders"), [0, 0, 0]);
+    for n in 0..6 {
+        client.push("orders", n.to_string());
+    }
+    client.ask("MQ.PUSH orders delayed DELAY 60000");
+    let batch = client.pull_batch("orders COUNT 3");
+    assert_eq!(client.lengths("orders"), [3, 3, 1]);
+    client.nack(&batch[0]);
+    assert_eq!(client.lengths("orders"), [4, 2, 1]);
+    client.ask(&format!("MQ.NACK {} DELAY 60000", batch[1].delivery()));
+    assert_eq!(client.lengths("orders"), [4, 1, 2]);
+    client.acknowledge(&batch[2]);
+    assert_eq!(client.lengths("orders"), [4, 0, 2]);
+}
 
 /// The field `priorities`.
 fn priorities(client: &mut Client, queue: &str) -> Vec<(String, i64)> {
@@ -134,44 +296,13 @@ fn an_end_of_a_ttl_is_a_deadline() {
     let server = Server::start();
     let mut client = server.client();
     let id = client.text("MQ.PUSH orders x TTL 3600000");
-    let end: i64 = client.get("orders", &id).expect("it")["expires_at"].parse().expect("a moment");
+    let end: i64 =
+        client.get("orders", &id).expect("it")["expires_at"].parse().expect("a timestamp");
     assert_eq!(client.queue_info("orders", "next_due_at"), end);
     client.ask("MQ.PUSH orders y DELAY 60000");
     assert!(client.queue_info("orders", "next_due_at") < end);
     let message = client.pull("orders VISIBILITY 30000");
     assert_eq!(client.queue_info("orders", "next_due_at"), message.visibility_until);
-}
-
-#[test]
-fn every_new_counter_counts() {
-    let server = Server::start();
-    let mut client = server.client();
-    client.ask("MQ.CONFIG orders MAXLEN 6");
-    client.ask("MQ.MPUSH orders 3 a b c DELAY 3600000");
-    client.ask("MQ.PUSH orders d DEDUP k");
-    client.ask("MQ.PUSH orders d DEDUP k");
-    client.refused("MQ.MPUSH orders 3 x y z");
-    client.ask("MQ.PUSH orders e TTL 1");
-    eventually("it is discarded", || client.number("EXISTS mq:{orders}:expiring") == 0);
-    let message = client.pull("orders");
-    client.ask(&format!("MQ.NACK {} DEAD", message.delivery()));
-    assert_eq!(client.number("MQ.REDRIVE {orders}:dead TO orders"), 1);
-    assert_eq!(client.number("MQ.PURGE orders"), 4);
-    for (name, value) in [
-        ("pushed", 5),
-        ("pulled", 1),
-        ("ttl_expired", 1),
-        ("deduplicated", 1),
-        ("refused_full", 3),
-        ("dead", 1),
-        ("deleted", 4),
-        ("redriven", 0),
-    ] {
-        assert_eq!(client.queue_info("orders", name), value, "{name}");
-        let total = if name == "redriven" { 1 } else { value };
-        assert_eq!(client.info("mq")[&format!("mq_{name}")], total.to_string(), "{name}");
-    }
-    assert_eq!(client.queue_info("{orders}:dead", "redriven"), 1);
 }
 
 #[test]
