@@ -107,7 +107,7 @@ bench: ## CPU and memory per message, compared with lists and Streams
 	@scripts/install-needs.sh fetch
 	$(BUILD)
 	scripts/servers.sh $(BENCH_SERVERS)
-	python3 bench/bench.py $(BENCH_SERVERS:%=--server $(MQ_SERVERS)/%/redis-server)
+	python3 bench/bench.py --keep $(BENCH_SERVERS:%=--server $(MQ_SERVERS)/%/redis-server)
 
 fuzz: ## fuzzers for arguments, records, ops and sequences of ops (FUZZ_SECONDS=600 each)
 	@scripts/install-needs.sh build fuzz

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from features import FEATURES, features_part
 from server import Connection, Server, command, expect
-from tables import middle_half, note, table, verdict
+from tables import heading, middle_half, note, paragraph, table, verdict
 from workloads import FILL, YEAR_MS, Lists, Mq, Streams, drive, fill, measure_cpu, payloads
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -77,13 +77,13 @@ def cpu_part(options, binary):
             )
             phases = [cell for pair in zip(streams[1:], mq[1:]) for cell in pair]
             phase_rows.append(how + [f"{cell:.2f}" for cell in phases])
-    print(f"### {name}: server CPU per message, µs\n")
+    heading(name, "cpu", "server CPU per message, µs", options.keep)
     table(
         ["commands", "AOF", "round", "lists", "Streams", "MQ"]
         + ["MQ / Streams", "middle half of runs", "goal", "met"],
         ratio_rows,
     )
-    print("The same by phase (S: Streams):\n")
+    paragraph("The same by phase (S: Streams):")
     table(
         ["commands", "AOF", "round", "push S", "push MQ", "pull S", "pull MQ", "ack S", "ack MQ"],
         phase_rows,
@@ -158,7 +158,7 @@ def memory_part(options, binary):
         connection.close()
         grown(server, "MQ delayed", empty)
 
-    print(f"### {name}: memory per message, {count:,} messages, bytes of used_memory\n")
+    heading(name, "memory", f"memory per message, {count:,} messages, bytes of used_memory", options.keep)
     rows = []
     for ours, peer, goal in (
         ("MQ waiting", "stream waiting", MEMORY_GOAL),
@@ -273,7 +273,7 @@ def waiting_part(options, binary):
                 [kind.label, f"{clients:,}", f"{cpu:.1f}", each]
                 + [f"{cpu / first:.2f}", goal, met, f"{at_rest / 1000:.1f}"]
             )
-    print(f"### {name}: server CPU of one push with clients waiting, µs\n")
+    heading(name, "waiting", "server CPU of one push with clients waiting, µs", options.keep)
     table(
         ["commands", "waiting", "per push", "middle half of runs"]
         + [f"to {options.waiting[0]} waiting", "goal", "met", "server at rest, ms CPU per s"],
@@ -324,6 +324,7 @@ def main():
         help="the module (default: MQ_MODULE, or target/release/libmq.so)",
     )
     parser.add_argument("--parts", default="cpu,memory,waiting,features", help="comma-separated comparisons to run")
+    parser.add_argument("--keep", action="store_true", help="also write the tables to bench/results")
     parser.add_argument("--runs", type=int, default=15, help="interleaved runs of the CPU comparison")
     parser.add_argument("--messages", type=int, default=8000, help="messages per run")
     parser.add_argument(

@@ -12,7 +12,7 @@ import time
 from collections import deque
 
 from server import Connection, Server, ServerError, command, expect
-from tables import middle_half, note, table, verdict
+from tables import heading, middle_half, note, paragraph, table, verdict
 from workloads import FILL, YEAR_MS, Mq, fill, measure_cpu, payloads
 
 ROUND = 100
@@ -269,8 +269,8 @@ def cycles(options, server):
         columns = [statistics.median(column) for column in zip(*samples[kind])]
         ratios = [ours[0] / plain[0] for ours, plain in zip(samples[kind], samples[Plain])]
         rows.append([kind.label, *(f"{cell:.2f}" for cell in columns), *judge(ratios, kind.goal)])
-    print(f"### {server.name}: server CPU per message with features, µs\n")
-    print(f"{options.live:,} live keys, {options.live // 10:,} groups; single commands, rounds of {ROUND}.\n")
+    heading(server.name, "features", "server CPU per message with features, µs", options.keep)
+    paragraph(f"{options.live:,} live keys, {options.live // 10:,} groups; single commands, rounds of {ROUND}.")
     table(
         ["cycle", "whole", "push", "pull", "ack", "to plain", "middle half of runs", "goal", "met"],
         rows,
@@ -314,7 +314,7 @@ def looks(options, server, long):
                 + [f"{statistics.median(samples[name, workload]):.2f}" for workload in (short, filled)]
                 + judge([longer / shorter for longer, shorter in ours], LENGTH_GOAL)
             )
-    print(f"### {server.name}: server CPU per call at {ROUND} messages and at many, µs\n")
+    heading(server.name, "reads", f"server CPU per call at {ROUND} messages and at many, µs", options.keep)
     table(
         ["command", "queue", "many", f"at {ROUND}", "at many", "ratio", "middle half of runs"]
         + ["goal", "met"],
@@ -351,7 +351,7 @@ def purges(options, server):
         ratio = at_many / max(at_few, 1)
         cells = [kind.label, f"{few:,}", f"{many:,}", at_few, at_many, f"{ratio:.2f}"]
         rows.append([*cells, *verdict(ratio, LENGTH_GOAL)])
-    print(f"### {server.name}: time of MQ.PURGE, µs\n")
+    heading(server.name, "purge", "time of MQ.PURGE, µs", options.keep)
     table(["queue", "few", "many", "at few", "at many", "ratio", "goal", "met"], rows)
 
 
@@ -386,7 +386,7 @@ def settling(options, server):
             + judge([ours / theirs for ours, theirs in zip(one, two)], SETTLING_GOAL)
             + [2, 1]
         )
-    print(f"### {server.name}: server CPU of an acknowledgment and the next pull, µs\n")
+    heading(server.name, "ack", "server CPU of an acknowledgment and the next pull, µs", options.keep)
     table(
         ["commands", "MQ.ACK, MQ.PULL", "MQ.PULL ... ACK", "ratio", "middle half of runs", "goal", "met"]
         + ["round trips apart", "as one"],

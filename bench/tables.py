@@ -1,7 +1,14 @@
-"""What the bench prints: tables, and progress on a terminal."""
+"""What the bench prints: tables, also kept in files, and progress on a terminal."""
 
+import datetime
 import statistics
 import sys
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+# The file of the current heading, if tables are kept.
+kept = None
 
 
 def verdict(ratio, goal, limit=None):
@@ -20,12 +27,29 @@ def middle_half(values):
     return f"{low:.2f} to {high:.2f}"
 
 
+def heading(server, topic, text, keep):
+    """Starts a topic; with `keep`, it replaces the topic's results for this server."""
+    global kept
+    kept = None
+    if keep:
+        brand, version = server.lower().split()
+        RESULTS.mkdir(exist_ok=True)
+        kept = RESULTS / f"{brand}-{version.rsplit('.', 1)[0]}-{topic}.md"
+        kept.write_text(f"# {server}: {text}\n\n{datetime.date.today()}\n\n")
+    print(f"### {server}: {text}\n")
+
+
+def paragraph(text):
+    print(f"{text}\n", flush=True)
+    if kept:
+        with kept.open("a") as file:
+            print(f"{text}\n", file=file)
+
+
 def table(head, rows):
-    print("| " + " | ".join(head) + " |")
-    print("|" + "---|" * len(head))
-    for row in rows:
-        print("| " + " | ".join(str(cell) for cell in row) + " |")
-    print(flush=True)
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    paragraph("\n".join(lines))
 
 
 def note(text):
