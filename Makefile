@@ -17,6 +17,8 @@ CHAOS_SECONDS ?= 90
 IO_THREADS ?=
 # Seconds per fuzzer in `make fuzz`.
 FUZZ_SECONDS ?= 600
+# Options of cargo-mutants for `make mutants`.
+MUTANTS ?=
 BENCH_SERVERS := redis-7.0 redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := @scripts/build.sh
@@ -113,8 +115,9 @@ fuzz: ## fuzzers for arguments, records, ops and sequences of ops (FUZZ_SECONDS=
 	@scripts/install-needs.sh build fuzz
 	@scripts/fuzz.sh run $(FUZZ_SECONDS)
 
-mutants: ## mutation testing: applies mutants one at a time and shows which server test kills each
+mutants: ## mutation testing, for hours: rules and store, then what needs servers (MUTANTS="--in-diff FILE", "--shard 0/8", "-F pull.rs")
 	@scripts/install-needs.sh build server
+	MQ_PROPERTY_SECONDS=2 "$$(scripts/cargo-tool.sh cargo-mutants 27.1.0)" mutants --output $(TARGET) $(MUTANTS)
 	python3 scripts/mutants.py
 
 asan: ## the server tests, server and module built with AddressSanitizer
