@@ -65,7 +65,7 @@ case $command in
       small=$work/small/$target
       rm -rf "$small"
       mkdir -p "$small" "$work/found/$target"
-      "$programs/$target" -merge=1 -use_counters=0 -max_len=700 "$small" "fuzz/corpus/$target" "$work/found/$target"
+      "$programs/$target" -set_cover_merge=1 -use_counters=0 -max_len=700 "$small" "fuzz/corpus/$target" "$work/found/$target"
       rm -rf "fuzz/corpus/$target" "$work/found/$target"
       cp -r "$small" "fuzz/corpus/$target"
     done
