@@ -6,11 +6,11 @@
 use crate::harness::*;
 use std::{collections::BTreeMap, fs};
 
-/// The last words of the names of a queue's keys, as `src/store/keys.rs` says them.
+/// The last words of the names of a queue's keys, as `src/queue/part.rs` lists them.
 fn words() -> Vec<String> {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/keys.rs");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/queue/part.rs");
     let source = fs::read_to_string(source).expect("the list of keys");
-    let word = |line: &str| Some(line.trim().strip_prefix("Part::")?.split('"').nth(1)?.into());
+    let word = |line: &str| Some(line.split_once(" = \"")?.1.split_once("\", ")?.0.into());
     let words: Vec<String> = source.lines().filter_map(word).collect();
     assert!(words.len() >= 26, "{words:?}");
     words
