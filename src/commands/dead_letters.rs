@@ -18,7 +18,7 @@ use crate::server::key::Access;
 pub fn of(
     context: Context<'_>,
     entry: &Entry,
-    has_permission: fn(&User, &[u8]) -> bool,
+    has_permission: fn(&User<'_>, &[u8]) -> bool,
 ) -> Result<Rc<Entry>, CommandError> {
     let mut store = entry.open(context, Access::Read);
     store.require(&[Part::Config])?;

@@ -7,7 +7,6 @@ use super::{dead_letters, handler, reply};
 use crate::queue::limits;
 use crate::queue::part::Part;
 use crate::queue::store::Store;
-use crate::server::acl::User;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -44,7 +43,7 @@ fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
     let options = Options::read::<Len>(options)?;
     let mut entry = handler::entry(context, *queue)?;
     if options.has("DEAD") {
-        entry = dead_letters::of(context, &entry, User::may_name)?;
+        entry = dead_letters::of(context, &entry, |user, key| user.may_name(key))?;
     }
     let mut store = entry.open(context, Access::Read);
     let total = if options.has("READY") {

@@ -5,7 +5,6 @@ use super::errors::CommandError;
 use super::options::Options;
 use super::{dead_letters, handler, reply};
 use crate::queue::look::{self, Which};
-use crate::server::acl::User;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -65,7 +64,7 @@ fn peek(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let count = options.number(&COUNT).unwrap_or(DEFAULT_COUNT);
     let mut entry = handler::entry(context, *queue)?;
     if options.has("DEAD") {
-        entry = dead_letters::of(context, &entry, User::may_read)?;
+        entry = dead_letters::of(context, &entry, |user, key| user.may_read(key))?;
     }
     let seen = look::peek(&mut entry.open(context, Access::Read), which, offset, count)?;
     context.reply_array(seen.len());

@@ -136,7 +136,7 @@ impl Listing {
     fn look(&mut self, context: Context<'_>, count: usize) {
         let count = count.min(self.left);
         let (entries, next) = index::with(|index| index.page(self.next, count));
-        let user = self.user.as_ref().map(UserName::user);
+        let user = self.user.as_ref().map(|name| name.user(context));
         self.left = if next == 0 { 0 } else { self.left.saturating_sub(entries.len()) };
         self.next = next;
         for entry in entries {

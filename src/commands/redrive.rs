@@ -265,7 +265,7 @@ impl Redriving {
         if targets.is_empty() {
             return Ok(());
         }
-        let user = self.user.as_ref().ok_or(CommandError::UnknownPermission)?.user();
+        let user = self.user.as_ref().ok_or(CommandError::UnknownPermission)?.user(context);
         let may_add_to = |target: &QueueName| user.may_add_to(target.as_bytes());
         if targets.iter().all(may_add_to) { Ok(()) } else { Err(CommandError::NoPermission) }
     }

@@ -40,7 +40,6 @@ pub trait Reading {
 struct Slices {
     /// By the numbers of the clients.
     jobs: RefCell<BTreeMap<u64, Rc<Job>>>,
-    last_number: Cell<u64>,
     /// Whose turn it was last.
     last_turn: Cell<u64>,
     /// The one whose turn is next in front.
@@ -66,7 +65,6 @@ thread_local! {
     static SLICES: ManuallyDrop<Slices> = const {
         ManuallyDrop::new(Slices {
             jobs: RefCell::new(BTreeMap::new()),
-            last_number: Cell::new(0),
             last_turn: Cell::new(0),
             readers: RefCell::new(VecDeque::new()),
         })
@@ -125,12 +123,11 @@ pub fn go_on<W: Work + 'static>(context: Context<'_>, entry: &Rc<Entry>, work: W
         return Err(work);
     }
     SLICES.with(|slices| {
-        let number = slices.last_number.get().saturating_add(1);
-        slices.last_number.set(number);
         let keys = iter::once(entry.names.wait());
-        let Some(client) = BlockedClient::on_keys::<Blocked>(context, keys, number) else {
+        let Some(client) = BlockedClient::on_keys::<Blocked>(context, keys) else {
             return Err(work);
         };
+        let number = client.number();
         let job = Job {
             entry: entry.clone(),
             work: Box::new(work),

@@ -75,7 +75,6 @@ struct Waiters {
     /// How many queues those wait for whose callbacks have yet to run: newer servers run these in one go
     /// when the timer is done.
     callbacks: Cell<usize>,
-    last_number: Cell<u64>,
 }
 
 thread_local! {
@@ -84,7 +83,6 @@ thread_local! {
             by_number: RefCell::new(BTreeMap::new()),
             timeouts: RefCell::new(BTreeSet::new()),
             callbacks: Cell::new(0),
-            last_number: Cell::new(0),
         })
     };
 }
@@ -121,15 +119,12 @@ pub fn wait(
     timeout: BlockTimeout,
 ) -> bool {
     let entries = insert_all(context, entries);
-    let number = WAITERS.with(|waiters| {
-        waiters.last_number.set(waiters.last_number.get().saturating_add(1));
-        waiters.last_number.get()
-    });
     // One key is enough: all queues of a client are in one slot.
     let key = entries.first().map(|entry| entry.names.wait());
-    let Some(client) = BlockedClient::on_keys::<Released>(context, key.into_iter(), number) else {
+    let Some(client) = BlockedClient::on_keys::<Released>(context, key.into_iter()) else {
         return false;
     };
+    let number = client.number();
     let waiter = Rc::new(Waiter {
         number,
         entries,

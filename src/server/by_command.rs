@@ -1,15 +1,14 @@
-//! What the module API can't do on every server: done by the server's commands, which cost more.
-//! Not on a hot path. A server where one of them was renamed is refused when the module is
-//! loaded: later on, nobody could be told.
+//! What the module API can't do on every server, done by the server's commands (`call.rs`). A server where one
+//! of them was renamed is refused when the module is loaded: later on, nobody could be told.
+//!
+//! Where a command writes, its key must not be open.
 
 use std::ffi::CStr;
 use std::io;
 
-use redis_module::raw;
-
-use super::api::api;
+use super::call::call;
 use super::context::Context;
-use super::string::ServerString;
+use super::string::{ServerString, ValueString};
 
 /// The commands that the module calls.
 const NEEDED: [&CStr; 7] =
@@ -29,30 +28,32 @@ impl Context<'_> {
     fn has_command(self, name: &CStr) -> bool {
         const NO_SUCH_COMMAND: i32 = 2;
         // Without arguments it is refused before it does anything; why, errno says: ENOENT.
-        let reply = api!(RedisModule_Call(self.raw, name.as_ptr(), c"".as_ptr()));
+        let reply = call!(self, name, c"");
         let error = io::Error::last_os_error();
-        if reply.is_null() {
-            return error.raw_os_error() != Some(NO_SUCH_COMMAND);
-        }
-        api!(RedisModule_FreeCallReply(reply));
-        true
+        reply.is_some() || error.raw_os_error() != Some(NO_SUCH_COMMAND)
+    }
+
+    /// True if the server runs two EXISTS on never existing keys in one command: in cluster mode,
+    /// when the slot of the keys is served here and is not on its way in or out.
+    pub fn slot_is_stable(self, first: &ServerString, second: &ServerString) -> bool {
+        let reply = call!(self, c"EXISTS", c"ss", first.as_ptr(), second.as_ptr());
+        reply.is_some_and(|reply| !reply.is_error())
+    }
+
+    /// The texts that a command of two words replies: one, or a list. None if the server does not run
+    /// it.
+    pub fn texts(self, command: &CStr, subcommand: &CStr) -> Option<Vec<String>> {
+        let reply = call!(self, command, c"c", subcommand.as_ptr())?;
+        Some(reply.texts())
     }
 
     /// Up to `count` values of a list from the one at `start` on.
-    pub fn list_range(self, key: &ServerString, start: u64, count: u64) -> Vec<ServerString> {
+    pub fn list_range(self, key: &ServerString, start: u64, count: u64) -> Vec<ValueString> {
         let Some(last) = count.checked_sub(1).map(|more| start.saturating_add(more)) else {
             return Vec::new();
         };
-        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let reply = api!(RedisModule_Call(
-            self.raw,
-            c"LRANGE".as_ptr(),
-            c"sll".as_ptr(),
-            key.as_ptr(),
-            number(start),
-            number(last),
-        ));
-        texts(reply)
+        let reply = call!(self, c"LRANGE", c"sll", key.as_ptr(), signed(start), signed(last));
+        reply.map(|reply| reply.strings()).unwrap_or_default()
     }
 
     /// How many members of a sorted set have a score in the range; both ends belong to it.
@@ -74,22 +75,17 @@ impl Context<'_> {
     }
 
     fn count(self, command: &CStr, key: &ServerString, low: &[u8], high: &[u8]) -> u64 {
-        let reply = api!(RedisModule_Call(
-            self.raw,
-            command.as_ptr(),
-            c"sbb".as_ptr(),
+        let reply = call!(
+            self,
+            command,
+            c"sbb",
             key.as_ptr(),
             low.as_ptr(),
             low.len(),
             high.as_ptr(),
             high.len(),
-        ));
-        if reply.is_null() {
-            return 0;
-        }
-        let count = api!(RedisModule_CallReplyInteger(reply));
-        api!(RedisModule_FreeCallReply(reply));
-        u64::try_from(count).unwrap_or(0)
+        );
+        reply.and_then(|reply| u64::try_from(reply.integer()).ok()).unwrap_or(0)
     }
 
     /// Up to `count` members of a sorted set from that rank on, the lowest score first, and their
@@ -99,21 +95,20 @@ impl Context<'_> {
         key: &ServerString,
         start: u64,
         count: u64,
-    ) -> Vec<(ServerString, f64)> {
+    ) -> Vec<(ValueString, f64)> {
         let Some(last) = count.checked_sub(1).map(|more| start.saturating_add(more)) else {
             return Vec::new();
         };
-        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let reply = api!(RedisModule_Call(
-            self.raw,
-            c"ZRANGE".as_ptr(),
-            c"sllc".as_ptr(),
+        let reply = call!(
+            self,
+            c"ZRANGE",
+            c"sllc",
             key.as_ptr(),
-            number(start),
-            number(last),
+            signed(start),
+            signed(last),
             c"WITHSCORES".as_ptr(),
-        ));
-        let mut strings = texts(reply).into_iter();
+        );
+        let mut strings = reply.map(|reply| reply.strings()).unwrap_or_default().into_iter();
         let mut members = Vec::new();
         while let (Some(member), Some(score)) = (strings.next(), strings.next()) {
             let score = std::str::from_utf8(score.as_ref()).ok().and_then(|text| text.parse().ok());
@@ -123,82 +118,37 @@ impl Context<'_> {
     }
 
     /// The value of a list at an index; below 0 it counts from the end.
-    pub fn list_element(self, key: &ServerString, index: i64) -> Option<ServerString> {
-        let reply = api!(RedisModule_Call(
-            self.raw,
-            c"LINDEX".as_ptr(),
-            c"sl".as_ptr(),
-            key.as_ptr(),
-            index,
-        ));
-        if reply.is_null() {
-            return None;
-        }
-        let value = api!(RedisModule_CreateStringFromCallReply(reply));
-        api!(RedisModule_FreeCallReply(reply));
-        ServerString::from_raw(value)
+    pub fn list_element(self, key: &ServerString, index: i64) -> Option<ValueString> {
+        call!(self, c"LINDEX", c"sl", key.as_ptr(), index)?.string()
     }
 
-    /// Removes the values at these indexes, which rise, of a list of that length. The key must not be
-    /// open. One value is looked for from the nearer end; several are overwritten first with one that
-    /// is no record, so that one walk removes them all.
+    /// Removes the values at these indexes, which are ascending, of a list of that length. One value is looked
+    /// for from the nearer end; several are overwritten first with one that nothing stored equals, so that one
+    /// walk removes them all.
     pub fn remove_from_list(self, key: &ServerString, len: u64, indexes: &[u64]) {
-        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         if let [index] = indexes {
             let Some(value) = self.list_element(key, signed(*index)) else { return };
             let direction = if *index < len / 2 { 1i64 } else { -1 };
-            return self.remove_values(key, direction, &value);
+            return self.remove_values(key, direction, value.as_ref());
         }
-        let removed = ServerString::new(b"removed");
+        let removed = b"removed";
         for index in indexes {
             let from_end = signed(*index).saturating_sub(signed(len));
             let is_nearer = *index > len / 2;
-            let reply = api!(RedisModule_Call(
-                self.raw,
-                c"LSET".as_ptr(),
-                c"sls".as_ptr(),
-                key.as_ptr(),
-                if is_nearer { from_end } else { signed(*index) },
-                removed.as_ptr(),
-            ));
-            if !reply.is_null() {
-                api!(RedisModule_FreeCallReply(reply));
-            }
+            let index = if is_nearer { from_end } else { signed(*index) };
+            call!(self, c"LSET", c"slb", key.as_ptr(), index, removed.as_ptr(), removed.len());
         }
-        self.remove_values(key, signed(indexes.len() as u64), &removed);
+        self.remove_values(key, signed(indexes.len() as u64), removed);
     }
 
-    /// Removes so many values that equal this one; if `count` is below 0, the last ones.
-    fn remove_values(self, key: &ServerString, count: i64, value: &ServerString) {
-        let reply = api!(RedisModule_Call(
-            self.raw,
-            c"LREM".as_ptr(),
-            c"sls".as_ptr(),
-            key.as_ptr(),
-            count,
-            value.as_ptr(),
-        ));
-        if !reply.is_null() {
-            api!(RedisModule_FreeCallReply(reply));
-        }
+    /// Removes so many values that equal this one; if `count` is negative, the last ones.
+    fn remove_values(self, key: &ServerString, count: i64, value: &[u8]) {
+        call!(self, c"LREM", c"slb", key.as_ptr(), count, value.as_ptr(), value.len());
     }
 }
 
-/// The strings of an array; none if it is another reply. Frees it.
-fn texts(reply: *mut raw::RedisModuleCallReply) -> Vec<ServerString> {
-    if reply.is_null() {
-        return Vec::new();
-    }
-    let mut values = Vec::new();
-    if api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ARRAY as i32 {
-        for index in 0..api!(RedisModule_CallReplyLength(reply)) {
-            let element = api!(RedisModule_CallReplyArrayElement(reply, index));
-            let value = api!(RedisModule_CreateStringFromCallReply(element));
-            values.extend(ServerString::from_raw(value));
-        }
-    }
-    api!(RedisModule_FreeCallReply(reply));
-    values
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -210,8 +160,9 @@ mod tests {
     fn every_command_that_is_called_is_checked_when_the_module_is_loaded() {
         let text = concat!(
             include_str!("by_command.rs"),
-            include_str!("context.rs"),
-            include_str!("key.rs")
+            include_str!("list.rs"),
+            include_str!("hash.rs"),
+            include_str!("sorted_set.rs")
         );
         for word in text.split("c\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let is_command = word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase());

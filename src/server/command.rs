@@ -1,10 +1,10 @@
-//! Commands: what the server is told of them, and how it calls them.
+//! Commands: registered with the server by their facts, and called by it.
 
 use std::ffi::{CStr, CString, c_int};
 
 use redis_module::raw;
 
-use super::api::{api, guard, has};
+use super::api::{function, guard, has};
 use super::context::Context;
 use super::describe::describe;
 use super::spec::Spec;
@@ -26,8 +26,8 @@ pub fn register<C: Command>(context: Context<'_>, category: &CStr) -> bool {
     if spec.blocking && context.is_7_or_later() {
         flags.push_str(" blocking");
     }
-    // Later servers have key specs, and may ask for the keys on an I/O thread, where Redis 8.6 does not
-    // survive that a module runs.
+    // Later servers have key specs. They may ask for the keys on an I/O thread, and Redis 8.6 crashes if a
+    // module's function runs there.
     if spec.keys_move() && !context.is_7_or_later() {
         flags.push_str(" getkeys-api");
     }
@@ -36,22 +36,25 @@ pub fn register<C: Command>(context: Context<'_>, category: &CStr) -> bool {
     };
     let first = if spec.key.is_some() { spec.first_key() } else { 0 };
     let step = first.min(1);
-    let created = api!(RedisModule_CreateCommand(
-        context.raw,
-        name.as_ptr(),
-        Some(called::<C>),
-        flags.as_ptr(),
-        first,
-        first,
-        step
-    ));
+    // SAFETY: the context of the callback that loads the module; the server copies the texts.
+    let created = unsafe {
+        function!(RedisModule_CreateCommand)(
+            context.raw,
+            name.as_ptr(),
+            Some(called::<C>),
+            flags.as_ptr(),
+            first,
+            first,
+            step,
+        )
+    };
     created == raw::REDISMODULE_OK as c_int
         && describe(context, &name, &spec)
         && categorize(context, &name, &spec, category)
 }
 
-/// Puts a command into the access control categories that its flags imply, where modules can (7.2,
-/// Valkey); before, the server does so itself.
+/// Assigns a command to the access control categories that its flags imply, where modules can (7.2, Valkey);
+/// older servers do so themselves.
 fn categorize(context: Context<'_>, name: &CStr, spec: &Spec, category: &CStr) -> bool {
     if !context.has_acl_categories() {
         return true;
@@ -68,7 +71,7 @@ fn categorize(context: Context<'_>, name: &CStr, spec: &Spec, category: &CStr) -
     if spec.blocking {
         categories.push("blocking");
     }
-    // What no client needs is not for those who get all commands of the module.
+    // A user who is given the module's category does not get the commands for administrators.
     if has!(RedisModule_AddACLCategory) && !categories.contains(&"admin") {
         categories.extend(category.to_str());
     }
@@ -76,9 +79,13 @@ fn categorize(context: Context<'_>, name: &CStr, spec: &Spec, category: &CStr) -
         categories.push("slow");
     }
     let Ok(categories) = CString::new(categories.join(" ")) else { return false };
-    let command = api!(RedisModule_GetCommand(context.raw, name.as_ptr()));
-    api!(RedisModule_SetCommandACLCategories(command, categories.as_ptr()))
-        == raw::REDISMODULE_OK as c_int
+    // SAFETY: the context of the callback that loads the module. The server checks that the command, which may
+    // be NULL, is the module's, and copies the text.
+    let set = unsafe {
+        let command = function!(RedisModule_GetCommand)(context.raw, name.as_ptr());
+        function!(RedisModule_SetCommandACLCategories)(command, categories.as_ptr())
+    };
+    set == raw::REDISMODULE_OK as c_int
 }
 
 unsafe extern "C" fn called<C: Command>(
@@ -88,7 +95,7 @@ unsafe extern "C" fn called<C: Command>(
 ) -> c_int {
     // SAFETY: the server's context and the command's arguments, valid during this callback.
     let (context, arguments) = unsafe { (Context::new(raw), Argument::slice(argv, argc)) };
-    if const { C::SPEC.keys_move() } && api!(RedisModule_IsKeysPositionRequest(raw)) != 0 {
+    if const { C::SPEC.keys_move() } && keys_of_command::is_asked_for(context) {
         guard(|| keys_of_command::tell(context, &C::SPEC, arguments));
     } else if !C::SPEC.fits_arity(arguments.len()) {
         context.reply_error(&C::SPEC.wrong_arity());

@@ -1,4 +1,4 @@
-//! The context that every callback of the server gets.
+//! The context that every callback of the server gets: what may be asked and done in it.
 
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -6,7 +6,7 @@ use std::ptr;
 
 use redis_module::raw;
 
-use super::api::{api, has};
+use super::api::{function, has};
 use super::string::ServerString;
 
 /// A callback's context; valid while the callback runs, and so not to be kept.
@@ -14,6 +14,24 @@ use super::string::ServerString;
 pub struct Context<'a> {
     pub(super) raw: *mut raw::RedisModuleCtx,
     lifetime: PhantomData<&'a raw::RedisModuleCtx>,
+}
+
+/// A context of our own, for what has to be done outside of a callback.
+pub(super) struct OwnContext(*mut raw::RedisModuleCtx);
+
+/// Calls a function that takes a context first.
+///
+/// - The context is valid: a callback that got it still runs, or it is an [`OwnContext`].
+/// - Strings and buffers live during the call. The server copies them or takes a reference of its own.
+/// - No other argument may be NULL but where the call says so, and none of these functions returns a pointer.
+/// - None frees anything of ours, opens or closes a key, or runs a command. SignalModifiedKey only queues
+///   what it tells other clients.
+macro_rules! in_context {
+    ($function:ident($context:expr $(, $argument:expr)* $(,)?)) => {{
+        let context: Context<'_> = $context;
+        // SAFETY: as the contract above says.
+        unsafe { function!($function)(context.raw $(, $argument)*) }
+    }};
 }
 
 /// A clock that is set beyond this (in the year 2247) counts as standing there.
@@ -28,21 +46,23 @@ impl Context<'_> {
 
     /// The server's wall clock, unix ms, as long as that is not later than [`LATEST_MS`].
     pub fn now_ms(self) -> u64 {
-        u64::try_from(api!(RedisModule_Milliseconds())).unwrap_or(0).min(LATEST_MS)
+        // SAFETY: it takes nothing, and reads the clock.
+        let now_ms = unsafe { function!(RedisModule_Milliseconds)() };
+        u64::try_from(now_ms).unwrap_or(0).min(LATEST_MS)
     }
 
     /// The number of the selected database.
     pub fn selected_db(self) -> i32 {
-        api!(RedisModule_GetSelectedDb(self.raw))
+        in_context!(RedisModule_GetSelectedDb(self))
     }
 
     /// Selects a database. False if there is none of that number.
     pub fn select_db(self, db: i32) -> bool {
-        api!(RedisModule_SelectDb(self.raw, db)) == raw::REDISMODULE_OK as i32
+        in_context!(RedisModule_SelectDb(self, db)) == raw::REDISMODULE_OK as i32
     }
 
     pub(super) fn has_flag(self, flags: u32) -> bool {
-        let set = api!(RedisModule_GetContextFlags(self.raw));
+        let set = in_context!(RedisModule_GetContextFlags(self));
         set & (flags as i32) != 0
     }
 
@@ -62,13 +82,15 @@ impl Context<'_> {
 
     /// The id of the client that sent the running command, or that waited and is answered now.
     pub fn client_id(self) -> u64 {
-        api!(RedisModule_GetClientId(self.raw))
+        in_context!(RedisModule_GetClientId(self))
     }
 
     /// True if the client with that id is connected to this server.
     pub fn is_connected(self, client: u64) -> bool {
-        // Without a place for it the server tells nothing of the client.
-        api!(RedisModule_GetClientInfoById(ptr::null_mut(), client)) == raw::REDISMODULE_OK as i32
+        let no_details = ptr::null_mut();
+        // SAFETY: the server looks up the id, and writes nothing where there is no room for it.
+        let found = unsafe { function!(RedisModule_GetClientInfoById)(no_details, client) };
+        found == raw::REDISMODULE_OK as i32
     }
 
     /// True on a master that is not loading its data: only there may something be written that no
@@ -96,13 +118,14 @@ impl Context<'_> {
     /// True while nothing may be written outside a command that the server admitted, because it
     /// holds back its writes (CLIENT PAUSE WRITE, a coordinated failover).
     pub fn must_avoid_replica_traffic(self) -> bool {
-        api!(RedisModule_AvoidReplicaTraffic()) != 0
+        // SAFETY: it takes nothing, and reads a state of the server.
+        unsafe { function!(RedisModule_AvoidReplicaTraffic)() != 0 }
     }
 
     /// Sends a command with two arguments to the replicas and the append-only file.
     pub fn replicate(self, command: &CStr, first: &ServerString, second: &[u8]) {
-        api!(RedisModule_Replicate(
-            self.raw,
+        in_context!(RedisModule_Replicate(
+            self,
             command.as_ptr(),
             c"sb".as_ptr(),
             first.as_ptr(),
@@ -113,39 +136,12 @@ impl Context<'_> {
 
     /// Sends the running command on as it came.
     pub fn replicate_verbatim(self) {
-        api!(RedisModule_ReplicateVerbatim(self.raw));
+        in_context!(RedisModule_ReplicateVerbatim(self));
     }
 
     /// Tells WATCH and client-side caches that a key changed.
     pub fn signal_modified(self, key: &ServerString) {
-        api!(RedisModule_SignalModifiedKey(self.raw, key.as_ptr()));
-    }
-
-    /// True if the server runs two EXISTS on never existing keys in one command: in cluster mode,
-    /// when the slot of the keys is served here and is not on its way in or out.
-    pub fn slot_is_stable(self, first: &ServerString, second: &ServerString) -> bool {
-        let reply = api!(RedisModule_Call(
-            self.raw,
-            c"EXISTS".as_ptr(),
-            c"ss".as_ptr(),
-            first.as_ptr(),
-            second.as_ptr(),
-        ));
-        if reply.is_null() {
-            return false;
-        }
-        let is_error =
-            api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ERROR as i32;
-        api!(RedisModule_FreeCallReply(reply));
-        !is_error
-    }
-
-    /// The texts that a command of two words replies: one, or a list. None if the server does not run
-    /// it.
-    pub fn texts(self, command: &CStr, subcommand: &CStr) -> Option<Vec<String>> {
-        let reply =
-            api!(RedisModule_Call(self.raw, command.as_ptr(), c"c".as_ptr(), subcommand.as_ptr(),));
-        texts_of(reply)
+        in_context!(RedisModule_SignalModifiedKey(self, key.as_ptr()));
     }
 
     /// True if a key may be shown: in cluster mode not while it only arrives, before its slot is
@@ -154,15 +150,18 @@ impl Context<'_> {
         if !has!(RedisModule_ClusterCanAccessKeysInSlot) || !has!(RedisModule_ClusterKeySlot) {
             return true;
         }
-        let slot = api!(RedisModule_ClusterKeySlot(key.as_ptr()));
-        api!(RedisModule_ClusterCanAccessKeysInSlot(slot as i32)) != 0
+        // SAFETY: the key lives during the call; the second function takes any number.
+        unsafe {
+            let slot = function!(RedisModule_ClusterKeySlot)(key.as_ptr());
+            function!(RedisModule_ClusterCanAccessKeysInSlot)(slot as i32) != 0
+        }
     }
 
     /// Tells Valkey 9 and later that the module goes along with atomic slot migration: keys and ops
     /// of a slot may arrive before it is this server's.
     pub fn allow_atomic_slot_migration(self) {
         const HANDLES_ATOMIC_SLOT_MIGRATION: i32 = 1 << 5;
-        api!(RedisModule_SetModuleOptions(self.raw, HANDLES_ATOMIC_SLOT_MIGRATION));
+        in_context!(RedisModule_SetModuleOptions(self, HANDLES_ATOMIC_SLOT_MIGRATION));
     }
 
     /// Writes a warning to the server's log.
@@ -177,7 +176,7 @@ impl Context<'_> {
 
     fn log(self, level: &CStr, text: &str) {
         let text: Vec<u8> = text.bytes().filter(|byte| *byte != 0).chain([0]).collect();
-        api!(RedisModule_Log(self.raw, level.as_ptr(), c"%s".as_ptr(), text.as_ptr()));
+        in_context!(RedisModule_Log(self, level.as_ptr(), c"%s".as_ptr(), text.as_ptr()));
     }
 
     /// True on Redis 7.0 and later and on Valkey.
@@ -186,32 +185,35 @@ impl Context<'_> {
     }
 }
 
-/// The texts of a reply, which is freed: one, or a list; none if it is null.
-pub(super) fn texts_of(reply: *mut raw::RedisModuleCallReply) -> Option<Vec<String>> {
-    if reply.is_null() {
-        return None;
+impl OwnContext {
+    /// One that belongs to no client.
+    pub(super) fn new() -> Self {
+        // SAFETY: without a client the server makes a context that is ours until we free it.
+        Self(unsafe { function!(RedisModule_GetThreadSafeContext)(ptr::null_mut()) })
     }
-    let is_list = api!(RedisModule_CallReplyType(reply)) == raw::REDISMODULE_REPLY_ARRAY as i32;
-    let texts = if is_list {
-        let length = api!(RedisModule_CallReplyLength(reply));
-        let elements =
-            (0..length).map(|index| api!(RedisModule_CallReplyArrayElement(reply, index)));
-        elements.filter_map(text_of).collect()
-    } else {
-        text_of(reply).into_iter().collect()
-    };
-    api!(RedisModule_FreeCallReply(reply));
-    Some(texts)
+
+    /// One whose replies are for a client that waits.
+    ///
+    /// # Safety
+    /// The server has not freed the handle, and does not before this value is dropped.
+    pub(super) unsafe fn of(client: *mut raw::RedisModuleBlockedClient) -> Self {
+        // SAFETY: as promised above.
+        Self(unsafe { function!(RedisModule_GetThreadSafeContext)(client) })
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut raw::RedisModuleCtx {
+        self.0
+    }
+
+    pub(super) fn context(&self) -> Context<'_> {
+        // SAFETY: valid until this value is dropped.
+        unsafe { Context::new(self.as_ptr()) }
+    }
 }
 
-/// The text of a reply, or of an element of one; None if it is none.
-fn text_of(reply: *mut raw::RedisModuleCallReply) -> Option<String> {
-    let mut length = 0;
-    let start = api!(RedisModule_CallReplyStringPtr(reply, &mut length));
-    if start.is_null() {
-        return None;
+impl Drop for OwnContext {
+    fn drop(&mut self) {
+        // SAFETY: nobody else frees it, and what borrowed it is gone.
+        unsafe { function!(RedisModule_FreeThreadSafeContext)(self.0) }
     }
-    // SAFETY: so many bytes of the server's, which live as long as the reply.
-    let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), length) };
-    Some(String::from_utf8_lossy(bytes).into_owned())
 }

@@ -15,7 +15,7 @@ use raw::{
 };
 use redis_module::raw;
 
-use super::api::{api, has};
+use super::api::{function, has};
 use super::context::Context;
 use super::keys_of_command::FIRST_OPTION;
 use super::spec::{Arg, KeyUse, Name, Number, PairNames, Spec};
@@ -29,7 +29,8 @@ pub fn describe(context: Context<'_>, name: &CStr, spec: &Spec) -> bool {
     if !has!(RedisModule_SetCommandInfo) {
         return true;
     }
-    let command = api!(RedisModule_GetCommand(context.raw, name.as_ptr()));
+    // SAFETY: the context of the callback that loads the module.
+    let command = unsafe { function!(RedisModule_GetCommand)(context.raw, name.as_ptr()) };
     if command.is_null() {
         return false;
     }
@@ -55,8 +56,10 @@ pub fn describe(context: Context<'_>, name: &CStr, spec: &Spec) -> bool {
         key_specs: key_specs.as_mut_ptr(),
         args: arguments.as_mut_ptr(),
     };
-    // The server copies all of it.
-    api!(RedisModule_SetCommandInfo(command, &info)) == raw::REDISMODULE_OK as c_int
+    // SAFETY: the module's command, not NULL. The server copies the description. Arrays end with an empty
+    // entry; what they lead to is alive: `version`, `arguments` and `key_specs` above, and all in `texts`.
+    let set = unsafe { function!(RedisModule_SetCommandInfo)(command, &info) };
+    set == raw::REDISMODULE_OK as c_int
 }
 
 /// The strings and nested arguments of a description, kept until the server has copied them.

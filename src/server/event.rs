@@ -1,41 +1,42 @@
-//! What the server tells of itself: loading, role, whole databases, single keys.
+//! Events that the server reports: loading, roles, databases, keys, clients. Callbacks may run inside other
+//! commands: what a listener may do there, each event decides.
 
 use std::ffi::{c_char, c_int, c_void};
 
 use redis_module::raw;
 
-use super::api::{api, guard};
+use super::api::{function, guard};
 use super::context::Context;
 use super::string::bytes_of;
 
-/// Something happened to the server or to its data.
+/// What happened to the server or to its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// The server became a master or a replica.
     RoleChanged,
-    /// The data were loaded, or the attempt to do so ended.
+    /// Loading ended, with the data or with an error.
     Loaded,
     /// Loading begins.
     Loading,
-    /// Two databases changed places.
+    /// SWAPDB exchanged two databases.
     Swapped(i32, i32),
-    /// A database was emptied; -1: all.
+    /// A database was flushed; -1: all of them.
     Flushed(i32),
-    /// The client with that id is gone. Redis 6.x never says so.
+    /// The client with this id disconnected. Redis 6.x never reports it.
     Disconnected(u64),
-    /// CONFIG SET changed something. Redis 6.x never says so.
+    /// CONFIG SET changed a parameter. Redis 6.x never reports it.
     Configured,
-    /// The server ends: all is saved, and no command runs any more.
+    /// The server shuts down: everything is saved, and no command runs any more.
     ShuttingDown,
-    /// The server's own regular work is done: ten times a second, or as its `hz` says.
+    /// The server's periodic work, ten times a second unless `hz` says otherwise.
     Cron,
 }
 
-/// What is to be done about events.
+/// What the module does about events.
 pub trait Listen {
     /// An event of the server.
     fn event(context: Context<'_>, event: Event);
-    /// A key of the selected database appeared or went away other than by a command on its value.
+    /// A key of the selected database was created or removed other than by a command on its value.
     fn key_replaced(context: Context<'_>, key: &[u8]);
 }
 
@@ -50,25 +51,31 @@ pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
         raw::REDISMODULE_EVENT_CRON_LOOP,
         raw::REDISMODULE_EVENT_SHUTDOWN,
     ];
-    // Before 7.0 the server selects database 0 for each client that comes or goes, if only somebody
-    // listens: it crashes, or as a replica writes to the wrong database. It has no event of settings.
+    // Before 7.0 the server selects database 0 for each client that connects or disconnects as soon as a module
+    // subscribes: it crashes, or a replica writes to the wrong database. It has no event for CONFIG SET.
     let since_7 = [raw::REDISMODULE_EVENT_CLIENT_CHANGE, raw::REDISMODULE_EVENT_CONFIG];
     let since_7 = since_7.into_iter().filter(|_| context.is_7_or_later());
     events.into_iter().chain(since_7).all(|id| {
         let event = raw::RedisModuleEvent { id, dataver: 1 };
-        api!(RedisModule_SubscribeToServerEvent(context.raw, event, Some(server_event::<L>))) == ok
+        // SAFETY: the context of a callback that runs; the event is passed by value.
+        let subscribed = unsafe {
+            let subscribe = function!(RedisModule_SubscribeToServerEvent);
+            subscribe(context.raw, event, Some(server_event::<L>))
+        };
+        subscribed == ok
     })
 }
 
 /// Subscribes to the events of keys. False if the server refuses.
 pub fn subscribe_to_keys<L: Listen>(context: Context<'_>) -> bool {
-    api!(RedisModule_SubscribeToKeyspaceEvents(
-        context.raw,
-        raw::REDISMODULE_NOTIFY_GENERIC
-            | raw::REDISMODULE_NOTIFY_EXPIRED
-            | raw::REDISMODULE_NOTIFY_EVICTED,
-        Some(key_event::<L>)
-    )) == raw::REDISMODULE_OK as c_int
+    let events = raw::REDISMODULE_NOTIFY_GENERIC
+        | raw::REDISMODULE_NOTIFY_EXPIRED
+        | raw::REDISMODULE_NOTIFY_EVICTED;
+    // SAFETY: the context of a callback that runs; the callback has the type that the server wants.
+    let subscribed = unsafe {
+        function!(RedisModule_SubscribeToKeyspaceEvents)(context.raw, events, Some(key_event::<L>))
+    };
+    subscribed == raw::REDISMODULE_OK as c_int
 }
 
 unsafe extern "C" fn server_event<L: Listen>(

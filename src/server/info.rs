@@ -5,8 +5,8 @@ use std::ptr;
 
 use redis_module::raw;
 
-use super::api::{api, guard};
-use super::context::Context;
+use super::api::{function, guard};
+use super::context::{Context, OwnContext};
 
 /// What the module tells in INFO: one section, its version first, then numbers.
 pub trait Inform {
@@ -20,30 +20,39 @@ pub trait Inform {
 
 /// Registers the section, which has the module's name. False if the server refuses.
 pub fn register<I: Inform>(context: Context<'_>) -> bool {
-    api!(RedisModule_RegisterInfoFunc(context.raw, Some(inform::<I>)))
-        == raw::REDISMODULE_OK as c_int
+    // SAFETY: the context of a callback that runs; the callback has the type that the server wants.
+    let registered =
+        unsafe { function!(RedisModule_RegisterInfoFunc)(context.raw, Some(inform::<I>)) };
+    registered == raw::REDISMODULE_OK as c_int
+}
+
+/// Adds to the reply of INFO: `info` is the callback's, names and texts are copied, none is NULL, and nothing
+/// else is called or freed.
+macro_rules! add_to {
+    ($info:expr, $function:ident, $($argument:expr),*) => {
+        // SAFETY: as the contract above says.
+        unsafe { function!($function)($info, $($argument),*) }
+    };
 }
 
 unsafe extern "C" fn inform<I: Inform>(info: *mut raw::RedisModuleInfoCtx, has_crashed: c_int) {
     guard(|| {
-        if api!(RedisModule_InfoAddSection(info, c"".as_ptr())) != raw::REDISMODULE_OK as c_int {
+        let added = add_to!(info, RedisModule_InfoAddSection, c"".as_ptr());
+        if added != raw::REDISMODULE_OK as c_int {
             return;
         }
-        api!(RedisModule_InfoAddFieldCString(info, c"version".as_ptr(), I::VERSION.as_ptr()));
-        let fields = if has_crashed != 0 { I::fields(None) } else { with_context(I::fields) };
+        let version = I::VERSION.as_ptr();
+        add_to!(info, RedisModule_InfoAddFieldCString, c"version".as_ptr(), version);
+        let fields = if has_crashed != 0 {
+            I::fields(None)
+        } else {
+            // INFO gives the module no context.
+            I::fields(Some(OwnContext::new().context()))
+        };
         for (name, value) in fields {
-            api!(RedisModule_InfoAddFieldULongLong(info, name.as_ptr(), value));
+            add_to!(info, RedisModule_InfoAddFieldULongLong, name.as_ptr(), value);
         }
     });
-}
-
-/// INFO gives the module no context of its own: one is made for it.
-fn with_context<T>(work: impl FnOnce(Option<Context<'_>>) -> T) -> T {
-    let raw = api!(RedisModule_GetThreadSafeContext(ptr::null_mut()));
-    // SAFETY: the server's context, valid until it is freed below; this is the main thread.
-    let result = work(Some(unsafe { Context::new(raw) }));
-    api!(RedisModule_FreeThreadSafeContext(raw));
-    result
 }
 
 /// A field of a section of the server's own; None if it has none of that name.
@@ -55,14 +64,18 @@ pub fn field(section: &CStr, name: &CStr) -> Option<String> {
 /// Fields of a section of the server's own, each None if it has none of that name.
 pub fn fields<const N: usize>(section: &CStr, names: [&CStr; N]) -> [Option<String>; N] {
     let no_context = ptr::null_mut();
-    let info = api!(RedisModule_GetServerInfo(no_context, section.as_ptr()));
+    // SAFETY: the server copies the section into a value that is ours; without a context nothing else refers
+    // to it. These sections are the server's own, so no callback of a module runs.
+    let info = unsafe { function!(RedisModule_GetServerInfo)(no_context, section.as_ptr()) };
     let found = names.map(|name| {
-        let text = api!(RedisModule_ServerInfoGetFieldC(info, name.as_ptr()));
-        // SAFETY: a text of the server's, which lives as long as `info`.
+        // SAFETY: both live during the call. What it returns, NULL or a text, lives as long as `info`.
+        let text = unsafe { function!(RedisModule_ServerInfoGetFieldC)(info, name.as_ptr()) };
+        // SAFETY: a text that ends with a NUL, see above.
         let found = (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) });
         found.map(|text| text.to_string_lossy().into_owned())
     });
-    api!(RedisModule_FreeServerInfo(no_context, info));
+    // SAFETY: nobody else frees it, and what it returned was copied.
+    unsafe { function!(RedisModule_FreeServerInfo)(no_context, info) };
     found
 }
 

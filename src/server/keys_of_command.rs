@@ -8,7 +8,7 @@
 
 use std::ffi::c_int;
 
-use super::api::api;
+use super::api::function;
 use super::context::Context;
 use super::spec::Spec;
 use super::string::Argument;
@@ -16,11 +16,18 @@ use super::string::Argument;
 /// The position of the first option of a command that names another key; a key is before it.
 pub const FIRST_OPTION: usize = 2;
 
-/// Tells Redis 6.x where the keys are.
-pub fn tell(context: Context<'_>, spec: &Spec, arguments: &[Argument<'_>]) {
+/// True if the server does not want the command to run, but to be told its keys.
+pub(super) fn is_asked_for(context: Context<'_>) -> bool {
+    // SAFETY: the context of a callback that runs; it only reads a flag of it.
+    unsafe { function!(RedisModule_IsKeysPositionRequest)(context.raw) != 0 }
+}
+
+/// Tells Redis 6.x where the keys are, when it [asks](is_asked_for).
+pub(super) fn tell(context: Context<'_>, spec: &Spec, arguments: &[Argument<'_>]) {
     positions(spec, arguments, |position| {
         let position = c_int::try_from(position).unwrap_or(c_int::MAX);
-        api!(RedisModule_KeyAtPos(context.raw, position));
+        // SAFETY: the context of a callback that runs; the server notes the number.
+        unsafe { function!(RedisModule_KeyAtPos)(context.raw, position) };
     });
 }
 

@@ -5,8 +5,8 @@ use std::ffi::CStr;
 
 use redis_module::raw;
 
-use super::api::api;
-use super::context::{Context, texts_of};
+use super::call::call;
+use super::context::Context;
 use super::info;
 
 impl Context<'_> {
@@ -38,13 +38,7 @@ impl Context<'_> {
 
     /// A setting of the server; None if it has none of that name, or CONFIG was renamed.
     fn setting(self, name: &CStr) -> Option<String> {
-        let reply = api!(RedisModule_Call(
-            self.raw,
-            c"CONFIG".as_ptr(),
-            c"cc".as_ptr(),
-            c"GET".as_ptr(),
-            name.as_ptr(),
-        ));
-        texts_of(reply)?.into_iter().nth(1)
+        let reply = call!(self, c"CONFIG", c"cc", c"GET".as_ptr(), name.as_ptr())?;
+        reply.texts().into_iter().nth(1)
     }
 }

@@ -1,26 +1,24 @@
 //! Replies, in the words of the protocol.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::ops::Deref;
-use std::ptr;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
-use redis_module::raw;
+use super::api::{function, guard, has};
+use super::call::{Reply, call};
+use super::context::{Context, OwnContext};
 
-use super::api::{api, guard, has};
-use super::context::Context;
-
-/// How many pieces the reply still needs that is being made; an array of three needs four in all. It wraps,
-/// and only this thread has it: so to count a piece is one instruction.
+/// How many elements the reply still lacks that is being made; an array of three counts as four. Only the main
+/// thread uses it, and it wraps: so that counting an element is one instruction.
 static MISSING: AtomicIsize = AtomicIsize::new(0);
 
-/// Makes a reply. If `work` panics, errors take the place of all that is missing: a client that got half
-/// a reply would take the next one for the rest, and scripts would read on behind its end.
+/// Makes a reply. If `work` panics, errors take the place of all that is missing: a client that got half of a
+/// reply would take the next one for the rest, and a script would read past its end.
 pub(super) fn whole(context: Context<'_>, work: impl FnOnce()) {
     MISSING.store(1, Ordering::Relaxed);
     let finished = guard(|| {
         work();
-        debug_assert_eq!(MISSING.load(Ordering::Relaxed), 0, "a reply is as long as its heads say");
+        debug_assert_eq!(MISSING.load(Ordering::Relaxed), 0, "a reply has all its elements");
     });
     if finished.is_none() {
         while MISSING.load(Ordering::Relaxed) > 0 {
@@ -29,43 +27,45 @@ pub(super) fn whole(context: Context<'_>, work: impl FnOnce()) {
     }
 }
 
-/// The reply is made later, by another callback.
+/// Another callback makes the reply.
 pub(super) fn postpone() {
     MISSING.store(0, Ordering::Relaxed);
 }
 
-/// A piece is replied that consists of so many others.
+/// Counts a reply that so many others follow as its elements.
 #[inline]
-fn piece_of(pieces: usize) {
-    let more = (pieces as isize).wrapping_sub(1);
+fn count_with(elements: usize) {
+    let more = (elements as isize).wrapping_sub(1);
     MISSING.store(MISSING.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
-/// A text that is replied often. It is kept in the form in which the server sends it: replying it is
-/// one copy, where a bulk string is three.
+/// A text that is replied often, kept in the form in which the server sends it: to reply it is one copy, where
+/// a bulk string takes three.
 pub struct Word {
     text: &'static str,
-    /// The server's reply to ECHO; null if it gave none.
-    echo: *mut raw::RedisModuleCallReply,
+    /// What ECHO replied, if it did.
+    echo: Option<Reply<'static>>,
 }
 
-/// Some of them, and the context that they belong to: the server uses that again when it frees a
-/// reply, so it can't be the one of a callback.
+/// Some of them, and the context of their replies, which the server needs again when it frees them: so it
+/// can't be that of a callback.
 pub struct Words<const N: usize> {
+    // Dropped in this order.
     words: [Word; N],
-    context: *mut raw::RedisModuleCtx,
+    _context: OwnContext,
 }
 
 impl<const N: usize> Words<N> {
     /// Prepares texts.
     pub fn new(texts: [&'static str; N]) -> Self {
-        let context = api!(RedisModule_GetThreadSafeContext(ptr::null_mut()));
+        let own = OwnContext::new();
+        // SAFETY: the replies are dropped before the context is, and nothing else keeps it.
+        let context = unsafe { Context::new(own.as_ptr()) };
         let words = texts.map(|text| {
-            let (start, len) = (text.as_ptr(), text.len());
-            let echo = api!(RedisModule_Call(context, c"ECHO".as_ptr(), c"b".as_ptr(), start, len));
+            let echo = call!(context, c"ECHO", c"b", text.as_ptr(), text.len());
             Word { text, echo }
         });
-        Self { words, context }
+        Self { words, _context: own }
     }
 }
 
@@ -77,74 +77,80 @@ impl<const N: usize> Deref for Words<N> {
     }
 }
 
-impl<const N: usize> Drop for Words<N> {
-    fn drop(&mut self) {
-        for word in self.words.iter().filter(|word| !word.echo.is_null()) {
-            api!(RedisModule_FreeCallReply(word.echo));
-        }
-        api!(RedisModule_FreeThreadSafeContext(self.context));
-    }
+/// Calls a function that adds to the reply of a context's client.
+///
+/// - The context is valid: a callback that got it still runs, or it is an [`OwnContext`] of a client that waits.
+/// - Buffers and strings live during the call, in which the server copies them. A C string ends with a NUL.
+/// - A reply of a command is sent as it came, and stays ours.
+/// - None frees anything, or runs a callback or a command. All do without a client: then nothing is sent.
+macro_rules! reply {
+    ($function:ident($context:expr $(, $argument:expr)*)) => {{
+        let context: Context<'_> = $context;
+        // SAFETY: as the contract above says.
+        unsafe { function!($function)(context.raw $(, $argument)*) };
+    }};
 }
 
 impl Context<'_> {
     /// An integer.
     pub fn reply_integer(self, number: i64) {
-        piece_of(0);
-        api!(RedisModule_ReplyWithLongLong(self.raw, number));
+        count_with(0);
+        reply!(RedisModule_ReplyWithLongLong(self, number));
     }
 
     /// A bulk string with a prepared text.
     pub fn reply_word(self, word: &Word) {
-        if word.echo.is_null() {
-            self.reply_bytes(word.text.as_bytes());
-        } else {
-            piece_of(0);
-            api!(RedisModule_ReplyWithCallReply(self.raw, word.echo));
+        match &word.echo {
+            Some(echo) => {
+                count_with(0);
+                reply!(RedisModule_ReplyWithCallReply(self, echo.as_ptr()));
+            }
+            None => self.reply_bytes(word.text.as_bytes()),
         }
     }
 
     /// A bulk string.
     pub fn reply_bytes(self, bytes: &[u8]) {
-        piece_of(0);
-        api!(RedisModule_ReplyWithStringBuffer(self.raw, bytes.as_ptr().cast(), bytes.len()));
+        count_with(0);
+        reply!(RedisModule_ReplyWithStringBuffer(self, bytes.as_ptr().cast(), bytes.len()));
     }
 
     /// A simple string.
-    pub fn reply_status(self, status: &std::ffi::CStr) {
-        piece_of(0);
-        api!(RedisModule_ReplyWithSimpleString(self.raw, status.as_ptr()));
+    pub fn reply_status(self, status: &CStr) {
+        count_with(0);
+        reply!(RedisModule_ReplyWithSimpleString(self, status.as_ptr()));
     }
 
-    /// A simple string that is made for this reply.
+    /// The same, of any text without a NUL.
     pub fn reply_line(self, line: &str) {
         self.reply_status(&CString::new(line).unwrap_or_default());
     }
 
-    /// An error; `text` begins with its code.
+    /// An error; `text` begins with its code. Control characters, which would end it, become spaces.
     pub fn reply_error(self, text: &str) {
-        piece_of(0);
+        count_with(0);
         let text: Vec<u8> =
             text.bytes().map(|b| if b < b' ' { b' ' } else { b }).chain([0]).collect();
-        api!(RedisModule_ReplyWithError(self.raw, text.as_ptr().cast()));
+        reply!(RedisModule_ReplyWithError(self, text.as_ptr().cast()));
     }
 
-    /// Null; in RESP2 the null array, as BLPOP replies.
+    /// Null; in RESP2 the null array, as BLPOP replies it.
     pub fn reply_null_array(self) {
-        piece_of(0);
-        api!(RedisModule_ReplyWithNullArray(self.raw));
+        count_with(0);
+        reply!(RedisModule_ReplyWithNullArray(self));
     }
 
-    /// The head of an array of `len` replies.
+    /// Begins an array: `len` replies follow.
     pub fn reply_array(self, len: usize) {
-        piece_of(len);
-        api!(RedisModule_ReplyWithArray(self.raw, len as i64));
+        count_with(len);
+        reply!(RedisModule_ReplyWithArray(self, len as i64));
     }
 
-    /// The head of a map of `len` pairs; a flat array in RESP2 and on servers before 7.0.
+    /// Begins a map: `len` pairs of replies follow. It is a flat array in RESP2 and on servers before 7.0.
     pub fn reply_map(self, len: usize) {
         if has!(RedisModule_ReplyWithMap) {
-            piece_of(len.saturating_mul(2));
-            api!(RedisModule_ReplyWithMap(self.raw, len as i64));
+            count_with(len.saturating_mul(2));
+            reply!(RedisModule_ReplyWithMap(self, len as i64));
         } else {
             self.reply_array(len.saturating_mul(2));
         }

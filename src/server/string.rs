@@ -1,4 +1,4 @@
-//! The server's strings: owned ones, and the arguments of a command.
+//! The server's strings: those that we make, copies of what is stored, and the arguments of a command.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -6,25 +6,31 @@ use std::ptr::{self, NonNull};
 
 use redis_module::raw::RedisModuleString;
 
-use super::api::api;
+use super::api::{function, missing};
 
-/// A string of the server's that this value owns.
+/// A string that we made. The server may keep references to it, so its bytes never change.
 pub struct ServerString(NonNull<RedisModuleString>);
 
 impl ServerString {
-    /// Copies bytes, any bytes, into a new string.
+    /// Copies bytes, which may be any, into a new string.
     pub fn new(bytes: &[u8]) -> Self {
-        let raw =
-            api!(RedisModule_CreateString(ptr::null_mut(), bytes.as_ptr().cast(), bytes.len()));
+        let no_context = ptr::null_mut();
+        // SAFETY: the server copies so many bytes from there. Without a context the string is ours alone.
+        let raw = unsafe {
+            function!(RedisModule_CreateString)(no_context, bytes.as_ptr().cast(), bytes.len())
+        };
         match NonNull::new(raw) {
             Some(raw) => Self(raw),
-            // The server ends itself when it has no memory.
-            None => super::api::missing("memory for a string"),
+            // The server aborts by itself when it is out of memory.
+            None => missing("memory for a string"),
         }
     }
 
-    /// Takes over a string that the server made for us; None for null.
-    pub(super) fn from_raw(raw: *mut RedisModuleString) -> Option<Self> {
+    /// Takes over a reference to a string; None for NULL.
+    ///
+    /// # Safety
+    /// The reference is the caller's to release, and the bytes do not change.
+    pub(super) unsafe fn from_raw(raw: *mut RedisModuleString) -> Option<Self> {
         NonNull::new(raw).map(Self)
     }
 
@@ -36,28 +42,53 @@ impl ServerString {
 impl AsRef<[u8]> for ServerString {
     fn as_ref(&self) -> &[u8] {
         // SAFETY: the string lives as long as `self`, and nobody changes it.
-        unsafe { bytes_of(self.0.as_ptr()) }
-    }
-}
-
-impl AsMut<[u8]> for ServerString {
-    fn as_mut(&mut self) -> &mut [u8] {
-        let mut len = 0;
-        let start = api!(RedisModule_StringPtrLen(self.0.as_ptr(), &mut len));
-        if start.is_null() {
-            return &mut [];
-        }
-        // SAFETY: the server says that `len` bytes start there, and they live as long as the string.
-        // They are in memory of its heap that can be written to: it gives the pointer as const because a
-        // string may be shared, and what `self` owns is not where this is called: it was popped from a
-        // list or read from a hash, which makes a new string, and nothing else was given a hold on it.
-        unsafe { std::slice::from_raw_parts_mut(start.cast_mut().cast(), len) }
+        unsafe { bytes_of(self.as_ptr()) }
     }
 }
 
 impl Drop for ServerString {
     fn drop(&mut self) {
-        api!(RedisModule_FreeString(ptr::null_mut(), self.0.as_ptr()));
+        // SAFETY: this releases our reference; nothing borrows from it any more.
+        unsafe { function!(RedisModule_FreeString)(ptr::null_mut(), self.as_ptr()) }
+    }
+}
+
+/// A copy of something stored, made by the server for us: no one else refers to it, so its bytes may be
+/// changed.
+pub struct ValueString(ServerString);
+
+impl ValueString {
+    /// Takes over a copy; None for NULL.
+    ///
+    /// # Safety
+    /// The server made the string for this caller: there is no other reference to it.
+    pub(super) unsafe fn from_raw(raw: *mut RedisModuleString) -> Option<Self> {
+        // SAFETY: as promised above; only `as_mut` changes the bytes.
+        unsafe { ServerString::from_raw(raw) }.map(Self)
+    }
+
+    /// For functions that copy the bytes and keep no reference to the string.
+    pub(super) fn as_ptr(&self) -> *mut RedisModuleString {
+        self.0.as_ptr()
+    }
+}
+
+impl AsRef<[u8]> for ValueString {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+}
+
+impl AsMut<[u8]> for ValueString {
+    fn as_mut(&mut self) -> &mut [u8] {
+        // SAFETY: the string lives as long as `self`.
+        let (start, len) = unsafe { start_of(self.as_ptr()) };
+        if start.is_null() {
+            return &mut [];
+        }
+        // SAFETY: these bytes are in the server's heap and live as long as the string. The server returns a
+        // pointer to const because a string may be shared; this one is not.
+        unsafe { std::slice::from_raw_parts_mut(start.cast_mut(), len) }
     }
 }
 
@@ -94,11 +125,23 @@ impl AsRef<[u8]> for Argument<'_> {
 /// # Safety
 /// `raw` is a string of the server's that lives, unchanged, for 'a.
 pub(super) unsafe fn bytes_of<'a>(raw: *const RedisModuleString) -> &'a [u8] {
-    let mut len = 0;
-    let start = api!(RedisModule_StringPtrLen(raw, &mut len));
+    // SAFETY: as promised above.
+    let (start, len) = unsafe { start_of(raw) };
     if start.is_null() {
         return &[];
     }
-    // SAFETY: the server says that `len` bytes start there; they live as long as the string.
-    unsafe { std::slice::from_raw_parts(start.cast(), len) }
+    // SAFETY: these bytes live, unchanged, as long as the string.
+    unsafe { std::slice::from_raw_parts(start, len) }
+}
+
+/// Where the bytes of a string start, and how many there are.
+///
+/// # Safety
+/// `raw` is a string of the server's that has not been freed.
+unsafe fn start_of(raw: *const RedisModuleString) -> (*const u8, usize) {
+    let mut len = 0;
+    // SAFETY: as promised above. It must not be an integer-encoded string, of which there are none outside the
+    // keyspace: those that the API makes are decoded, and so are arguments.
+    let start = unsafe { function!(RedisModule_StringPtrLen)(raw, &mut len) };
+    (start.cast(), len)
 }

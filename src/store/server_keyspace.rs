@@ -7,8 +7,9 @@ use std::rc::Rc;
 use crate::queue::name::QueueName;
 use crate::queue::part::{Kind, Part};
 use crate::server::context::Context;
-use crate::server::key::{Access, Key, KeyCursor, KeyType};
-use crate::server::string::ServerString;
+use crate::server::key::{Access, Key, KeyType};
+use crate::server::scan::KeyCursor;
+use crate::server::string::{ServerString, ValueString};
 
 use super::body::StoredBody;
 use super::keys;
@@ -16,7 +17,7 @@ use super::keyspace::{Contents, Keyspace};
 use super::mirror::{self, Mirror};
 
 /// A body as the server holds it.
-pub type Body = StoredBody<ServerString>;
+pub type Body = StoredBody<ValueString>;
 
 /// The names of a queue's keys, each made when it is first needed: of most queues most are not.
 pub struct KeyNames {
@@ -86,7 +87,7 @@ impl KeyNames {
         self.found.get() & bit(part) != 0
     }
 
-    fn note_found(&self, part: Part, key: &Key) {
+    fn note_found(&self, part: Part, key: &Key<'_>) {
         let others = self.found.get() & !bit(part);
         let is_there = key.key_type() != KeyType::Absent;
         self.found.set(if is_there { others | bit(part) } else { others });
@@ -106,7 +107,7 @@ pub struct ServerKeyspace<'a> {
     names: Rc<KeyNames>,
     access: Access,
     /// None of a part that was not looked at, or is not there.
-    open: [ManuallyDrop<Option<Key>>; Part::ALL.len()],
+    open: [ManuallyDrop<Option<Key<'a>>>; Part::ALL.len()],
     /// A bit for each part that was looked at.
     looked_at: u32,
     /// A bit for each key that is open: most of them are not, and need not be looked at in the end.
@@ -186,7 +187,7 @@ impl<'a> ServerKeyspace<'a> {
     /// The key of a part, open; None if it is absent and can't or need not be made.
     #[inline]
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
-    fn key(&mut self, part: Part) -> Option<&mut Key> {
+    fn key(&mut self, part: Part) -> Option<&mut Key<'a>> {
         if self.looked_at & bit(part) == 0 {
             self.look_up(part);
         }
@@ -217,7 +218,7 @@ impl<'a> ServerKeyspace<'a> {
     }
 
     /// Up to `count` members of a sorted set from that rank on.
-    fn by_rank(&mut self, set: Part, start: u64, count: u64) -> Vec<(ServerString, f64)> {
+    fn by_rank(&mut self, set: Part, start: u64, count: u64) -> Vec<(ValueString, f64)> {
         if self.key(set).is_none() {
             return Vec::new();
         }
@@ -235,7 +236,7 @@ impl<'a> ServerKeyspace<'a> {
 
     /// The key of a part, open to add something; None if this is for reading only.
     #[inline]
-    fn key_to_add(&mut self, part: Part) -> Option<&mut Key> {
+    fn key_to_add(&mut self, part: Part) -> Option<&mut Key<'a>> {
         if self.is_open & bit(part) == 0 && self.access == Access::Write {
             let key = Key::open(self.context, self.names.part(part), Access::Write);
             self.set(part, key);
@@ -249,7 +250,7 @@ impl<'a> ServerKeyspace<'a> {
         &mut self,
         part: Part,
         name: &[u8],
-        act: impl FnOnce(&mut Key, &ServerString) -> T,
+        act: impl FnOnce(&mut Key<'a>, &ServerString) -> T,
     ) -> Option<T> {
         self.key(part)?;
         let kind = name_kind(part);
@@ -261,7 +262,7 @@ impl<'a> ServerKeyspace<'a> {
     }
 
     /// The same, to add something.
-    fn with_new(&mut self, part: Part, name: &[u8], act: impl FnOnce(&mut Key, &ServerString)) {
+    fn with_new(&mut self, part: Part, name: &[u8], act: impl FnOnce(&mut Key<'a>, &ServerString)) {
         if self.key_to_add(part).is_some() {
             self.with(part, name, act);
         }
@@ -270,7 +271,7 @@ impl<'a> ServerKeyspace<'a> {
     /// Keeps what was found of a part that is not open.
     #[inline]
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
-    fn set(&mut self, part: Part, key: Option<Key>) {
+    fn set(&mut self, part: Part, key: Option<Key<'a>>) {
         self.looked_at |= bit(part);
         if key.is_some() {
             self.is_open |= bit(part);
@@ -359,7 +360,7 @@ impl Contents for ServerKeyspace<'_> {
 }
 
 impl Keyspace for ServerKeyspace<'_> {
-    type Bytes = ServerString;
+    type Bytes = ValueString;
 
     fn other(&self, queue: &QueueName) -> Self {
         Self::new(self.context, Rc::new(KeyNames::new(queue.clone())), self.access)
@@ -374,9 +375,7 @@ impl Keyspace for ServerKeyspace<'_> {
     fn unlink(&mut self, part: Part) {
         self.mirror(|mirror| mirror.unlink(part));
         self.close(part);
-        if let Some(mut key) = Key::open(self.context, self.names.part(part), Access::Write) {
-            key.unlink();
-        }
+        Key::unlink(self.context, self.names.part(part));
     }
 
     fn push_back(&mut self, list: Part, value: &[u8]) {
@@ -386,28 +385,28 @@ impl Keyspace for ServerKeyspace<'_> {
         }
     }
 
-    fn push_front(&mut self, list: Part, value: &ServerString) {
+    fn push_front(&mut self, list: Part, value: &ValueString) {
         self.mirror(|mirror| mirror.push_front(list, value.as_ref()));
         if let Some(key) = self.key_to_add(list) {
             key.push_front(value);
         }
     }
 
-    fn front(&mut self, list: Part) -> Option<ServerString> {
+    fn front(&mut self, list: Part) -> Option<ValueString> {
         self.element(list, 0)
     }
 
-    fn back(&mut self, list: Part) -> Option<ServerString> {
+    fn back(&mut self, list: Part) -> Option<ValueString> {
         let last = self.len(list).checked_sub(1)?;
         self.element(list, last)
     }
 
-    fn pop_front(&mut self, list: Part) -> Option<ServerString> {
+    fn pop_front(&mut self, list: Part) -> Option<ValueString> {
         self.mirror(|mirror| mirror.pop_front(list));
         self.key(list)?.pop_front()
     }
 
-    fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<ServerString> {
+    fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<ValueString> {
         self.approach(list, start);
         let (context, names) = (self.context, self.names.clone());
         let Some(key) = self.key(list) else { return Vec::new() };
@@ -416,7 +415,7 @@ impl Keyspace for ServerKeyspace<'_> {
         values
     }
 
-    fn element(&mut self, list: Part, index: u64) -> Option<ServerString> {
+    fn element(&mut self, list: Part, index: u64) -> Option<ValueString> {
         self.approach(list, index);
         let (context, names) = (self.context, self.names.clone());
         let value = self.key(list)?.element(context, names.part(list), index);
@@ -447,7 +446,7 @@ impl Keyspace for ServerKeyspace<'_> {
         self.close(list);
     }
 
-    fn get(&mut self, hash: Part, field: &[u8]) -> Option<ServerString> {
+    fn get(&mut self, hash: Part, field: &[u8]) -> Option<ValueString> {
         self.with(hash, field, |key, field| key.get(field))?
     }
 
@@ -460,9 +459,9 @@ impl Keyspace for ServerKeyspace<'_> {
         self.with_new(hash, field, |key, field| key.put(field, &ServerString::new(value)));
     }
 
-    fn put_read(&mut self, hash: Part, field: &[u8], value: &ServerString) {
+    fn put_read(&mut self, hash: Part, field: &[u8], value: &ValueString) {
         self.mirror(|mirror| mirror.put(hash, field, value.as_ref()));
-        self.with_new(hash, field, |key, field| key.put(field, value));
+        self.with_new(hash, field, |key, field| key.put_read(field, value));
     }
 
     fn delete(&mut self, hash: Part, field: &[u8]) {
@@ -484,15 +483,15 @@ impl Keyspace for ServerKeyspace<'_> {
         self.with(set, member, |key, member| key.score(member))?
     }
 
-    fn first(&mut self, set: Part) -> Option<(ServerString, f64)> {
+    fn first(&mut self, set: Part) -> Option<(ValueString, f64)> {
         self.key(set)?.first()
     }
 
-    fn last(&mut self, set: Part) -> Option<(ServerString, f64)> {
+    fn last(&mut self, set: Part) -> Option<(ValueString, f64)> {
         self.last_within(set, [f64::NEG_INFINITY, f64::INFINITY])
     }
 
-    fn last_within(&mut self, set: Part, scores: [f64; 2]) -> Option<(ServerString, f64)> {
+    fn last_within(&mut self, set: Part, scores: [f64; 2]) -> Option<(ValueString, f64)> {
         self.key(set)?.last_within(scores)
     }
 
@@ -502,7 +501,7 @@ impl Keyspace for ServerKeyspace<'_> {
         scores: [f64; 2],
         skip: u64,
         count: u64,
-    ) -> Vec<(ServerString, f64)> {
+    ) -> Vec<(ValueString, f64)> {
         let [low, high] = scores;
         if skip < SEEK {
             return self.key(set).map_or(Vec::new(), |key| key.range(scores, skip, count));
@@ -517,7 +516,7 @@ impl Keyspace for ServerKeyspace<'_> {
         self.ranks(set, |context, name| context.count_scores(name, scores))
     }
 
-    fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(ServerString, f64)> {
+    fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(ValueString, f64)> {
         if skip < SEEK {
             return self.key(set).map_or(Vec::new(), |key| key.range_down(skip, count));
         }
@@ -528,7 +527,7 @@ impl Keyspace for ServerKeyspace<'_> {
         members
     }
 
-    fn range_from(&mut self, set: Part, from: &[u8], skip: u64, count: u64) -> Vec<ServerString> {
+    fn range_from(&mut self, set: Part, from: &[u8], skip: u64, count: u64) -> Vec<ValueString> {
         if skip < SEEK {
             return self.key(set).map_or(Vec::new(), |key| key.range_from(from, skip, count));
         }
