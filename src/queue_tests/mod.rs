@@ -15,6 +15,7 @@ mod priorities;
 pub mod property;
 pub mod ranges;
 mod redrive;
+mod required;
 mod retention;
 mod returns;
 mod rules;
