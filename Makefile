@@ -115,7 +115,7 @@ fuzz: ## fuzzers for arguments, records, ops and sequences of ops (FUZZ_SECONDS=
 	@scripts/install-needs.sh build fuzz
 	@scripts/fuzz.sh run $(FUZZ_SECONDS)
 
-mutants: ## mutation testing, for hours: rules and store, then what needs servers (MUTANTS="--in-diff FILE", "--shard 0/8", "-F pull.rs")
+mutants: ## mutation testing, for hours: cargo-mutants, then mutants that need servers (MUTANTS="--in-diff FILE", "--shard 0/8", "-F pull.rs")
 	@scripts/install-needs.sh build server
 	MQ_PROPERTY_SECONDS=2 "$$(scripts/cargo-tool.sh cargo-mutants 27.1.0)" mutants --output $(TARGET) $(MUTANTS)
 	python3 scripts/mutants.py

@@ -80,7 +80,7 @@ def cpu_part(options, binary):
     heading(name, "cpu", "server CPU per message, µs", options.keep)
     table(
         ["commands", "AOF", "round", "lists", "Streams", "MQ"]
-        + ["MQ / Streams", "middle half of runs", "goal", "met"],
+        + ["MQ / Streams", "middle 50 % of runs", "goal", "met"],
         ratio_rows,
     )
     paragraph("The same by phase (S: Streams):")
@@ -273,10 +273,10 @@ def waiting_part(options, binary):
                 [kind.label, f"{clients:,}", f"{cpu:.1f}", each]
                 + [f"{cpu / first:.2f}", goal, met, f"{at_rest / 1000:.1f}"]
             )
-    heading(name, "waiting", "server CPU of one push with clients waiting, µs", options.keep)
+    heading(name, "waiting", "server CPU of one push with blocked clients, µs", options.keep)
     table(
-        ["commands", "waiting", "per push", "middle half of runs"]
-        + [f"to {options.waiting[0]} waiting", "goal", "met", "server at rest, ms CPU per s"],
+        ["commands", "blocked", "per push", "middle 50 % of runs"]
+        + [f"/ {options.waiting[0]} blocked", "goal", "met", "idle server, ms CPU per s"],
         rows,
     )
 

@@ -95,7 +95,7 @@ class InTurn(InOrder):
 class Feature(Mq):
     """The plain cycle on a separate queue in which `live` messages are always waiting."""
 
-    label = "plain, so many waiting"
+    label = "plain, long queue"
     goal = None
     order = InOrder
 
@@ -272,7 +272,7 @@ def cycles(options, server):
     heading(server.name, "features", "server CPU per message with features, µs", options.keep)
     paragraph(f"{options.live:,} live keys, {options.live // 10:,} groups; single commands, rounds of {ROUND}.")
     table(
-        ["cycle", "whole", "push", "pull", "ack", "to plain", "middle half of runs", "goal", "met"],
+        ["cycle", "total", "push", "pull", "ack", "/ plain", "middle 50 % of runs", "goal", "met"],
         rows,
     )
     return workloads
@@ -316,7 +316,7 @@ def looks(options, server, long):
             )
     heading(server.name, "reads", f"server CPU per call at {ROUND} messages and at many, µs", options.keep)
     table(
-        ["command", "queue", "many", f"at {ROUND}", "at many", "ratio", "middle half of runs"]
+        ["command", "queue", "many", f"at {ROUND}", "at many", "ratio", "middle 50 % of runs"]
         + ["goal", "met"],
         rows,
     )
@@ -388,8 +388,8 @@ def settling(options, server):
         )
     heading(server.name, "ack", "server CPU of an acknowledgment and the next pull, µs", options.keep)
     table(
-        ["commands", "MQ.ACK, MQ.PULL", "MQ.PULL ... ACK", "ratio", "middle half of runs", "goal", "met"]
-        + ["round trips apart", "as one"],
+        ["commands", "MQ.ACK, MQ.PULL", "MQ.PULL ... ACK", "ratio", "middle 50 % of runs", "goal", "met"]
+        + ["round trips of two", "of one"],
         rows,
     )
 
