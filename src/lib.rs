@@ -1,9 +1,9 @@
 //! redis-mq: a message queue that lives inside Redis and Valkey.
 //!
-//! Loads the module: registers its commands, its events and its part of INFO. Nothing else is here;
-//! ARCHITECTURE.md says where what is.
+//! Loads and unloads the module: registers commands, events and the INFO section, and nothing else.
+//! ARCHITECTURE.md describes the folders.
 
-// Nothing that a client sends or that is stored may end the server.
+// No input from a client and nothing stored may crash the server.
 #![cfg_attr(
     not(any(test, fuzzing)),
     deny(
@@ -32,13 +32,13 @@ use server::context::Context;
 use server::load::entry_points;
 use server::string::Argument;
 
-/// The server's allocator, so that INFO memory and maxmemory count what the module uses. It is
-/// there only inside of a server.
+/// The server's allocator, so that INFO memory and maxmemory count what the module uses. It only exists inside a
+/// server.
 #[cfg(not(any(test, fuzzing)))]
 #[global_allocator]
 static ALLOCATOR: redis_module::alloc::RedisAlloc = redis_module::alloc::RedisAlloc;
 
-/// With few bytes as input nothing may need more memory than this.
+/// A small input must not make anything allocate more than this.
 #[cfg(fuzzing)]
 #[global_allocator]
 static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, 64 << 20);
@@ -55,15 +55,15 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
     if !missing.is_empty() {
         let names: Vec<_> = missing.iter().map(|name| name.to_string_lossy()).collect();
         context.warn(&format!(
-            "the module needs commands that this server does not have under their names: {}; \
-             take them out of rename-command",
+            "the module needs commands that this server has renamed or lacks: {}; \
+             remove them from rename-command",
             names.join(", ")
         ));
         return false;
     }
     let valkey = server::info::valkey_version();
-    // From 8.1.0 on, until it was mended, Valkey leaves a client in the database of a key that the
-    // client copied or moved there, if a module listens to such events.
+    // Valkey 8.1.0 to 9.1.1: if a module subscribes to keyspace events, COPY ... DB and MOVE leave the client in
+    // the other database.
     let has_keyspace_events = !valkey.is_some_and(|v| ([8, 1, 0]..[9, 1, 2]).contains(&v));
     let is_loaded = commands::register(context)
         && server::event::subscribe::<Listener>(context)
@@ -90,7 +90,7 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
     is_loaded
 }
 
-/// The server is about to let the module go. False refuses.
+/// The server is about to unload the module. False refuses.
 fn unload(context: Context<'_>) -> bool {
     if let Some(reason) = unload::obstacle(context) {
         context.warn(&format!("the module can't be unloaded, {reason}"));

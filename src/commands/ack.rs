@@ -1,4 +1,4 @@
-//! MQ.ACK: deliveries that were worked off; their messages are removed.
+//! MQ.ACK: acknowledges deliveries: their messages are removed.
 
 use super::arguments::QUEUE;
 use super::claims::{self, CLAIMS};
@@ -19,7 +19,7 @@ pub struct Ack;
 impl Command for Ack {
     const SPEC: Spec = Spec {
         name: "MQ.ACK",
-        summary: "Removes delivered messages for good.",
+        summary: "Acknowledges delivered messages: removes them.",
         complexity: "O(log n) for each message, with n messages in flight.",
         since: "0.1.0",
         flags: "write fast",
@@ -38,7 +38,7 @@ fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (mut claims, rest) = claims::read(rest)?;
     if !rest.is_empty() {
-        // It has no options: they say what is wrong.
+        // There are no options; reading them returns the error.
         Options::read::<Ack>(rest)?;
     }
     let entry = handler::entry(context, *queue)?;

@@ -1,4 +1,4 @@
-//! MQ.APPLY: an op that a master decided, on its replica or when the append-only file is loaded.
+//! MQ.APPLY: applies an op that a master decided, on a replica or while the append-only file is loaded.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;
@@ -50,7 +50,7 @@ fn apply_bytes(context: Context<'_>, queue: &[u8], bytes: &[u8]) -> Result<(), C
     Ok(replay(context, &entry, bytes)?)
 }
 
-/// A replica can't refuse an op of its master: it reports the error to the operator.
+/// A replica can't refuse an op of its master: all it can do is to tell the operator.
 fn report(context: Context<'_>, queue: &[u8], error: &CommandError) {
     counters::change(|totals| totals.apply_errors = totals.apply_errors.saturating_add(1));
     let name = QueueName::new(queue).map_or_else(|_| "?".to_owned(), |name| name.to_string());

@@ -1,4 +1,4 @@
-//! The options that several commands have, and their limits.
+//! Arguments and options that several commands share, with their limits.
 
 use std::ops::RangeInclusive;
 
@@ -13,56 +13,56 @@ pub const QUEUE: Arg = Arg::Key("queue");
 
 const MAX_MS: i64 = MAX_DURATION_MS as i64;
 
-/// A delay: 0 is none.
+/// 0: no delay.
 pub const DELAY: Number = milliseconds("DELAY", 0);
 
-/// The moment when a message becomes ready.
+/// Absolute, where DELAY is relative.
 pub const AT: Number = Number { token: "AT", name: UNIX_TIME, min: 0, max: MAX_TIME_MS as i64 - 1 };
 
 /// When a message becomes ready.
 pub const WHEN: &[Arg] = &[Arg::Number(DELAY), Arg::Number(AT)];
 
-/// How long a message may wait; 0: for ever.
+/// How long a message may wait before it expires; 0: for ever.
 pub const TTL: Number = milliseconds("TTL", 0);
 
-/// 9 goes first; 0 is none.
+/// 9 is delivered first; 0: no priority.
 pub const PRIORITY: Number = Number { token: "PRIORITY", name: "n", min: 0, max: 9 };
 
-/// Whose message it is.
+/// The group, often a tenant, that the message belongs to.
 pub const GROUP: Name = name("GROUP", "name");
 
-/// Where a message stands among others.
+/// What decides the order of delivery.
 pub const RANK: &[Arg] = &[Arg::Number(PRIORITY), Arg::Name(GROUP)];
 
-/// What comes with the payload.
+/// Metadata beside the payload.
 pub const HEADERS: Number = Number { token: "HEADERS", name: "n", min: 1, max: MAX_HEADERS as i64 };
 
-/// What makes a second push of the same a duplicate.
+/// A second push with the same key is a duplicate.
 pub const DEDUP: Name = name("DEDUP", "key");
 
-/// How long it does.
+/// How long the deduplication key holds.
 pub const WINDOW: Number = milliseconds("WINDOW", 1);
 
-/// The deliveries that are worked off.
+/// Deliveries to acknowledge before the pull.
 pub const ACK: Number = Number { token: "ACK", name: "n", min: 1, max: MAX_BATCH as i64 };
 
-/// A visibility.
+/// How long a delivered message is hidden from other consumers.
 pub const VISIBILITY: Number = milliseconds("VISIBILITY", 1);
 
-/// The most messages of a pull.
+/// The maximum number of messages.
 pub const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: MAX_BATCH as i64 };
 
-/// How long a pull waits; 0: for ever.
+/// How long a pull blocks; 0: no timeout.
 pub const BLOCK: Number = milliseconds("BLOCK", 0);
 
-/// Who pulls.
+/// The name of the consumer that pulls.
 pub const CONSUMER: Name = name("CONSUMER", "name");
 
-/// What NOACK can't be given with.
+/// Options that NOACK excludes.
 pub const NOT_WITH_NOACK: &[&str] = &["VISIBILITY", "ONDISCONNECT", "CONSUMER"];
 
-/// As milliseconds these are before March 1973, as seconds up to the year 5138: a client that gives one
-/// means seconds, and would get the message at once.
+/// In milliseconds these times are before March 1973, in seconds they reach the year 5138: a client that sends
+/// one means seconds, and its message would be ready at once.
 const SECONDS: RangeInclusive<u64> = 1..=100_000_000_000;
 
 /// When a message becomes ready, unix ms, by DELAY, AT or the queue's delay; None: at once. Error:
@@ -80,7 +80,7 @@ pub fn due_at_ms<A: AsRef<[u8]>>(
     Ok((due_at_ms > now_ms).then_some(due_at_ms))
 }
 
-/// A length of time of the command's own.
+/// A duration of at least `min`.
 pub const fn milliseconds(token: &'static str, min: i64) -> Number {
     Number { token, name: MILLISECONDS, min, max: MAX_MS }
 }

@@ -1,4 +1,4 @@
-//! MQ.CHECK: looks for records that don't fit together, and repairs them.
+//! MQ.CHECK: checks that the records of a queue are consistent, and repairs them.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;
@@ -23,7 +23,7 @@ pub struct Check;
 impl Command for Check {
     const SPEC: Spec = Spec {
         name: "MQ.CHECK",
-        summary: "Looks for records of a queue that don't fit together, and repairs them.",
+        summary: "Checks that the records of a queue are consistent, and repairs them.",
         complexity: "O(n log n) with n messages in the queue.",
         since: "0.1.0",
         flags: "write",
@@ -85,7 +85,7 @@ impl Later for Check {
     }
 
     fn done(number: u64) {
-        // Nobody asks for it any more, if the client was unblocked meanwhile.
+        // Discards the findings that a client was not sent because CLIENT UNBLOCK came first.
         checking::answer(number);
     }
 }

@@ -12,7 +12,7 @@ use crate::queue::{Outcome, QueueError, Settled};
 use crate::server::context::Context;
 use crate::server::spec::{Arg, Number, PairNames};
 
-/// The deliveries that a command is about, as the facts of the command name them.
+/// The argument in a command's facts.
 pub const CLAIMS: Arg = Arg::PairOrPairs(
     IDS,
     &PairNames { argument: "deliveries", single: "claim", batch: "batch", pair: ["id", "receipt"] },
@@ -20,14 +20,14 @@ pub const CLAIMS: Arg = Arg::PairOrPairs(
 
 const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as i64 };
 
-/// The deliveries that a client names.
+/// The deliveries that a client claims to hold.
 pub struct Claims {
-    /// In the order in which they were named.
+    /// In the order of the arguments.
     pub claims: Few<Delivery>,
     is_batch: bool,
 }
 
-/// Reads the deliveries at the beginning of `arguments`; what follows them is left over.
+/// Reads the deliveries at the beginning of `arguments`; and returns the rest.
 pub fn read<A: AsRef<[u8]>>(arguments: &[A]) -> Result<(Claims, &[A]), CommandError> {
     let is_batch =
         arguments.first().is_some_and(|first| first.as_ref().eq_ignore_ascii_case(b"IDS"));
@@ -39,7 +39,7 @@ pub fn read<A: AsRef<[u8]>>(arguments: &[A]) -> Result<(Claims, &[A]), CommandEr
     Ok((Claims { claims: of_pairs(pairs).into(), is_batch }, rest))
 }
 
-/// The deliveries that pairs of id and receipt name.
+/// Deliveries from pairs of id and receipt.
 pub fn of_pairs<A: AsRef<[u8]>>(pairs: &[A]) -> Vec<Delivery> {
     pairs
         .chunks_exact(2)
@@ -50,22 +50,22 @@ pub fn of_pairs<A: AsRef<[u8]>>(pairs: &[A]) -> Vec<Delivery> {
         .collect()
 }
 
-/// An id that is no UUID is that of no message, and a receipt that is none that of no delivery.
+/// Anything but a UUID becomes an id that no message has, anything but a receipt one that no delivery has.
 fn claim(id: &impl AsRef<[u8]>, receipt: &impl AsRef<[u8]>) -> Delivery {
     Delivery { id: read_id(id.as_ref()), receipt: read_receipt(receipt.as_ref()) }
 }
 
-/// True if a text is the id of a message.
+/// True if a text can be a message id.
 pub fn is_id(text: &[u8]) -> bool {
     read_id(text) != MessageId([0; 16])
 }
 
-/// True if a text is a receipt.
+/// True if a text can be a receipt.
 pub fn is_receipt(text: &[u8]) -> bool {
     receipt_number(text).is_some()
 }
 
-/// The id that a text stands for; that of no message if it is none.
+/// Parses a message id; one that no message has if the text is none.
 pub fn read_id(text: &[u8]) -> MessageId {
     let is_hyphenated = text.len() == 36;
     let id = Uuid::try_parse_ascii(text).ok().filter(|_| is_hyphenated).unwrap_or_default();
@@ -87,8 +87,8 @@ fn receipt_number(text: &[u8]) -> Option<u64> {
 }
 
 impl Claims {
-    /// Replies what became of the claims: of one, the result or an error; of a batch, an array with
-    /// the results, 0 for not found and -1 for a bad receipt. `result` is what success replies.
+    /// Replies the outcome of the claims: for a single one its result or an error, for a batch an array of
+    /// results, with 0 for not found and -1 for a bad receipt. `result` maps what success returns.
     pub fn reply<B>(
         &self,
         context: Context<'_>,
@@ -111,7 +111,7 @@ impl Claims {
     }
 }
 
-/// Replies what became of several acknowledgments: an array of 1, 0 and -1.
+/// Replies the outcome of several acknowledgments: an array of 1, 0 and -1.
 pub fn reply_all(context: Context<'_>, settled: &[Settled]) {
     reply_batch(context, settled, |_| 1);
 }

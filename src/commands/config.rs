@@ -1,4 +1,4 @@
-//! MQ.CONFIG: a queue's settings, shown or changed.
+//! MQ.CONFIG: shows or changes a queue's settings.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;
@@ -18,10 +18,10 @@ use crate::server::key::Access;
 use crate::server::spec::{Arg, KeyUse, MILLISECONDS, Number, Spec};
 use crate::server::string::Argument;
 
-/// Sets the dead-letter queue back to the default: an empty name would be a key.
+/// Resets the dead-letter queue to the default. DEADLETTER with an empty name can't: the name is a key.
 const DEFAULT_DEAD_LETTER: &str = "DEFAULTDEADLETTER";
 
-/// What follows the command's name.
+/// The arguments and options in the facts.
 const OPTIONS: [Arg; 16] = [
     QUEUE,
     Arg::Setting(number("VISIBILITY", MILLISECONDS, Setting::Visibility)),
@@ -90,7 +90,7 @@ fn show(context: Context<'_>, queue: Argument<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The settings as fields of a map: names and values.
+/// Replies the settings as fields of a map.
 pub fn reply_settings(context: Context<'_>, entry: &Entry, settings: &Settings) {
     for setting in Setting::ALL {
         context.reply_bytes(setting.name().as_bytes());
@@ -136,7 +136,7 @@ pub fn op<A: AsRef<[u8]>>(
     Ok(Op::Configure { changes })
 }
 
-/// Refuses changes after which the first backoff would be longer than the longest.
+/// Refuses changes that would make BACKOFF longer than BACKOFFMAX.
 fn check_backoff(
     store: &mut impl Store,
     changes: &[(Setting, Option<Vec<u8>>)],
@@ -164,7 +164,7 @@ fn check_backoff(
     Ok(())
 }
 
-/// A value as it is stored; None for the default, which the empty string means too.
+/// A value as it is stored; None for the default, which an empty string stands for as well.
 fn stored_form(
     queue: &QueueName,
     setting: Setting,
@@ -186,7 +186,7 @@ fn stored_form(
     Ok((!is_default).then(|| value.to_vec()))
 }
 
-/// A setting with a number as an option.
+/// A numeric setting as an option.
 #[allow(clippy::panic, reason = "runs only when the module is compiled")]
 const fn number(token: &'static str, name: &'static str, setting: Setting) -> Number {
     match setting.range() {

@@ -1,4 +1,4 @@
-//! The dead-letter queue of the queue that a command names, to be looked into.
+//! The dead-letter queue of the queue that a command names, for commands that read it.
 
 use std::rc::Rc;
 
@@ -13,8 +13,8 @@ use crate::server::acl::User;
 use crate::server::context::Context;
 use crate::server::key::Access;
 
-/// The dead-letter queue of a queue. It is named by the data and not by an argument: the server has
-/// not looked whether the user has this permission on it.
+/// The dead-letter queue of a queue. A setting names it, and no argument does: so the server has not checked
+/// whether the user has this permission on it.
 pub fn of(
     context: Context<'_>,
     entry: &Entry,

@@ -1,4 +1,4 @@
-//! MQ.DEL: messages are removed, whatever their state.
+//! MQ.DEL: deletes messages in any state.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;

@@ -1,11 +1,11 @@
-//! What the stored state tells of an error: which key, which limit, what became of the message. Runs only
+//! Adds to an error what the stored state tells: which key, which limit, where the message is now. Runs only
 //! after a command has failed, and changes nothing.
 
 use std::rc::Rc;
 
 use super::claims;
 use super::errors::CommandError;
-use super::explain::Line;
+use super::explain::CommandLine;
 use super::quoted::Quoted;
 use crate::queue::QueueError;
 use crate::queue::look::{self, State};
@@ -22,15 +22,15 @@ use crate::server::keys_of_command::positions;
 use crate::server::spec::Spec;
 use crate::server::string::Argument;
 
-/// The reply to a line, with the command's name in front, that a command of these facts refused.
+/// The error reply to a command line that was refused.
 pub fn refusal(
     context: Context<'_>,
     spec: &'static Spec,
     arguments: &[Argument<'_>],
     error: &CommandError,
 ) -> String {
-    let line = Line { spec, arguments };
-    if let Some(told) = line.tells(error) {
+    let line = CommandLine { spec, arguments };
+    if let Some(told) = line.explanation(error) {
         return told;
     }
     let mut entries = Vec::new();
@@ -49,7 +49,7 @@ pub fn refusal(
     of_queues(context, &entries, error)
 }
 
-/// The reply to a client whose command, of these queues, failed.
+/// The error reply of a command on these queues.
 pub fn of_queues(context: Context<'_>, entries: &[Rc<Entry>], error: &CommandError) -> String {
     if let CommandError::At(queue, error) = error {
         let entry = index::entry(context, queue.as_bytes()).ok();
@@ -64,11 +64,13 @@ pub fn of_queues(context: Context<'_>, entries: &[Rc<Entry>], error: &CommandErr
             .map(|limit| format!("MAXDEDUP of {name} is {limit}")),
         (CommandError::CorruptSetting(setting), Some(name)) => {
             let setting = setting.name().to_ascii_uppercase();
-            Some(format!("MQ.CONFIG {name} {setting} sets it anew"))
+            Some(format!("MQ.CONFIG {name} {setting} sets it again"))
         }
         (CommandError::Queue(QueueError::WrongType), _) => {
             let wrong = entries.iter().find_map(|entry| wrong_key(context, entry));
-            wrong.map(|key| format!("{key} was not made by MQ, MQ.DROP removes it with its queue"))
+            wrong.map(|key| {
+                format!("{key} was not created by MQ, MQ.DROP removes it with its queue")
+            })
         }
         (CommandError::Queue(QueueError::Corrupt(_)), Some(name)) => queue.map(|queue| {
             let damaged = key(queue, Part::Damaged);
@@ -82,7 +84,7 @@ pub fn of_queues(context: Context<'_>, entries: &[Rc<Entry>], error: &CommandErr
     }
 }
 
-/// What became of a message that has no such delivery.
+/// What happened to a message of which a claim was refused.
 fn what_became(
     context: Context<'_>,
     entry: &Entry,
@@ -94,22 +96,22 @@ fn what_became(
         (_, None) => {
             "it was acknowledged, deleted, sent to the dead-letter queue, or never in this queue"
         }
-        (CommandError::NotFound, _) => "it waits, and was not delivered yet",
+        (CommandError::NotFound, _) => "it is waiting, and was not delivered yet",
         (_, Some(State::Ready | State::Delayed(_))) => {
-            "that delivery has ended, and the message waits for the next one"
+            "that delivery has ended, and the message is waiting for the next one"
         }
         (_, Some(State::Inflight(_))) => "its visibility ended, another delivery has begun",
     })
 }
 
-/// A limit of the first queue.
+/// A limit in the settings of the first queue.
 fn limit(context: Context<'_>, entries: &[Rc<Entry>], setting: Setting) -> Option<u64> {
     let mut store = entries.first()?.open(context, Access::Read);
     store.require(&[Part::Config]).ok()?;
     Some(store.number(setting))
 }
 
-/// The first key of a queue, or of its dead-letter queue, that has another type than it should.
+/// The first key of a queue, or of its dead-letter queue, that has the wrong type.
 fn wrong_key(context: Context<'_>, entry: &Entry) -> Option<Quoted> {
     let mut store = entry.open(context, Access::Read);
     wrong_key_in(&mut store).or_else(|| {

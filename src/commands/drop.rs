@@ -1,4 +1,4 @@
-//! MQ.DROP: a queue is removed, with its settings.
+//! MQ.DROP: deletes a queue, including its settings.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;

@@ -1,4 +1,4 @@
-//! The texts of errors, as clients see them.
+//! The errors of all commands, and their texts: codes and sentences are part of the contract.
 
 use std::fmt;
 
@@ -12,99 +12,98 @@ use crate::runtime::checking::CheckError;
 use crate::runtime::execute::{OP_VERSION, ReplayError};
 use crate::server::spec::{Name, Number};
 
-/// What a command can answer instead of a result. Displayed it is the reply: code and sentence.
+/// An error reply. `Display` writes it: a code, then a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandError {
     /// Too few arguments, or too many.
     Arity,
-    /// Options that are not the command's.
+    /// Options that the command does not take, or not in this way.
     Options(Fault),
-    /// A number that is none, or is out of range.
+    /// Not an integer, or out of range.
     Number(Number),
-    /// A time that is in seconds.
+    /// An absolute time in seconds.
     AtInSeconds(u64),
-    /// Bytes that are too few or too many.
+    /// Too short or too long.
     Length(Name),
-    /// More than the most of what this number counts.
+    /// More than the maximum of what this number counts.
     TooMany(Number),
-    /// A header's name that is empty or too long.
+    /// A header name that is empty or too long.
     HeaderName,
     /// Two headers with the same name.
     HeaderTwice(Quoted),
-    /// Headers that are too long together.
+    /// The headers together are too long.
     HeadersTooLong,
-    /// A queue's name.
+    /// Not a valid queue name.
     Name(NameError),
     /// More than 128 MiB.
     PayloadTooLong,
-    /// The first backoff is longer than the longest one, both in milliseconds.
+    /// BACKOFF is longer than BACKOFFMAX, both in milliseconds.
     BackoffAboveMax(u64, u64),
-    /// A queue that names itself.
+    /// A queue that is set as its own dead-letter queue.
     OwnDeadLetter,
     /// A redrive from a queue to the same queue.
     RedrivenToItself,
-    /// A redrive from a queue that has no dead letters, while its dead-letter queue has some.
+    /// A redrive from a queue that has no dead letters, although its dead-letter queue has some.
     DeadAreIn(QueueName),
-    /// The queue has as many messages as it may have.
+    /// The queue has MAXLEN messages.
     QueueFull,
-    /// The queue holds as many deduplication keys as it may hold.
+    /// The queue has MAXDEDUP deduplication keys.
     DedupFull,
-    /// A delivery that ends with its connection, where there is none.
+    /// ONDISCONNECT where there is no connection.
     NoConnection,
-    /// A wait on a replica that takes writes.
+    /// BLOCK on a writable replica.
     BlockedOnReplica,
-    /// The user may not write to a queue that the data name.
+    /// The user may not write to a queue that stored data name.
     NoPermission,
-    /// The server can't say whether the user may.
+    /// The server can't check whether the user may.
     UnknownPermission,
-    /// A queue whose name is too long for a dead-letter queue by its default name.
+    /// The queue's name is too long for that of a default dead-letter queue.
     NoDeadLetterQueue,
-    /// The user may not look into the dead-letter queue.
+    /// The user may not read the dead-letter queue.
     NoDeadLetterPermission,
-    /// The server can't say whether the user may.
+    /// The server can't check whether the user may.
     UnknownDeadLetterPermission(QueueName),
     /// Queues of one command in several slots.
     CrossSlot,
-    /// The queue's slot is on the move.
+    /// The queue's slot is being migrated.
     SlotMoves,
-    /// The list of queues can't be had now, and the client can't wait for it.
+    /// The list of queues is not complete, and the client may not block until it is.
     NoList,
-    /// The check could not be done.
+    /// The check failed.
     CheckFailed,
     /// No such message in flight.
     NotFound,
-    /// Not that delivery's receipt.
+    /// Not the receipt of the message's last delivery.
     BadReceipt,
-    /// A stored setting is no value of it.
+    /// A stored setting is invalid.
     CorruptSetting(Setting),
-    /// What was sent to MQ.APPLY is no op.
+    /// MQ.APPLY: the bytes are not an op.
     NoOp,
-    /// What was sent to MQ.APPLY is an op of another version.
+    /// MQ.APPLY: an op of a version that this release does not know.
     OpVersion(u8),
-    /// A command that is asked for is not there; this one may be meant.
+    /// MQ.HELP: no such command; this one may be meant.
     UnknownCommand(Quoted, Option<&'static str>),
-    /// The state is not as it should be.
+    /// The state of the queue does not allow it.
     Queue(QueueError),
-    /// The state of this one of several queues is not.
+    /// The same, of one of several queues.
     At(QueueName, QueueError),
 }
 
-/// What is wrong with a command's options. What is said of it needs the whole line, and so is made by
-/// [`explain`](crate::commands).
+/// What is wrong with a command's options. The text needs the whole command line: `explain.rs` writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A word is no option.
+    /// Not an option.
     Unknown {
-        /// How many arguments there are from it on.
+        /// How many arguments there are from this one on.
         left: usize,
         /// The option before it.
         after: Option<&'static str>,
     },
     /// An option is given twice.
     Twice(&'static str),
-    /// Two options can't be given together.
+    /// Two options exclude each other.
     Exclude(&'static str, &'static str),
-    /// An option is the last word, without its value.
+    /// The last argument is an option that lacks its value.
     NoValue(&'static str),
     /// Fewer arguments follow a number than it says.
     Fewer {
@@ -115,9 +114,9 @@ pub enum Fault {
     },
     /// The first option is given without the second.
     OnlyWith(&'static str, &'static str),
-    /// None is given of those of which one must be.
+    /// One of several options is required, and none is given.
     Required,
-    /// Servers would take a value for this token, and the next argument for a queue.
+    /// Servers would mistake a value for this token, and the next argument for a key.
     Hidden(&'static str),
 }
 
@@ -169,7 +168,7 @@ impl fmt::Display for CommandError {
             }
             Self::QueueFull => f.write_str("QUEUEFULL the queue is full"),
             Self::DedupFull => {
-                f.write_str("DEDUPFULL the queue holds as many deduplication keys as it may")
+                f.write_str("DEDUPFULL the queue holds its maximum of deduplication keys")
             }
             Self::NoConnection => f.write_str("ERR ONDISCONNECT can't be used in a script"),
             Self::BlockedOnReplica => f.write_str("ERR BLOCK can't be used on a replica"),
@@ -190,17 +189,15 @@ impl fmt::Display for CommandError {
                 "ERR this server can't check the permission on the dead-letter queue, ask for {name}"
             ),
             Self::CrossSlot => f.write_str("CROSSSLOT the queues are not in the same slot"),
-            Self::SlotMoves => f.write_str("TRYAGAIN the queue's slot is on the move"),
+            Self::SlotMoves => f.write_str("TRYAGAIN the queue's slot is migrating"),
             Self::NoList => f.write_str(
-                "TRYAGAIN the list of queues can't be had here now, ask outside of a transaction",
+                "TRYAGAIN the list of queues is not complete yet, retry outside of a transaction",
             ),
             Self::CheckFailed => f.write_str("ERR the check failed, see the server's log"),
-            Self::NotFound => {
-                f.write_str("NOTFOUND no message with this id is in flight or waits for its retry")
-            }
-            Self::BadReceipt => {
-                f.write_str("BADRECEIPT the receipt is not that of the message's delivery")
-            }
+            Self::NotFound => f.write_str(
+                "NOTFOUND no message with this id is in flight or waiting for its retry",
+            ),
+            Self::BadReceipt => f.write_str("BADRECEIPT the receipt is not valid for this message"),
             Self::CorruptSetting(setting) => {
                 write!(f, "CORRUPT the stored {} can't be read", setting.name())
             }
@@ -210,7 +207,7 @@ impl fmt::Display for CommandError {
             Self::UnknownCommand(name, None) => {
                 write!(f, "ERR unknown command {name}, MQ.HELP shows all commands")
             }
-            Self::NoOp => f.write_str("ERR this is no op"),
+            Self::NoOp => f.write_str("ERR not an op"),
             Self::OpVersion(version) => {
                 write!(f, "ERR unknown op version {version}, this module knows {OP_VERSION}")
             }

@@ -1,25 +1,25 @@
-//! What a client is told of a line that was refused: the wrong word, and what would be right, both by the
-//! command's facts. Runs only after a command has failed.
+//! Explains why a command line was refused: the wrong argument, and what would be right, both by the facts of the
+//! command. Runs only after a command has failed, and knows no stored state.
 
 use super::claims;
 use super::errors::{CommandError, Fault};
+use super::nearest::nearest;
 use super::quoted::Quoted;
 use crate::queue::settings::parse_integer;
 use crate::server::spec::{Arg, Number, Spec};
 
-/// The reply to a line, with the command's name in front, that a command of these facts refused; without
-/// what the stored state tells.
+/// The error reply to a command line.
 #[cfg(any(test, fuzzing))]
 pub fn explain<A: AsRef<[u8]>>(
     spec: &'static Spec,
     arguments: &[A],
     error: &CommandError,
 ) -> String {
-    Line { spec, arguments }.tells(error).unwrap_or_else(|| error.to_string())
+    CommandLine { spec, arguments }.explanation(error).unwrap_or_else(|| error.to_string())
 }
 
-/// A command's arguments, with its name in front.
-pub struct Line<'a, A> {
+/// The arguments of a command, with its name first.
+pub struct CommandLine<'a, A> {
     pub spec: &'static Spec,
     pub arguments: &'a [A],
 }
@@ -31,9 +31,9 @@ enum Counted {
     Pairs([&'static str; 2]),
 }
 
-impl<A: AsRef<[u8]>> Line<'_, A> {
-    /// The reply, if the line tells what is wrong.
-    pub fn tells(&self, error: &CommandError) -> Option<String> {
+impl<A: AsRef<[u8]>> CommandLine<'_, A> {
+    /// The reply, if the command line alone explains the error.
+    pub fn explanation(&self, error: &CommandError) -> Option<String> {
         match error {
             CommandError::Arity => Some(self.spec.wrong_arity()),
             CommandError::Options(fault) => Some(format!("ERR {}", self.fault(*fault))),
@@ -45,32 +45,32 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         }
     }
 
-    /// The id and the receipt of the only delivery that the line names.
+    /// Id and receipt of the first delivery that is claimed.
     pub fn claim(&self) -> Option<(&[u8], &[u8])> {
         let position = self.claims()?;
         Some((self.word(position), self.word(position.saturating_add(1))))
     }
 
-    /// Of an id or a receipt that can't be one.
+    /// Explains an id or a receipt that can't be one.
     fn wrong_claim(&self, error: &CommandError) -> Option<String> {
         let (id, receipt) = self.claim()?;
         let (quoted_id, quoted_receipt) = (Quoted::of(id), Quoted::of(receipt));
         if claims::is_id(receipt) && claims::is_receipt(id) {
             let syntax = self.spec.syntax();
-            return Some(format!("NOTFOUND id and receipt are exchanged: {syntax}"));
+            return Some(format!("NOTFOUND id and receipt are swapped: {syntax}"));
         }
         match error {
             CommandError::NotFound if !claims::is_id(id) => {
-                Some(format!("NOTFOUND {quoted_id} is no message's id, that is a UUID"))
+                Some(format!("NOTFOUND {quoted_id} is not a message id, which is a UUID"))
             }
             CommandError::BadReceipt if !claims::is_receipt(receipt) => Some(format!(
-                "BADRECEIPT {quoted_receipt} is no receipt, that is 16 hexadecimal digits"
+                "BADRECEIPT {quoted_receipt} is not a receipt, which is 16 hexadecimal digits"
             )),
             _ => None,
         }
     }
 
-    /// Where the deliveries are that the line names.
+    /// The position of the claims.
     fn claims(&self) -> Option<usize> {
         let claims =
             self.spec.arguments.iter().position(|one| matches!(one, Arg::PairOrPairs(..)))?;
@@ -83,7 +83,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
                 self.unknown(self.arguments.len().saturating_sub(left), after)
             }
             Fault::Twice(token) => format!("{token} is given twice"),
-            Fault::Exclude(one, other) => format!("{one} and {other} exclude each other"),
+            Fault::Exclude(one, other) => format!("{one} and {other} are mutually exclusive"),
             Fault::NoValue(token) => format!("{token} needs a value: {}", self.value_of(token)),
             Fault::Fewer { token, left } => self.fewer(token, left),
             Fault::OnlyWith(token, needed) => format!("{token} can be given only with {needed}"),
@@ -94,7 +94,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         }
     }
 
-    /// Of a word that is no option.
+    /// Explains an argument that is not an option.
     fn unknown(&self, position: usize, after: Option<&'static str>) -> String {
         let (word, command) = (self.word(position), self.spec.name);
         let before = position.checked_sub(1).filter(|_| position == self.first_option());
@@ -107,16 +107,20 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         }
         if let Some((option, name)) = before.and_then(|before| self.option_for_argument(before)) {
             let syntax = self.spec.syntax();
-            return format!("{option} stands in the place of {name}: {syntax}");
+            return format!("{option} is in the place of {name}: {syntax}");
         }
         if let Some((token, count, counted)) = self.counted_before(position, after) {
             let things = counted.number_of(count);
-            return format!("{quoted} is no option of {command}: {token} {count} takes {things}");
+            return format!(
+                "{quoted} is not an option of {command}: {token} {count} takes {things}"
+            );
         }
         if let Some(number) = parse_integer(word)
             && let Some(token) = self.number_without_token(number)
         {
-            return format!("'{number}' is no option of {command}, did you mean {token} {number}?");
+            return format!(
+                "'{number}' is not an option of {command}, did you mean {token} {number}?"
+            );
         }
         let known = match options.as_slice() {
             [] => format!("it has none: {}", self.spec.syntax()),
@@ -126,7 +130,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         format!("unknown option {quoted} for {command}, {known}")
     }
 
-    /// Of a number that more arguments should follow.
+    /// Explains a number that too few arguments follow.
     fn fewer(&self, token: &str, left: usize) -> String {
         let count = self.arguments.len().saturating_sub(left.saturating_add(1));
         let count = parse_integer(self.word(count)).unwrap_or(0);
@@ -143,7 +147,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         format!("{token} {count} needs {}, got {got}{more}", counted.number_of(count))
     }
 
-    /// Where the number should be that says how many arguments follow, something else is.
+    /// Explains that something else is where a number of arguments should be.
     fn misses_first_number(&self, number: &Number) -> Option<String> {
         let mut syntax = self.spec.name.to_owned();
         for (position, argument) in (1..).zip(self.spec.arguments) {
@@ -163,7 +167,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         None
     }
 
-    /// The position of the first argument behind those that have their place.
+    /// The position of the first argument after the positional ones.
     fn first_option(&self) -> usize {
         let mut position = 1usize;
         for argument in self.spec.arguments {
@@ -189,7 +193,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         self.is(position, "IDS")
     }
 
-    /// In place of an id there is a word that is almost IDS.
+    /// A misspelt IDS in the position of an id.
     fn misspelt_ids(&self) -> Option<Quoted> {
         let position = self.claims()?;
         if self.is_batch(position) {
@@ -199,7 +203,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         nearest(word, &["IDS"]).map(|_| Quoted::of(word))
     }
 
-    /// An option where another argument has its place, and the name of that argument.
+    /// An option in the position of another argument, and the name of that argument.
     fn option_for_argument(&self, position: usize) -> Option<(&'static str, &'static str)> {
         let placed = self.spec.arguments.iter().take_while(|one| one.is_placed());
         let name = match placed.last()? {
@@ -212,7 +216,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         Some((tokens.find(|token| self.is(position, token))?, name))
     }
 
-    /// What the number behind a token counts, or one that has its place and is called so.
+    /// What the number after a token counts, or a positional one with this name.
     fn counted_by(&self, token: &str) -> Option<Counted> {
         let options = self.spec.options();
         self.spec.arguments.iter().chain(options).find_map(|argument| {
@@ -221,8 +225,8 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         })
     }
 
-    /// The number that says how many arguments are before this position, where a number is the last option
-    /// before it, or there is none.
+    /// The number of arguments that end before this position, if such a number is the last option, or no option
+    /// was given.
     fn counted_before(
         &self,
         position: usize,
@@ -237,7 +241,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
                 let mut placed = (1usize..).zip(self.spec.arguments);
                 let (place, (token, counted)) =
                     placed.find_map(|(place, one)| Some((place, Counted::of(one)?)))?;
-                // Behind IDS.
+                // After IDS.
                 (token, counted, vec![place.saturating_add(self.is(place, token).into())])
             }
         };
@@ -250,7 +254,7 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         counts.next().map(|count| (token, count, counted))
     }
 
-    /// The option whose value a number may be, if its token was forgotten.
+    /// The option whose token may be missing before a number.
     fn number_without_token(&self, number: i64) -> Option<&'static str> {
         let mut fitting = Vec::new();
         for option in self.spec.options() {
@@ -285,14 +289,14 @@ impl<A: AsRef<[u8]>> Line<'_, A> {
         self.arguments.get(position).map_or(b"", AsRef::as_ref)
     }
 
-    /// True if this is there, in any case.
+    /// True if this token is at the position, in any case.
     fn is(&self, position: usize, token: &str) -> bool {
         self.word(position).eq_ignore_ascii_case(token.as_bytes())
     }
 }
 
 impl Counted {
-    /// What an argument counts, and what its number is called.
+    /// The name of the number in an argument, and what it counts.
     fn of(argument: &'static Arg) -> Option<(&'static str, Self)> {
         Some(match argument {
             Arg::Keys(number, name) | Arg::Counted(number, name) | Arg::List(number, name) => {
@@ -304,7 +308,7 @@ impl Counted {
         })
     }
 
-    /// How many arguments each of them has.
+    /// How many arguments each one takes.
     fn arguments(self) -> usize {
         match self {
             Self::Single(_) => 1,
@@ -312,7 +316,7 @@ impl Counted {
         }
     }
 
-    /// So many of them, in words.
+    /// A number of them, in words.
     fn number_of(self, count: i64) -> String {
         let s = if count == 1 { "" } else { "s" };
         match self {
@@ -322,269 +326,5 @@ impl Counted {
     }
 }
 
-/// The token that a word was meant to be, if there is one: it differs by a few letters or their order, or
-/// one is the beginning of the other.
-pub fn nearest(word: &[u8], tokens: &[&'static str]) -> Option<&'static str> {
-    const SHORTEST: usize = 2;
-    const LONGEST: usize = 20;
-    if !(SHORTEST..=LONGEST).contains(&word.len()) {
-        return None;
-    }
-    let near = tokens.iter().filter_map(|token| {
-        let allowed = match token.len() {
-            ..4 => 1,
-            4..8 => 2,
-            _ => 3,
-        };
-        let differ = if letters(word) == letters(token.as_bytes()) {
-            1
-        } else {
-            distance(word, token.as_bytes())
-        };
-        (differ <= allowed).then_some((differ, *token))
-    });
-    let begun = tokens.iter().find(|token| {
-        let common = word.len().min(token.len());
-        let begins = |text: &[u8]| text.get(..common).map(<[u8]>::to_ascii_uppercase);
-        common > 2 && begins(word) == begins(token.as_bytes())
-    });
-    near.min().map(|(_, token)| token).or(begun.copied())
-}
-
-fn letters(text: &[u8]) -> Vec<u8> {
-    let mut letters = text.to_ascii_uppercase();
-    letters.sort_unstable();
-    letters
-}
-
-/// How many letters must be changed, added or taken away to make one text of the other.
-fn distance(one: &[u8], other: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (before, letter) in one.iter().enumerate() {
-        let (mut diagonal, mut left) = (before, before.saturating_add(1));
-        for (cell, other) in row.iter_mut().skip(1).zip(other) {
-            let changed = diagonal.saturating_add((!letter.eq_ignore_ascii_case(other)).into());
-            diagonal = *cell;
-            left = changed.min(cell.saturating_add(1)).min(left.saturating_add(1));
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::commands::claims;
-    use crate::commands::help::all;
-    use crate::commands::options::{Options, counted};
-
-    /// Reads a line as its command does; the reply if it is refused.
-    fn refused(line: &[&'static [u8]]) -> Option<String> {
-        let spec = all().find(|known| known.spec.name.as_bytes() == line[0])?.spec;
-        read(spec, line).err().map(|error| explain(spec, line, &error))
-    }
-
-    fn read(spec: &'static Spec, line: &[&'static [u8]]) -> Result<(), CommandError> {
-        if !spec.fits_arity(line.len()) {
-            return Err(CommandError::Arity);
-        }
-        let mut rest = &line[1..];
-        for argument in spec.arguments {
-            rest = match argument {
-                Arg::Key(_) | Arg::Text(_) => &rest[1..],
-                Arg::Texts(_) => &[],
-                Arg::Optional(_) => rest.get(1..).unwrap_or_default(),
-                Arg::Keys(number, _) | Arg::Counted(number, _) => counted(number, rest)?.1,
-                Arg::PairOrPairs(..) => claims::read(rest)?.1,
-                _ => rest,
-            };
-        }
-        Options::read_as(spec.arguments, rest).map(|_| ())
-    }
-
-    fn words(line: &'static str) -> Vec<&'static [u8]> {
-        line.split(' ').map(str::as_bytes).collect()
-    }
-
-    /// Each line is refused with this reply.
-    #[track_caller]
-    fn table(cases: &[(&'static str, &str)]) {
-        for (line, expected) in cases {
-            assert_eq!(refused(&words(line)).as_deref(), Some(*expected), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_word_that_is_no_option_is_named_with_the_one_that_was_meant() {
-        table(&[
-            (
-                "MQ.PUSH q x DELAYS 5",
-                "ERR unknown option 'DELAYS' for MQ.PUSH, did you mean DELAY?",
-            ),
-            ("MQ.PUSH q x dealy 5", "ERR unknown option 'dealy' for MQ.PUSH, did you mean DELAY?"),
-            ("MQ.PULL q VIS 5", "ERR unknown option 'VIS' for MQ.PULL, did you mean VISIBILITY?"),
-            (
-                "MQ.PULL q BLOCKING 5",
-                "ERR unknown option 'BLOCKING' for MQ.PULL, did you mean BLOCK?",
-            ),
-            ("MQ.ACK q ID 1 a b", "ERR unknown option 'ID' for MQ.ACK, did you mean IDS?"),
-            ("MQ.NACK q idss 1 a b", "ERR unknown option 'idss' for MQ.NACK, did you mean IDS?"),
-        ]);
-    }
-
-    #[test]
-    fn where_nothing_is_near_all_options_are_named() {
-        table(&[
-            (
-                "MQ.MPULL 1 q COUNT 1 z",
-                "ERR unknown option 'z' for MQ.MPULL, its options are COUNT, VISIBILITY, BLOCK, \
-                 CONSUMER, ONDISCONNECT, NOACK",
-            ),
-            (
-                "MQ.ACK q a b c",
-                "ERR unknown option 'c' for MQ.ACK, it has none: MQ.ACK queue (id receipt | IDS n id \
-                 receipt [id receipt ...])",
-            ),
-            (
-                "MQ.LEN q 7",
-                "ERR unknown option '7' for MQ.LEN, its options are READY, INFLIGHT, DELAYED, DEAD",
-            ),
-        ]);
-    }
-
-    #[test]
-    fn a_number_may_lack_its_token() {
-        table(&[
-            ("MQ.PULL q 10", "ERR '10' is no option of MQ.PULL, did you mean COUNT 10?"),
-            ("MQ.PEEK q 10", "ERR '10' is no option of MQ.PEEK, did you mean COUNT 10?"),
-            ("MQ.PEEK q 0", "ERR '0' is no option of MQ.PEEK, did you mean OFFSET 0?"),
-            ("MQ.PUSH q x 5", "ERR '5' is no option of MQ.PUSH, did you mean DELAY 5?"),
-            ("MQ.EXTEND q a b 5", "ERR '5' is no option of MQ.EXTEND, did you mean VISIBILITY 5?"),
-            ("MQ.PAUSE q 5", "ERR '5' is no option of MQ.PAUSE, did you mean FOR 5?"),
-        ]);
-    }
-
-    #[test]
-    fn an_option_may_stand_where_another_argument_has_its_place() {
-        table(&[
-            (
-                "MQ.EXTEND q a VISIBILITY 5",
-                "ERR VISIBILITY stands in the place of receipt: MQ.EXTEND queue (id receipt | IDS n id \
-                 receipt [id receipt ...]) [VISIBILITY milliseconds]",
-            ),
-            (
-                "MQ.MPULL 2 q COUNT 5",
-                "ERR COUNT stands in the place of queue: MQ.MPULL numkeys queue [queue ...] [COUNT n] \
-                 [VISIBILITY milliseconds] [BLOCK milliseconds] [CONSUMER name] [ONDISCONNECT] [NOACK]",
-            ),
-        ]);
-        assert!(refused(&words("MQ.PUSH q delay 5")).unwrap().starts_with("ERR DELAY stands in"));
-    }
-
-    #[test]
-    fn what_a_number_counts_is_named() {
-        table(&[
-            ("MQ.PUSH q x HEADERS 2 a b", "ERR HEADERS 2 needs 2 pairs of name and value, got 1"),
-            (
-                "MQ.PUSH q x HEADERS 2 a b c",
-                "ERR HEADERS 2 needs 2 pairs of name and value, got 1 and one name without value",
-            ),
-            (
-                "MQ.PUSH q x HEADERS 1 a b c d",
-                "ERR 'c' is no option of MQ.PUSH: HEADERS 1 takes 1 pair of name and value",
-            ),
-            ("MQ.ACK q IDS 3 a b", "ERR IDS 3 needs 3 pairs of id and receipt, got 1"),
-            ("MQ.ACK q IDS 1", "ERR IDS 1 needs 1 pair of id and receipt, got 0"),
-            (
-                "MQ.ACK q IDS 1 a b 1 d",
-                "ERR '1' is no option of MQ.ACK: IDS 1 takes 1 pair of id and receipt",
-            ),
-            ("MQ.REDRIVE q IDS 2 a", "ERR IDS 2 needs 2 ids, got 1"),
-            ("MQ.REDRIVE q IDS 1 a b", "ERR 'b' is no option of MQ.REDRIVE: IDS 1 takes 1 id"),
-            ("MQ.MPUSH q 3 a b", "ERR n 3 needs 3 payloads, got 2"),
-            ("MQ.MPUSH q 2 1 b c d", "ERR 'c' is no option of MQ.MPUSH: n 2 takes 2 payloads"),
-            ("MQ.MPUSH q a b", "ERR n comes before the payloads: MQ.MPUSH queue n payload ..."),
-            ("MQ.MPUSH q 0 b", "ERR n must be an integer from 1 to 10000"),
-            ("MQ.MPULL q r", "ERR numkeys comes before the queues: MQ.MPULL numkeys queue ..."),
-            ("MQ.MPULL 3 q r", "ERR numkeys 3 needs 3 queues, got 2"),
-            ("MQ.MPULL 1 q 1 s", "ERR '1' is no option of MQ.MPULL: numkeys 1 takes 1 queue"),
-        ]);
-    }
-
-    #[test]
-    fn what_is_wrong_with_known_options_is_named() {
-        table(&[
-            ("MQ.PUSH q x DELAY", "ERR DELAY needs a value: milliseconds"),
-            ("MQ.PUSH q x AT", "ERR AT needs a value: unix-time-milliseconds"),
-            ("MQ.PULL q COUNT", "ERR COUNT needs a value: an integer from 1 to 10000"),
-            ("MQ.CONFIG q MAXLEN", "ERR MAXLEN needs a value: an integer from 0 to 2147483647"),
-            ("MQ.PUSH q x GROUP", "ERR GROUP needs a value: name"),
-            ("MQ.PUSH q x HEADERS", "ERR HEADERS needs a value: n name value [name value ...]"),
-            ("MQ.CONFIG q DEADLETTER", "ERR DEADLETTER needs a value: queue"),
-            ("MQ.QUEUES MATCH", "ERR MATCH needs a value: pattern"),
-            ("MQ.PUSH q x DELAY 1 AT 1", "ERR DELAY and AT exclude each other"),
-            ("MQ.PULL q COUNT 1 NOACK VISIBILITY 1", "ERR NOACK and VISIBILITY exclude each other"),
-            ("MQ.PUSH q x DELAY 1 DELAY 1", "ERR DELAY is given twice"),
-            ("MQ.PUSH q x WINDOW 1", "ERR WINDOW can be given only with DEDUP"),
-            ("MQ.QUEUES COUNT 1", "ERR COUNT can be given only with CURSOR"),
-            (
-                "MQ.REDRIVE q REASON to",
-                "ERR no value before the option TO may be 'TO', give TO first",
-            ),
-            ("MQ.GET q", "ERR wrong number of arguments for 'mq.get' command: MQ.GET queue id"),
-        ]);
-    }
-
-    /// Lines of a few words, right ones and wrong ones: what is said is one line, and never nothing.
-    #[test]
-    fn every_line_that_is_refused_is_answered_with_one_sentence() {
-        const WORDS: [&[u8]; 12] = [
-            b"IDS",
-            b"COUNT",
-            b"TO",
-            b"1",
-            b"2",
-            b"x",
-            b"HEADERS",
-            b"",
-            b"DELAYS",
-            b"\r\n\xff",
-            b"DEDUP",
-            b"99999999999999999999",
-        ];
-        for known in all() {
-            for number in 0..WORDS.len().pow(4) {
-                let digit = |place: u32| WORDS[number / WORDS.len().pow(place) % WORDS.len()];
-                let line =
-                    [known.spec.name.as_bytes(), b"q", digit(0), digit(1), digit(2), digit(3)];
-                let Some(told) = refused(&line) else { continue };
-                assert!(told.starts_with("ERR ") && told.len() > 20, "{told}");
-                assert!(!told.contains(|c: char| c.is_control()), "{told:?}");
-                assert!(!told.contains("syntax error") && !told.contains("Unknown {"), "{told}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_token_is_near_if_a_few_letters_are_wrong() {
-        for (word, expected) in [
-            ("AT", Some("AT")),
-            ("ATT", Some("AT")),
-            ("A", None),
-            ("XX", None),
-            ("DELA", Some("DELAY")),
-            ("DELIAS", Some("DELAY")),
-            ("DXLXX", None),
-            ("TA", Some("AT")),
-            ("PRIORITIES", Some("PRIORITY")),
-            ("PRIO", Some("PRIORITY")),
-            ("PRIORITYLEVEL", Some("PRIORITY")),
-            ("PR", None),
-            ("", None),
-            ("DELAYDELAYDELAYDELAYD", None),
-        ] {
-            assert_eq!(nearest(word.as_bytes(), &["AT", "DELAY", "PRIORITY"]), expected, "{word}");
-        }
-    }
-}
+mod tests;

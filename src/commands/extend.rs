@@ -1,4 +1,4 @@
-//! MQ.EXTEND: the visibility of deliveries restarts.
+//! MQ.EXTEND: restarts the visibility of deliveries.
 
 use super::arguments::{QUEUE, VISIBILITY};
 use super::claims::{self, CLAIMS};
@@ -51,7 +51,7 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     claims.reply(context, outcome, |until_ms| until_ms)
 }
 
-/// A visibility that the client names holds; that of the queue only lengthens.
+/// An explicit visibility replaces the current one; the queue's default can only prolong it.
 pub fn op<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
     store: &mut impl Store,

@@ -1,5 +1,5 @@
-//! For fuzzing: what each command makes of its arguments, by the functions that its handler calls, but
-//! without a server.
+//! For fuzzing: parses the arguments of each command with the functions that its handler calls, but without a
+//! server.
 
 use super::ack::Ack;
 use super::arguments::ACK;
@@ -12,7 +12,7 @@ use super::len::Len;
 use super::mpull::{Mpull, NUMKEYS};
 use super::mpush::Mpush;
 use super::nack::{self, Nack};
-use super::new_messages::Wishes;
+use super::new_messages::PushOptions;
 use super::options::{Options, counted};
 use super::pause::{self, Pause};
 use super::peek::Peek;
@@ -28,7 +28,7 @@ use crate::queue::store::Store;
 use crate::server::keys_of_command::positions;
 use crate::server::spec::Spec;
 
-/// What stands in for the server.
+/// The double of a server.
 pub trait Server {
     type Store: Store;
 
@@ -41,7 +41,7 @@ pub trait Server {
     fn run(&mut self, queue: &QueueName, op: &Op<'_>);
 }
 
-/// Runs a line: a command's name and its arguments. Error: the reply.
+/// Runs a command line: a name and arguments. Error: the reply.
 pub fn run(server: &mut impl Server, line: &[&[u8]]) -> Result<(), String> {
     let [name, arguments @ ..] = line else { return Ok(()) };
     let known = help::all().find(|known| known.spec.name.as_bytes() == *name);
@@ -96,15 +96,15 @@ fn run_on(
         ("MQ.PUSH", [payload, options @ ..]) => {
             let options = Options::read::<Push>(options)?;
             payloads::check(payload)?;
-            let wishes = Wishes::read(&options, &mut server.open(queue), now_ms)?;
-            let Wishes { due_at_ms, with } = wishes;
+            let push_options = PushOptions::read(&options, &mut server.open(queue), now_ms)?;
+            let PushOptions { due_at_ms, with } = push_options;
             Op::Push { id: server.new_id(), due_at_ms, payload, with }
         }
         ("MQ.MPUSH", _) => {
             let (payloads, options) = payloads::read(arguments)?;
             let options = Options::read::<Mpush>(options)?;
-            let wishes = Wishes::read(&options, &mut server.open(queue), now_ms)?;
-            let Wishes { due_at_ms, with } = wishes;
+            let push_options = PushOptions::read(&options, &mut server.open(queue), now_ms)?;
+            let PushOptions { due_at_ms, with } = push_options;
             let payloads = payloads.iter();
             let messages = payloads.map(|payload| Numbered { id: server.new_id(), payload });
             Op::PushMany { messages: messages.collect(), due_at_ms, with }
@@ -151,7 +151,7 @@ fn run_on(
         ("MQ.PURGE", _) => Op::Purge,
         ("MQ.DROP", _) => Op::Drop,
         ("MQ.RESUME", _) => Op::Resume,
-        // What follows only looks, or takes bytes that another fuzzer makes.
+        // These only read, or take bytes that another fuzzer generates.
         ("MQ.PEEK", options) => return Options::read::<Peek>(options).map(|_| ()),
         ("MQ.LEN", options) => return Options::read::<Len>(options).map(|_| ()),
         ("MQ.GET" | "MQ.INFO" | "MQ.APPLY", _) => return Ok(()),

@@ -1,4 +1,4 @@
-//! MQ.GET: one message is looked at.
+//! MQ.GET: shows one message.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;

@@ -1,10 +1,10 @@
-//! Patterns as KEYS has them: `*`, `?`, `[a-c]`, `[^a]`, and a backslash before what is meant
-//! literally (Redis documentation of KEYS).
+//! Patterns as in KEYS (Redis documentation): `*`, `?`, `[a-c]`, `[^a]`, and a backslash that escapes the next
+//! character.
 
-/// True if the whole text fits the pattern. Takes at most the product of both lengths.
+/// True if the whole text matches. O(n m) in both lengths at worst.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut pattern, mut text) = (pattern, text);
-    // After the last star: what followed it, and the text from which that is to be tried next.
+    // The pattern after the last star, and the text from which to try it next.
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         if let [b'*', rest @ ..] = pattern {
@@ -31,7 +31,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// What is left of the pattern after its first element, if that fits the byte.
+/// The rest of the pattern after its first element, if that matches the byte.
 fn one(pattern: &[u8], byte: u8) -> Option<&[u8]> {
     match pattern {
         [b'?', rest @ ..] => Some(rest),
@@ -42,7 +42,7 @@ fn one(pattern: &[u8], byte: u8) -> Option<&[u8]> {
     }
 }
 
-/// What is left of the pattern after a set whose bracket is open, if the byte is in the set.
+/// The rest of the pattern after a set whose bracket was read, if the set has the byte.
 fn set(pattern: &[u8], byte: u8) -> Option<&[u8]> {
     let (is_negated, mut rest) = match pattern {
         [b'^', rest @ ..] => (true, rest),
@@ -51,7 +51,7 @@ fn set(pattern: &[u8], byte: u8) -> Option<&[u8]> {
     let mut is_in = false;
     loop {
         rest = match rest {
-            // A set that is not closed ends with the pattern.
+            // An unclosed set ends with the pattern.
             [] => break,
             [b']', rest @ ..] => {
                 return (is_in != is_negated).then_some(rest);

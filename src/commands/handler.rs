@@ -1,4 +1,4 @@
-//! What handlers share: the queue that a command names, and the reply of an error.
+//! What all handlers need: the queue that a command names, and the error reply.
 
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use crate::server::context::Context;
 use crate::server::spec::Spec;
 use crate::server::string::Argument;
 
-/// Runs a handler and replies its error, with all that the line and the queue tell of it.
+/// Runs a handler and replies its error, explained by the command line and the state of the queue.
 pub fn answer<C: Command>(
     context: Context<'_>,
     arguments: &[Argument<'_>],
@@ -34,15 +34,15 @@ fn refuse(
     context.reply_error(&diagnose::refusal(context, spec, arguments, error));
 }
 
-/// Replies the error of what was not read from a line, if there is one.
+/// Replies an error that no command line explains, if there is one.
 pub fn answer_later(context: Context<'_>, result: Result<(), CommandError>) {
     if let Err(error) = result {
         context.reply_error(&diagnose::of_queues(context, &[], &error));
     }
 }
 
-/// The queue that a command names. In cluster mode no command runs on half a queue: while its slot
-/// is on the move, the answer is TRYAGAIN.
+/// The queue that a command names. In cluster mode the reply is TRYAGAIN while its slot migrates: no command
+/// runs on half of a queue.
 pub fn entry(context: Context<'_>, name: Argument<'_>) -> Result<Rc<Entry>, CommandError> {
     let entry = index::entry(context, name.as_bytes())?;
     if IS_CLUSTER.get() && !entry.names.slot_is_stable(context) {
@@ -51,8 +51,7 @@ pub fn entry(context: Context<'_>, name: Argument<'_>) -> Result<Rc<Entry>, Comm
     Ok(entry)
 }
 
-/// Another queue that a command names. From 7.0 on, no server but Redis 8.6 looks whether it is in the
-/// same slot.
+/// Another queue that a command names. From 7.0 on, no server but Redis 8.6 checks that it is in the same slot.
 pub fn other_entry(
     context: Context<'_>,
     first: &Entry,

@@ -1,4 +1,4 @@
-//! `HEADERS n name value [name value ...]`: what comes with a payload.
+//! `HEADERS n name value [name value ...]`: metadata beside the payload.
 
 use super::arguments::HEADERS;
 use super::errors::CommandError;
@@ -7,7 +7,7 @@ use super::quoted::Quoted;
 use crate::queue::message::Header;
 use crate::queue::valid::{MAX_HEADER_BYTES, MAX_NAME_BYTES};
 
-/// The headers that a client gave, in their order; none if it gave none.
+/// The headers in the order of the arguments; empty without the option.
 pub fn read<'a, A: AsRef<[u8]>>(options: &Options<'a, A>) -> Result<Vec<Header<'a>>, CommandError> {
     let mut headers: Vec<Header<'a>> = Vec::new();
     let mut bytes = 0usize;

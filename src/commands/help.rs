@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use super::errors::CommandError;
-use super::explain::nearest;
+use super::nearest::nearest;
 use super::options::Options;
 use super::quoted::Quoted;
 use super::{
@@ -15,7 +15,7 @@ use crate::server::context::Context;
 use crate::server::spec::{Arg, Name, Spec};
 use crate::server::string::Argument;
 
-/// A command as the server gets to know it.
+/// A command, for the server and for MQ.HELP.
 pub struct Known {
     pub spec: &'static Spec,
     pub register: fn(Context<'_>, &CStr) -> bool,
@@ -39,7 +39,7 @@ const GROUPS: &[(&str, &[Known])] = &[
         ],
     ),
     (
-        "Look",
+        "Inspect",
         &[
             known::<peek::Peek>(),
             known::<get::Get>(),
@@ -50,7 +50,7 @@ const GROUPS: &[(&str, &[Known])] = &[
         ],
     ),
     (
-        "Change messages",
+        "Manage messages",
         &[
             known::<del::Del>(),
             known::<reschedule::Reschedule>(),
@@ -59,7 +59,7 @@ const GROUPS: &[(&str, &[Known])] = &[
         ],
     ),
     (
-        "Change queues",
+        "Manage queues",
         &[
             known::<config::Config>(),
             known::<pause::Pause>(),
@@ -81,7 +81,7 @@ pub struct Help;
 impl Command for Help {
     const SPEC: Spec = Spec {
         name: "MQ.HELP",
-        summary: "Shows how all commands are written, or the options of one.",
+        summary: "Shows the syntax of all commands, or the options of one.",
         complexity: "O(1).",
         since: "0.2.0",
         flags: "fast allow-loading allow-stale",
@@ -111,7 +111,7 @@ fn help(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     Ok(())
 }
 
-/// The command of that name, which may lack the MQ.
+/// The command of that name, with or without `MQ.`.
 pub fn find(name: &[u8]) -> Result<&'static Spec, CommandError> {
     let names: Vec<&'static str> = all().map(|known| known.spec.name).collect();
     let short: Vec<&'static str> = names.iter().filter_map(|name| name.get(3..)).collect();
@@ -128,7 +128,8 @@ pub fn find(name: &[u8]) -> Result<&'static Spec, CommandError> {
 }
 
 fn of_all() -> Vec<String> {
-    let mut lines = vec!["MQ.HELP command shows the options of one. Commands are:".to_owned()];
+    let mut lines =
+        vec!["MQ.HELP command shows the options of one command. The commands are:".to_owned()];
     for (group, commands) in GROUPS {
         lines.push((*group).to_owned());
         for known in *commands {
@@ -176,7 +177,7 @@ fn add(lines: &mut Vec<String>, argument: &Arg, not_with: &[&str], needs: Option
         Arg::List(number, _) | Arg::Pairs(number, _) => format!("n from {}", number.range()),
         Arg::Name(Name { max: usize::MAX, .. }) => "any bytes".to_owned(),
         Arg::Name(Name { min, max, .. }) => format!("{min} to {max} bytes"),
-        Arg::Pattern(_) => "as of KEYS".to_owned(),
+        Arg::Pattern(_) => "a pattern as in KEYS".to_owned(),
         Arg::OtherKey(..) => "a queue's name".to_owned(),
         Arg::Flag(_) | Arg::FlagWithout(..) => String::new(),
         _ => return,

@@ -1,4 +1,4 @@
-//! MQ.INFO: whether a queue is healthy, and the module's section of INFO.
+//! MQ.INFO, the state of a queue, and the module's section of INFO.
 
 use std::ffi::CStr;
 
@@ -81,7 +81,7 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     Ok(())
 }
 
-/// How many messages wait in the dead-letter queue.
+/// The number of messages that wait in the dead-letter queue.
 fn dead_letters(store: &impl Store, settings: &Settings) -> u64 {
     let Some(name) = settings.dead_letter_of(store.queue()) else { return 0 };
     if IS_CLUSTER.get() && !name.shares_slot_with(store.queue()) {
@@ -103,7 +103,7 @@ fn state_fields(
     let next_due_at = deadline::of_messages(store).unwrap_or(0);
     let since = look::oldest(store);
     let is_paused = limits::is_paused(store, now_ms);
-    // The timer may not have been there since it was over.
+    // It may be over, and the timer not yet have removed it.
     let paused_until = store.memo(Memo::PausedUntil).filter(|_| is_paused);
     let age = |since_ms: Option<u64>| since_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
     [
@@ -123,7 +123,7 @@ fn state_fields(
     ]
 }
 
-/// The counters that a queue and the server as a whole have.
+/// The counters that exist per queue and for the whole server.
 fn counters(counts: &Counts) -> [(&'static CStr, u64); 14] {
     [
         (c"pushed", counts.pushed),
@@ -143,11 +143,11 @@ fn counters(counts: &Counts) -> [(&'static CStr, u64); 14] {
     ]
 }
 
-/// Looks up which queues are there still, of those in which something changed. There may be more of
-/// them only until the timer fires.
+/// Brings the number of queues up to date: of those that changed, some may no longer exist. What is beyond this
+/// limit, the timer checks.
 fn check_queues(context: Context<'_>) {
     const MOST: usize = 2_048;
-    // In a transaction of a cluster newer servers find the keys of its slot only.
+    // Inside a transaction in cluster mode newer servers only find keys of its slot.
     if !IS_CLUSTER.get() || !context.may_not_block() {
         let _ = (0..MOST).take_while(|_| index::check_one(context)).count();
     }

@@ -1,4 +1,4 @@
-//! MQ.LEN: how many messages a queue has.
+//! MQ.LEN: counts the messages of a queue.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;
@@ -16,7 +16,7 @@ use crate::server::string::Argument;
 /// `MQ.LEN queue [READY | INFLIGHT | DELAYED | DEAD]`
 pub struct Len;
 
-/// The states of a message, and the dead ones.
+/// The states of a message, and the dead-letter queue.
 const STATES: &[Arg] =
     &[Arg::Flag("READY"), Arg::Flag("INFLIGHT"), Arg::Flag("DELAYED"), Arg::Flag("DEAD")];
 

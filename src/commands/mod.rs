@@ -1,5 +1,5 @@
-//! The commands: one file each, with its facts and its handler. Arguments in, op out, reply; the
-//! rules are in `queue`. `help.rs` has the table of all.
+//! The commands: one file each, with its facts and its handler. Arguments in, op out, reply; the rules are in
+//! `queue`. `help.rs` has the table of all commands.
 
 mod ack;
 mod apply;
@@ -26,6 +26,7 @@ mod len;
 mod mpull;
 mod mpush;
 mod nack;
+mod nearest;
 mod new_messages;
 mod options;
 mod pause;
@@ -59,7 +60,7 @@ mod tests {
     use super::help::{Known, all};
     use super::options;
 
-    /// The page of a command says what the server is told.
+    /// The head of a command's page shows the same facts as COMMAND DOCS.
     #[test]
     fn every_command_has_a_page_with_its_facts() {
         for Known { spec, .. } in all() {

@@ -1,4 +1,4 @@
-//! MQ.MPULL: delivers messages of the first of several queues that has some, or waits for one.
+//! MQ.MPULL: pulls from the first non-empty one of several queues, or blocks.
 
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ pub struct Mpull;
 impl Command for Mpull {
     const SPEC: Spec = Spec {
         name: "MQ.MPULL",
-        summary: "Delivers messages of the first of several queues that has some.",
+        summary: "Delivers messages from the first non-empty one of several queues.",
         complexity: "O(k) with k queues, and that of MQ.PULL.",
         since: "0.1.0",
         flags: "write",
@@ -53,7 +53,7 @@ fn mpull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let timeout = options.number(&BLOCK).map(BlockTimeout::Milliseconds);
     let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(queues.len());
     for queue in queues {
-        // That of the first one says of all whether their slot is stable.
+        // All are in one slot, so it is enough to check that of the first.
         let entry = match entries.first() {
             None => handler::entry(context, *queue)?,
             Some(first) => handler::other_entry(context, first, *queue)?,

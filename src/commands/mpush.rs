@@ -1,8 +1,8 @@
-//! MQ.MPUSH: new messages, all or none.
+//! MQ.MPUSH: adds several messages, all or none.
 
 use super::arguments::{HEADERS, QUEUE, TTL};
 use super::errors::CommandError;
-use super::new_messages::{self, AMONG_OTHERS, WHEN_READY, Wishes};
+use super::new_messages::{self, ORDER, PushOptions, WHEN_READY};
 use super::options::Options;
 use super::payloads::{self, PAYLOADS};
 use super::{handler, reply};
@@ -33,7 +33,7 @@ impl Command for Mpush {
             Arg::Counted(PAYLOADS, "payload"),
             WHEN_READY,
             Arg::Number(TTL),
-            AMONG_OTHERS,
+            ORDER,
             Arg::Pairs(HEADERS, ["name", "value"]),
         ],
     };
@@ -50,7 +50,7 @@ fn mpush(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let entry = handler::entry(context, *queue)?;
     let now_ms = context.now_ms();
     let mut store = entry.open(context, Access::Write);
-    let Wishes { due_at_ms, with } = Wishes::read(&options, &mut store, now_ms)?;
+    let PushOptions { due_at_ms, with } = PushOptions::read(&options, &mut store, now_ms)?;
     let ids = entry.new_ids(&mut store, now_ms, payloads.len());
     let payloads = payloads.iter().map(|payload| payload.as_bytes());
     let messages = ids.iter().zip(payloads).map(|(id, payload)| Numbered { id: *id, payload });

@@ -1,4 +1,4 @@
-//! MQ.NACK: deliveries that are given back.
+//! MQ.NACK: returns delivered messages to their queue, or sends them to the dead-letter queue.
 
 use super::arguments::{DELAY, QUEUE};
 use super::claims::{self, CLAIMS};
@@ -24,7 +24,7 @@ pub struct Nack;
 impl Command for Nack {
     const SPEC: Spec = Spec {
         name: "MQ.NACK",
-        summary: "Gives delivered messages back, or sends them to the dead-letter queue.",
+        summary: "Returns delivered messages to the queue, or sends them to the dead-letter queue.",
         complexity: "O(log n) for each message, with n messages in the queue.",
         since: "0.1.0",
         flags: "write fast",
@@ -56,7 +56,7 @@ fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     claims.reply(context, outcome, |_| 1)
 }
 
-/// What the options say becomes of the deliveries.
+/// The op that the options ask for.
 pub fn op<'a, A: AsRef<[u8]>>(
     options: &Options<'a, A>,
     deliveries: Few<Delivery>,
@@ -75,19 +75,19 @@ pub fn op<'a, A: AsRef<[u8]>>(
     Op::GiveBack { now_ms, deliveries, delay_ms, same_slot, how, reason }
 }
 
-/// What is kept of a reason.
+/// The part of a reason that is stored.
 pub fn kept(reason: &[u8]) -> &[u8] {
     cut(reason, MAX_ERROR_BYTES)
 }
 
-/// The first bytes of a text, at most `max`, so that no UTF-8 character is cut.
+/// At most the first `max` bytes of a text, without cutting a UTF-8 character.
 fn cut(text: &[u8], max: usize) -> &[u8] {
     let Some((head, rest)) = text.split_at_checked(max) else { return text };
     if rest.first().is_none_or(|byte| !is_continuation(*byte)) {
         return head;
     }
     let start = head.iter().rposition(|byte| !is_continuation(*byte));
-    // No character has more than three bytes after its first: anything else is no UTF-8.
+    // A character has at most three continuation bytes: anything longer is not UTF-8.
     match start {
         Some(start) if max.saturating_sub(start) <= 3 => head.get(..start).unwrap_or(head),
         _ => head,

@@ -1,4 +1,4 @@
-//! What MQ.PUSH and MQ.MPUSH have in common: the options of new messages, and what became of them.
+//! What MQ.PUSH and MQ.MPUSH share: the options of new messages, and the outcome of a push.
 
 use super::arguments::{DEDUP, GROUP, PRIORITY, RANK, TTL, WHEN, WINDOW, due_at_ms};
 use super::errors::CommandError;
@@ -15,19 +15,19 @@ use crate::server::spec::Arg;
 /// When a new message becomes ready.
 pub const WHEN_READY: Arg = Arg::OneOf("when", WHEN);
 
-/// Where it stands among others.
-pub const AMONG_OTHERS: Arg = Arg::OneOf("rank", RANK);
+/// What decides its order of delivery.
+pub const ORDER: Arg = Arg::OneOf("rank", RANK);
 
-/// What was said of new messages.
-pub struct Wishes<'a> {
-    /// When they become ready, unix ms; None: at once.
+/// The options of new messages, completed by the queue's settings.
+pub struct PushOptions<'a> {
+    /// When the messages become ready, unix ms; None: at once.
     pub due_at_ms: Option<u64>,
-    /// All else, if anything.
+    /// Everything else; None for plain messages.
     pub with: Option<With<'a>>,
 }
 
-impl<'a> Wishes<'a> {
-    /// Reads options; what they don't say is as the queue's settings say.
+impl<'a> PushOptions<'a> {
+    /// Reads the options; the queue's settings supply defaults.
     pub fn read<A: AsRef<[u8]>>(
         options: &Options<'a, A>,
         store: &mut impl Store,
@@ -78,8 +78,7 @@ fn dedup<'a, A: AsRef<[u8]>>(
     Ok(Some(Dedup { key, now_ms, until_ms: Some(now_ms.saturating_add(window_ms)) }))
 }
 
-/// What became of a push. Error: [`CommandError::QueueFull`] or
-/// [`CommandError::DedupFull`].
+/// The outcome of a push. Error: [`CommandError::QueueFull`] or [`CommandError::DedupFull`].
 pub fn outcome(outcome: &Outcome<Body>) -> Result<Pushed, CommandError> {
     match outcome {
         Outcome::Pushed(Pushed::Full) => Err(CommandError::QueueFull),
@@ -98,12 +97,12 @@ mod tests {
 
     const NOW_MS: u64 = 1_800_000_000_000;
 
-    /// A line of options, settings of the queue, and a moment, unix ms.
+    /// Options, settings of the queue, and a timestamp, unix ms.
     type Case<'a> = (&'a [&'a str], &'a [(Setting, &'a str)], Option<u64>);
 
-    fn wishes<'a>(line: &'a [&'a str], settings: &[(Setting, &str)]) -> Wishes<'a> {
+    fn push_options<'a>(line: &'a [&'a str], settings: &[(Setting, &str)]) -> PushOptions<'a> {
         let options = Options::read::<Push>(line).unwrap();
-        Wishes::read(&options, &mut store_with(settings), NOW_MS).unwrap()
+        PushOptions::read(&options, &mut store_with(settings), NOW_MS).unwrap()
     }
 
     #[test]
@@ -121,7 +120,7 @@ mod tests {
             (&["AT", "8796093022207"], &[], Some(8_796_093_022_207)),
         ];
         for (line, settings, due_at_ms) in cases {
-            assert_eq!(wishes(line, settings).due_at_ms, due_at_ms, "{line:?} {settings:?}");
+            assert_eq!(push_options(line, settings).due_at_ms, due_at_ms, "{line:?} {settings:?}");
         }
     }
 
@@ -130,7 +129,7 @@ mod tests {
         for at in ["1", "1800000000", "100000000000"] {
             let line = ["AT", at];
             let options = Options::read::<Push>(&line).unwrap();
-            let refused = Wishes::read(&options, &mut store_with(&[]), NOW_MS);
+            let refused = PushOptions::read(&options, &mut store_with(&[]), NOW_MS);
             assert_eq!(refused.err(), Some(CommandError::AtInSeconds(at.parse().unwrap())), "{at}");
         }
     }
@@ -146,7 +145,7 @@ mod tests {
             (&["DELAY", "7"], &ttl, Some(NOW_MS + 500)),
         ];
         for (line, settings, expires_at_ms) in cases {
-            let with = wishes(line, settings).with;
+            let with = push_options(line, settings).with;
             assert_eq!(with.and_then(|with| with.expires_at_ms), expires_at_ms, "{line:?}");
         }
     }
@@ -161,7 +160,7 @@ mod tests {
             (&["DEDUP", "k", "UNTILDONE"], &window, None),
         ];
         for (line, settings, until_ms) in cases {
-            let dedup = wishes(line, settings).with.and_then(|with| with.dedup);
+            let dedup = push_options(line, settings).with.and_then(|with| with.dedup);
             assert_eq!(dedup, Some(Dedup { key: b"k", now_ms: NOW_MS, until_ms }), "{line:?}");
         }
     }
@@ -169,13 +168,13 @@ mod tests {
     #[test]
     fn what_says_nothing_of_its_own_is_plain() {
         for line in [&["PRIORITY", "0"][..], &["TTL", "0"], &["DELAY", "5"], &["AT", "0"]] {
-            assert_eq!(wishes(line, &[]).with, None, "{line:?}");
+            assert_eq!(push_options(line, &[]).with, None, "{line:?}");
         }
-        let line = |line| wishes(line, &[]).with.map(|with| with.line);
+        let line = |line| push_options(line, &[]).with.map(|with| with.line);
         assert_eq!(line(&["PRIORITY", "9"]), Some(Line::Priority(9)));
         assert_eq!(line(&["GROUP", "g"]), Some(Line::Group(b"g")));
         let many = Options::read::<Mpush>(&["GROUP", "g"]).unwrap();
-        let with = Wishes::read(&many, &mut store_with(&[]), NOW_MS).unwrap().with;
+        let with = PushOptions::read(&many, &mut store_with(&[]), NOW_MS).unwrap().with;
         assert_eq!(with.map(|with| with.line), Some(Line::Group(b"g")));
     }
 }

@@ -1,6 +1,5 @@
-//! Reading of arguments as a command's facts describe them. Options: tokens in any case and any
-//! order, each at most once, nothing left over. Nothing is copied, and nothing here knows what an
-//! option means.
+//! Parses arguments as a command's facts describe them. Options: tokens in any case and any order, each at most
+//! once, nothing left over. Nothing is copied, and nothing here knows what an option means.
 
 use std::iter;
 
@@ -10,7 +9,7 @@ use crate::server::command::Command;
 use crate::server::keys_of_command::looks_like;
 use crate::server::spec::{Arg, Name, Number, other_key};
 
-/// The most options that a command has, alternatives counted one by one.
+/// The maximum number of options of a command; each alternative counts.
 const MOST: usize = 16;
 
 /// The options that a client gave.
@@ -18,9 +17,9 @@ const MOST: usize = 16;
 pub struct Options<'a, A> {
     arguments: &'a [A],
     table: &'static Table,
-    /// The bits of their places.
+    /// A bit for each option of the table.
     given: u32,
-    /// For each place in the table: the number, or where in `arguments` the value begins.
+    /// For each option of the table: the number, or where in `arguments` the value begins.
     values: [u64; MOST],
 }
 
@@ -29,7 +28,7 @@ pub struct Options<'a, A> {
 struct Table {
     places: [Place; MOST],
     len: usize,
-    /// The bits of those of which one must be given; 0: none must.
+    /// The bits of the options of which one is required; 0: none.
     required: u32,
     /// The token before another key.
     other_key: Option<&'static str>,
@@ -41,9 +40,9 @@ struct Place {
     option: &'static Arg,
     token: &'static str,
     bit: u32,
-    /// The bits of those that can't be given together with it.
+    /// The bits of the options that it excludes.
     excludes: u32,
-    /// The bits of those that must be given together with it.
+    /// The bits of the options that it requires.
     needs: u32,
 }
 
@@ -54,7 +53,7 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
         Self::read_by(const { &Table::of(C::SPEC.arguments) }, arguments)
     }
 
-    /// The same, of a command with these facts.
+    /// The same, with the arguments of a command's facts.
     #[cfg(test)]
     pub fn read_as(facts: &'static [Arg], arguments: &'a [A]) -> Result<Self, CommandError> {
         Self::read_by(Box::leak(Box::new(Table::of(facts))), arguments)
@@ -108,7 +107,7 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
         self.check()
     }
 
-    /// Why an option can't follow those that were given.
+    /// Why an option can't be given after these.
     fn clash(&self, place: &'static Place) -> Fault {
         let mut given = self.given();
         match given.find(|(other, _)| place.excludes & other.bit != 0) {
@@ -117,7 +116,7 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
         }
     }
 
-    /// Checks what is not known before all options are read.
+    /// Checks what is only known once all options are read.
     fn check(&self) -> Result<(), CommandError> {
         let required = self.table.required;
         if required != 0 && self.given & required == 0 {
@@ -141,7 +140,7 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
         }
     }
 
-    /// True if the server has seen the other key that these options name, and no other: see
+    /// True if the server finds the other key where these options have it: see
     /// [`keys_of_command`](crate::server::keys_of_command).
     fn shows_other_key(&self, token: &str) -> bool {
         let mut arguments = (1..).zip(self.arguments);
@@ -161,41 +160,40 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
         self.find(token).is_some()
     }
 
-    /// The number behind an option, if it was given.
+    /// The number after an option, if it was given.
     #[inline]
     pub fn number(&self, option: &Number) -> Option<u64> {
         self.find(option.token)
     }
 
-    /// The bytes behind an option, if it was given.
+    /// The bytes after an option, if it was given.
     #[inline]
     pub fn text(&self, option: &Name) -> Option<&'a [u8]> {
         self.value(option.token)
     }
 
-    /// The pattern or the name behind an option, if it was given.
+    /// The pattern or the name after an option, if it was given.
     #[inline]
     pub fn value(&self, token: &str) -> Option<&'a [u8]> {
         self.bytes_at(self.find(token)?)
     }
 
-    /// The arguments behind an option whose number says how many, if it was given.
+    /// The arguments of an option that counts them, if it was given.
     pub fn list(&self, option: &Number) -> Option<&'a [A]> {
         let begin = usize::try_from(self.find(option.token)?).ok()?;
         let (list, _) = counted(option, self.arguments.get(begin..)?).ok()?;
         Some(list)
     }
 
-    /// The pairs behind an option, if it was given: the first of the first pair, its second, and
-    /// so on.
+    /// The pairs of an option that counts them, flat, if it was given.
     pub fn pairs(&self, option: &Number) -> Option<&'a [A]> {
         let begin = usize::try_from(self.find(option.token)?).ok()?;
         let (pairs, _) = pairs(option, self.arguments.get(begin..)?).ok()?;
         Some(pairs)
     }
 
-    /// The tokens of the options that were given and have one value, with it, in the order of the
-    /// command's facts. Not for numbers, which have been read.
+    /// The options that were given with a single value, and that value, in the order of the facts. Not for
+    /// numbers, which are parsed already.
     pub fn values(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> {
         let with_value = self.given().filter(|(place, _)| !matches!(place.option, Arg::Flag(_)));
         with_value.filter_map(|(place, value)| Some((place.token, self.bytes_at(value)?)))
@@ -237,7 +235,7 @@ impl Table {
         table
     }
 
-    /// Adds what there is of options in an argument, and returns their bits.
+    /// Adds the options in an argument, and returns their bits.
     #[allow(
         clippy::arithmetic_side_effects,
         clippy::indexing_slicing,
@@ -290,7 +288,7 @@ impl Table {
     }
 }
 
-/// Reads a number whose range has no negative ones.
+/// Parses a number whose range has no negative values.
 pub fn parse(option: &Number, text: &[u8]) -> Result<u64, CommandError> {
     parse_integer(text)
         .filter(|number| (option.min..=option.max).contains(number))
@@ -298,7 +296,7 @@ pub fn parse(option: &Number, text: &[u8]) -> Result<u64, CommandError> {
         .ok_or(CommandError::Number(*option))
 }
 
-/// A number of a range, or nothing.
+/// Checks a number in a range, or an empty value.
 fn check_setting(option: &Number, text: &[u8]) -> Result<(), CommandError> {
     let is_good = parse_integer(text).is_some_and(|n| (option.min..=option.max).contains(&n));
     if is_good || text.is_empty() { Ok(()) } else { Err(CommandError::Number(*option)) }
@@ -309,7 +307,7 @@ fn check_length(option: &Name, text: &[u8]) -> Result<(), CommandError> {
     if is_good { Ok(()) } else { Err(CommandError::Length(*option)) }
 }
 
-/// Reads a number and so many arguments; what follows them is left over.
+/// Reads a number and so many arguments, and returns them and the rest.
 pub fn counted<'a, A: AsRef<[u8]>>(
     number: &Number,
     arguments: &'a [A],
@@ -317,7 +315,7 @@ pub fn counted<'a, A: AsRef<[u8]>>(
     take(number, 1, arguments)
 }
 
-/// Reads a number and so many pairs of arguments; what follows them is left over.
+/// Reads a number and so many pairs of arguments, and returns them and the rest.
 pub fn pairs<'a, A: AsRef<[u8]>>(
     number: &Number,
     arguments: &'a [A],
@@ -336,7 +334,7 @@ fn take<'a, A: AsRef<[u8]>>(
     Ok(rest.split_at_checked(count.saturating_mul(each)).ok_or(fewer)?)
 }
 
-/// Checks that these are not too many.
+/// Checks that there are not too many of these.
 pub fn at_most<'a, A>(number: &Number, arguments: &'a [A]) -> Result<&'a [A], CommandError> {
     let is_good = i64::try_from(arguments.len()).is_ok_and(|count| count <= number.max);
     if is_good { Ok(arguments) } else { Err(CommandError::TooMany(*number)) }

@@ -1,4 +1,4 @@
-//! MQ.PAUSE: deliveries stop, for a while or until MQ.RESUME.
+//! MQ.PAUSE: stops deliveries, for a while or until MQ.RESUME.
 
 use super::arguments::{QUEUE, milliseconds};
 use super::errors::CommandError;

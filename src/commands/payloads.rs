@@ -6,10 +6,10 @@ use crate::queue::op::MAX_BATCH;
 use crate::queue::valid::MAX_PAYLOAD_BYTES;
 use crate::server::spec::Number;
 
-/// How many payloads follow.
+/// The number of payloads that follow.
 pub const PAYLOADS: Number = Number { token: "n", name: "n", min: 1, max: MAX_BATCH as i64 };
 
-/// Reads the payloads at the beginning of `arguments`; what follows them is left over.
+/// Reads the payloads at the beginning of `arguments`; and returns the rest.
 pub fn read<A: AsRef<[u8]>>(arguments: &[A]) -> Result<(&[A], &[A]), CommandError> {
     let (payloads, rest) = options::counted(&PAYLOADS, arguments)?;
     for payload in payloads {

@@ -1,4 +1,4 @@
-//! MQ.PEEK: messages are looked at, not delivered.
+//! MQ.PEEK: shows messages without delivering them.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;

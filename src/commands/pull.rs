@@ -1,4 +1,4 @@
-//! MQ.PULL: delivers messages, or waits for one.
+//! MQ.PULL: delivers messages, or blocks until there is one.
 
 use std::rc::Rc;
 
@@ -24,7 +24,7 @@ use crate::server::key::Access;
 use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 
-/// A pull moves at least so many of the messages that are due, if so many are.
+/// A pull sweeps at least this many messages that are due, if there are so many.
 const LEAST_SWEEP: u32 = 16;
 
 /// `MQ.PULL queue`, and options.
@@ -58,31 +58,31 @@ impl Command for Pull {
     }
 }
 
-/// What a client asks for.
+/// A pull as the client requests it.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// None: one message, and no array around it.
+    /// None: one message, not in an array.
     count: Option<u32>,
     delivery: DeliveryMode,
-    /// What became of the deliveries that were worked off; None: none were named.
+    /// The outcome of the acknowledgments in the same command; None without ACK.
     settled: Option<Few<Settled>>,
 }
 
-/// How a client wants its messages.
+/// At least once, with a receipt, or at most once.
 #[derive(Debug, Clone)]
 enum DeliveryMode {
     Receipt {
         /// None: the queue's default.
         visibility_ms: Option<u64>,
         consumer: Option<Vec<u8>>,
-        /// The client with whose connection the delivery ends.
+        /// ONDISCONNECT: the client whose disconnection ends the delivery.
         holder: Option<u64>,
     },
     Final,
 }
 
 impl Request {
-    /// Reads the options of a pull. With `connection` ends a delivery whose client wants that.
+    /// Reads the options. ONDISCONNECT ties the delivery to this `connection`.
     pub fn read<A: AsRef<[u8]>>(
         options: &Options<'_, A>,
         connection: impl FnOnce() -> Result<u64, CommandError>,
@@ -100,7 +100,7 @@ impl Request {
         Ok(Self { count, delivery, settled: None })
     }
 
-    /// How the messages are delivered; what this does not say is as the queue's settings say.
+    /// The delivery mode, with the queue's settings as defaults.
     pub fn mode(&self, store: &mut impl Store) -> Result<Mode<'_>, QueueError> {
         let DeliveryMode::Receipt { visibility_ms, consumer, .. } = &self.delivery else {
             return Ok(Mode::Final);
@@ -112,12 +112,12 @@ impl Request {
         Ok(Mode::Receipt { visibility_ms, consumer: consumer.as_deref() })
     }
 
-    /// The most messages.
+    /// The maximum number of messages.
     pub fn most(&self) -> u32 {
         self.count.unwrap_or(1)
     }
 
-    /// The reply when nothing is ready.
+    /// Replies that nothing is ready.
     pub fn reply_empty(&self, context: Context<'_>) {
         self.reply_settled(context);
         match self.count {
@@ -145,7 +145,7 @@ impl Request {
         Ok(())
     }
 
-    /// With ACK the reply is an array of two: what became of the deliveries, then what was pulled.
+    /// With ACK the reply is an array of two: the outcome of the acknowledgments, then what was pulled.
     fn reply_settled(&self, context: Context<'_>) {
         if let Some(settled) = &self.settled {
             context.reply_array(2);
@@ -164,13 +164,12 @@ fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     deliver_or_wait(context, &[entry], request, timeout, acknowledged)
 }
 
-/// The client with whose connection a delivery can end.
+/// The client to whose connection ONDISCONNECT can tie a delivery.
 pub fn connection(context: Context<'_>) -> Result<u64, CommandError> {
     if context.is_script() { Err(CommandError::NoConnection) } else { Ok(context.client_id()) }
 }
 
-/// Delivers what the first of these queues has that has something, or lets the client wait. What was
-/// worked off is of the first one.
+/// Pulls from the first non-empty one of these queues, or blocks. Acknowledgments are for the first queue.
 pub fn deliver_or_wait(
     context: Context<'_>,
     entries: &[Rc<Entry>],
@@ -274,7 +273,7 @@ fn deliver(
     Ok(())
 }
 
-/// As [`take`]; the error says of which queue it is.
+/// As [`take`], but the error names the queue.
 fn take_from(
     context: Context<'_>,
     entry: &Rc<Entry>,
@@ -295,7 +294,8 @@ fn take(
     let mut store = entry.open(context, Access::Write);
     let delivery = request.mode(&mut store)?;
     let is_due = index::may_be_due(entry, now_ms);
-    // What is due waits for what clients may have sent in time; so does a client that may wait.
+    // After a standstill, acknowledgments that were sent in time may not have been read yet: so nothing is swept
+    // for a while, and a client that may block waits for it.
     let is_early = is_due && IS_ACTIVE.get() && turn::is_settling() && !context.may_not_block();
     let limit = if is_due && !is_early { request.most().max(LEAST_SWEEP) } else { 0 };
     let op = Op::Pull {

@@ -1,4 +1,4 @@
-//! MQ.PURGE: all messages are removed, the settings stay.
+//! MQ.PURGE: deletes all messages and keeps the settings.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;

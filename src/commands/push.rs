@@ -1,8 +1,8 @@
-//! MQ.PUSH: a new message.
+//! MQ.PUSH: adds a message.
 
 use super::arguments::{DEDUP, HEADERS, QUEUE, TTL, WINDOW};
 use super::errors::CommandError;
-use super::new_messages::{self, AMONG_OTHERS, WHEN_READY, Wishes};
+use super::new_messages::{self, ORDER, PushOptions, WHEN_READY};
 use super::options::Options;
 use super::{handler, payloads, reply};
 use crate::queue::op::Op;
@@ -33,7 +33,7 @@ impl Command for Push {
             Arg::Text("payload"),
             WHEN_READY,
             Arg::Number(TTL),
-            AMONG_OTHERS,
+            ORDER,
             Arg::With(
                 &Arg::Name(DEDUP),
                 &Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")]),
@@ -55,7 +55,7 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let entry = handler::entry(context, *queue)?;
     let now_ms = context.now_ms();
     let mut store = entry.open(context, Access::Write);
-    let Wishes { due_at_ms, with } = Wishes::read(&options, &mut store, now_ms)?;
+    let PushOptions { due_at_ms, with } = PushOptions::read(&options, &mut store, now_ms)?;
     let id = entry.new_id(&mut store, now_ms);
     let op = Op::Push { id, due_at_ms, payload, with };
     let outcome = execute_on(context, &entry, &mut store, &op)?;

@@ -1,4 +1,4 @@
-//! MQ.QUEUES: the names of the queues in the selected database.
+//! MQ.QUEUES: lists the queues of the selected database.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,14 @@ use crate::server::context::Context;
 use crate::server::spec::{Arg, Number, Spec};
 use crate::server::string::Argument;
 
-/// Where a client goes on: 0 at first, then what the reply says.
+/// 0 at first, then what the last reply returned.
 const CURSOR: Number = Number { token: "CURSOR", name: "cursor", min: 0, max: i64::MAX };
 
-/// How many queues are looked at for a reply.
+/// How many queues are inspected for one page.
 const COUNT: Number = Number { token: "COUNT", name: "n", min: 1, max: 100_000 };
 const DEFAULT_COUNT: usize = 500;
 
-/// How many queues are looked at, and how many names replied, before others have their turn.
+/// How many queues are inspected, and how many names sent, before other clients are served.
 const SLICE: usize = 64;
 const NAMES: usize = 1_024;
 
@@ -35,7 +35,7 @@ impl Command for Queues {
     const SPEC: Spec = Spec {
         name: "MQ.QUEUES",
         summary: "Returns the names of the queues that have a message or a setting.",
-        complexity: "O(n log n) with n queues, with CURSOR with the n of COUNT; others get their turn after \
+        complexity: "O(n log n) with n queues, with CURSOR with the n of COUNT; other clients are served after \
                      every 64.",
         since: "0.1.0",
         flags: "readonly",
@@ -53,10 +53,10 @@ impl Command for Queues {
 fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let mut listing = Listing::read(context, arguments)?;
     let may_not_block = context.may_not_block();
-    // Newer servers find the keys of one slot only inside a transaction or a script of a cluster.
+    // Inside a transaction or a script in cluster mode newer servers only find keys of one slot.
     let sees_all = !(may_not_block && IS_CLUSTER.get());
-    // Where the server does not tell of keys that appear, the list is made anew; what may not wait
-    // for that, or goes on with a list, gets what is known.
+    // Without keyspace events the index may lack queues, so it is rebuilt first; a client that may not block, or
+    // that continues a list, gets what is known.
     let is_kept = HAS_KEYSPACE_EVENTS.get() || may_not_block || listing.next > 0;
     let is_complete = is_kept && !scan::is_under_way();
     if is_complete && sees_all {
@@ -78,7 +78,7 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
 }
 
 impl Later for Queues {
-    /// The client was unblocked: it gets what is known.
+    /// CLIENT UNBLOCK: the client gets what is known.
     fn reply(context: Context<'_>, arguments: &[Argument<'_>], _: u64) {
         handler::answer_later(
             context,
@@ -96,17 +96,17 @@ impl Later for Queues {
     fn done(_: u64) {}
 }
 
-/// What a client asks for, and what was found of it.
+/// A list that is being made.
 struct Listing {
     db: i32,
     pattern: Option<Box<[u8]>>,
-    /// None where the server can't tell what users may.
+    /// None where the server can't check permissions.
     user: Option<UserName>,
-    /// It is a part of the list, as CURSOR asks for.
+    /// One page of the list, as requested by CURSOR.
     is_part: bool,
-    /// The serial number behind which it goes on; in the end the next part does.
+    /// The serial number after which it continues; in the end the cursor of the next page.
     next: u64,
-    /// How many queues are still to be looked at.
+    /// How many queues are left to inspect.
     left: usize,
     names: BTreeSet<QueueName>,
 }
@@ -132,7 +132,7 @@ impl Listing {
         self.left == 0
     }
 
-    /// Looks at the next `count` queues. Each has one place in the index as long as it is there.
+    /// Inspects the next `count` queues. A queue keeps its serial number as long as it is in the index.
     fn look(&mut self, context: Context<'_>, count: usize) {
         let count = count.min(self.left);
         let (entries, next) = index::with(|index| index.page(self.next, count));
@@ -176,8 +176,8 @@ impl Listing {
     }
 }
 
-/// True if a queue may be listed: in cluster mode not while its slot is imported. A replica lists all:
-/// Redis 8.4 and later may look there for the master's master, round and round.
+/// True if a queue may be listed: in cluster mode not while its slot is imported. A replica lists all: there,
+/// Redis 8.4 and later may follow master links in an endless loop.
 fn may_show(context: Context<'_>, entry: &Entry) -> bool {
     !IS_CLUSTER.get()
         || !IS_ACTIVE.get()

@@ -1,22 +1,22 @@
-//! Bytes of a client's in a text: in quotes, short, and nothing in them that could end a line or
-//! command a terminal.
+//! Bytes from a client inside a text: quoted, truncated, and without anything that could end the line or
+//! control a terminal.
 
 use std::fmt::{self, Write};
 
-/// More bytes than this are cut off.
+/// Longer values are truncated.
 const MAX_BYTES: usize = 40;
 
-/// Such bytes, as they are shown.
+/// Bytes as they are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quoted(Box<str>);
 
 impl Quoted {
-    /// Of these bytes, cut off if they are many. What can't be printed is escaped as Redis does it.
+    /// Quotes these bytes, truncated if there are many. What can't be printed is escaped as Redis does it.
     pub fn of(bytes: &[u8]) -> Self {
         Self::first(MAX_BYTES, bytes)
     }
 
-    /// Of all these bytes: a name that must be told to its end.
+    /// Quotes all of these bytes: a name is of no use without its end.
     pub fn all(bytes: &[u8]) -> Self {
         Self::first(bytes.len(), bytes)
     }
@@ -57,7 +57,7 @@ fn add(text: &mut String, character: char) {
 
 fn escape(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
-        // A string takes all.
+        // Writing to a string does not fail.
         let _ = write!(text, "\\x{byte:02x}");
     }
 }

@@ -1,4 +1,4 @@
-//! MQ.REDRIVE: dead letters go back to where they died, or to another queue.
+//! MQ.REDRIVE: moves dead letters back to the queues in which they died, or to another one.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,10 +32,10 @@ const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as 
 const FROM: Name = Name { token: "FROM", name: "queue", min: 1, max: name::MAX_NAME_BYTES };
 const REASON: Name = Name { token: "REASON", name: "text", min: 0, max: usize::MAX };
 
-/// How many messages are looked at before others have their turn.
+/// How many messages are inspected before other clients are served.
 const SLICE: u32 = 100;
 
-/// How many messages are looked at where the client can't wait for its next turn.
+/// How many messages are inspected where the client can't block.
 const AT_ONCE: u32 = 1_000;
 
 /// `MQ.REDRIVE queue`, and options.
@@ -44,9 +44,9 @@ pub struct Redrive;
 impl Command for Redrive {
     const SPEC: Spec = Spec {
         name: "MQ.REDRIVE",
-        summary: "Moves dead messages back to the queues in which they died, or to another one.",
-        complexity: "O(log n) for each message that is looked at, with n messages in the queues; \
-                     others get their turn after every 100.",
+        summary: "Moves dead letters back to the queues in which they died, or to another queue.",
+        complexity: "O(log n) for each message inspected, with n messages in the queues; \
+                     other clients are served after every 100.",
         since: "0.1.0",
         flags: "write",
         blocking: false,
@@ -66,7 +66,7 @@ impl Command for Redrive {
     }
 }
 
-/// What a client asks for.
+/// A redrive as the client requests it.
 pub struct Request {
     /// None: all.
     count: Option<u64>,
@@ -92,7 +92,7 @@ impl Request {
         })
     }
 
-    /// The op for the next of these messages.
+    /// The op for the next slice.
     pub fn op(
         &self,
         choice: Choice,
@@ -137,7 +137,7 @@ fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comma
     };
     let progress = RefCell::new(progress);
     let work = Redriving { request, user: context.user_name(), progress };
-    // On a writable replica the timer does nothing.
+    // On a writable replica no timer continues the work.
     let is_at_once = context.may_not_block() || !IS_ACTIVE.get();
     let has_more = work.slice(context, &entry, if is_at_once { AT_ONCE } else { SLICE });
     if has_more && !is_at_once {
@@ -149,8 +149,7 @@ fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comma
     Ok(())
 }
 
-/// Refuses a queue without dead letters whose dead-letter queue has some: that is the one that was
-/// meant.
+/// Refuses a queue without dead letters if its dead-letter queue has some: that is the one to redrive.
 fn check_named(context: Context<'_>, store: &mut impl Store) -> Result<(), CommandError> {
     store.require(&[Part::Dead, Part::Config])?;
     if store.len(Part::Dead) > 0 {
@@ -161,7 +160,7 @@ fn check_named(context: Context<'_>, store: &mut impl Store) -> Result<(), Comma
     if IS_CLUSTER.get() && !name.shares_slot_with(store.queue()) {
         return Ok(());
     }
-    // Where the server can tell, only those are told who may know it.
+    // Only a user who may know the name is told, where the server can check that.
     if context.user().is_some_and(|user| !user.may_name(name.as_bytes())) {
         return Ok(());
     }
@@ -172,10 +171,10 @@ fn check_named(context: Context<'_>, store: &mut impl Store) -> Result<(), Comma
     Ok(())
 }
 
-/// A redrive that is under way.
+/// A redrive in progress.
 struct Redriving {
     request: Request,
-    /// None where the server can't tell what users may.
+    /// None where the server can't check permissions.
     user: Option<UserName>,
     progress: RefCell<Progress>,
 }
@@ -183,19 +182,19 @@ struct Redriving {
 #[derive(Default)]
 struct Progress {
     moved: u64,
-    /// How many are to be moved still.
+    /// How many are left to move.
     left: u64,
-    /// How many of the ids were looked at.
+    /// How many of the ids were inspected.
     ids: usize,
-    /// The last dead letter that was looked at.
+    /// The last dead letter that was inspected.
     after: Option<Died>,
-    /// Those that die later stay.
+    /// Messages that die later stay.
     until_ms: u64,
     error: Option<CommandError>,
 }
 
 impl Redriving {
-    /// Looks at up to `look` messages; true if there may be more.
+    /// Inspects up to `look` messages; true if there may be more.
     fn slice(&self, context: Context<'_>, entry: &Rc<Entry>, look: u32) -> bool {
         let result = self.next(context, entry, look);
         let mut progress = self.progress.borrow_mut();
@@ -235,7 +234,7 @@ impl Redriving {
         })
     }
 
-    /// Which messages are next, and how many of them are to be moved.
+    /// Which messages are next, and how many of them to move.
     fn choice(&self, look: u32) -> (Choice, u64) {
         let progress = self.progress.borrow();
         match &self.request.ids {
@@ -252,8 +251,8 @@ impl Redriving {
         }
     }
 
-    /// The queues to which dead letters go back are no arguments: the server has not looked whether the
-    /// user may write them.
+    /// The queues to which dead letters go back are not arguments: the server has not checked that the user may
+    /// write to them.
     fn check_permissions(
         &self,
         context: Context<'_>,

@@ -1,4 +1,4 @@
-//! The shape of messages and numbers in replies, as clients see them.
+//! The shape of messages and numbers in replies.
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
@@ -23,7 +23,7 @@ pub fn count(context: Context<'_>, number: u64) {
     context.reply_integer(i64::try_from(number).unwrap_or(i64::MAX));
 }
 
-/// What an op that counts messages answers.
+/// The result of an op that counts messages.
 pub fn number<B>(context: Context<'_>, outcome: &Outcome<B>) {
     count(context, if let Outcome::Count(number) = outcome { *number } else { 0 });
 }
@@ -39,13 +39,12 @@ const FIELDS: [&str; 7] =
     ["id", "queue", "payload", "timestamp", "retry_count", "visibility_until", "receipt"];
 
 thread_local! {
-    /// Their names, prepared with the first message. Never dropped: the server may be gone when the
-    /// thread ends.
+    /// Their names, prepared with the first message. Never dropped: the server may be gone when the thread ends.
     static NAMES: ManuallyDrop<RefCell<Option<Words<{ FIELDS.len() }>>>> =
         const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
-/// Forgets what was prepared: the module goes.
+/// Frees what was prepared: the module is unloaded.
 pub fn forget() {
     NAMES.with(|names| names.take());
 }
@@ -71,7 +70,7 @@ pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Deliv
     extra(context, note, &headers, 1);
 }
 
-/// A message that was looked at: a map.
+/// A message as MQ.PEEK and MQ.GET show it: a map.
 pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
     let note = seen.note.as_ref();
     let headers = seen.body.headers();
@@ -146,8 +145,7 @@ fn extra_fields(note: Option<&Note>, headers: &[Header<'_>]) -> usize {
     of_note.saturating_add((!headers.is_empty()).into())
 }
 
-/// The fields that a message has only if there is something to say. `running`: how many of its deliveries
-/// have not ended.
+/// The fields that only some messages have. `running`: how many of its deliveries have not ended.
 fn extra(context: Context<'_>, note: Option<&Note>, headers: &[Header<'_>], running: u64) {
     if !headers.is_empty() {
         context.reply_bytes(b"headers");

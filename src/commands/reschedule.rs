@@ -1,4 +1,4 @@
-//! MQ.RESCHEDULE: a delayed message becomes ready at another moment.
+//! MQ.RESCHEDULE: changes when a delayed message becomes ready.
 
 use super::arguments::{QUEUE, WHEN, due_at_ms};
 use super::errors::CommandError;

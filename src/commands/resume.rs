@@ -1,4 +1,4 @@
-//! MQ.RESUME: deliveries go on.
+//! MQ.RESUME: ends a pause.
 
 use super::arguments::QUEUE;
 use super::errors::CommandError;

@@ -138,7 +138,8 @@ fn wrong_headers_are_refused() {
         }
     }
     for line in ["MQ.PUSH orders x HEADERS 1 a 1 b", "MQ.PUSH orders x HEADERS 1 a 1 b 2"] {
-        let expected = "ERR 'b' is no option of MQ.PUSH: HEADERS 1 takes 1 pair of name and value";
+        let expected =
+            "ERR 'b' is not an option of MQ.PUSH: HEADERS 1 takes 1 pair of name and value";
         assert_eq!(client.refused(line), expected, "{line}");
     }
     assert_eq!(client.number("DBSIZE"), 0);

@@ -110,7 +110,7 @@ fn its_arguments_are_checked() {
         ("x orders", "ERR numkeys comes before the queues: MQ.MPULL numkeys queue ..."),
         ("1025 orders", numkeys),
         ("2 orders", "ERR numkeys 2 needs 2 queues, got 1"),
-        ("1 orders mails", "ERR 'mails' is no option of MQ.MPULL: numkeys 1 takes 1 queue"),
+        ("1 orders mails", "ERR 'mails' is not an option of MQ.MPULL: numkeys 1 takes 1 queue"),
         ("1 orders COUNT", "ERR COUNT needs a value: an integer from 1 to 10000"),
         ("1 orders COUNT 1 COUNT 1", "ERR COUNT is given twice"),
         ("1 orders COUNT 0", "ERR COUNT must be an integer from 1 to 10000"),

@@ -298,7 +298,7 @@ fn wrong_looks_are_refused() {
             "ERR unknown option 'NONSENSE' for MQ.PEEK, its options are READY, INFLIGHT, DELAYED, DEAD, OFFSET, COUNT",
         ),
         ("READY READY", "ERR READY is given twice"),
-        ("READY DELAYED", "ERR READY and DELAYED exclude each other"),
+        ("READY DELAYED", "ERR READY and DELAYED are mutually exclusive"),
         ("OFFSET", "ERR OFFSET needs a value: an integer from 0 to 2147483647"),
         ("COUNT", "ERR COUNT needs a value: an integer from 1 to 1000"),
         ("COUNT 1 COUNT 1", "ERR COUNT is given twice"),

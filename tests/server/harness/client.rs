@@ -88,10 +88,10 @@ impl Client {
     pub fn misused(&mut self, line: &str) {
         const SAID: [&str; 8] = [
             "unknown option ",
-            " is no option of ",
-            " stands in the place of ",
+            " is not an option of ",
+            " is in the place of ",
             " needs ",
-            " exclude each other",
+            " are mutually exclusive",
             " is given twice",
             " can be given only with ",
             "no value before the option ",

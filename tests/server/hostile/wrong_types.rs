@@ -12,7 +12,7 @@ const PARTS: [&str; 18] = [
 fn wrong_type(part: &str) -> String {
     format!(
         "WRONGTYPE Operation against a key holding the wrong kind of value: 'mq:{{orders}}:{part}' was \
-         not made by MQ, MQ.DROP removes it with its queue"
+         not created by MQ, MQ.DROP removes it with its queue"
     )
 }
 
@@ -196,12 +196,12 @@ fn the_key_is_named_that_has_the_wrong_type_of_several_queues() {
     client.ask("SET mq:{b}:messages wrong");
     for line in ["MQ.MPULL 2 a b", "MQ.MPULL 2 b a COUNT 5"] {
         let error = client.refused(line);
-        assert!(error.contains(": 'mq:{b}:messages' was not made by MQ"), "{line}: {error}");
+        assert!(error.contains(": 'mq:{b}:messages' was not created by MQ"), "{line}: {error}");
     }
     if facts().documents_module_commands() {
         client.ask("SET mq:{a}:dead:messages wrong");
         let error = client.refused("MQ.LEN a DEAD");
-        assert!(error.contains(": 'mq:{a}:dead:messages' was not made by MQ"), "{error}");
+        assert!(error.contains(": 'mq:{a}:dead:messages' was not created by MQ"), "{error}");
     }
 }
 

@@ -5,7 +5,7 @@ use crate::harness::*;
 const CLAIMS: &str = "(id receipt | IDS n id receipt [id receipt ...])";
 const UUID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const RECEIPT: &str = "0000000000000001";
-const GONE: &str = "NOTFOUND no message with this id is in flight or waits for its retry: it was \
+const GONE: &str = "NOTFOUND no message with this id is in flight or waiting for its retry: it was \
                     acknowledged, deleted, sent to the dead-letter queue, or never in this queue";
 const PUSH_OPTIONS: &str = "DELAY, AT, TTL, PRIORITY, GROUP, DEDUP, WINDOW, UNTILDONE, HEADERS";
 const YEAR: &str = "31536000000 milliseconds";
@@ -25,7 +25,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "ERR unknown option 'VISIBILITY' for MQ.PUSH, its options are $PUSH_OPTIONS",
     ),
     ("MQ.PUSH q x EX 5", "ERR unknown option 'EX' for MQ.PUSH, its options are $PUSH_OPTIONS"),
-    ("MQ.PUSH q x 5000", "ERR '5000' is no option of MQ.PUSH, did you mean DELAY 5000?"),
+    ("MQ.PUSH q x 5000", "ERR '5000' is not an option of MQ.PUSH, did you mean DELAY 5000?"),
     ("MQ.PUSH q x DELAY", "ERR DELAY needs a value: milliseconds"),
     ("MQ.PUSH q x AT", "ERR AT needs a value: unix-time-milliseconds"),
     ("MQ.PUSH q x TTL", "ERR TTL needs a value: milliseconds"),
@@ -49,9 +49,9 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.PUSH q x DEDUP k WINDOW 0", "ERR WINDOW must be an integer from 1 to $YEAR"),
     ("MQ.PUSH q x GROUP \"\"", "ERR GROUP must be 1 to 256 bytes"),
     ("MQ.PUSH q x DEDUP \"\"", "ERR DEDUP must be 1 to 256 bytes"),
-    ("MQ.PUSH q x DELAY 1 AT 5", "ERR DELAY and AT exclude each other"),
-    ("MQ.PUSH q x PRIORITY 1 GROUP g", "ERR PRIORITY and GROUP exclude each other"),
-    ("MQ.PUSH q x DEDUP k UNTILDONE WINDOW 5", "ERR UNTILDONE and WINDOW exclude each other"),
+    ("MQ.PUSH q x DELAY 1 AT 5", "ERR DELAY and AT are mutually exclusive"),
+    ("MQ.PUSH q x PRIORITY 1 GROUP g", "ERR PRIORITY and GROUP are mutually exclusive"),
+    ("MQ.PUSH q x DEDUP k UNTILDONE WINDOW 5", "ERR UNTILDONE and WINDOW are mutually exclusive"),
     ("MQ.PUSH q x DELAY 1 DELAY 1", "ERR DELAY is given twice"),
     ("MQ.PUSH q x WINDOW 5", "ERR WINDOW can be given only with DEDUP"),
     ("MQ.PUSH q x UNTILDONE", "ERR UNTILDONE can be given only with DEDUP"),
@@ -62,7 +62,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "MQ.PUSH q x HEADERS 1 a b c d",
-        "ERR 'c' is no option of MQ.PUSH: HEADERS 1 takes 1 pair of name and value",
+        "ERR 'c' is not an option of MQ.PUSH: HEADERS 1 takes 1 pair of name and value",
     ),
     ("MQ.PUSH q x HEADERS a b", "ERR HEADERS must be an integer from 1 to 64"),
     ("MQ.PUSH q x HEADERS 2 a 1 a 2", "ERR two headers have the name 'a'"),
@@ -74,24 +74,24 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.PUSH full x", "QUEUEFULL the queue is full: MAXLEN of 'full' is 1"),
     (
         "MQ.PUSH keys x DEDUP other",
-        "DEDUPFULL the queue holds as many deduplication keys as it may: MAXDEDUP of 'keys' is 1",
+        "DEDUPFULL the queue holds its maximum of deduplication keys: MAXDEDUP of 'keys' is 1",
     ),
     // MQ.MPUSH
     ("MQ.MPUSH q a b", "ERR n comes before the payloads: MQ.MPUSH queue n payload ..."),
     ("MQ.MPUSH q 3 a b", "ERR n 3 needs 3 payloads, got 2"),
-    ("MQ.MPUSH q 1 a b", "ERR 'b' is no option of MQ.MPUSH: n 1 takes 1 payload"),
+    ("MQ.MPUSH q 1 a b", "ERR 'b' is not an option of MQ.MPUSH: n 1 takes 1 payload"),
     ("MQ.MPUSH q 0 a", "ERR n must be an integer from 1 to 10000"),
     ("MQ.MPUSH q 1 a DELAY", "ERR DELAY needs a value: milliseconds"),
-    ("MQ.MPUSH q 1 a DELAY 1 AT 5", "ERR DELAY and AT exclude each other"),
+    ("MQ.MPUSH q 1 a DELAY 1 AT 5", "ERR DELAY and AT are mutually exclusive"),
     ("MQ.MPUSH q 1 a TLT 5", "ERR unknown option 'TLT' for MQ.MPUSH, did you mean TTL?"),
     (
         "MQ.MPUSH q 2 a DELAY 5",
-        "ERR DELAY stands in the place of payload: MQ.MPUSH queue n payload [payload ...] [DELAY milliseconds | AT unix-time-milliseconds] [TTL milliseconds] [PRIORITY n | GROUP name] [HEADERS n name value [name value ...]]",
+        "ERR DELAY is in the place of payload: MQ.MPUSH queue n payload [payload ...] [DELAY milliseconds | AT unix-time-milliseconds] [TTL milliseconds] [PRIORITY n | GROUP name] [HEADERS n name value [name value ...]]",
     ),
     ("MQ.MPUSH full 2 a b", "QUEUEFULL the queue is full: MAXLEN of 'full' is 1"),
     ("MQ.MPUSH q 1", "ERR wrong number of arguments for 'mq.mpush' command"),
     // MQ.PULL
-    ("MQ.PULL q 10", "ERR '10' is no option of MQ.PULL, did you mean COUNT 10?"),
+    ("MQ.PULL q 10", "ERR '10' is not an option of MQ.PULL, did you mean COUNT 10?"),
     ("MQ.PULL q COUNTS 10", "ERR unknown option 'COUNTS' for MQ.PULL, did you mean COUNT?"),
     ("MQ.PULL q BLOK 10", "ERR unknown option 'BLOK' for MQ.PULL, did you mean BLOCK?"),
     ("MQ.PULL q VIS 10", "ERR unknown option 'VIS' for MQ.PULL, did you mean VISIBILITY?"),
@@ -110,9 +110,9 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.PULL q CONSUMER", "ERR CONSUMER needs a value: name"),
     ("MQ.PULL q CONSUMER \"\"", "ERR CONSUMER must be 1 to 256 bytes"),
     ("MQ.PULL q COUNT 1 COUNT 2", "ERR COUNT is given twice"),
-    ("MQ.PULL q NOACK VISIBILITY 5", "ERR NOACK and VISIBILITY exclude each other"),
-    ("MQ.PULL q CONSUMER a NOACK", "ERR NOACK and CONSUMER exclude each other"),
-    ("MQ.PULL q ONDISCONNECT NOACK", "ERR NOACK and ONDISCONNECT exclude each other"),
+    ("MQ.PULL q NOACK VISIBILITY 5", "ERR NOACK and VISIBILITY are mutually exclusive"),
+    ("MQ.PULL q CONSUMER a NOACK", "ERR NOACK and CONSUMER are mutually exclusive"),
+    ("MQ.PULL q ONDISCONNECT NOACK", "ERR NOACK and ONDISCONNECT are mutually exclusive"),
     ("MQ.PULL q ACK $UUID $RECEIPT", "ERR ACK must be an integer from 1 to 10000"),
     ("MQ.PULL q ACK 2 $UUID $RECEIPT", "ERR ACK 2 needs 2 pairs of id and receipt, got 1"),
     (
@@ -122,7 +122,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.PULL", "ERR wrong number of arguments for 'mq.pull' command"),
     (
         "MQ.PULL wrong",
-        "WRONGTYPE Operation against a key holding the wrong kind of value: 'mq:{wrong}:ready' was not made by MQ, MQ.DROP removes it with its queue",
+        "WRONGTYPE Operation against a key holding the wrong kind of value: 'mq:{wrong}:ready' was not created by MQ, MQ.DROP removes it with its queue",
     ),
     (
         "MQ.PULL damaged",
@@ -131,29 +131,29 @@ const MISTAKES: &[(&str, &str)] = &[
     // MQ.MPULL
     ("MQ.MPULL q r", "ERR numkeys comes before the queues: MQ.MPULL numkeys queue ..."),
     ("MQ.MPULL 3 q r", "ERR numkeys 3 needs 3 queues, got 2"),
-    ("MQ.MPULL 1 q r", "ERR 'r' is no option of MQ.MPULL: numkeys 1 takes 1 queue"),
+    ("MQ.MPULL 1 q r", "ERR 'r' is not an option of MQ.MPULL: numkeys 1 takes 1 queue"),
     ("MQ.MPULL 0 q", "ERR numkeys must be an integer from 1 to 1024"),
     ("MQ.MPULL 1 q COUNT", "ERR COUNT needs a value: an integer from 1 to 10000"),
     ("MQ.MPULL 1 q BLOCK 5 BLOCK 5", "ERR BLOCK is given twice"),
     ("MQ.MPULL 1 q CUONT 5", "ERR unknown option 'CUONT' for MQ.MPULL, did you mean COUNT?"),
-    ("MQ.MPULL 1 q BLOCK 1 7", "ERR '7' is no option of MQ.MPULL, did you mean COUNT 7?"),
+    ("MQ.MPULL 1 q BLOCK 1 7", "ERR '7' is not an option of MQ.MPULL, did you mean COUNT 7?"),
     ("MQ.MPULL 1", "ERR wrong number of arguments for 'mq.mpull' command"),
     // MQ.ACK
-    ("MQ.ACK q $RECEIPT $UUID", "NOTFOUND id and receipt are exchanged: MQ.ACK queue $CLAIMS"),
-    ("MQ.ACK q 17 $RECEIPT", "NOTFOUND '17' is no message's id, that is a UUID"),
+    ("MQ.ACK q $RECEIPT $UUID", "NOTFOUND id and receipt are swapped: MQ.ACK queue $CLAIMS"),
+    ("MQ.ACK q 17 $RECEIPT", "NOTFOUND '17' is not a message id, which is a UUID"),
     ("MQ.ACK q $UUID $RECEIPT", "$GONE"),
     (
         "MQ.ACK q $WAITING $RECEIPT",
-        "NOTFOUND no message with this id is in flight or waits for its retry: it waits, and was not delivered yet",
+        "NOTFOUND no message with this id is in flight or waiting for its retry: it is waiting, and was not delivered yet",
     ),
     (
         "MQ.ACK q $HELD",
-        "BADRECEIPT the receipt is not that of the message's delivery: its visibility ended, another delivery has begun",
+        "BADRECEIPT the receipt is not valid for this message: its visibility ended, another delivery has begun",
     ),
-    ("MQ.ACK q $HELD_ID x", "BADRECEIPT 'x' is no receipt, that is 16 hexadecimal digits"),
+    ("MQ.ACK q $HELD_ID x", "BADRECEIPT 'x' is not a receipt, which is 16 hexadecimal digits"),
     (
         "MQ.ACK q $NACKED",
-        "BADRECEIPT the receipt is not that of the message's delivery: that delivery has ended, and the message waits for the next one",
+        "BADRECEIPT the receipt is not valid for this message: that delivery has ended, and the message is waiting for the next one",
     ),
     (
         "MQ.ACK q $UUID $RECEIPT x",
@@ -162,7 +162,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.ACK q IDS 2 $UUID $RECEIPT", "ERR IDS 2 needs 2 pairs of id and receipt, got 1"),
     (
         "MQ.ACK q IDS 1 $UUID $RECEIPT $UUID $RECEIPT",
-        "ERR '$UUID' is no option of MQ.ACK: IDS 1 takes 1 pair of id and receipt",
+        "ERR '$UUID' is not an option of MQ.ACK: IDS 1 takes 1 pair of id and receipt",
     ),
     ("MQ.ACK q IDS $UUID $RECEIPT", "ERR IDS must be an integer from 1 to 10000"),
     ("MQ.ACK q ID 1 $UUID $RECEIPT", "ERR unknown option 'ID' for MQ.ACK, did you mean IDS?"),
@@ -170,10 +170,13 @@ const MISTAKES: &[(&str, &str)] = &[
     // MQ.NACK
     (
         "MQ.NACK q $RECEIPT $UUID",
-        "NOTFOUND id and receipt are exchanged: MQ.NACK queue $CLAIMS [DELAY milliseconds] [NOCOUNT | DEAD] [REASON text]",
+        "NOTFOUND id and receipt are swapped: MQ.NACK queue $CLAIMS [DELAY milliseconds] [NOCOUNT | DEAD] [REASON text]",
     ),
-    ("MQ.NACK q $UUID $RECEIPT 500", "ERR '500' is no option of MQ.NACK, did you mean DELAY 500?"),
-    ("MQ.NACK q $UUID $RECEIPT DEAD NOCOUNT", "ERR DEAD and NOCOUNT exclude each other"),
+    (
+        "MQ.NACK q $UUID $RECEIPT 500",
+        "ERR '500' is not an option of MQ.NACK, did you mean DELAY 500?",
+    ),
+    ("MQ.NACK q $UUID $RECEIPT DEAD NOCOUNT", "ERR DEAD and NOCOUNT are mutually exclusive"),
     ("MQ.NACK q $UUID $RECEIPT REASON", "ERR REASON needs a value: text"),
     (
         "MQ.NACK q $UUID $RECEIPT REASON out of stock",
@@ -186,13 +189,13 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "MQ.NACK q $UUID DELAY 5",
-        "ERR DELAY stands in the place of receipt: MQ.NACK queue $CLAIMS [DELAY milliseconds] [NOCOUNT | DEAD] [REASON text]",
+        "ERR DELAY is in the place of receipt: MQ.NACK queue $CLAIMS [DELAY milliseconds] [NOCOUNT | DEAD] [REASON text]",
     ),
     ("MQ.NACK q $UUID", "ERR wrong number of arguments for 'mq.nack' command"),
     // MQ.EXTEND
     (
         "MQ.EXTEND q $UUID $RECEIPT 60000",
-        "ERR '60000' is no option of MQ.EXTEND, did you mean VISIBILITY 60000?",
+        "ERR '60000' is not an option of MQ.EXTEND, did you mean VISIBILITY 60000?",
     ),
     ("MQ.EXTEND q $UUID $RECEIPT VISIBILITY", "ERR VISIBILITY needs a value: milliseconds"),
     (
@@ -206,8 +209,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.EXTEND q $UUID $RECEIPT", "$GONE"),
     ("MQ.EXTEND q", "ERR wrong number of arguments for 'mq.extend' command"),
     // MQ.PEEK, MQ.GET, MQ.LEN, MQ.INFO, MQ.QUEUES
-    ("MQ.PEEK q 10", "ERR '10' is no option of MQ.PEEK, did you mean COUNT 10?"),
-    ("MQ.PEEK q READY DELAYED", "ERR READY and DELAYED exclude each other"),
+    ("MQ.PEEK q 10", "ERR '10' is not an option of MQ.PEEK, did you mean COUNT 10?"),
+    ("MQ.PEEK q READY DELAYED", "ERR READY and DELAYED are mutually exclusive"),
     (
         "MQ.PEEK q WAITING",
         "ERR unknown option 'WAITING' for MQ.PEEK, its options are READY, INFLIGHT, DELAYED, DEAD, OFFSET, COUNT",
@@ -250,11 +253,11 @@ const MISTAKES: &[(&str, &str)] = &[
         "MQ.REDRIVE q r",
         "ERR unknown option 'r' for MQ.REDRIVE, its options are COUNT, ALL, IDS, FROM, REASON, TO",
     ),
-    ("MQ.REDRIVE q 10", "ERR '10' is no option of MQ.REDRIVE, did you mean COUNT 10?"),
-    ("MQ.REDRIVE q ALL COUNT 5", "ERR ALL and COUNT exclude each other"),
+    ("MQ.REDRIVE q 10", "ERR '10' is not an option of MQ.REDRIVE, did you mean COUNT 10?"),
+    ("MQ.REDRIVE q ALL COUNT 5", "ERR ALL and COUNT are mutually exclusive"),
     ("MQ.REDRIVE q IDS 2 $UUID", "ERR IDS 2 needs 2 ids, got 1"),
     ("MQ.REDRIVE q IDS $UUID", "ERR IDS must be an integer from 1 to 10000"),
-    ("MQ.REDRIVE q IDS 1 a b", "ERR 'b' is no option of MQ.REDRIVE: IDS 1 takes 1 id"),
+    ("MQ.REDRIVE q IDS 1 a b", "ERR 'b' is not an option of MQ.REDRIVE: IDS 1 takes 1 id"),
     ("MQ.REDRIVE q TO", "ERR TO needs a value: queue"),
     ("MQ.REDRIVE q TO q", "ERR a queue can't be redriven to itself"),
     ("MQ.REDRIVE q REASON to TO r", "ERR no value before the option TO may be 'TO', give TO first"),
@@ -273,11 +276,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.CONFIG q DEADLETTER \"\"", "ERR invalid queue name: it is empty"),
     (
         "MQ.CONFIG q DEADLETTER d DEFAULTDEADLETTER",
-        "ERR DEADLETTER and DEFAULTDEADLETTER exclude each other",
+        "ERR DEADLETTER and DEFAULTDEADLETTER are mutually exclusive",
     ),
     ("MQ.CONFIG q TTL 1 TTL 2", "ERR TTL is given twice"),
     ("MQ.CONFIG", "ERR wrong number of arguments for 'mq.config' command"),
-    ("MQ.PAUSE q 5000", "ERR '5000' is no option of MQ.PAUSE, did you mean FOR 5000?"),
+    ("MQ.PAUSE q 5000", "ERR '5000' is not an option of MQ.PAUSE, did you mean FOR 5000?"),
     ("MQ.PAUSE q UNTIL 5", "ERR unknown option 'UNTIL' for MQ.PAUSE, its option is FOR"),
     ("MQ.PAUSE q FOR 0", "ERR FOR must be an integer from 1 to $YEAR"),
     ("MQ.RESUME q FOR 5", "ERR wrong number of arguments for 'mq.resume' command"),

@@ -201,7 +201,7 @@ fn every_option_is_named_in_every_mistake_with_it() {
     for (right, pairs) in EXCLUSIVE {
         for (one, other) in *pairs {
             for line in [format!("{right} {one} {other}"), format!("{right} {other} {one}")] {
-                told(&mut client, &line, &[" exclude each other"]);
+                told(&mut client, &line, &[" are mutually exclusive"]);
             }
         }
     }

@@ -243,7 +243,7 @@ fn where_no_replica_listens_nothing_is_written() {
 #[test]
 fn the_runbook_has_the_modules_own_words() {
     for words in [
-        "the module needs commands that this server does not have under their names",
+        "the module needs commands that this server has renamed or lacks",
         "the module takes no arguments, see MQ.CONFIG for settings",
         "an op can't be applied",
         "records can't be read, see its damaged key",

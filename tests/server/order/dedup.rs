@@ -121,7 +121,7 @@ fn maxdedup_bounds_the_keys_that_are_held_and_info_counts_them() {
     eventually("one is discarded", || client.number("MQ.LEN orders") == 2);
     assert_eq!(client.queue_info("orders", "dedup_keys"), 3, "its key is held");
     let full =
-        "DEDUPFULL the queue holds as many deduplication keys as it may: MAXDEDUP of 'orders' is 3";
+        "DEDUPFULL the queue holds its maximum of deduplication keys: MAXDEDUP of 'orders' is 3";
     assert_eq!(client.refused("MQ.PUSH orders x DEDUP d"), full);
     assert_eq!(push(&mut client, "DEDUP a"), first, "a key that is held");
     push(&mut client, "PRIORITY 1");
