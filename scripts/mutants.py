@@ -44,22 +44,22 @@ MUTANTS = [
      "raw::REDISMODULE_CTX_FLAGS_REPLICATED", "apply::ops_of_a_newer"),
     ("no scan for queues after a load",
      "IS_ACTIVE.set(context.is_active_master()); scan::begin(context);",
-     "IS_ACTIVE.set(context.is_active_master());", "restarts:: scan::"),
+     "IS_ACTIVE.set(context.is_active_master());", "restarts:: persistence::scan"),
     ("no scan for queues after a promotion", "if is_active { scan::begin(context); }", "", "promotion"),
     ("a restored queue is not noticed",
      "let Some(queue) = keys::queue_of(key) else { return };",
-     "let Some(queue) = keys::queue_of(key).filter(|_| false) else { return };", "databases scan expiry"),
+     "let Some(queue) = keys::queue_of(key).filter(|_| false) else { return };", "databases:: persistence::scan time::expiry"),
 
     # Time
-    ("the timer is not armed for a new deadline", "alarm::arm(context, next_due_ms);", "", "expiry"),
+    ("the timer is not armed for a new deadline", "alarm::arm(context, next_due_ms);", "", "time::expiry"),
     ("the timer writes while writes are paused",
      "let is_paused = context.must_avoid_replica_traffic()", "let is_paused = false", "blocking"),
     ("the timer writes while writes are refused",
      "|| is_active && self.refuses_writes(context, now_ms);", ";", "writes_refused::"),
     ("a late timer ends waits and deliveries at once", "let is_late = late_ms > LATE_MS;", "let is_late = false;",
-     "stalls::"),
-    ("a pull right after a standstill sweeps", "IS_ACTIVE.get() && turn::is_settling()",
-     "IS_ACTIVE.get() & false", "stalls::"),
+     "time::stalls"),
+    ("a pull right after a stall sweeps", "IS_ACTIVE.get() && turn::is_settling()",
+     "IS_ACTIVE.get() & false", "time::stalls"),
 
     # Blocked clients
     ("the client that blocked last is served first",

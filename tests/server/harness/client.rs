@@ -124,14 +124,15 @@ impl Client {
     }
 
     /// How many messages are ready, in flight and delayed; their sum must be what MQ.LEN says
-    /// without a state.
+    /// without a state. All are asked at once: the timer may move messages in between otherwise.
     #[track_caller]
     pub fn lengths(&mut self, queue: &str) -> [i64; 3] {
-        let states =
-            ["READY", "INFLIGHT", "DELAYED"].map(|state| format!("MQ.LEN {queue} {state}"));
-        let [ready, inflight, delayed, all] =
-            [&states[0], &states[1], &states[2], &format!("MQ.LEN {queue}")]
-                .map(|line| self.number(line));
+        let lines =
+            ["READY", "INFLIGHT", "DELAYED", ""].map(|state| format!("MQ.LEN {queue} {state}"));
+        let numbers =
+            self.pipeline(&lines).into_iter().map(|reply| integer(&reply.expect("a number")));
+        let numbers: Vec<i64> = numbers.collect();
+        let [ready, inflight, delayed, all] = numbers[..] else { panic!("not four: {numbers:?}") };
         assert_eq!(ready + inflight + delayed, all);
         [ready, inflight, delayed]
     }
