@@ -240,30 +240,25 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
     }
 }
 
-/// A queue with one message without any feature.
-fn fill_plain() -> Filled {
+/// A queue with one message.
+fn fill_with(asked: &Asked<'_>) -> Filled {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
-    let id = server.add(&orders, &Asked::default());
-    let none = Delivery { id, receipt: Receipt(1) };
-    Filled {
-        server,
-        orders,
-        held: none,
-        grouped: none,
-        late: none,
-        late_grouped: none,
-        delayed: id,
-    }
+    let delayed = server.add(&orders, asked);
+    let none = Delivery { id: delayed, receipt: Receipt(1) };
+    Filled { server, orders, held: none, grouped: none, late: none, late_grouped: none, delayed }
 }
 
 #[test]
-fn a_pull_of_a_queue_without_features_requires_no_keys_of_features() {
-    for (consumer, expected) in [
-        (None, "ready lanes messages inflight config"),
-        (Some(b"c".as_slice()), "ready lanes messages notes inflight config"),
+fn a_pull_requires_no_keys_of_features_that_the_queue_does_not_use() {
+    let plain = || fill_with(&Asked::default());
+    let with_ttl = || fill_with(&Asked::to_live(1_000));
+    for (fill, consumer, expected) in [
+        (plain as fn() -> Filled, None, "ready lanes messages inflight config"),
+        (plain, Some(b"c".as_slice()), "ready lanes messages notes inflight config"),
+        (with_ttl, None, "ready lanes ranked messages inflight turns config"),
     ] {
         let mode = Mode::Receipt { visibility_ms: 1, consumer };
-        let actual = required(fill_plain, |filled| pull(filled, mode, 0, Vec::new()));
+        let actual = required(fill, |filled| pull(filled, mode, 0, Vec::new()));
         assert_eq!(actual, expected);
     }
 }
