@@ -84,7 +84,7 @@ is "faults of a large queue" "" "$(cli MQ.CHECK many)"
 is "its messages" 10000 "$(cli MQ.PURGE many)"
 cli BGREWRITEAOF > /dev/null
 until [ "$(field aof_rewrite_in_progress)" = 0 ] && [ "$(field aof_rewrite_scheduled)" = 0 ]; do sleep 0.1; done
-is "the append-only file written anew" ok "$(field aof_last_bgrewrite_status)"
+is "the rewritten append-only file" ok "$(field aof_last_bgrewrite_status)"
 restart
 is "after a restart" 1 "$(cli MQ.LEN orders)"
 is "the key from before" yes "$(cli GET from-before)"
