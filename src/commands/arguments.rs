@@ -101,7 +101,7 @@ mod tests {
     }
 
     const NUMKEYS: Number = any("numkeys", "numkeys");
-    const KEY: Arg = Arg::With(
+    const KEY: Arg = Arg::Nested(
         &Arg::Name(DEDUP),
         &Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")]),
     );

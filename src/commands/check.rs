@@ -10,7 +10,7 @@ use crate::queue::part::Part;
 use crate::queue::store::Store;
 use crate::runtime::checking::{self, CheckError, Findings};
 use crate::runtime::execute::execute;
-use crate::server::blocked::{BlockedClient, Later};
+use crate::server::blocked::{BlockedClient, Deferred};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -55,7 +55,7 @@ fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
         store.require(&Part::ALL)?;
         if !context.may_not_block()
             && checking::is_large(&mut store)
-            && let Some(client) = BlockedClient::until_later::<Check>(context)
+            && let Some(client) = BlockedClient::deferred::<Check>(context)
         {
             checking::begin(context, client, &entry);
             return Ok(());
@@ -73,7 +73,7 @@ fn show(context: Context<'_>, findings: Findings) {
     }
 }
 
-impl Later for Check {
+impl Deferred for Check {
     fn reply(context: Context<'_>, _: &[Argument<'_>], number: u64) {
         let findings = checking::answer(number).unwrap_or(Err(CheckError::Failed));
         let shown = findings.map(|findings| show(context, findings));

@@ -205,7 +205,7 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
 
     /// An option in the position of another argument, and the name of that argument.
     fn option_for_argument(&self, position: usize) -> Option<(&'static str, &'static str)> {
-        let placed = self.spec.arguments.iter().take_while(|one| one.is_placed());
+        let placed = self.spec.arguments.iter().take_while(|one| one.is_positional());
         let name = match placed.last()? {
             Arg::Key(name) | Arg::Keys(_, name) => name,
             Arg::Text(name) | Arg::Texts(name) | Arg::Counted(_, name) => name,

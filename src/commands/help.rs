@@ -162,7 +162,7 @@ fn add(lines: &mut Vec<String>, argument: &Arg, not_with: &[&str], needs: Option
             }
             return;
         }
-        Arg::With(option, more) => {
+        Arg::Nested(option, more) => {
             add(lines, option, not_with, needs);
             return add(lines, more, &[], option.token());
         }

@@ -17,7 +17,7 @@ use crate::runtime::facts::{EVICTS_ANY_KEY, IS_CLUSTER};
 use crate::runtime::{counters, index, scan, waiting};
 use crate::server::command::Command;
 use crate::server::context::Context;
-use crate::server::info::{self, Inform};
+use crate::server::info::{self, InfoSection};
 use crate::server::key::Access;
 use crate::server::spec::{KeyUse, Spec};
 use crate::server::string::Argument;
@@ -156,7 +156,7 @@ fn check_queues(context: Context<'_>) {
 /// The `mq` section of INFO.
 pub struct Section;
 
-impl Inform for Section {
+impl InfoSection for Section {
     const VERSION: &'static CStr =
         match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
             Ok(version) => version,

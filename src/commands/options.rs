@@ -6,7 +6,7 @@ use std::iter;
 use super::errors::{CommandError, Fault};
 use crate::queue::settings::parse_integer;
 use crate::server::command::Command;
-use crate::server::keys_of_command::looks_like;
+use crate::server::keys_of_command::is_taken_for;
 use crate::server::spec::{Arg, Name, Number, other_key};
 
 /// The maximum number of options of a command; each alternative counts.
@@ -144,7 +144,7 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
     /// [`keys_of_command`](crate::server::keys_of_command).
     fn shows_other_key(&self, token: &str) -> bool {
         let mut arguments = (1..).zip(self.arguments);
-        let seen = arguments.find(|(_, argument)| looks_like(argument.as_ref(), token));
+        let seen = arguments.find(|(_, argument)| is_taken_for(argument.as_ref(), token));
         seen.map(|(value, _)| value) == self.find(token)
     }
 
@@ -248,7 +248,7 @@ impl Table {
                 self.required = self.add_alternatives(options);
                 return self.required;
             }
-            Arg::With(option, more) => {
+            Arg::Nested(option, more) => {
                 let needed = self.add(option);
                 let mut place = self.len;
                 let bits = self.add(more);

@@ -34,7 +34,7 @@ impl Command for Push {
             WHEN_READY,
             Arg::Number(TTL),
             ORDER,
-            Arg::With(
+            Arg::Nested(
                 &Arg::Name(DEDUP),
                 &Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")]),
             ),

@@ -11,7 +11,7 @@ use crate::runtime::facts::{HAS_KEYSPACE_EVENTS, IMPORTS_VISIBLY, IS_ACTIVE, IS_
 use crate::runtime::slices::{self, Reading};
 use crate::runtime::{index, scan};
 use crate::server::acl::UserName;
-use crate::server::blocked::{BlockedClient, Later};
+use crate::server::blocked::{BlockedClient, Deferred};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::spec::{Arg, Number, Spec};
@@ -42,7 +42,7 @@ impl Command for Queues {
         blocking: true,
         arity: -1,
         key: None,
-        arguments: &[Arg::Pattern("MATCH"), Arg::With(&Arg::Number(CURSOR), &Arg::Number(COUNT))],
+        arguments: &[Arg::Pattern("MATCH"), Arg::Nested(&Arg::Number(CURSOR), &Arg::Number(COUNT))],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -69,7 +69,7 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     if may_not_block {
         return Err(CommandError::NoList);
     }
-    let client = BlockedClient::until_later::<Queues>(context).ok_or(CommandError::NoList)?;
+    let client = BlockedClient::deferred::<Queues>(context).ok_or(CommandError::NoList)?;
     slices::read_on(context, client, listing);
     if !is_complete && !scan::is_under_way() {
         scan::begin(context);
@@ -77,7 +77,7 @@ fn queues(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     Ok(())
 }
 
-impl Later for Queues {
+impl Deferred for Queues {
     /// CLIENT UNBLOCK: the client gets what is known.
     fn reply(context: Context<'_>, arguments: &[Argument<'_>], _: u64) {
         handler::answer_later(

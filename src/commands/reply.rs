@@ -10,7 +10,7 @@ use crate::queue::message::{Body, Deliveries, Header, MessageId, Note, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::pull::Delivered;
 use crate::server::context::Context;
-use crate::server::reply::{Word, Words};
+use crate::server::reply::{CachedText, CachedTexts};
 
 /// An id as text: a UUID in lower case with hyphens.
 pub fn id(context: Context<'_>, id: MessageId) {
@@ -40,7 +40,7 @@ const FIELDS: [&str; 7] =
 
 thread_local! {
     /// Their names, prepared with the first message. Never dropped: the server may be gone when the thread ends.
-    static NAMES: ManuallyDrop<RefCell<Option<Words<{ FIELDS.len() }>>>> =
+    static NAMES: ManuallyDrop<RefCell<Option<CachedTexts<{ FIELDS.len() }>>>> =
         const { ManuallyDrop::new(RefCell::new(None)) };
 }
 
@@ -57,13 +57,13 @@ pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Deliv
     context.reply_map(own.saturating_add(extra_fields(note, &headers)));
     NAMES.with(|names| {
         let mut names = names.borrow_mut();
-        let names = &**names.get_or_insert_with(|| Words::new(FIELDS));
+        let names = &**names.get_or_insert_with(|| CachedTexts::new(FIELDS));
         let [.., visibility_until, receipt] = names;
         common(context, names, queue, &message.body, note);
         if let Some((Receipt(number), until_ms)) = message.receipt {
-            context.reply_word(visibility_until);
+            context.reply_cached(visibility_until);
             count(context, until_ms);
-            context.reply_word(receipt);
+            context.reply_cached(receipt);
             context.reply_bytes(&hexadecimal(number));
         }
     });
@@ -83,7 +83,7 @@ pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
     context.reply_map(own.saturating_add(extra_fields(note, &headers)));
     NAMES.with(|names| {
         let mut names = names.borrow_mut();
-        let names = &**names.get_or_insert_with(|| Words::new(FIELDS));
+        let names = &**names.get_or_insert_with(|| CachedTexts::new(FIELDS));
         common(context, names, queue, &seen.body, note);
     });
     context.reply_bytes(b"state");
@@ -108,23 +108,23 @@ pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
 /// The fields that every message has.
 fn common<B: Body>(
     context: Context<'_>,
-    names: &[Word; FIELDS.len()],
+    names: &[CachedText; FIELDS.len()],
     queue: &QueueName,
     body: &B,
     note: Option<&Note>,
 ) {
     let [name_id, name_queue, payload, timestamp, retry_count, ..] = names;
-    context.reply_word(name_id);
+    context.reply_cached(name_id);
     id(context, body.id());
-    context.reply_word(name_queue);
+    context.reply_cached(name_queue);
     context.reply_bytes(queue.as_bytes());
-    context.reply_word(payload);
+    context.reply_cached(payload);
     #[cfg(planted_panic)]
     assert_ne!(body.payload(), b"a-planted-panic", "what tests/server/panics.rs asks for");
     context.reply_bytes(body.payload());
-    context.reply_word(timestamp);
+    context.reply_cached(timestamp);
     count(context, body.id().timestamp_ms());
-    context.reply_word(retry_count);
+    context.reply_cached(retry_count);
     count(context, note.map_or(0, |note| note.retry_count.into()));
 }
 

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use crate::server::context::Context;
-use crate::server::timer::{Fire, Timer, start, stop};
+use crate::server::timer::{Timer, TimerCallback, start, stop};
 
 /// As soon as possible, where a time in unix ms is asked for.
 pub const NOW: u64 = 0;
@@ -119,7 +119,7 @@ impl Alarm {
 
 struct Rings;
 
-impl Fire for Rings {
+impl TimerCallback for Rings {
     fn fire(context: Context<'_>) {
         let (armed, ring) = ALARM.with(|alarm| (alarm.armed.take(), alarm.ring.get()));
         let Some(ring) = ring else { return };

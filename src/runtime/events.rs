@@ -4,14 +4,14 @@ use super::alarm::{self, NOW};
 use super::facts::{EVICTS_ANY_KEY, IS_ACTIVE, IS_SHUTTING_DOWN};
 use super::{checking, disconnect, index, scan, turn};
 use crate::server::context::Context;
-use crate::server::event::{Event, Listen};
+use crate::server::event::{Event, EventListener};
 use crate::server::info;
 use crate::store::keys;
 
 /// Listens to the server.
 pub struct Listener;
 
-impl Listen for Listener {
+impl EventListener for Listener {
     fn event(context: Context<'_>, event: Event) {
         match event {
             Event::RoleChanged => {

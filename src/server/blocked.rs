@@ -1,4 +1,4 @@
-//! Clients whose reply comes later: those that wait on keys, and those whose command takes a while.
+//! Blocked clients: those that wait on keys, and those whose command takes a while.
 //!
 //! The server frees the handle of a client that is gone. So the handles stay in here, and others hold a number:
 //! to use it after the client is gone does nothing.
@@ -25,9 +25,9 @@ pub trait Wait {
     fn gone(context: Context<'_>, number: u64);
 }
 
-/// What happens to a client whose command is answered later.
-pub trait Later {
-    /// Answers the command. The value is that of [`BlockedClient::wake_with`], else 0.
+/// What happens to a client whose command is replied to later.
+pub trait Deferred {
+    /// Replies to the command. The value is that of [`BlockedClient::wake_with`], else 0.
     fn reply(context: Context<'_>, arguments: &[Argument<'_>], value: u64);
     /// The client is gone before it was woken.
     fn gone(client: &BlockedClient);
@@ -54,8 +54,8 @@ pub struct BlockedClient {
 }
 
 impl BlockedClient {
-    /// Lets the client that sent the running command wait, for ever, on keys that never exist: so the server
-    /// releases it when their slot moves or the role changes. Only in a command's handler, and not where the
+    /// Blocks the client that sent the running command, without a timeout, on keys that never exist: so the server
+    /// unblocks it when their slot moves or the role changes. Only in a command's handler, and not where the
     /// client [may not block](Context::may_not_block).
     pub fn on_keys<'k, W: Wait>(
         context: Context<'_>,
@@ -82,28 +82,28 @@ impl BlockedClient {
         unsafe {
             function!(RedisModule_SetDisconnectCallback)(handle.as_ptr(), Some(waiting_gone::<W>));
         }
-        reply::postpone();
+        reply::defer();
         Some(Self::keep(number, handle))
     }
 
-    /// Lets the client that sent the running command wait, for ever, for its answer. Only where
+    /// Blocks the client that sent the running command, without a timeout, until it is woken. Only where
     /// [`on_keys`](Self::on_keys) may be called.
-    pub fn until_later<L: Later>(context: Context<'_>) -> Option<Self> {
+    pub fn deferred<L: Deferred>(context: Context<'_>) -> Option<Self> {
         // SAFETY: the context of a command's handler.
         let handle = NonNull::new(unsafe {
             function!(RedisModule_BlockClient)(
                 context.raw,
-                Some(reply_later::<L>),
-                Some(reply_later::<L>),
-                Some(later_done::<L>),
+                Some(reply_deferred::<L>),
+                Some(reply_deferred::<L>),
+                Some(deferred_done::<L>),
                 0,
             )
         })?;
         // SAFETY: the server has just made the handle.
         unsafe {
-            function!(RedisModule_SetDisconnectCallback)(handle.as_ptr(), Some(later_gone::<L>));
+            function!(RedisModule_SetDisconnectCallback)(handle.as_ptr(), Some(deferred_gone::<L>));
         }
-        reply::postpone();
+        reply::defer();
         Some(Self::keep(next_number(), handle))
     }
 
@@ -126,7 +126,7 @@ impl BlockedClient {
         self.wake_with(0);
     }
 
-    /// Makes a piece of the reply of one that waits for its answer: what it gets first when it is woken.
+    /// Adds to the reply of a [deferred](Self::deferred) command; the client gets it when it is woken.
     pub fn reply_with(&self, work: impl FnOnce(Context<'_>)) {
         let handle = HANDLES.with(|handles| handles.borrow().get(&self.number).copied());
         let Some(handle) = handle else { return };
@@ -140,7 +140,7 @@ impl BlockedClient {
         self.wake_with(REPLIED);
     }
 
-    /// As [`wake`](Self::wake); the reply callback of one that waits for its answer gets this value.
+    /// As [`wake`](Self::wake); the callback of a [deferred](Self::deferred) command gets this value.
     pub fn wake_with(self, value: u64) {
         if let Some(handle) = give_up(self.number) {
             // SAFETY: the server still accepts the handle, for the last time: twice would free it twice. The
@@ -172,7 +172,7 @@ fn give_up(number: u64) -> Option<Handle> {
     HANDLES.with(|handles| handles.borrow_mut().remove(&number))
 }
 
-/// The value that a client is woken with whose reply was made before.
+/// The value for a client whose whole reply was made before it is woken.
 const REPLIED: u64 = u64::MAX;
 
 const OK: c_int = raw::REDISMODULE_OK as c_int;
@@ -196,7 +196,7 @@ unsafe extern "C" fn reply_waiting<W: Wait>(
     give_up(number);
     // SAFETY: the server's context, valid during this callback.
     let context = unsafe { Context::new(raw) };
-    reply::whole(context, || W::reply(context, number));
+    reply::complete(context, || W::reply(context, number));
     OK
 }
 
@@ -219,7 +219,7 @@ unsafe extern "C" fn waiting_gone<W: Wait>(
     guard(|| W::gone(context, number));
 }
 
-unsafe extern "C" fn reply_later<L: Later>(
+unsafe extern "C" fn reply_deferred<L: Deferred>(
     raw: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
@@ -230,16 +230,16 @@ unsafe extern "C" fn reply_later<L: Later>(
     if value == REPLIED {
         return OK;
     }
-    reply::whole(context, || L::reply(context, arguments, value));
+    reply::complete(context, || L::reply(context, arguments, value));
     OK
 }
 
 /// The server calls this for any value but 0.
-unsafe extern "C" fn later_done<L: Later>(_: *mut raw::RedisModuleCtx, value: *mut c_void) {
+unsafe extern "C" fn deferred_done<L: Deferred>(_: *mut raw::RedisModuleCtx, value: *mut c_void) {
     guard(|| L::done(value.addr() as u64));
 }
 
-unsafe extern "C" fn later_gone<L: Later>(
+unsafe extern "C" fn deferred_gone<L: Deferred>(
     _: *mut raw::RedisModuleCtx,
     handle: *mut raw::RedisModuleBlockedClient,
 ) {

@@ -18,7 +18,7 @@ const NEEDED: [&CStr; 7] =
 const NEEDED_IN_CLUSTER: &CStr = c"EXISTS";
 
 impl Context<'_> {
-    /// The commands that the module needs and this server does not have, or not by these names.
+    /// The commands that the module needs and this server lacks, or has renamed.
     pub fn missing_commands(self) -> Vec<&'static CStr> {
         let in_cluster = self.is_cluster().then_some(NEEDED_IN_CLUSTER);
         NEEDED.into_iter().chain(in_cluster).filter(|name| !self.has_command(name)).collect()
@@ -33,15 +33,14 @@ impl Context<'_> {
         reply.is_some() || error.raw_os_error() != Some(NO_SUCH_COMMAND)
     }
 
-    /// True if the server runs two EXISTS on never existing keys in one command: in cluster mode,
-    /// when the slot of the keys is served here and is not on its way in or out.
+    /// In cluster mode: true if this server owns the slot of these two keys, which never exist, and the slot is
+    /// neither migrating nor being imported. Otherwise the server refuses EXISTS with several absent keys.
     pub fn slot_is_stable(self, first: &ServerString, second: &ServerString) -> bool {
         let reply = call!(self, c"EXISTS", c"ss", first.as_ptr(), second.as_ptr());
         reply.is_some_and(|reply| !reply.is_error())
     }
 
-    /// The texts that a command of two words replies: one, or a list. None if the server does not run
-    /// it.
+    /// The texts that a command with one argument replies: one, or a list. None if the server refuses it.
     pub fn texts(self, command: &CStr, subcommand: &CStr) -> Option<Vec<String>> {
         let reply = call!(self, command, c"c", subcommand.as_ptr())?;
         Some(reply.texts())
@@ -117,7 +116,7 @@ impl Context<'_> {
         members
     }
 
-    /// The value of a list at an index; below 0 it counts from the end.
+    /// The value of a list at an index; a negative one counts from the end.
     pub fn list_element(self, key: &ServerString, index: i64) -> Option<ValueString> {
         call!(self, c"LINDEX", c"sl", key.as_ptr(), index)?.string()
     }

@@ -28,7 +28,7 @@ pub fn register<C: Command>(context: Context<'_>, category: &CStr) -> bool {
     }
     // Later servers have key specs. They may ask for the keys on an I/O thread, and Redis 8.6 crashes if a
     // module's function runs there.
-    if spec.keys_move() && !context.is_7_or_later() {
+    if spec.has_movable_keys() && !context.is_7_or_later() {
         flags.push_str(" getkeys-api");
     }
     let (Ok(name), Ok(flags)) = (CString::new(spec.name), CString::new(flags)) else {
@@ -95,12 +95,12 @@ unsafe extern "C" fn called<C: Command>(
 ) -> c_int {
     // SAFETY: the server's context and the command's arguments, valid during this callback.
     let (context, arguments) = unsafe { (Context::new(raw), Argument::slice(argv, argc)) };
-    if const { C::SPEC.keys_move() } && keys_of_command::is_asked_for(context) {
-        guard(|| keys_of_command::tell(context, &C::SPEC, arguments));
+    if const { C::SPEC.has_movable_keys() } && keys_of_command::is_asked_for(context) {
+        guard(|| keys_of_command::report(context, &C::SPEC, arguments));
     } else if !C::SPEC.fits_arity(arguments.len()) {
         context.reply_error(&C::SPEC.wrong_arity());
     } else {
-        reply::whole(context, || C::run(context, arguments));
+        reply::complete(context, || C::run(context, arguments));
     }
     raw::REDISMODULE_OK as c_int
 }

@@ -24,8 +24,10 @@ pub(super) struct OwnContext(*mut raw::RedisModuleCtx);
 /// - The context is valid: a callback that got it still runs, or it is an [`OwnContext`].
 /// - Strings and buffers live during the call. The server copies them or takes a reference of its own.
 /// - No other argument may be NULL but where the call says so, and none of these functions returns a pointer.
-/// - None frees anything of ours, opens or closes a key, or runs a command. SignalModifiedKey only queues
-///   what it tells other clients.
+/// - None frees anything of ours, opens or closes a key, or runs a command. SignalModifiedKey marks watching clients
+///   and queues invalidation messages.
+/// - ReplicateVerbatim is for the handler of a command, of which it sends the arguments; SetModuleOptions for the
+///   callback that loads the module, which an [`OwnContext`] does not know.
 macro_rules! in_context {
     ($function:ident($context:expr $(, $argument:expr)* $(,)?)) => {{
         let context: Context<'_> = $context;
@@ -34,7 +36,7 @@ macro_rules! in_context {
     }};
 }
 
-/// A clock that is set beyond this (in the year 2247) counts as standing there.
+/// A clock beyond this (in the year 2247) is read as this.
 pub const LATEST_MS: u64 = (1 << 43) - 1 - 31_536_000_000;
 
 impl Context<'_> {
@@ -44,19 +46,19 @@ impl Context<'_> {
         Self { raw, lifetime: PhantomData }
     }
 
-    /// The server's wall clock, unix ms, as long as that is not later than [`LATEST_MS`].
+    /// The server's wall clock, unix ms, at most [`LATEST_MS`].
     pub fn now_ms(self) -> u64 {
         // SAFETY: it takes nothing, and reads the clock.
         let now_ms = unsafe { function!(RedisModule_Milliseconds)() };
         u64::try_from(now_ms).unwrap_or(0).min(LATEST_MS)
     }
 
-    /// The number of the selected database.
+    /// The index of the selected database.
     pub fn selected_db(self) -> i32 {
         in_context!(RedisModule_GetSelectedDb(self))
     }
 
-    /// Selects a database. False if there is none of that number.
+    /// Selects a database. False if the index is out of range.
     pub fn select_db(self, db: i32) -> bool {
         in_context!(RedisModule_SelectDb(self, db)) == raw::REDISMODULE_OK as i32
     }
@@ -66,7 +68,7 @@ impl Context<'_> {
         set & (flags as i32) != 0
     }
 
-    /// True inside MULTI, a script, a function, or wherever else a client may not wait.
+    /// True inside MULTI, a script, a function, or wherever else a client may not block.
     pub fn may_not_block(self) -> bool {
         self.has_flag(
             raw::REDISMODULE_CTX_FLAGS_LUA
@@ -80,7 +82,7 @@ impl Context<'_> {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_LUA)
     }
 
-    /// The id of the client that sent the running command, or that waited and is answered now.
+    /// The id of the client that sent the running command, or that was blocked and is replied to now.
     pub fn client_id(self) -> u64 {
         in_context!(RedisModule_GetClientId(self))
     }
@@ -93,8 +95,7 @@ impl Context<'_> {
         found == raw::REDISMODULE_OK as i32
     }
 
-    /// True on a master that is not loading its data: only there may something be written that no
-    /// client or master asked for.
+    /// True on a master that is not loading: only there may the module write what no client and no master asked for.
     pub fn is_active_master(self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_MASTER) && !self.is_loading()
     }
@@ -104,8 +105,7 @@ impl Context<'_> {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
-    /// True if the running command comes from a master, or from the append-only file, and not from a
-    /// client.
+    /// True if the running command comes from a master or from the append-only file, and not from a client.
     pub fn is_replicated(self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
@@ -115,14 +115,14 @@ impl Context<'_> {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)
     }
 
-    /// True while nothing may be written outside a command that the server admitted, because it
-    /// holds back its writes (CLIENT PAUSE WRITE, a coordinated failover).
+    /// True while the server pauses writes (CLIENT PAUSE WRITE, a coordinated failover): it aborts if something is
+    /// written outside a command that it admitted.
     pub fn must_avoid_replica_traffic(self) -> bool {
         // SAFETY: it takes nothing, and reads a state of the server.
         unsafe { function!(RedisModule_AvoidReplicaTraffic)() != 0 }
     }
 
-    /// Sends a command with two arguments to the replicas and the append-only file.
+    /// Replicates a command with two arguments, to replicas and the append-only file.
     pub fn replicate(self, command: &CStr, first: &ServerString, second: &[u8]) {
         in_context!(RedisModule_Replicate(
             self,
@@ -134,18 +134,18 @@ impl Context<'_> {
         ));
     }
 
-    /// Sends the running command on as it came.
+    /// Replicates the running command as it is.
     pub fn replicate_verbatim(self) {
         in_context!(RedisModule_ReplicateVerbatim(self));
     }
 
-    /// Tells WATCH and client-side caches that a key changed.
+    /// Reports a change of a key to WATCH and client-side caches.
     pub fn signal_modified(self, key: &ServerString) {
         in_context!(RedisModule_SignalModifiedKey(self, key.as_ptr()));
     }
 
-    /// True if a key may be shown: in cluster mode not while it only arrives, before its slot is
-    /// this server's. Where the server can't tell, it is shown.
+    /// True if a key may be listed: in cluster mode not while its slot is still being imported. Where the server
+    /// can't tell, it may.
     pub fn may_show(self, key: &ServerString) -> bool {
         if !has!(RedisModule_ClusterCanAccessKeysInSlot) || !has!(RedisModule_ClusterKeySlot) {
             return true;
@@ -157,8 +157,8 @@ impl Context<'_> {
         }
     }
 
-    /// Tells Valkey 9 and later that the module goes along with atomic slot migration: keys and ops
-    /// of a slot may arrive before it is this server's.
+    /// Declares to Valkey 9 and later that the module supports atomic slot migration: keys and replicated commands
+    /// of a slot may arrive before this server owns it.
     pub fn allow_atomic_slot_migration(self) {
         const HANDLES_ATOMIC_SLOT_MIGRATION: i32 = 1 << 5;
         in_context!(RedisModule_SetModuleOptions(self, HANDLES_ATOMIC_SLOT_MIGRATION));
@@ -169,7 +169,7 @@ impl Context<'_> {
         self.log(c"warning", text);
     }
 
-    /// Writes to the server's log what is no warning.
+    /// Writes a notice to the server's log.
     pub fn notice(self, text: &str) {
         self.log(c"notice", text);
     }

@@ -1,5 +1,4 @@
-//! What COMMAND INFO and COMMAND DOCS show of a command, from its facts, where the server has them
-//! (7.0, Valkey).
+//! Describes a command to the server, for COMMAND INFO, COMMAND DOCS and its key specs: Redis 7.0, Valkey.
 
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;
@@ -24,7 +23,7 @@ use super::spec::{Arg, KeyUse, Name, Number, PairNames, Spec};
 const OPTIONAL: c_int = 1;
 const MULTIPLE: c_int = 2;
 
-/// Tells the server what COMMAND INFO and COMMAND DOCS show, where it has them. False if it refuses.
+/// Describes a command, if the server supports that. False if the server refuses.
 pub fn describe(context: Context<'_>, name: &CStr, spec: &Spec) -> bool {
     if !has!(RedisModule_SetCommandInfo) {
         return true;
@@ -34,11 +33,11 @@ pub fn describe(context: Context<'_>, name: &CStr, spec: &Spec) -> bool {
     if command.is_null() {
         return false;
     }
-    let mut texts = Texts::default();
+    let mut description = Description::default();
     let mut arguments: Vec<_> =
-        spec.arguments.iter().flat_map(|argument| texts.arguments(argument)).collect();
+        spec.arguments.iter().flat_map(|argument| description.arguments(argument)).collect();
     arguments.push(empty_argument());
-    let mut key_specs = texts.key_specs(spec);
+    let mut key_specs = description.key_specs(spec);
     let version = raw::RedisModuleCommandInfoVersion {
         version: 1,
         sizeof_historyentry: size_of::<raw::RedisModuleCommandHistoryEntry>(),
@@ -47,9 +46,9 @@ pub fn describe(context: Context<'_>, name: &CStr, spec: &Spec) -> bool {
     };
     let info = raw::RedisModuleCommandInfo {
         version: &version,
-        summary: texts.add(spec.summary),
-        complexity: texts.add(spec.complexity),
-        since: texts.add(spec.since),
+        summary: description.add(spec.summary),
+        complexity: description.add(spec.complexity),
+        since: description.add(spec.since),
         history: ptr::null_mut(),
         tips: ptr::null(),
         arity: spec.arity,
@@ -57,19 +56,19 @@ pub fn describe(context: Context<'_>, name: &CStr, spec: &Spec) -> bool {
         args: arguments.as_mut_ptr(),
     };
     // SAFETY: the module's command, not NULL. The server copies the description. Arrays end with an empty
-    // entry; what they lead to is alive: `version`, `arguments` and `key_specs` above, and all in `texts`.
+    // entry; what they lead to is alive: `version`, `arguments` and `key_specs` above, and all in `description`.
     let set = unsafe { function!(RedisModule_SetCommandInfo)(command, &info) };
     set == raw::REDISMODULE_OK as c_int
 }
 
-/// The strings and nested arguments of a description, kept until the server has copied them.
+/// Owns the strings and nested arguments of a description until the server has copied them.
 #[derive(Default)]
-struct Texts {
+struct Description {
     strings: Vec<CString>,
     nested: Vec<Vec<raw::RedisModuleCommandArg>>,
 }
 
-impl Texts {
+impl Description {
     fn add(&mut self, text: &str) -> *const std::ffi::c_char {
         let text = CString::new(text).unwrap_or_default();
         let start = text.as_ptr();
@@ -87,7 +86,7 @@ impl Texts {
         start
     }
 
-    /// What one argument of the spec is to the server: one, or a number and what it counts.
+    /// An argument of the facts as the server has it: one, or a number and what it counts.
     fn arguments(&mut self, argument: &Arg) -> Vec<raw::RedisModuleCommandArg> {
         match argument {
             Arg::Key(name) => vec![with_key(0, self.named(name, KEY))],
@@ -111,20 +110,20 @@ impl Texts {
         }
     }
 
-    /// An option, without saying that it may be left out.
+    /// An option, not marked as optional.
     fn option(&mut self, option: &Arg) -> raw::RedisModuleCommandArg {
         match option {
             Arg::Flag(token) | Arg::FlagWithout(token, _) => {
-                self.behind(token, &token.to_ascii_lowercase(), TOKEN)
+                self.after(token, &token.to_ascii_lowercase(), TOKEN)
             }
             Arg::Number(Number { token, name, .. }) | Arg::Setting(Number { token, name, .. }) => {
-                self.behind(token, name, INTEGER)
+                self.after(token, name, INTEGER)
             }
-            Arg::Name(Name { token, name, .. }) => self.behind(token, name, STRING),
-            Arg::Pattern(token) => self.behind(token, "pattern", PATTERN),
-            Arg::OtherKey(token, name) => with_key(1, self.behind(token, name, KEY)),
+            Arg::Name(Name { token, name, .. }) => self.after(token, name, STRING),
+            Arg::Pattern(token) => self.after(token, "pattern", PATTERN),
+            Arg::OtherKey(token, name) => with_key(1, self.after(token, name, KEY)),
             Arg::List(Number { token, name, .. }, element) => {
-                let counted = self.behind(token, name, INTEGER);
+                let counted = self.after(token, name, INTEGER);
                 let elements = with_flags(MULTIPLE, self.named(element, STRING));
                 self.block(&token.to_ascii_lowercase(), vec![counted, elements])
             }
@@ -135,7 +134,7 @@ impl Texts {
             Arg::OneOf(name, options) | Arg::Required(name, options) => {
                 self.alternatives(name, options)
             }
-            Arg::With(option, more) => {
+            Arg::Nested(option, more) => {
                 let both = vec![self.option(option), with_flags(OPTIONAL, self.option(more))];
                 let name = option.token().unwrap_or_default().to_ascii_lowercase();
                 self.block(&format!("{name}-block"), both)
@@ -159,11 +158,11 @@ impl Texts {
         raw::RedisModuleCommandArg { subargs, ..self.named(names.argument, ONE_OF) }
     }
 
-    /// A number behind a token, and so many pairs.
+    /// A number after a token, and so many pairs.
     fn pairs(&mut self, number: &Number, pair: [&str; 2]) -> Vec<raw::RedisModuleCommandArg> {
         let fields = pair.map(|name| self.named(name, STRING)).to_vec();
         let pairs = with_flags(MULTIPLE, self.block("pair", fields));
-        vec![self.behind(number.token, number.name, INTEGER), pairs]
+        vec![self.after(number.token, number.name, INTEGER), pairs]
     }
 
     fn alternatives(&mut self, name: &str, options: &[Arg]) -> raw::RedisModuleCommandArg {
@@ -181,8 +180,8 @@ impl Texts {
         raw::RedisModuleCommandArg { subargs, ..self.named(name, BLOCK) }
     }
 
-    /// What stands behind a token.
-    fn behind(
+    /// An argument after a token.
+    fn after(
         &mut self,
         token: &str,
         name: &str,
@@ -199,13 +198,13 @@ impl Texts {
         raw::RedisModuleCommandArg { name: self.add(name), type_, ..empty_argument() }
     }
 
-    /// The key specs, ended by an empty one.
+    /// The key specs, terminated by an empty one.
     fn key_specs(&mut self, spec: &Spec) -> Vec<raw::RedisModuleCommandKeySpec> {
         let mut specs = Vec::new();
         if let Some(key) = spec.key {
-            let keys = if spec.counts_keys() { counted_keys() } else { one_key() };
+            let keys = if spec.has_key_count() { counted_keys() } else { one_key() };
             specs.push(at_index(1, key.flags(), keys));
-            if spec.counts_keys() {
+            if spec.has_key_count() {
                 // In a cluster, all servers but Redis 8.6 route a command by the keys that have a fixed
                 // position, and by no others. This one is counted above, and so is no key once more.
                 let flags = key.flags() | raw::REDISMODULE_CMD_KEY_NOT_KEY;
@@ -236,7 +235,7 @@ impl Texts {
 }
 
 impl KeyUse {
-    /// The server's flags for it.
+    /// The flags of a key spec.
     fn flags(self) -> u32 {
         match self {
             Self::Insert => raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_INSERT,
@@ -280,7 +279,7 @@ fn empty_argument() -> raw::RedisModuleCommandArg {
     }
 }
 
-/// A key spec whose search begins at this position.
+/// A key spec that begins its search at this position.
 fn at_index(
     pos: c_int,
     flags: u32,
@@ -296,7 +295,7 @@ fn at_index(
     }
 }
 
-/// A key spec for one key at the place where the search begins.
+/// A key spec for one key where the search begins.
 fn one_key() -> raw::RedisModuleCommandKeySpec {
     raw::RedisModuleCommandKeySpec {
         notes: ptr::null(),
@@ -316,7 +315,7 @@ fn one_key() -> raw::RedisModuleCommandKeySpec {
     }
 }
 
-/// A key spec for as many keys as the number says with which the search begins; they follow it.
+/// A key spec for a number where the search begins, and so many keys after it.
 fn counted_keys() -> raw::RedisModuleCommandKeySpec {
     raw::RedisModuleCommandKeySpec {
         find_keys_type: raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM,

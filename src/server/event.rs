@@ -33,7 +33,7 @@ pub enum Event {
 }
 
 /// What the module does about events.
-pub trait Listen {
+pub trait EventListener {
     /// An event of the server.
     fn event(context: Context<'_>, event: Event);
     /// A key of the selected database was created or removed other than by a command on its value.
@@ -41,7 +41,7 @@ pub trait Listen {
 }
 
 /// Subscribes to the events of the server. False if it refuses.
-pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
+pub fn subscribe<L: EventListener>(context: Context<'_>) -> bool {
     let ok = raw::REDISMODULE_OK as c_int;
     let events = [
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
@@ -67,7 +67,7 @@ pub fn subscribe<L: Listen>(context: Context<'_>) -> bool {
 }
 
 /// Subscribes to the events of keys. False if the server refuses.
-pub fn subscribe_to_keys<L: Listen>(context: Context<'_>) -> bool {
+pub fn subscribe_to_keys<L: EventListener>(context: Context<'_>) -> bool {
     let events = raw::REDISMODULE_NOTIFY_GENERIC
         | raw::REDISMODULE_NOTIFY_EXPIRED
         | raw::REDISMODULE_NOTIFY_EVICTED;
@@ -78,7 +78,7 @@ pub fn subscribe_to_keys<L: Listen>(context: Context<'_>) -> bool {
     subscribed == raw::REDISMODULE_OK as c_int
 }
 
-unsafe extern "C" fn server_event<L: Listen>(
+unsafe extern "C" fn server_event<L: EventListener>(
     raw: *mut raw::RedisModuleCtx,
     event: raw::RedisModuleEvent,
     subevent: u64,
@@ -121,7 +121,7 @@ unsafe extern "C" fn server_event<L: Listen>(
     guard(|| L::event(context, event));
 }
 
-unsafe extern "C" fn key_event<L: Listen>(
+unsafe extern "C" fn key_event<L: EventListener>(
     raw: *mut raw::RedisModuleCtx,
     _: c_int,
     _: *const c_char,

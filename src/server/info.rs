@@ -1,4 +1,4 @@
-//! INFO: the module's part of its reply, and what the server tells there.
+//! INFO: the module's section, and fields of the server's own.
 
 use std::ffi::{CStr, c_int};
 use std::ptr;
@@ -8,18 +8,18 @@ use redis_module::raw;
 use super::api::{function, guard};
 use super::context::{Context, OwnContext};
 
-/// What the module tells in INFO: one section, its version first, then numbers.
-pub trait Inform {
+/// The section of the module: its version, then numbers.
+pub trait InfoSection {
     /// The module's version, as text.
     const VERSION: &'static CStr;
 
-    /// The fields, in their order; the server puts the module's name before each. When it writes the
-    /// report of its crash, there is no context: it must not be asked for anything.
+    /// The fields in their order; the server prefixes each with the module's name. There is no context while the
+    /// server writes a crash report: nothing may be called then.
     fn fields(context: Option<Context<'_>>) -> Vec<(&'static CStr, u64)>;
 }
 
-/// Registers the section, which has the module's name. False if the server refuses.
-pub fn register<I: Inform>(context: Context<'_>) -> bool {
+/// Registers the section, which is named after the module. False if the server refuses.
+pub fn register<I: InfoSection>(context: Context<'_>) -> bool {
     // SAFETY: the context of a callback that runs; the callback has the type that the server wants.
     let registered =
         unsafe { function!(RedisModule_RegisterInfoFunc)(context.raw, Some(inform::<I>)) };
@@ -35,7 +35,10 @@ macro_rules! add_to {
     };
 }
 
-unsafe extern "C" fn inform<I: Inform>(info: *mut raw::RedisModuleInfoCtx, has_crashed: c_int) {
+unsafe extern "C" fn inform<I: InfoSection>(
+    info: *mut raw::RedisModuleInfoCtx,
+    has_crashed: c_int,
+) {
     guard(|| {
         let added = add_to!(info, RedisModule_InfoAddSection, c"".as_ptr());
         if added != raw::REDISMODULE_OK as c_int {
@@ -86,7 +89,7 @@ pub fn valkey_version() -> Option<[u32; 3]> {
     Some([(); 3].map(|()| numbers.next().unwrap_or(0)))
 }
 
-/// True if the server makes room by deleting whatever keys it likes, once it is full.
+/// True if a full server may evict any key, whether or not it has a TTL.
 pub fn evicts_any_key() -> bool {
     field(c"memory", c"maxmemory").is_some_and(|limit| limit != "0")
         && field(c"memory", c"maxmemory_policy").is_some_and(|name| name.starts_with("allkeys-"))

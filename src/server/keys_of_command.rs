@@ -4,7 +4,7 @@
 //! Redis 6.x asks the module. Later servers are given key specs (`describe.rs`), which find the same
 //! keys: they look for the token from the first option on, whatever stands there, and take what follows
 //! it. So no command may take a value that looks like its token before the option itself
-//! ([`looks_like`]). What a command refuses may be told in any way.
+//! ([`is_taken_for`]). What a command refuses may be told in any way.
 
 use std::ffi::c_int;
 
@@ -13,17 +13,17 @@ use super::context::Context;
 use super::spec::Spec;
 use super::string::Argument;
 
-/// The position of the first option of a command that names another key; a key is before it.
+/// The position of the first option of a command that takes another key: after its name and one key.
 pub const FIRST_OPTION: usize = 2;
 
-/// True if the server does not want the command to run, but to be told its keys.
+/// True if the server called the command only to learn its keys.
 pub(super) fn is_asked_for(context: Context<'_>) -> bool {
     // SAFETY: the context of a callback that runs; it only reads a flag of it.
     unsafe { function!(RedisModule_IsKeysPositionRequest)(context.raw) != 0 }
 }
 
-/// Tells Redis 6.x where the keys are, when it [asks](is_asked_for).
-pub(super) fn tell(context: Context<'_>, spec: &Spec, arguments: &[Argument<'_>]) {
+/// Reports the positions of the keys to Redis 6.x, which [asks](is_asked_for) for them.
+pub(super) fn report(context: Context<'_>, spec: &Spec, arguments: &[Argument<'_>]) {
     positions(spec, arguments, |position| {
         let position = c_int::try_from(position).unwrap_or(c_int::MAX);
         // SAFETY: the context of a callback that runs; the server notes the number.
@@ -31,36 +31,36 @@ pub(super) fn tell(context: Context<'_>, spec: &Spec, arguments: &[Argument<'_>]
     });
 }
 
-/// Calls `tell` for every key, in their order.
-pub fn positions<A: AsRef<[u8]>>(spec: &Spec, arguments: &[A], mut tell: impl FnMut(usize)) {
+/// Calls `visit` with the position of every key, in their order.
+pub fn positions<A: AsRef<[u8]>>(spec: &Spec, arguments: &[A], mut visit: impl FnMut(usize)) {
     if spec.key.is_none() {
         return;
     }
-    if spec.counts_keys() {
+    if spec.has_key_count() {
         let count = arguments.get(1).and_then(|count| number(count.as_ref())).unwrap_or(0);
         let keys = arguments.get(2..).and_then(|rest| rest.get(..count)).unwrap_or_default();
-        (2..).take(keys.len()).for_each(tell);
+        (2..).take(keys.len()).for_each(visit);
         return;
     }
     if arguments.len() > 1 {
-        tell(1);
+        visit(1);
     }
     let Some(token) = spec.other_key() else { return };
     let mut rest = arguments.iter().enumerate().skip(FIRST_OPTION);
-    if rest.any(|(_, argument)| looks_like(argument.as_ref(), token))
+    if rest.any(|(_, argument)| is_taken_for(argument.as_ref(), token))
         && let Some((value, _)) = rest.next()
     {
-        tell(value);
+        visit(value);
     }
 }
 
-/// True if servers take an argument for this token: they compare up to the first zero byte.
-pub fn looks_like(argument: &[u8], token: &str) -> bool {
+/// True if servers take an argument for this token: they compare C strings, up to the first NUL.
+pub fn is_taken_for(argument: &[u8], token: &str) -> bool {
     let text = argument.split(|byte| *byte == 0).next().unwrap_or_default();
     text.eq_ignore_ascii_case(token.as_bytes())
 }
 
-/// Reads a number; more forms of it than commands take.
+/// Parses a number, in more forms than commands accept.
 fn number(text: &[u8]) -> Option<usize> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
@@ -112,7 +112,7 @@ mod tests {
         ] {
             assert_eq!(keys(&moves, line), expected, "{line}");
         }
-        assert!(moves.keys_move());
+        assert!(moves.has_movable_keys());
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
         ] {
             assert_eq!(keys(&counts, line), expected, "{line}");
         }
-        assert!(counts.keys_move());
-        assert!(!spec(&[Arg::Key("key"), Arg::Number(ANY)]).keys_move());
+        assert!(counts.has_movable_keys());
+        assert!(!spec(&[Arg::Key("key"), Arg::Number(ANY)]).has_movable_keys());
     }
 }

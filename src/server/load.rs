@@ -1,4 +1,4 @@
-//! The module's entry points, which the server looks up by name. What the module does there is handed in.
+//! The entry points of the module, which the server looks up by name. What the module does in them is passed in.
 
 use std::ffi::{CStr, c_int};
 
@@ -11,8 +11,8 @@ use super::string::Argument;
 const OK: c_int = raw::REDISMODULE_OK as c_int;
 const ERROR: c_int = raw::REDISMODULE_ERR as c_int;
 
-/// Defines the functions that the server calls when it loads and unloads the module: with its name, and what
-/// it does then; false refuses.
+/// Defines the functions that the server calls to load and to unload the module: from its name, and the functions
+/// that do it; those return false to refuse.
 macro_rules! entry_points {
     ($name:expr, $load:expr, $unload:expr $(,)?) => {
         #[unsafe(no_mangle)]
@@ -50,7 +50,7 @@ pub unsafe fn on_load(
     if initialized != OK {
         return ERROR;
     }
-    // Every function that is called without asking is in Redis 6.0.16; these came last.
+    // All functions that are called without checking exist in Redis 6.0.16; these were added last.
     if !has!(RedisModule_Scan)
         || !has!(RedisModule_AvoidReplicaTraffic)
         || !has!(RedisModule_BlockClientOnKeys)

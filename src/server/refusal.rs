@@ -1,5 +1,5 @@
-//! Whether the server refuses the writes of clients for now, as INFO and the settings tell: there is
-//! no function for it that every server has.
+//! Whether the server currently refuses writes of clients, by INFO and CONFIG: the module API has no function for
+//! it that every server has.
 
 use std::ffi::CStr;
 
@@ -17,7 +17,7 @@ impl Context<'_> {
     }
 
     fn lacks_replicas(self) -> bool {
-        // The field is there only while replicas are needed.
+        // The field only exists while min-replicas-to-write is set.
         let good = info::field(c"replication", c"min_slaves_good_slaves");
         let Some(good) = good.and_then(|good| good.parse::<u64>().ok()) else { return false };
         let needed = self.setting(c"min-replicas-to-write").and_then(|text| text.parse().ok());
@@ -36,7 +36,7 @@ impl Context<'_> {
                 && self.setting(c"stop-writes-on-bgsave-error").is_none_or(|value| value != "no")
     }
 
-    /// A setting of the server; None if it has none of that name, or CONFIG was renamed.
+    /// A configuration parameter; None if the server has none of that name, or CONFIG was renamed.
     fn setting(self, name: &CStr) -> Option<String> {
         let reply = call!(self, c"CONFIG", c"cc", c"GET".as_ptr(), name.as_ptr())?;
         reply.texts().into_iter().nth(1)

@@ -1,4 +1,4 @@
-//! Replies, in the words of the protocol.
+//! Replies, in the types of the protocol.
 
 use std::ffi::{CStr, CString};
 use std::ops::Deref;
@@ -14,7 +14,7 @@ static MISSING: AtomicIsize = AtomicIsize::new(0);
 
 /// Makes a reply. If `work` panics, errors take the place of all that is missing: a client that got half of a
 /// reply would take the next one for the rest, and a script would read past its end.
-pub(super) fn whole(context: Context<'_>, work: impl FnOnce()) {
+pub(super) fn complete(context: Context<'_>, work: impl FnOnce()) {
     MISSING.store(1, Ordering::Relaxed);
     let finished = guard(|| {
         work();
@@ -28,7 +28,7 @@ pub(super) fn whole(context: Context<'_>, work: impl FnOnce()) {
 }
 
 /// Another callback makes the reply.
-pub(super) fn postpone() {
+pub(super) fn defer() {
     MISSING.store(0, Ordering::Relaxed);
 }
 
@@ -41,39 +41,39 @@ fn count_with(elements: usize) {
 
 /// A text that is replied often, kept in the form in which the server sends it: to reply it is one copy, where
 /// a bulk string takes three.
-pub struct Word {
+pub struct CachedText {
     text: &'static str,
     /// What ECHO replied, if it did.
     echo: Option<Reply<'static>>,
 }
 
-/// Some of them, and the context of their replies, which the server needs again when it frees them: so it
-/// can't be that of a callback.
-pub struct Words<const N: usize> {
+/// Several of them, with the context of their replies: the server needs it again when it frees them, so it can't be
+/// that of a callback.
+pub struct CachedTexts<const N: usize> {
     // Dropped in this order.
-    words: [Word; N],
+    texts: [CachedText; N],
     _context: OwnContext,
 }
 
-impl<const N: usize> Words<N> {
+impl<const N: usize> CachedTexts<N> {
     /// Prepares texts.
     pub fn new(texts: [&'static str; N]) -> Self {
         let own = OwnContext::new();
         // SAFETY: the replies are dropped before the context is, and nothing else keeps it.
         let context = unsafe { Context::new(own.as_ptr()) };
-        let words = texts.map(|text| {
+        let texts = texts.map(|text| {
             let echo = call!(context, c"ECHO", c"b", text.as_ptr(), text.len());
-            Word { text, echo }
+            CachedText { text, echo }
         });
-        Self { words, _context: own }
+        Self { texts, _context: own }
     }
 }
 
-impl<const N: usize> Deref for Words<N> {
-    type Target = [Word; N];
+impl<const N: usize> Deref for CachedTexts<N> {
+    type Target = [CachedText; N];
 
-    fn deref(&self) -> &[Word; N] {
-        &self.words
+    fn deref(&self) -> &[CachedText; N] {
+        &self.texts
     }
 }
 
@@ -99,13 +99,13 @@ impl Context<'_> {
     }
 
     /// A bulk string with a prepared text.
-    pub fn reply_word(self, word: &Word) {
-        match &word.echo {
+    pub fn reply_cached(self, cached: &CachedText) {
+        match &cached.echo {
             Some(echo) => {
                 count_with(0);
                 reply!(RedisModule_ReplyWithCallReply(self, echo.as_ptr()));
             }
-            None => self.reply_bytes(word.text.as_bytes()),
+            None => self.reply_bytes(cached.text.as_bytes()),
         }
     }
 

@@ -1,7 +1,7 @@
-//! What a command is: its name, flags, keys and arguments, as plain data. The server, the parser and the
-//! documentation all read it from here. Nothing here calls the server.
+//! The facts of a command as plain data: name, flags, keys, arguments. Registration, parser, help and the
+//! documentation read them, so they can't disagree. Nothing here calls the server.
 
-/// A command's facts: the server, the parser and the documentation take them from here.
+/// The facts of a command.
 pub struct Spec {
     /// In capitals.
     pub name: &'static str,
@@ -9,17 +9,17 @@ pub struct Spec {
     pub summary: &'static str,
     /// One line.
     pub complexity: &'static str,
-    /// The version of the module that brought it.
+    /// The version of the module that introduced it.
     pub since: &'static str,
-    /// As the server understands them: "write deny-oom fast".
+    /// As CreateCommand takes them: "write deny-oom fast".
     pub flags: &'static str,
-    /// True if it can wait.
+    /// True if the command can block its client.
     pub blocking: bool,
-    /// The number of arguments with the name; negative: at least so many.
+    /// The number of arguments including the name; if negative, the minimum.
     pub arity: i32,
-    /// What it does to the keys that its first arguments name.
+    /// What it does to the keys in its first arguments; None: it has none.
     pub key: Option<KeyUse>,
-    /// In their order: those that have a place, then the options.
+    /// The positional ones in their order, then the options.
     pub arguments: &'static [Arg],
 }
 
@@ -28,7 +28,7 @@ pub struct Spec {
 pub enum KeyUse {
     /// Adds data.
     Insert,
-    /// Returns data and changes them.
+    /// Returns data and changes it.
     AccessAndUpdate,
     /// Changes data.
     Update,
@@ -36,23 +36,23 @@ pub enum KeyUse {
     Delete,
     /// Returns data.
     Access,
-    /// Returns nothing but how much there is.
+    /// Returns metadata only, such as a length.
     Count,
 }
 
-/// An argument or a group of them. The first ones have their place; the options follow them in any
-/// order, each at most once, their tokens in any case.
+/// An argument or a group of arguments. The first ones are positional; the options follow in any order, each at
+/// most once, their tokens in any case.
 #[derive(Debug)]
 pub enum Arg {
     /// A key, and what it is called in the syntax.
     Key(&'static str),
     /// `numkeys key [key ...]`.
     Keys(Number, &'static str),
-    /// Bytes.
+    /// One argument, any bytes.
     Text(&'static str),
-    /// `[command]`: bytes that may be left out, where nothing follows them.
+    /// `[a]`: an optional last argument.
     Optional(&'static str),
-    /// `a [a ...]`: all that follows.
+    /// `a [a ...]`: all arguments that follow.
     Texts(&'static str),
     /// `n a [a ...]`.
     Counted(Number, &'static str),
@@ -61,11 +61,11 @@ pub enum Arg {
 
     /// `[TOKEN]`.
     Flag(&'static str),
-    /// `[TOKEN]`, but not together with these tokens.
+    /// `[TOKEN]`, which excludes these tokens.
     FlagWithout(&'static str, &'static [&'static str]),
-    /// `[TOKEN name]`, an integer of a range that has no negative numbers.
+    /// `[TOKEN name]`, an integer in a range without negative values.
     Number(Number),
-    /// `[TOKEN name]`, an integer of a range, or empty for the default.
+    /// `[TOKEN name]`, an integer in a range, or empty for the default.
     Setting(Number),
     /// `[TOKEN name]`, bytes.
     Name(Name),
@@ -79,35 +79,32 @@ pub enum Arg {
     Pairs(Number, [&'static str; 2]),
     /// `[A | B | C]`: at most one of these options.
     OneOf(&'static str, &'static [Arg]),
-    /// `(A | B | C)`: one of these options, in any place among the others.
+    /// `(A | B | C)`: exactly one of these options, anywhere among the others.
     Required(&'static str, &'static [Arg]),
-    /// `[A [B]]`: an option, and one that is only together with it. They need not be neighbours.
-    With(&'static Arg, &'static Arg),
+    /// `[A [B]]`: an option, and one that requires it. They need not be adjacent.
+    Nested(&'static Arg, &'static Arg),
 }
 
-/// A number: that behind a token, or one that has its place.
+/// A number: after a token, or positional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Number {
-    /// In capitals; of one that has its place, the name.
+    /// In capitals; the name of a positional one.
     pub token: &'static str,
-    /// As it is called in the syntax.
+    /// In the syntax.
     pub name: &'static str,
-    /// The smallest.
     pub min: i64,
-    /// The largest.
     pub max: i64,
 }
 
-/// Bytes behind a token.
+/// Bytes after a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Name {
     /// In capitals.
     pub token: &'static str,
-    /// As they are called in the syntax.
+    /// In the syntax.
     pub name: &'static str,
-    /// The fewest bytes.
+    /// In bytes.
     pub min: usize,
-    /// The most bytes.
     pub max: usize,
 }
 
@@ -124,14 +121,14 @@ pub struct PairNames {
     pub pair: [&'static str; 2],
 }
 
-/// As a length of time is called.
+/// The name of a duration in the syntax.
 pub const MILLISECONDS: &str = "milliseconds";
 
-/// As a timestamp is called.
+/// The name of a timestamp in the syntax.
 pub const UNIX_TIME: &str = "unix-time-milliseconds";
 
 impl Number {
-    /// The range that it must be in, with the unit.
+    /// Its range, with the unit.
     pub fn range(&self) -> String {
         let Self { min, max, .. } = self;
         let unit = match self.name {
@@ -144,7 +141,7 @@ impl Number {
 }
 
 impl Spec {
-    /// The way it is written, as in the documentation.
+    /// The syntax, as in the documentation.
     pub fn syntax(&self) -> String {
         let mut syntax = self.name.to_owned();
         for argument in self.arguments {
@@ -154,7 +151,7 @@ impl Spec {
         syntax
     }
 
-    /// The flags as the documentation lists them.
+    /// The flags, as the documentation lists them.
     #[cfg(test)]
     pub fn flags_text(&self) -> String {
         let mut flags: Vec<&str> = self.flags.split(' ').collect();
@@ -170,33 +167,32 @@ impl Spec {
     }
 
     /// True if the first argument is the number of keys that follow it.
-    pub(super) const fn counts_keys(&self) -> bool {
+    pub(super) const fn has_key_count(&self) -> bool {
         matches!(self.arguments, [Arg::Keys(..), ..])
     }
 
-    /// True if some keys have no fixed position.
-    pub(super) const fn keys_move(&self) -> bool {
-        self.counts_keys() || self.other_key().is_some()
+    /// True if some keys have no fixed position in the arguments.
+    pub(super) const fn has_movable_keys(&self) -> bool {
+        self.has_key_count() || self.other_key().is_some()
     }
 
     /// The position of the first key, if the command names one.
     pub(super) const fn first_key(&self) -> i32 {
-        if self.counts_keys() { 2 } else { 1 }
+        if self.has_key_count() { 2 } else { 1 }
     }
 
-    /// The options, taken out of their groups.
+    /// All options, without the groups.
     pub fn options(&self) -> Vec<&'static Arg> {
         self.arguments.iter().flat_map(Arg::options).collect()
     }
 
-    /// What a client is told that gave too few arguments, or too many: the server's words, and the way the
-    /// command is written.
+    /// The error for a wrong number of arguments: the server's words, and the syntax.
     pub fn wrong_arity(&self) -> String {
         let name = self.name.to_ascii_lowercase();
         format!("ERR wrong number of arguments for '{name}' command: {}", self.syntax())
     }
 
-    /// True if it takes so many arguments.
+    /// True if the command takes this number of arguments.
     pub fn fits_arity(&self, count: usize) -> bool {
         let wanted = usize::try_from(self.arity.unsigned_abs()).unwrap_or(usize::MAX);
         if self.arity < 0 { count >= wanted } else { count == wanted }
@@ -221,7 +217,7 @@ pub const fn other_key(mut arguments: &'static [Arg]) -> Option<&'static str> {
 }
 
 impl Arg {
-    /// The token of a single option; None of what is no option, or several.
+    /// The token of a single option; None for a positional argument or a group.
     pub const fn token(&self) -> Option<&'static str> {
         match self {
             Self::Flag(token)
@@ -242,27 +238,27 @@ impl Arg {
             | Self::PairOrPairs(..)
             | Self::OneOf(..)
             | Self::Required(..)
-            | Self::With(..) => None,
+            | Self::Nested(..) => None,
         }
     }
 
-    /// The options in it: itself, if it is one.
+    /// The options in a group, or the option itself.
     fn options(&self) -> Vec<&Self> {
         match self {
             Self::OneOf(_, options) | Self::Required(_, options) => {
                 options.iter().flat_map(Self::options).collect()
             }
-            Self::With(option, more) => [option.options(), more.options()].concat(),
+            Self::Nested(option, more) => [option.options(), more.options()].concat(),
             single => single.token().map(|_| single).into_iter().collect(),
         }
     }
 
-    /// True if it has its place, before all options.
-    pub fn is_placed(&self) -> bool {
+    /// True if it is positional, and so comes before all options.
+    pub fn is_positional(&self) -> bool {
         self.options().is_empty()
     }
 
-    /// As it is written in the documentation.
+    /// The syntax, as in the documentation.
     pub fn syntax(&self) -> String {
         match self {
             Self::Keys(number, name) | Self::Counted(number, name) => {
@@ -279,7 +275,7 @@ impl Arg {
         }
     }
 
-    /// Without the brackets around it.
+    /// The same, without the brackets around it.
     pub fn syntax_inside(&self) -> String {
         match self {
             Self::Flag(token) | Self::FlagWithout(token, _) => (*token).to_owned(),
@@ -293,7 +289,7 @@ impl Arg {
                 format!("{token} {name} {a} {b} [{a} {b} ...]")
             }
             Self::OneOf(_, options) => alternatives(options),
-            Self::With(option, more) => format!("{} {}", option.syntax_inside(), more.syntax()),
+            Self::Nested(option, more) => format!("{} {}", option.syntax_inside(), more.syntax()),
             placed => placed.syntax(),
         }
     }

@@ -23,7 +23,7 @@ const PUSH: &[Arg] = &[
     Arg::OneOf("when", WHEN),
     Arg::Number(TTL),
     Arg::OneOf("rank", RANK),
-    Arg::With(
+    Arg::Nested(
         &Arg::Name(DEDUP),
         &Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")]),
     ),
@@ -92,7 +92,7 @@ pub fn check_facts(facts: &'static [Arg]) {
 
 fn is_option(fact: &Arg) -> bool {
     match fact {
-        Arg::OneOf(..) | Arg::Required(..) | Arg::With(..) => true,
+        Arg::OneOf(..) | Arg::Required(..) | Arg::Nested(..) => true,
         single => single.token().is_some(),
     }
 }
