@@ -5,7 +5,7 @@ use super::claims::{self, CLAIMS};
 use super::errors::CommandError;
 use super::handler;
 use super::options::Options;
-use crate::queue::op::Op;
+use crate::queue::op;
 use crate::runtime::execute::execute;
 use crate::runtime::index;
 use crate::server::command::Command;
@@ -43,7 +43,7 @@ fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
     }
     let entry = handler::entry(context, *queue)?;
     let now_ms = Some(context.now_ms()).filter(|now_ms| index::may_be_due(&entry, *now_ms));
-    let op = Op::Acknowledge { now_ms, deliveries: std::mem::take(&mut claims.claims) };
-    let outcome = execute(context, &entry, &op);
+    let op = op::Acknowledge { now_ms, deliveries: std::mem::take(&mut claims.claims) };
+    let outcome = execute(context, &entry, op);
     claims.reply(context, outcome, |_| 1)
 }

@@ -4,8 +4,7 @@ use super::arguments::QUEUE;
 use super::errors::CommandError;
 use super::options::Options;
 use super::{handler, reply};
-use crate::queue::Outcome;
-use crate::queue::op::Op;
+use crate::queue::op;
 use crate::queue::part::Part;
 use crate::queue::store::Store;
 use crate::runtime::checking::{self, CheckError, Findings};
@@ -43,13 +42,9 @@ fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let options = Options::read::<Check>(rest)?;
     let entry = handler::entry(context, *queue)?;
     let findings = if options.has("REPAIR") {
-        match execute(context, &entry, &Op::Repair)? {
-            Outcome::Repaired(findings) => {
-                entry.forget_last_ready();
-                findings
-            }
-            _ => Vec::new(),
-        }
+        let findings = execute(context, &entry, op::Repair)?;
+        entry.forget_last_ready();
+        findings
     } else {
         let mut store = entry.open(context, Access::Read);
         store.require(&Part::ALL)?;

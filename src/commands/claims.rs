@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use super::errors::CommandError;
 use super::{options, reply};
-use crate::queue::few::Few;
 use crate::queue::message::{Delivery, MessageId, Receipt};
 use crate::queue::op::MAX_BATCH;
-use crate::queue::{Outcome, QueueError, Settled};
+use crate::queue::small_vec::ShortVec;
+use crate::queue::{QueueError, Settled};
 use crate::server::context::Context;
 use crate::server::spec::{Arg, Number, PairNames};
 
@@ -23,7 +23,7 @@ const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as 
 /// The deliveries that a client claims to hold.
 pub struct Claims {
     /// In the order of the arguments.
-    pub claims: Few<Delivery>,
+    pub claims: ShortVec<Delivery>,
     is_batch: bool,
 }
 
@@ -89,13 +89,13 @@ fn receipt_number(text: &[u8]) -> Option<u64> {
 impl Claims {
     /// Replies the outcome of the claims: for a single one its result or an error, for a batch an array of
     /// results, with 0 for not found and -1 for a bad receipt. `result` maps what success returns.
-    pub fn reply<B>(
+    pub fn reply(
         &self,
         context: Context<'_>,
-        outcome: Result<Outcome<B>, QueueError>,
+        settled: Result<ShortVec<Settled>, QueueError>,
         result: impl Fn(u64) -> u64,
     ) -> Result<(), CommandError> {
-        let Outcome::Settled(settled) = outcome? else { return Err(CommandError::Arity) };
+        let settled = settled?;
         if self.is_batch {
             reply_batch(context, &settled, result);
             return Ok(());

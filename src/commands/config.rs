@@ -5,7 +5,7 @@ use super::errors::CommandError;
 use super::handler;
 use super::options::Options;
 use crate::queue::name::QueueName;
-use crate::queue::op::Op;
+use crate::queue::op;
 use crate::queue::part::Part;
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::queue::store::Store;
@@ -113,7 +113,7 @@ fn change(
     let entry = handler::entry(context, queue)?;
     let mut store = entry.open(context, Access::Write);
     let op = op(&options, &mut store, IS_CLUSTER.get())?;
-    execute_on(context, &entry, &mut store, &op)?;
+    execute_on(context, &entry, &mut store, op)?;
     context.reply_status(c"OK");
     Ok(())
 }
@@ -123,7 +123,7 @@ pub fn op<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
     store: &mut impl Store,
     same_slot: bool,
-) -> Result<Op<'static>, CommandError> {
+) -> Result<op::Configure, CommandError> {
     let mut changes: Vec<(Setting, Option<Vec<u8>>)> = Vec::new();
     if options.has(DEFAULT_DEAD_LETTER) {
         changes.push((Setting::DeadLetter, None));
@@ -133,7 +133,7 @@ pub fn op<A: AsRef<[u8]>>(
         changes.push((setting, stored_form(store.queue(), setting, value, same_slot)?));
     }
     check_backoff(store, &changes)?;
-    Ok(Op::Configure { changes })
+    Ok(op::Configure { changes })
 }
 
 /// Refuses changes that would make BACKOFF longer than BACKOFFMAX.

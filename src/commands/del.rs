@@ -3,7 +3,7 @@
 use super::arguments::QUEUE;
 use super::errors::CommandError;
 use super::{claims, handler, options, reply};
-use crate::queue::op::{MAX_BATCH, Op};
+use crate::queue::op::{self, MAX_BATCH};
 use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -37,11 +37,11 @@ fn del(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
     let [_, queue, ids @ ..] = arguments else { return Err(CommandError::Arity) };
     let op = op(ids)?;
     let entry = handler::entry(context, *queue)?;
-    reply::number(context, &execute(context, &entry, &op)?);
+    reply::count(context, execute(context, &entry, op)?);
     Ok(())
 }
 
-pub fn op<A: AsRef<[u8]>>(ids: &[A]) -> Result<Op<'static>, CommandError> {
+pub fn op<A: AsRef<[u8]>>(ids: &[A]) -> Result<op::Delete, CommandError> {
     let ids = options::at_most(&IDS, ids)?.iter();
-    Ok(Op::Delete { ids: ids.map(|id| claims::read_id(id.as_ref())).collect() })
+    Ok(op::Delete { ids: ids.map(|id| claims::read_id(id.as_ref())).collect() })
 }

@@ -8,7 +8,7 @@ use super::errors::CommandError;
 use super::explain::CommandLine;
 use super::quoted::Quoted;
 use crate::queue::QueueError;
-use crate::queue::look::{self, State};
+use crate::queue::inspect::{self, State};
 use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
@@ -91,7 +91,7 @@ fn what_became(
     id: MessageId,
     error: &CommandError,
 ) -> Option<&'static str> {
-    let seen = look::find(&mut entry.open(context, Access::Read), id).ok()?;
+    let seen = inspect::find(&mut entry.open(context, Access::Read), id).ok()?;
     Some(match (error, seen.map(|seen| seen.state)) {
         (_, None) => {
             "it was acknowledged, deleted, sent to the dead-letter queue, or never in this queue"

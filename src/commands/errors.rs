@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::quoted::Quoted;
 use crate::queue::QueueError;
-use crate::queue::look::MAX_GROUPS;
+use crate::queue::inspect::MAX_GROUPS;
 use crate::queue::name::{NameError, QueueName};
 use crate::queue::settings::Setting;
 use crate::queue::valid::{MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES};

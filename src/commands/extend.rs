@@ -6,10 +6,10 @@ use super::errors::CommandError;
 use super::handler;
 use super::options::Options;
 use crate::queue::QueueError;
-use crate::queue::few::Few;
 use crate::queue::message::Delivery;
-use crate::queue::op::Op;
+use crate::queue::op;
 use crate::queue::settings::Setting;
+use crate::queue::small_vec::ShortVec;
 use crate::queue::store::Store;
 use crate::runtime::execute::execute_on;
 use crate::server::command::Command;
@@ -47,22 +47,33 @@ fn extend(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
     let mut store = entry.open(context, Access::Write);
     let deliveries = std::mem::take(&mut claims.claims);
     let op = op(&options, &mut store, deliveries, context.now_ms())?;
-    let outcome = execute_on(context, &entry, &mut store, &op);
+    let outcome = match op {
+        Extension::Extend(op) => execute_on(context, &entry, &mut store, op),
+        Extension::Prolong(op) => execute_on(context, &entry, &mut store, op),
+    };
     claims.reply(context, outcome, |until_ms| until_ms)
+}
+
+/// The op of an extension.
+pub enum Extension {
+    /// To the visibility of the command.
+    Extend(op::Extend),
+    /// To that of the queue.
+    Prolong(op::Prolong),
 }
 
 /// An explicit visibility replaces the current one; the queue's default can only prolong it.
 pub fn op<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
     store: &mut impl Store,
-    deliveries: Few<Delivery>,
+    deliveries: ShortVec<Delivery>,
     now_ms: u64,
-) -> Result<Op<'static>, QueueError> {
+) -> Result<Extension, QueueError> {
     Ok(match options.number(&VISIBILITY) {
-        Some(visibility_ms) => Op::Extend { now_ms, deliveries, visibility_ms },
+        Some(visibility_ms) => Extension::Extend(op::Extend { now_ms, deliveries, visibility_ms }),
         None => {
             let visibility_ms = store.required_number(Setting::Visibility)?;
-            Op::Prolong { now_ms, deliveries, visibility_ms }
+            Extension::Prolong(op::Prolong { now_ms, deliveries, visibility_ms })
         }
     })
 }

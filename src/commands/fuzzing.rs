@@ -7,12 +7,12 @@ use super::check::Check;
 use super::config::{self, Config};
 use super::errors::CommandError;
 use super::explain::explain;
-use super::extend::{self, Extend};
+use super::extend::{self, Extend, Extension};
 use super::len::Len;
 use super::mpull::{Mpull, NUMKEYS};
 use super::mpush::Mpush;
 use super::nack::{self, Nack};
-use super::new_messages::PushOptions;
+use super::new_messages::PushRequest;
 use super::options::{Options, counted};
 use super::pause::{self, Pause};
 use super::peek::Peek;
@@ -23,7 +23,7 @@ use super::reschedule::{self, Reschedule};
 use super::{claims, del, glob, help, payloads, redrive};
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Choice, Numbered, Op, Sweep};
+use crate::queue::op::{self, BatchMessage, Choice, Op, SweepLimit};
 use crate::queue::store::Store;
 use crate::server::keys_of_command::positions;
 use crate::server::spec::Spec;
@@ -96,18 +96,18 @@ fn run_on(
         ("MQ.PUSH", [payload, options @ ..]) => {
             let options = Options::read::<Push>(options)?;
             payloads::check(payload)?;
-            let push_options = PushOptions::read(&options, &mut server.open(queue), now_ms)?;
-            let PushOptions { due_at_ms, with } = push_options;
-            Op::Push { id: server.new_id(), due_at_ms, payload, with }
+            let request = PushRequest::read(&options, &mut server.open(queue), now_ms)?;
+            let PushRequest { due_at_ms, options } = request;
+            Op::Push(op::Push { id: server.new_id(), due_at_ms, payload, options })
         }
         ("MQ.MPUSH", _) => {
             let (payloads, options) = payloads::read(arguments)?;
             let options = Options::read::<Mpush>(options)?;
-            let push_options = PushOptions::read(&options, &mut server.open(queue), now_ms)?;
-            let PushOptions { due_at_ms, with } = push_options;
+            let request = PushRequest::read(&options, &mut server.open(queue), now_ms)?;
+            let PushRequest { due_at_ms, options } = request;
             let payloads = payloads.iter();
-            let messages = payloads.map(|payload| Numbered { id: server.new_id(), payload });
-            Op::PushMany { messages: messages.collect(), due_at_ms, with }
+            let messages = payloads.map(|payload| BatchMessage { id: server.new_id(), payload });
+            Op::PushMany(op::PushMany { messages: messages.collect(), due_at_ms, options })
         }
         ("MQ.PULL", _) => {
             let options = Options::read::<Pull>(arguments)?;
@@ -117,30 +117,33 @@ fn run_on(
         ("MQ.ACK", _) => {
             let (claims, rest) = claims::read(arguments)?;
             Options::read::<Ack>(rest)?;
-            Op::Acknowledge { now_ms: Some(now_ms), deliveries: claims.claims }
+            Op::Acknowledge(op::Acknowledge { now_ms: Some(now_ms), deliveries: claims.claims })
         }
         ("MQ.NACK", _) => {
             let (claims, options) = claims::read(arguments)?;
-            nack::op(&Options::read::<Nack>(options)?, claims.claims, now_ms, same_slot)
+            nack::op(&Options::read::<Nack>(options)?, claims.claims, now_ms, same_slot).into()
         }
         ("MQ.EXTEND", _) => {
             let (claims, options) = claims::read(arguments)?;
             let options = Options::read::<Extend>(options)?;
-            extend::op(&options, &mut server.open(queue), claims.claims, now_ms)?
+            match extend::op(&options, &mut server.open(queue), claims.claims, now_ms)? {
+                Extension::Extend(op) => op.into(),
+                Extension::Prolong(op) => op.into(),
+            }
         }
-        ("MQ.DEL", ids) => del::op(ids)?,
+        ("MQ.DEL", ids) => del::op(ids)?.into(),
         ("MQ.RESCHEDULE", [id, options @ ..]) => {
-            reschedule::op(&Options::read::<Reschedule>(options)?, id, now_ms)?
+            reschedule::op(&Options::read::<Reschedule>(options)?, id, now_ms)?.into()
         }
         ("MQ.REDRIVE", options) => {
             let request = redrive::Request::read(options)?;
-            server.run(queue, &request.op(Choice::ALL, 100, 100, now_ms, same_slot));
+            server.run(queue, &request.op(Choice::ALL, 100, 100, now_ms, same_slot).into());
             return Ok(());
         }
-        ("MQ.PAUSE", options) => pause::op(&Options::read::<Pause>(options)?, now_ms),
+        ("MQ.PAUSE", options) => pause::op(&Options::read::<Pause>(options)?, now_ms).into(),
         ("MQ.CONFIG", options) => {
             let options = Options::read::<Config>(options)?;
-            config::op(&options, &mut server.open(queue), same_slot)?
+            config::op(&options, &mut server.open(queue), same_slot)?.into()
         }
         ("MQ.CHECK", options) => {
             if !Options::read::<Check>(options)?.has("REPAIR") {
@@ -167,14 +170,14 @@ fn pull(
     request: &Request,
     acknowledged: &[&[u8]],
 ) -> Result<(), CommandError> {
-    let op = Op::Pull {
+    let op = Op::Pull(op::Pull {
         now_ms: server.now_ms(),
         count: request.most(),
-        delivery: request.mode(&mut server.open(queue))?,
+        mode: request.mode(&mut server.open(queue))?,
         base_receipt: server.base_receipt(),
-        sweep: Sweep { limit: request.most(), same_slot: server.is_cluster() },
+        sweep: SweepLimit { limit: request.most(), same_slot: server.is_cluster() },
         acknowledged: claims::of_pairs(acknowledged),
-    };
+    });
     server.run(queue, &op);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::arguments::QUEUE;
 use super::errors::CommandError;
 use super::{claims, handler, reply};
-use crate::queue::look;
+use crate::queue::inspect;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -35,7 +35,7 @@ fn get(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
     let [_, queue, id] = arguments else { return Err(CommandError::Arity) };
     let entry = handler::entry(context, *queue)?;
     let id = claims::read_id(id.as_bytes());
-    match look::find(&mut entry.open(context, Access::Read), id)? {
+    match inspect::find(&mut entry.open(context, Access::Read), id)? {
         Some(message) => reply::seen(context, entry.queue(), &message),
         None => context.reply_null_array(),
     }

@@ -7,10 +7,10 @@ use super::config::reply_settings;
 use super::errors::CommandError;
 use super::{handler, reply};
 use crate::queue::part::Part;
-use crate::queue::records::Memo;
+use crate::queue::records::StoredNumber;
 use crate::queue::settings::{Setting, Settings};
 use crate::queue::store::Store;
-use crate::queue::{Counts, deadline, limits, look};
+use crate::queue::{Counts, deadline, inspect, limits};
 use crate::runtime::entry::Entry;
 use crate::runtime::execute::OP_VERSION;
 use crate::runtime::facts::{EVICTS_ANY_KEY, IS_CLUSTER};
@@ -50,7 +50,7 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     store.require(&Part::ALL)?;
     let settings = store.settings(&Setting::ALL);
     let dead_letters = dead_letters(&store, &settings);
-    let priorities = look::priorities(&mut store);
+    let priorities = inspect::priorities(&mut store);
     let state = state_fields(context, &entry, &mut store);
     let counters = counters(&entry.counts.get());
     let exists = Part::ALL.into_iter().any(|part| store.len(part) > 0);
@@ -101,18 +101,18 @@ fn state_fields(
 ) -> [(&'static str, u64); 13] {
     let now_ms = context.now_ms();
     let next_due_at = deadline::of_messages(store).unwrap_or(0);
-    let since = look::oldest(store);
+    let since = inspect::oldest(store);
     let is_paused = limits::is_paused(store, now_ms);
     // It may be over, and the timer not yet have removed it.
-    let paused_until = store.memo(Memo::PausedUntil).filter(|_| is_paused);
+    let paused_until = store.stored_number(StoredNumber::PausedUntil).filter(|_| is_paused);
     let age = |since_ms: Option<u64>| since_ms.map_or(0, |ms| now_ms.saturating_sub(ms));
     [
         ("groups", store.len(Part::Groups)),
         ("dedup_keys", store.len(Part::Dedup)),
         ("paused", is_paused.into()),
         ("paused_until", paused_until.unwrap_or(0)),
-        ("rate_window_start", store.memo(Memo::RateWindowStart).unwrap_or(0)),
-        ("rate_window_count", store.memo(Memo::RateWindowCount).unwrap_or(0)),
+        ("rate_window_start", store.stored_number(StoredNumber::RateWindowStart).unwrap_or(0)),
+        ("rate_window_count", store.stored_number(StoredNumber::RateWindowCount).unwrap_or(0)),
         ("oldest_ready_age_ms", age(since.ready_ms)),
         ("oldest_inflight_age_ms", age(since.inflight_ms)),
         ("oldest_delayed_age_ms", age(since.delayed_ms)),

@@ -56,7 +56,7 @@ fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
         store.require(&[Part::Delayed])?;
         store.len(Part::Delayed)
     } else {
-        limits::require_messages(&mut store)?;
+        limits::require_waiting(&mut store)?;
         limits::len(&mut store)
     };
     reply::count(context, total);

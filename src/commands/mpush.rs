@@ -2,11 +2,11 @@
 
 use super::arguments::{HEADERS, QUEUE, TTL};
 use super::errors::CommandError;
-use super::new_messages::{self, ORDER, PushOptions, WHEN_READY};
+use super::new_messages::{self, ORDER, PushRequest, WHEN_READY};
 use super::options::Options;
 use super::payloads::{self, PAYLOADS};
 use super::{handler, reply};
-use crate::queue::op::{Numbered, Op};
+use crate::queue::op::{self, BatchMessage};
 use crate::runtime::execute::execute_on;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -50,14 +50,13 @@ fn mpush(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let entry = handler::entry(context, *queue)?;
     let now_ms = context.now_ms();
     let mut store = entry.open(context, Access::Write);
-    let PushOptions { due_at_ms, with } = PushOptions::read(&options, &mut store, now_ms)?;
+    let PushRequest { due_at_ms, options } = PushRequest::read(&options, &mut store, now_ms)?;
     let ids = entry.new_ids(&mut store, now_ms, payloads.len());
     let payloads = payloads.iter().map(|payload| payload.as_bytes());
-    let messages = ids.iter().zip(payloads).map(|(id, payload)| Numbered { id: *id, payload });
+    let messages = ids.iter().zip(payloads).map(|(id, payload)| BatchMessage { id: *id, payload });
     let messages = messages.collect();
-    let op = Op::PushMany { messages, due_at_ms, with };
-    let outcome = execute_on(context, &entry, &mut store, &op)?;
-    new_messages::outcome(&outcome)?;
+    let op = op::PushMany { messages, due_at_ms, options };
+    new_messages::check(execute_on(context, &entry, &mut store, op)?)?;
     context.reply_array(ids.len());
     for id in ids {
         reply::id(context, id);

@@ -5,9 +5,9 @@ use super::claims::{self, CLAIMS};
 use super::errors::CommandError;
 use super::handler;
 use super::options::Options;
-use crate::queue::few::Few;
 use crate::queue::message::Delivery;
-use crate::queue::op::{Op, Return};
+use crate::queue::op::{self, Return};
+use crate::queue::small_vec::ShortVec;
 use crate::queue::valid::MAX_ERROR_BYTES;
 use crate::runtime::execute::execute;
 use crate::runtime::facts::IS_CLUSTER;
@@ -52,17 +52,17 @@ fn nack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let entry = handler::entry(context, *queue)?;
     let deliveries = std::mem::take(&mut claims.claims);
     let op = op(&options, deliveries, context.now_ms(), IS_CLUSTER.get());
-    let outcome = execute(context, &entry, &op);
+    let outcome = execute(context, &entry, op);
     claims.reply(context, outcome, |_| 1)
 }
 
 /// The op that the options ask for.
 pub fn op<'a, A: AsRef<[u8]>>(
     options: &Options<'a, A>,
-    deliveries: Few<Delivery>,
+    deliveries: ShortVec<Delivery>,
     now_ms: u64,
     same_slot: bool,
-) -> Op<'a> {
+) -> op::Nack<'a> {
     let how = if options.has("NOCOUNT") {
         Return::Uncounted
     } else if options.has("DEAD") {
@@ -72,7 +72,7 @@ pub fn op<'a, A: AsRef<[u8]>>(
     };
     let delay_ms = options.number(&DELAY);
     let reason = options.text(&REASON).map(kept);
-    Op::GiveBack { now_ms, deliveries, delay_ms, same_slot, how, reason }
+    op::Nack { now_ms, deliveries, delay_ms, same_slot, how, reason }
 }
 
 /// The part of a reason that is stored.

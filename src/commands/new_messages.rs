@@ -4,12 +4,11 @@ use super::arguments::{DEDUP, GROUP, PRIORITY, RANK, TTL, WHEN, WINDOW, due_at_m
 use super::errors::CommandError;
 use super::headers;
 use super::options::Options;
-use crate::queue::Outcome;
-use crate::queue::op::{Dedup, Line, With};
+use crate::queue::message::MessageId;
+use crate::queue::op::{Class, Dedup, PushOptions};
 use crate::queue::push::Pushed;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
-use crate::runtime::execute::Body;
 use crate::server::spec::Arg;
 
 /// When a new message becomes ready.
@@ -19,14 +18,14 @@ pub const WHEN_READY: Arg = Arg::OneOf("when", WHEN);
 pub const ORDER: Arg = Arg::OneOf("rank", RANK);
 
 /// The options of new messages, completed by the queue's settings.
-pub struct PushOptions<'a> {
+pub struct PushRequest<'a> {
     /// When the messages become ready, unix ms; None: at once.
     pub due_at_ms: Option<u64>,
     /// Everything else; None for plain messages.
-    pub with: Option<With<'a>>,
+    pub options: Option<PushOptions<'a>>,
 }
 
-impl<'a> PushOptions<'a> {
+impl<'a> PushRequest<'a> {
     /// Reads the options; the queue's settings supply defaults.
     pub fn read<A: AsRef<[u8]>>(
         options: &Options<'a, A>,
@@ -36,30 +35,30 @@ impl<'a> PushOptions<'a> {
         let due_at_ms = due_at_ms(options, now_ms, store.required_number(Setting::Delay)?)?;
         let default_ttl_ms = store.number(Setting::Ttl);
         if options.is_empty() && default_ttl_ms == 0 {
-            return Ok(Self { due_at_ms, with: None });
+            return Ok(Self { due_at_ms, options: None });
         }
         let ttl_ms = options.number(&TTL).unwrap_or(default_ttl_ms);
         let expires_at_ms = (ttl_ms > 0).then(|| now_ms.saturating_add(ttl_ms));
-        let with = With {
+        let push = PushOptions {
             expires_at_ms,
-            line: line(options),
+            class: class(options),
             dedup: dedup(options, store, now_ms)?,
             headers: headers::read(options)?,
         };
-        let is_plain = with.expires_at_ms.is_none()
-            && with.line == Line::Priority(0)
-            && with.dedup.is_none()
-            && with.headers.is_empty();
-        Ok(Self { due_at_ms, with: (!is_plain).then_some(with) })
+        let is_plain = push.expires_at_ms.is_none()
+            && push.class == Class::Priority(0)
+            && push.dedup.is_none()
+            && push.headers.is_empty();
+        Ok(Self { due_at_ms, options: (!is_plain).then_some(push) })
     }
 }
 
-fn line<'a, A: AsRef<[u8]>>(options: &Options<'a, A>) -> Line<'a> {
+fn class<'a, A: AsRef<[u8]>>(options: &Options<'a, A>) -> Class<'a> {
     if let Some(group) = options.text(&GROUP) {
-        return Line::Group(group);
+        return Class::Group(group);
     }
     let priority = options.number(&PRIORITY).and_then(|number| u8::try_from(number).ok());
-    Line::Priority(priority.unwrap_or(0))
+    Class::Priority(priority.unwrap_or(0))
 }
 
 fn dedup<'a, A: AsRef<[u8]>>(
@@ -78,13 +77,14 @@ fn dedup<'a, A: AsRef<[u8]>>(
     Ok(Some(Dedup { key, now_ms, until_ms: Some(now_ms.saturating_add(window_ms)) }))
 }
 
-/// The outcome of a push. Error: [`CommandError::QueueFull`] or [`CommandError::DedupFull`].
-pub fn outcome(outcome: &Outcome<Body>) -> Result<Pushed, CommandError> {
-    match outcome {
-        Outcome::Pushed(Pushed::Full) => Err(CommandError::QueueFull),
-        Outcome::Pushed(Pushed::DedupFull) => Err(CommandError::DedupFull),
-        Outcome::Pushed(pushed) => Ok(*pushed),
-        _ => Ok(Pushed::Added),
+/// None, or the id of the message that holds the deduplication key. Error: [`CommandError::QueueFull`] or
+/// [`CommandError::DedupFull`].
+pub fn check(pushed: Pushed) -> Result<Option<MessageId>, CommandError> {
+    match pushed {
+        Pushed::Added => Ok(None),
+        Pushed::Duplicate(first) => Ok(Some(first)),
+        Pushed::Full => Err(CommandError::QueueFull),
+        Pushed::DedupFull => Err(CommandError::DedupFull),
     }
 }
 
@@ -100,9 +100,9 @@ mod tests {
     /// Options, settings of the queue, and a timestamp, unix ms.
     type Case<'a> = (&'a [&'a str], &'a [(Setting, &'a str)], Option<u64>);
 
-    fn push_options<'a>(line: &'a [&'a str], settings: &[(Setting, &str)]) -> PushOptions<'a> {
+    fn request<'a>(line: &'a [&'a str], settings: &[(Setting, &str)]) -> PushRequest<'a> {
         let options = Options::read::<Push>(line).unwrap();
-        PushOptions::read(&options, &mut store_with(settings), NOW_MS).unwrap()
+        PushRequest::read(&options, &mut store_with(settings), NOW_MS).unwrap()
     }
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
             (&["AT", "8796093022207"], &[], Some(8_796_093_022_207)),
         ];
         for (line, settings, due_at_ms) in cases {
-            assert_eq!(push_options(line, settings).due_at_ms, due_at_ms, "{line:?} {settings:?}");
+            assert_eq!(request(line, settings).due_at_ms, due_at_ms, "{line:?} {settings:?}");
         }
     }
 
@@ -129,7 +129,7 @@ mod tests {
         for at in ["1", "1800000000", "100000000000"] {
             let line = ["AT", at];
             let options = Options::read::<Push>(&line).unwrap();
-            let refused = PushOptions::read(&options, &mut store_with(&[]), NOW_MS);
+            let refused = PushRequest::read(&options, &mut store_with(&[]), NOW_MS);
             assert_eq!(refused.err(), Some(CommandError::AtInSeconds(at.parse().unwrap())), "{at}");
         }
     }
@@ -145,8 +145,8 @@ mod tests {
             (&["DELAY", "7"], &ttl, Some(NOW_MS + 500)),
         ];
         for (line, settings, expires_at_ms) in cases {
-            let with = push_options(line, settings).with;
-            assert_eq!(with.and_then(|with| with.expires_at_ms), expires_at_ms, "{line:?}");
+            let push = request(line, settings).options;
+            assert_eq!(push.and_then(|push| push.expires_at_ms), expires_at_ms, "{line:?}");
         }
     }
 
@@ -160,7 +160,7 @@ mod tests {
             (&["DEDUP", "k", "UNTILDONE"], &window, None),
         ];
         for (line, settings, until_ms) in cases {
-            let dedup = push_options(line, settings).with.and_then(|with| with.dedup);
+            let dedup = request(line, settings).options.and_then(|push| push.dedup);
             assert_eq!(dedup, Some(Dedup { key: b"k", now_ms: NOW_MS, until_ms }), "{line:?}");
         }
     }
@@ -168,13 +168,13 @@ mod tests {
     #[test]
     fn what_says_nothing_of_its_own_is_plain() {
         for line in [&["PRIORITY", "0"][..], &["TTL", "0"], &["DELAY", "5"], &["AT", "0"]] {
-            assert_eq!(push_options(line, &[]).with, None, "{line:?}");
+            assert_eq!(request(line, &[]).options, None, "{line:?}");
         }
-        let line = |line| push_options(line, &[]).with.map(|with| with.line);
-        assert_eq!(line(&["PRIORITY", "9"]), Some(Line::Priority(9)));
-        assert_eq!(line(&["GROUP", "g"]), Some(Line::Group(b"g")));
+        let line = |line| request(line, &[]).options.map(|push| push.class);
+        assert_eq!(line(&["PRIORITY", "9"]), Some(Class::Priority(9)));
+        assert_eq!(line(&["GROUP", "g"]), Some(Class::Group(b"g")));
         let many = Options::read::<Mpush>(&["GROUP", "g"]).unwrap();
-        let with = PushOptions::read(&many, &mut store_with(&[]), NOW_MS).unwrap().with;
-        assert_eq!(with.map(|with| with.line), Some(Line::Group(b"g")));
+        let push = PushRequest::read(&many, &mut store_with(&[]), NOW_MS).unwrap().options;
+        assert_eq!(push.map(|push| push.class), Some(Class::Group(b"g")));
     }
 }

@@ -4,7 +4,7 @@ use super::arguments::{QUEUE, milliseconds};
 use super::errors::CommandError;
 use super::handler;
 use super::options::Options;
-use crate::queue::op::Op;
+use crate::queue::op;
 use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -38,11 +38,11 @@ fn pause(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Pause>(options)?;
     let entry = handler::entry(context, *queue)?;
-    execute(context, &entry, &op(&options, context.now_ms()))?;
+    execute(context, &entry, op(&options, context.now_ms()))?;
     context.reply_status(c"OK");
     Ok(())
 }
 
-pub fn op<A: AsRef<[u8]>>(options: &Options<'_, A>, now_ms: u64) -> Op<'static> {
-    Op::Pause { until_ms: options.number(&FOR).map(|ms| now_ms.saturating_add(ms)) }
+pub fn op<A: AsRef<[u8]>>(options: &Options<'_, A>, now_ms: u64) -> op::Pause {
+    op::Pause { until_ms: options.number(&FOR).map(|ms| now_ms.saturating_add(ms)) }
 }

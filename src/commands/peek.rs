@@ -4,7 +4,7 @@ use super::arguments::QUEUE;
 use super::errors::CommandError;
 use super::options::Options;
 use super::{dead_letters, handler, reply};
-use crate::queue::look::{self, Which};
+use crate::queue::inspect::{self, Which};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -66,7 +66,7 @@ fn peek(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     if options.has("DEAD") {
         entry = dead_letters::of(context, &entry, |user, key| user.may_read(key))?;
     }
-    let seen = look::peek(&mut entry.open(context, Access::Read), which, offset, count)?;
+    let seen = inspect::peek(&mut entry.open(context, Access::Read), which, offset, count)?;
     context.reply_array(seen.len());
     for message in &seen {
         reply::seen(context, entry.queue(), message);

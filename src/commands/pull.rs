@@ -6,13 +6,13 @@ use super::arguments::{ACK, BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, QUEUE, VISIB
 use super::errors::CommandError;
 use super::options::Options;
 use super::{claims, handler, reply};
-use crate::queue::few::Few;
 use crate::queue::message::Delivery;
-use crate::queue::op::{Mode, Op, Sweep};
+use crate::queue::op::{self, Mode, SweepLimit};
 use crate::queue::pull::Pulled;
 use crate::queue::settings::Setting;
+use crate::queue::small_vec::ShortVec;
 use crate::queue::store::Store;
-use crate::queue::{Outcome, QueueError, Settled};
+use crate::queue::{QueueError, Settled};
 use crate::runtime::entry::Entry;
 use crate::runtime::execute::{Body, execute, execute_on};
 use crate::runtime::facts::{IS_ACTIVE, IS_CLUSTER};
@@ -65,20 +65,20 @@ pub struct Request {
     count: Option<u32>,
     delivery: DeliveryMode,
     /// The outcome of the acknowledgments in the same command; None without ACK.
-    settled: Option<Few<Settled>>,
+    settled: Option<ShortVec<Settled>>,
 }
 
 /// At least once, with a receipt, or at most once.
 #[derive(Debug, Clone)]
 enum DeliveryMode {
-    Receipt {
+    AtLeastOnce {
         /// None: the queue's default.
         visibility_ms: Option<u64>,
         consumer: Option<Vec<u8>>,
         /// ONDISCONNECT: the client whose disconnection ends the delivery.
         holder: Option<u64>,
     },
-    Final,
+    AtMostOnce,
 }
 
 impl Request {
@@ -88,9 +88,9 @@ impl Request {
         connection: impl FnOnce() -> Result<u64, CommandError>,
     ) -> Result<Self, CommandError> {
         let delivery = if options.has("NOACK") {
-            DeliveryMode::Final
+            DeliveryMode::AtMostOnce
         } else {
-            DeliveryMode::Receipt {
+            DeliveryMode::AtLeastOnce {
                 visibility_ms: options.number(&VISIBILITY),
                 consumer: options.text(&CONSUMER).map(<[u8]>::to_vec),
                 holder: options.has("ONDISCONNECT").then(connection).transpose()?,
@@ -102,14 +102,14 @@ impl Request {
 
     /// The delivery mode, with the queue's settings as defaults.
     pub fn mode(&self, store: &mut impl Store) -> Result<Mode<'_>, QueueError> {
-        let DeliveryMode::Receipt { visibility_ms, consumer, .. } = &self.delivery else {
-            return Ok(Mode::Final);
+        let DeliveryMode::AtLeastOnce { visibility_ms, consumer, .. } = &self.delivery else {
+            return Ok(Mode::AtMostOnce);
         };
         let visibility_ms = match visibility_ms {
             Some(visibility_ms) => *visibility_ms,
             None => store.required_number(Setting::Visibility)?,
         };
-        Ok(Mode::Receipt { visibility_ms, consumer: consumer.as_deref() })
+        Ok(Mode::AtLeastOnce { visibility_ms, consumer: consumer.as_deref() })
     }
 
     /// The maximum number of messages.
@@ -231,13 +231,10 @@ fn acknowledge(
     context: Context<'_>,
     entry: &Rc<Entry>,
     deliveries: Vec<Delivery>,
-) -> Result<Few<Settled>, CommandError> {
+) -> Result<ShortVec<Settled>, CommandError> {
     let deliveries = deliveries.into();
     let now_ms = Some(context.now_ms());
-    match execute(context, entry, &Op::Acknowledge { now_ms, deliveries })? {
-        Outcome::Settled(settled) => Ok(settled),
-        _ => Ok(Few::new()),
-    }
+    Ok(execute(context, entry, op::Acknowledge { now_ms, deliveries })?)
 }
 
 impl waiting::Request for Request {
@@ -292,25 +289,23 @@ fn take(
 ) -> Result<Pulled<Body>, QueueError> {
     let now_ms = context.now_ms();
     let mut store = entry.open(context, Access::Write);
-    let delivery = request.mode(&mut store)?;
+    let mode = request.mode(&mut store)?;
     let is_due = index::may_be_due(entry, now_ms);
     // After a standstill, acknowledgments that were sent in time may not have been read yet: so nothing is swept
     // for a while, and a client that may block waits for it.
     let is_early = is_due && IS_ACTIVE.get() && turn::is_settling() && !context.may_not_block();
     let limit = if is_due && !is_early { request.most().max(LEAST_SWEEP) } else { 0 };
-    let op = Op::Pull {
+    let op = op::Pull {
         now_ms,
         count: request.most(),
-        delivery,
+        mode,
         base_receipt: receipts::base(now_ms),
-        sweep: Sweep { limit, same_slot: IS_CLUSTER.get() },
+        sweep: SweepLimit { limit, same_slot: IS_CLUSTER.get() },
         acknowledged,
     };
-    let Outcome::Pulled(mut pulled) = execute_on(context, entry, &mut store, &op)? else {
-        return Ok(Pulled::nothing());
-    };
+    let mut pulled = execute_on(context, entry, &mut store, op)?;
     pulled.more_due |= is_early;
-    if let DeliveryMode::Receipt { holder: Some(client), .. } = request.delivery {
+    if let DeliveryMode::AtLeastOnce { holder: Some(client), .. } = request.delivery {
         let claims: Vec<Delivery> = pulled.messages.iter().filter_map(|m| m.claim()).collect();
         disconnect::remember(context, client, entry, &claims);
     }

@@ -3,7 +3,7 @@
 use super::arguments::QUEUE;
 use super::errors::CommandError;
 use super::{handler, reply};
-use crate::queue::op::Op;
+use crate::queue::op;
 use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -34,6 +34,6 @@ impl Command for Purge {
 fn purge(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue] = arguments else { return Err(CommandError::Arity) };
     let entry = handler::entry(context, *queue)?;
-    reply::number(context, &execute(context, &entry, &Op::Purge)?);
+    reply::count(context, execute(context, &entry, op::Purge)?);
     Ok(())
 }

@@ -2,11 +2,10 @@
 
 use super::arguments::{DEDUP, HEADERS, QUEUE, TTL, WINDOW};
 use super::errors::CommandError;
-use super::new_messages::{self, ORDER, PushOptions, WHEN_READY};
+use super::new_messages::{self, ORDER, PushRequest, WHEN_READY};
 use super::options::Options;
 use super::{handler, payloads, reply};
-use crate::queue::op::Op;
-use crate::queue::push::Pushed;
+use crate::queue::op;
 use crate::runtime::execute::execute_on;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -55,13 +54,10 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let entry = handler::entry(context, *queue)?;
     let now_ms = context.now_ms();
     let mut store = entry.open(context, Access::Write);
-    let PushOptions { due_at_ms, with } = PushOptions::read(&options, &mut store, now_ms)?;
+    let PushRequest { due_at_ms, options } = PushRequest::read(&options, &mut store, now_ms)?;
     let id = entry.new_id(&mut store, now_ms);
-    let op = Op::Push { id, due_at_ms, payload, with };
-    let outcome = execute_on(context, &entry, &mut store, &op)?;
-    match new_messages::outcome(&outcome)? {
-        Pushed::Duplicate(first) => reply::id(context, first),
-        Pushed::Added | Pushed::Full | Pushed::DedupFull => reply::id(context, id),
-    }
+    let op = op::Push { id, due_at_ms, payload, options };
+    let first = new_messages::check(execute_on(context, &entry, &mut store, op)?)?;
+    reply::id(context, first.unwrap_or(id));
     Ok(())
 }

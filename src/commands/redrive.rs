@@ -7,14 +7,14 @@ use super::arguments::QUEUE;
 use super::errors::CommandError;
 use super::options::Options;
 use super::{claims, handler, nack, reply};
+use crate::queue::limits;
 use crate::queue::message::{Died, MessageId};
 use crate::queue::name::{self, QueueName};
-use crate::queue::op::{Choice, MAX_BATCH, MAX_REDRIVE, Op, RedriveSlice};
+use crate::queue::op::{Choice, MAX_BATCH, MAX_REDRIVE, RedriveSlice};
 use crate::queue::part::Part;
 use crate::queue::redrive::targets;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
-use crate::queue::{Outcome, limits};
 use crate::runtime::entry::Entry;
 use crate::runtime::execute::execute;
 use crate::runtime::facts::{IS_ACTIVE, IS_CLUSTER};
@@ -96,21 +96,21 @@ impl Request {
     pub fn op(
         &self,
         choice: Choice,
-        look: u32,
+        inspect: u32,
         count: u32,
         now_ms: u64,
         same_slot: bool,
-    ) -> Op<'_> {
-        Op::RedriveSlice(RedriveSlice {
+    ) -> RedriveSlice<'_> {
+        RedriveSlice {
             now_ms,
-            look,
+            inspect,
             count,
             to: self.to.clone(),
             same_slot,
             choice,
             from: self.from.clone(),
             reason: self.reason.as_deref(),
-        })
+        }
     }
 }
 
@@ -127,7 +127,7 @@ fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comma
     }
     let mut store = entry.open(context, Access::Read);
     check_named(context, &mut store)?;
-    limits::require_messages(&mut store)?;
+    limits::require_waiting(&mut store)?;
     let waiting = limits::waiting(&mut store);
     drop(store);
     let progress = Progress {
@@ -195,8 +195,8 @@ struct Progress {
 
 impl Redriving {
     /// Inspects up to `look` messages; true if there may be more.
-    fn slice(&self, context: Context<'_>, entry: &Rc<Entry>, look: u32) -> bool {
-        let result = self.next(context, entry, look);
+    fn slice(&self, context: Context<'_>, entry: &Rc<Entry>, inspect: u32) -> bool {
+        let result = self.next(context, entry, inspect);
         let mut progress = self.progress.borrow_mut();
         match result {
             Ok(has_more) => has_more,
@@ -211,16 +211,16 @@ impl Redriving {
         &self,
         context: Context<'_>,
         entry: &Rc<Entry>,
-        look: u32,
+        inspect: u32,
     ) -> Result<bool, CommandError> {
-        let (choice, left) = self.choice(look);
-        let count = u32::try_from(left).unwrap_or(u32::MAX).min(look);
+        let (choice, left) = self.choice(inspect);
+        let count = u32::try_from(left).unwrap_or(u32::MAX).min(inspect);
         if count == 0 {
             return Ok(false);
         }
-        let op = self.request.op(choice, look, count, context.now_ms(), IS_CLUSTER.get());
+        let op = self.request.op(choice, inspect, count, context.now_ms(), IS_CLUSTER.get());
         self.check_permissions(context, entry, &op)?;
-        let Outcome::Redriven(redriven) = execute(context, entry, &op)? else { return Ok(false) };
+        let redriven = execute(context, entry, op)?;
         let mut progress = self.progress.borrow_mut();
         progress.moved = progress.moved.saturating_add(redriven.moved);
         progress.left = progress.left.saturating_sub(redriven.moved);
@@ -235,11 +235,11 @@ impl Redriving {
     }
 
     /// Which messages are next, and how many of them to move.
-    fn choice(&self, look: u32) -> (Choice, u64) {
+    fn choice(&self, inspect: u32) -> (Choice, u64) {
         let progress = self.progress.borrow();
         match &self.request.ids {
             Some(ids) => {
-                let ids = ids.iter().skip(progress.ids).take(look as usize);
+                let ids = ids.iter().skip(progress.ids).take(inspect as usize);
                 let ids: Vec<MessageId> = ids.copied().collect();
                 let count = ids.len() as u64;
                 (Choice::Ids(ids), count)
@@ -257,10 +257,12 @@ impl Redriving {
         &self,
         context: Context<'_>,
         entry: &Entry,
-        op: &Op<'_>,
+        op: &RedriveSlice<'_>,
     ) -> Result<(), CommandError> {
-        let Op::RedriveSlice(slice @ RedriveSlice { to: None, .. }) = op else { return Ok(()) };
-        let targets = targets(&mut entry.open(context, Access::Read), &slice.into())?;
+        if op.to.is_some() {
+            return Ok(());
+        }
+        let targets = targets(&mut entry.open(context, Access::Read), &op.into())?;
         if targets.is_empty() {
             return Ok(());
         }

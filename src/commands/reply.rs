@@ -4,9 +4,8 @@ use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use uuid::Uuid;
 
-use crate::queue::Outcome;
-use crate::queue::look::{Seen, State};
-use crate::queue::message::{Body, Deliveries, Header, MessageId, Note, Receipt};
+use crate::queue::inspect::{Seen, State};
+use crate::queue::message::{Body, Deliveries, Header, MessageId, Receipt, StateRecord};
 use crate::queue::name::QueueName;
 use crate::queue::pull::Delivered;
 use crate::server::context::Context;
@@ -21,11 +20,6 @@ pub fn id(context: Context<'_>, id: MessageId) {
 /// A number that is never negative.
 pub fn count(context: Context<'_>, number: u64) {
     context.reply_integer(i64::try_from(number).unwrap_or(i64::MAX));
-}
-
-/// The result of an op that counts messages.
-pub fn number<B>(context: Context<'_>, outcome: &Outcome<B>) {
-    count(context, if let Outcome::Count(number) = outcome { *number } else { 0 });
 }
 
 /// A name or a word, then a number.
@@ -51,15 +45,15 @@ pub fn forget() {
 
 /// A delivered message: a map.
 pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Delivered<B>) {
-    let note = message.note.as_deref();
+    let record = message.record.as_deref();
     let headers = message.body.headers();
     let own = if message.receipt.is_some() { FIELDS.len() } else { FIELDS.len().saturating_sub(2) };
-    context.reply_map(own.saturating_add(extra_fields(note, &headers)));
+    context.reply_map(own.saturating_add(extra_fields(record, &headers)));
     NAMES.with(|names| {
         let mut names = names.borrow_mut();
         let names = &**names.get_or_insert_with(|| CachedTexts::new(FIELDS));
         let [.., visibility_until, receipt] = names;
-        common(context, names, queue, &message.body, note);
+        common(context, names, queue, &message.body, record);
         if let Some((Receipt(number), until_ms)) = message.receipt {
             context.reply_cached(visibility_until);
             count(context, until_ms);
@@ -67,24 +61,24 @@ pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Deliv
             context.reply_bytes(&hexadecimal(number));
         }
     });
-    extra(context, note, &headers, 1);
+    extra(context, record, &headers, 1);
 }
 
 /// A message as MQ.PEEK and MQ.GET show it: a map.
 pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
-    let note = seen.note.as_ref();
+    let record = seen.record.as_ref();
     let headers = seen.body.headers();
-    let consumer = note.and_then(|note| note.consumer.as_ref());
+    let consumer = record.and_then(|record| record.consumer.as_ref());
     let own = match seen.state {
         State::Ready => 6,
         State::Inflight(_) => 7usize.saturating_add(consumer.is_some().into()),
         State::Delayed(_) => 7,
     };
-    context.reply_map(own.saturating_add(extra_fields(note, &headers)));
+    context.reply_map(own.saturating_add(extra_fields(record, &headers)));
     NAMES.with(|names| {
         let mut names = names.borrow_mut();
         let names = &**names.get_or_insert_with(|| CachedTexts::new(FIELDS));
-        common(context, names, queue, &seen.body, note);
+        common(context, names, queue, &seen.body, record);
     });
     context.reply_bytes(b"state");
     match seen.state {
@@ -102,7 +96,7 @@ pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
         }
     }
     let running = matches!(seen.state, State::Inflight(_));
-    extra(context, note, &headers, running.into());
+    extra(context, record, &headers, running.into());
 }
 
 /// The fields that every message has.
@@ -111,7 +105,7 @@ fn common<B: Body>(
     names: &[CachedText; FIELDS.len()],
     queue: &QueueName,
     body: &B,
-    note: Option<&Note>,
+    record: Option<&StateRecord>,
 ) {
     let [name_id, name_queue, payload, timestamp, retry_count, ..] = names;
     context.reply_cached(name_id);
@@ -125,20 +119,20 @@ fn common<B: Body>(
     context.reply_cached(timestamp);
     count(context, body.id().timestamp_ms());
     context.reply_cached(retry_count);
-    count(context, note.map_or(0, |note| note.retry_count.into()));
+    count(context, record.map_or(0, |record| record.retry_count.into()));
 }
 
 /// How many fields [`extra`] replies.
-fn extra_fields(note: Option<&Note>, headers: &[Header<'_>]) -> usize {
-    let of_note = note.map_or(0, |note| {
+fn extra_fields(record: Option<&StateRecord>, headers: &[Header<'_>]) -> usize {
+    let of_note = record.map_or(0, |record| {
         let is_there = [
-            note.priority > 0,
-            note.group.is_some(),
-            note.expires_at_ms.is_some(),
-            note.last_error.is_some(),
+            record.priority > 0,
+            record.group.is_some(),
+            record.expires_at_ms.is_some(),
+            record.last_error.is_some(),
         ];
-        let of_deliveries = if note.deliveries.is_some() { 2 } else { 0 };
-        let of_death = if note.death.is_some() { 4 } else { 0 };
+        let of_deliveries = if record.deliveries.is_some() { 2 } else { 0 };
+        let of_death = if record.death.is_some() { 4 } else { 0 };
         let single = is_there.into_iter().filter(|is_there| *is_there).count();
         single.saturating_add(of_deliveries).saturating_add(of_death)
     });
@@ -146,7 +140,7 @@ fn extra_fields(note: Option<&Note>, headers: &[Header<'_>]) -> usize {
 }
 
 /// The fields that only some messages have. `running`: how many of its deliveries have not ended.
-fn extra(context: Context<'_>, note: Option<&Note>, headers: &[Header<'_>], running: u64) {
+fn extra(context: Context<'_>, record: Option<&StateRecord>, headers: &[Header<'_>], running: u64) {
     if !headers.is_empty() {
         context.reply_bytes(b"headers");
         context.reply_map(headers.len());
@@ -155,24 +149,24 @@ fn extra(context: Context<'_>, note: Option<&Note>, headers: &[Header<'_>], runn
             context.reply_bytes(header.value);
         }
     }
-    let Some(note) = note else { return };
-    if note.priority > 0 {
-        field(context, "priority", note.priority.into());
+    let Some(record) = record else { return };
+    if record.priority > 0 {
+        field(context, "priority", record.priority.into());
     }
-    if let Some(group) = &note.group {
+    if let Some(group) = &record.group {
         text_field(context, "group", &group.name);
     }
-    if let Some(at_ms) = note.expires_at_ms {
+    if let Some(at_ms) = record.expires_at_ms {
         field(context, "expires_at", at_ms);
     }
-    if let Some(Deliveries { count, first_at_ms }) = note.deliveries {
+    if let Some(Deliveries { count, first_at_ms }) = record.deliveries {
         field(context, "deliveries", running.saturating_add(count.into()));
         field(context, "first_delivered_at", first_at_ms);
     }
-    if let Some(text) = &note.last_error {
+    if let Some(text) = &record.last_error {
         text_field(context, "last_error", text);
     }
-    if let Some(death) = &note.death {
+    if let Some(death) = &record.death {
         text_field(context, "dead_from", death.from.as_bytes());
         field(context, "dead_at", death.at_ms);
         text_field(context, "dead_reason", death.reason.word().as_bytes());

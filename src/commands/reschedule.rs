@@ -4,7 +4,7 @@ use super::arguments::{QUEUE, WHEN, due_at_ms};
 use super::errors::CommandError;
 use super::options::Options;
 use super::{claims, handler, reply};
-use crate::queue::op::Op;
+use crate::queue::op;
 use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -37,7 +37,7 @@ fn reschedule(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Co
     let options = Options::read::<Reschedule>(options)?;
     let entry = handler::entry(context, *queue)?;
     let op = op(&options, id.as_bytes(), context.now_ms())?;
-    reply::number(context, &execute(context, &entry, &op)?);
+    reply::count(context, execute(context, &entry, op)?);
     Ok(())
 }
 
@@ -45,7 +45,7 @@ pub fn op<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
     id: &[u8],
     now_ms: u64,
-) -> Result<Op<'static>, CommandError> {
+) -> Result<op::Reschedule, CommandError> {
     let due_at_ms = due_at_ms(options, now_ms, 0)?.unwrap_or(now_ms);
-    Ok(Op::Reschedule { now_ms, id: claims::read_id(id), due_at_ms })
+    Ok(op::Reschedule { now_ms, id: claims::read_id(id), due_at_ms })
 }

@@ -3,7 +3,7 @@
 use super::arguments::QUEUE;
 use super::errors::CommandError;
 use super::handler;
-use crate::queue::op::Op;
+use crate::queue::op;
 use crate::runtime::execute::execute;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -34,7 +34,7 @@ impl Command for Resume {
 fn resume(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue] = arguments else { return Err(CommandError::Arity) };
     let entry = handler::entry(context, *queue)?;
-    execute(context, &entry, &Op::Resume)?;
+    execute(context, &entry, op::Resume)?;
     context.reply_status(c"OK");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Ops as MQ.APPLY takes them, on queues that anybody may have harmed.
+//! Ops as MQ.APPLY takes them, on queues whose keys any client may have damaged.
 
 use super::world::{START_MS, World};
 use crate::queue::name::QueueName;
@@ -8,17 +8,17 @@ use crate::queue::rules::Rules;
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::op::decode_op;
 use crate::store::record::{
-    decode_duplicate, decode_group, decode_note, encode_duplicate, encode_group, encode_note,
+    decode_duplicate, decode_group, decode_state, encode_duplicate, encode_group, encode_state,
 };
 
 const NAMES: [&str; 3] = ["orders", "{orders}:dead", "other"];
 
-/// A moment after all that ops can have set by the clock of the tests, unix ms.
+/// Later than every timestamp that ops can set by the clock of the tests, unix ms.
 const LATE_MS: u64 = START_MS + 1_000_000_000;
 
-/// The bytes are steps: an op for a queue, or some harm to its keys. Whatever they leave behind, the
-/// timer comes to its end, looking changes nothing, a repair leaves nothing to repair, and then all
-/// that can be delivered is.
+/// The bytes are steps: an op for a queue, or damage to its keys. Whatever state results, sweeps
+/// terminate, reads change nothing, a repair leaves nothing to repair, and then everything deliverable
+/// is delivered.
 pub fn apply(bytes: &[u8]) {
     let world = World::default();
     let queues = NAMES.map(|name| QueueName::new(name.as_bytes()).expect("a name"));
@@ -34,7 +34,7 @@ pub fn apply(bytes: &[u8]) {
         }
     }
     for queue in &queues {
-        world.look(queue, START_MS);
+        world.inspect(queue, START_MS);
         world.sweep(queue, LATE_MS);
     }
     for queue in &queues {
@@ -43,7 +43,7 @@ pub fn apply(bytes: &[u8]) {
     }
 }
 
-/// Changes a record, as any client can.
+/// Damages a record, as any client can.
 fn harm(world: &World, queue: &QueueName, input: &mut Input<'_>) {
     let [part, how, which] = [(); 3].map(|()| input.byte().unwrap_or_default());
     let part = Part::ALL[usize::from(part) % Part::ALL.len()];
@@ -101,7 +101,7 @@ fn harm(world: &World, queue: &QueueName, input: &mut Input<'_>) {
     }
 }
 
-/// Numbers at the limits of what is valid, and beyond.
+/// Numbers at and beyond the limits of the valid ranges.
 const EXTREMES: [u64; 16] = [
     u64::MAX,
     1 << 63,
@@ -121,19 +121,19 @@ const EXTREMES: [u64; 16] = [
     u32::MAX as u64,
 ];
 
-/// The record with that number in the field that the first byte chooses; None for one that has none.
+/// The record with this number in the field that the first byte selects; None if it has none.
 fn with_number(hash: Part, value: &[u8], number: u64, bytes: &[u8]) -> Option<Vec<u8>> {
     let which = bytes.first().copied().unwrap_or_default();
     Some(match hash {
         Part::Notes => {
-            let mut note = decode_note(value).ok()?;
+            let mut record = decode_state(value).ok()?;
             match which % 4 {
-                0 => note.last_receipt = number,
-                1 => note.expires_at_ms = Some(number),
-                2 => note.retry_count = number as u32,
-                _ => note.group.as_mut()?.sequence = Some(number),
+                0 => record.last_receipt = number,
+                1 => record.expires_at_ms = Some(number),
+                2 => record.retry_count = number as u32,
+                _ => record.group.as_mut()?.sequence = Some(number),
             }
-            encode_note(&note).to_vec()
+            encode_state(&record).to_vec()
         }
         Part::Groups => {
             let mut group = decode_group(value).ok()?;
@@ -157,7 +157,7 @@ fn with_number(hash: Part, value: &[u8], number: u64, bytes: &[u8]) -> Option<Ve
     })
 }
 
-/// What is left of the fuzzer's bytes.
+/// The rest of the fuzzer's input.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {

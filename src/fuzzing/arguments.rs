@@ -7,14 +7,13 @@ use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::Op;
 use crate::queue::rules::Rules;
-use crate::queue::store::Store;
 use crate::store::memory::MemoryKeyspace;
 use crate::store::op::{decode_op, encode_op};
 use crate::store::records::Records;
 
-/// The bytes are lines, one a second, with a space between two arguments; a first line `cluster` is
-/// the mode. Each line is refused in one line of text, or is an op that a replica takes and that can
-/// be applied.
+/// The input is lines, one per second, with a space between two arguments; a first line `cluster`
+/// selects cluster mode. Each command is refused with one line of text, or is an op that a replica
+/// accepts and that can be applied.
 pub fn arguments(bytes: &[u8]) {
     let (is_cluster, lines) = match bytes.strip_prefix(b"cluster\n") {
         Some(lines) => (true, lines),
@@ -65,11 +64,11 @@ impl Server for Memory {
     fn run(&mut self, queue: &QueueName, op: &Op<'_>) {
         let bytes = encode_op(op);
         assert_eq!(decode_op(&bytes), Ok((op.clone(), Rules::V2)), "a replica refuses it");
-        // A queue that nobody harmed refuses to kill a dead letter, nothing else.
+        // An undamaged queue refuses to kill a dead letter, and nothing else.
         if let Err(error) = self.world.apply(queue, op, Rules::V2) {
             assert_eq!(error, QueueError::AlreadyDead);
         }
-        self.world.look(queue, self.now_ms);
+        self.world.inspect(queue, self.now_ms);
         assert_eq!(self.open(queue).check(), [], "after {op:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! What the fuzzers in fuzz/ run, built with `--cfg fuzzing` only: bytes in, a panic if something is
-//! not as it should be. docs/fuzzing.md says what each of them checks.
+//! Fuzz targets of fuzz/, built with `--cfg fuzzing` only: bytes in, a panic if a property does not
+//! hold. docs/fuzzing.md describes each.
 
 mod apply;
 mod arguments;
@@ -10,7 +10,7 @@ pub use apply::apply;
 pub use arguments::arguments;
 pub use records::records;
 
-/// Random ops against the plain model, with the choices that the bytes make.
+/// Random ops against the plain model, with choices from the input.
 pub fn model(bytes: &[u8]) {
     crate::queue_tests::property::one_run(bytes);
 }

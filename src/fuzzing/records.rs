@@ -1,8 +1,8 @@
-//! Bytes that stand where a record, a member or a key should.
+//! Arbitrary bytes as a record, a member or a key.
 
 use crate::queue::message::{Body, MessageId, NewMessage, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Mode, Op};
+use crate::queue::op::{self, Mode, Op};
 use crate::queue::part::Part;
 use crate::queue::rules::Rules;
 use crate::queue::settings::{Setting, Settings, parse_integer};
@@ -10,10 +10,11 @@ use crate::queue_tests::ranges;
 use crate::store::body::{
     BodyRecord, StoredBody, as_pushed, decode_body, decode_body_of, encode_body, last_delivery,
 };
-use crate::store::{keys, members, op, record};
+use crate::store::op::{decode_op, encode_op};
+use crate::store::{keys, members, record};
 
-/// Reads the bytes as everything that is stored. What can be read is in range, and the same after it is
-/// written and read again.
+/// Decodes the bytes as everything that is stored. What can be decoded is in range and survives
+/// encoding.
 pub fn records(bytes: &[u8]) {
     macro_rules! again {
         ($decode:path, $encode:path, $is_in_range:path) => {
@@ -24,17 +25,17 @@ pub fn records(bytes: &[u8]) {
             }
         };
     }
-    if let Ok((op, rules)) = op::decode_op(bytes) {
-        let mut written = op::encode_op(&op).to_vec();
-        assert_eq!(op::decode_op(&written), Ok((op.clone(), Rules::V2)));
+    if let Ok((op, rules)) = decode_op(bytes) {
+        let mut written = encode_op(&op).to_vec();
+        assert_eq!(decode_op(&written), Ok((op.clone(), Rules::V2)));
         written[0] = bytes[0];
-        assert_eq!(op::decode_op(&written).as_ref(), Ok(&(op.clone(), rules)));
-        if let Op::Pull { base_receipt, count, delivery: Mode::Receipt { .. }, .. } = op {
+        assert_eq!(decode_op(&written).as_ref(), Ok(&(op.clone(), rules)));
+        if let Op::Pull(op::Pull { base_receipt, count, mode: Mode::AtLeastOnce { .. }, .. }) = op {
             let last = base_receipt.0.checked_add(u64::from(count));
             assert!(last.is_some_and(|end| end <= 1 << 63), "{base_receipt:?} {count}");
         }
     }
-    again!(record::decode_note, record::encode_note, ranges::is_note);
+    again!(record::decode_state, record::encode_state, ranges::is_note);
     again!(record::decode_group, record::encode_group, ranges::is_group);
     again!(record::decode_duplicate, record::encode_duplicate, ranges::is_duplicate);
     body(bytes);
@@ -57,14 +58,14 @@ fn body(bytes: &[u8]) {
     };
     assert_eq!((receipt, last_delivery(body.id, bytes)), (None, None));
     assert!(body.id.is_valid());
-    let note = body.terms.note();
+    let record = body.terms.record();
     let BodyRecord { id, terms, payload } = &body;
-    let message = NewMessage { id: *id, note: note.as_ref(), headers: &terms.headers, payload };
+    let message = NewMessage { id: *id, record: record.as_ref(), headers: &terms.headers, payload };
     assert_eq!(decode_body(&encode_body(&message)).as_ref(), Ok(&body));
     let mut stored = StoredBody::read(bytes).expect("a body");
     assert_eq!((stored.id(), stored.payload()), (*id, *payload));
     assert_eq!(stored.headers(), terms.headers);
-    assert_eq!(stored.take_note(), note.map(Box::new));
+    assert_eq!(stored.take_record(), record.map(Box::new));
     let mut stored = StoredBody::read(bytes.to_vec()).expect("a body");
     stored.set_last_delivery(Receipt(1));
     assert_eq!(last_delivery(body.id, &stored.bytes), Some(Receipt(1)));
@@ -88,7 +89,7 @@ fn member(bytes: &[u8]) {
     }
 }
 
-/// A key leads to its queue and back, and a queue to its keys and back.
+/// A key maps to its queue and back.
 fn names(bytes: &[u8]) {
     if let Some(queue) = keys::queue_of(bytes) {
         assert!(Part::ALL.iter().any(|part| keys::key(&queue, *part) == bytes));
@@ -100,7 +101,7 @@ fn names(bytes: &[u8]) {
     }
 }
 
-/// What is read as a number is written like that, and no setting takes what its range does not.
+/// A parsed number is printed the same, and no setting accepts a value out of its range.
 fn settings(bytes: &[u8]) {
     let number = parse_integer(bytes);
     assert!(number.is_none_or(|number| number.to_string().as_bytes() == bytes));

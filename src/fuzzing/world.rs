@@ -1,22 +1,21 @@
-//! Queues in memory, and what must be so whenever an op is applied to them, whatever they hold.
+//! Queues in memory, and the invariants of every op, whatever the queues hold.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::queue::look::{self, Which};
+use crate::queue::inspect::{self, Which};
 use crate::queue::message::{Body, MessageId, Receipt};
 use crate::queue::name::QueueName;
-use crate::queue::op::{Mode, Op, Sweep};
+use crate::queue::op::{self, Mode, Op, SweepLimit};
 use crate::queue::part::Part;
 use crate::queue::rules::Rules;
-use crate::queue::store::Store;
-use crate::queue::{Effects, NextDue, Outcome, QueueError, apply, limits};
+use crate::queue::{Effects, NextDue, QueueError, Request, apply, limits};
 use crate::queue_tests::ranges::check_what_was_written;
 use crate::store::keys;
 use crate::store::memory::{Database, MemoryKeyspace, Value};
 use crate::store::records::Records;
 
-/// A moment to begin with, unix ms.
+/// Start time, unix ms.
 pub const START_MS: u64 = 1_800_000_000_000;
 
 /// See the top of this file.
@@ -34,35 +33,37 @@ impl World {
         Records::new(self.keys(queue))
     }
 
-    /// Puts a value of another type where a part of a queue should be.
+    /// Gives the key of a part another type.
     pub fn spoil(&self, queue: &QueueName, part: Part) {
         self.database.borrow_mut().insert(keys::key(queue, part), Value::Text);
     }
 
-    /// Applies an op. An error changes nothing; what changes something says so; a repair leaves
-    /// nothing to repair; what is to be done again until it finds nothing has done something; whatever it
-    /// finds, it writes nothing that is out of range.
+    /// Applies an op. An error changes nothing; a change is reported; a repair leaves nothing to repair;
+    /// what must be repeated until it finds nothing has made progress; nothing out of range is written.
     pub fn apply(&self, queue: &QueueName, op: &Op<'_>, rules: Rules) -> Result<(), QueueError> {
         let before = self.database.borrow().clone();
         let mut effects = Effects::none();
         let mut store = Records::with_rules(self.keys(queue), rules);
-        let result = apply(&mut store, &mut effects, op);
+        let result = match op {
+            Op::Pull(pull) => pull.apply(&mut store, &mut effects).map(Some),
+            _ => apply(&mut store, &mut effects, op).map(|()| None),
+        };
         let is_same = *self.database.borrow() == before;
-        let outcome = match result {
-            Ok(outcome) => outcome,
+        let pulled = match result {
+            Ok(pulled) => pulled,
             Err(error) => {
                 assert!(is_same, "an error changed something: {op:?}");
                 return Err(error);
             }
         };
-        // An op with an id that is there already may write what is there already.
+        // An op with a duplicate id may write what is there already.
         assert!(effects.changed || is_same, "it does not say that it changed something: {op:?}");
         check_what_was_written(&before, &self.database.borrow());
         assert!(effects.last_receipt.is_none_or(|last| last < Receipt::LIMIT), "{effects:?}");
-        match (op, outcome) {
+        match (op, pulled) {
             (Op::Repair, _) => assert_eq!(self.open(queue).check(), [], "left by a repair"),
-            (Op::Pull { now_ms, sweep, .. }, Outcome::Pulled(pulled)) => {
-                // Where a client can't wait, the pull is repeated until no more is due.
+            (Op::Pull(op::Pull { now_ms, sweep, .. }), Some(pulled)) => {
+                // Where a client cannot block, the pull is repeated until no more is due.
                 let sweeps_next = match effects.next_due {
                     NextDue::AtMost(at_ms) => sweep.limit == 0 && at_ms <= *now_ms,
                     _ => false,
@@ -72,7 +73,7 @@ impl World {
                 let is_corrupt = matches!(pulled.error, Some(QueueError::Corrupt(_)));
                 assert!(!(is_corrupt && is_same), "the next pull meets it again: {op:?}");
             }
-            (Op::Sweep { now_ms, sweep }, _) if sweep.limit > 0 && is_same => {
+            (Op::Sweep(op::Sweep { now_ms, sweep }), _) if sweep.limit > 0 && is_same => {
                 let NextDue::Exactly(next) = effects.next_due else { panic!("{effects:?}") };
                 assert!(next.is_none_or(|next| next > *now_ms), "a sweep that goes on for ever");
             }
@@ -81,30 +82,30 @@ impl World {
         Ok(())
     }
 
-    /// Looks at all there is, which changes nothing.
-    pub fn look(&self, queue: &QueueName, now_ms: u64) {
+    /// Reads everything, which changes nothing.
+    pub fn inspect(&self, queue: &QueueName, now_ms: u64) {
         let before = self.database.borrow().clone();
         let mut store = self.open(queue);
         for which in [Which::Ready(now_ms), Which::Inflight, Which::Delayed] {
-            let Ok(seen) = look::peek(&mut store, which, 0, 1_000) else { break };
+            let Ok(seen) = inspect::peek(&mut store, which, 0, 1_000) else { break };
             for message in seen {
-                let _ = look::find(&mut store, message.body.id());
+                let _ = inspect::find(&mut store, message.body.id());
             }
         }
-        look::priorities(&mut store);
-        look::oldest(&mut store);
+        inspect::priorities(&mut store);
+        inspect::oldest(&mut store);
         limits::deliverable(&mut store, now_ms);
         limits::len(&mut store);
         store.check();
         assert_eq!(*self.database.borrow(), before, "looking changed something");
     }
 
-    /// The timer's work until nothing is due. It ends.
+    /// Sweeps until nothing is due. It terminates.
     pub fn sweep(&self, queue: &QueueName, now_ms: u64) {
-        let sweep = Sweep { limit: 100, same_slot: false };
+        let sweep = SweepLimit { limit: 100, same_slot: false };
         for _ in 0..1_000 {
             let before = self.database.borrow().clone();
-            let swept = self.apply(queue, &Op::Sweep { now_ms, sweep }, Rules::V2);
+            let swept = self.apply(queue, &Op::Sweep(op::Sweep { now_ms, sweep }), Rules::V2);
             if swept.is_err() || *self.database.borrow() == before {
                 return;
             }
@@ -112,16 +113,16 @@ impl World {
         panic!("the sweeps of {queue} go on for ever");
     }
 
-    /// Pulls until nothing comes. It ends.
+    /// Pulls until the queue is empty. It terminates.
     pub fn drain(&self, queue: &QueueName, now_ms: u64) {
-        let pull = Op::Pull {
+        let pull = Op::Pull(op::Pull {
             now_ms,
             count: 100,
-            delivery: Mode::Final,
+            mode: Mode::AtMostOnce,
             base_receipt: Receipt::at(now_ms),
-            sweep: Sweep { limit: 100, same_slot: false },
+            sweep: SweepLimit { limit: 100, same_slot: false },
             acknowledged: Vec::new(),
-        };
+        });
         for _ in 0..1_000 {
             let before = self.database.borrow().clone();
             let pulled = self.apply(queue, &pull, Rules::V2);
@@ -133,7 +134,7 @@ impl World {
     }
 }
 
-/// An id of a message that was pushed at that moment, unix ms.
+/// An id with this push time, unix ms.
 pub fn id(pushed_ms: u64, number: u64) -> MessageId {
     let mut id = (u128::from(pushed_ms) << 80 | u128::from(number)).to_be_bytes();
     id[6] = 0x70;

@@ -1,25 +1,25 @@
-//! The end of deliveries that were worked off, and what a claim that fits none is told.
+//! Acknowledgment: the message was processed and is removed.
 
 use super::claim::{Settled, refuse, take_returned};
 use super::effects::Effects;
 use super::error::QueueError;
-use super::few::Few;
 use super::group::Slot;
 use super::message::{Delivery, Ended, MessageId};
 use super::part::Part;
 use super::place;
+use super::small_vec::ShortVec;
 use super::store::Store;
 
-/// Removes each message whose delivery is claimed by its own receipt. Deliveries whose end is not
-/// after `now_ms` count as late.
+/// Removes each message whose receipt is that of its delivery, running or late. Deliveries that ended by
+/// `now_ms` count as late.
 pub(super) fn acknowledge<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     claims: &[Delivery],
     now_ms: Option<u64>,
-) -> Result<Few<Settled>, QueueError> {
+) -> Result<ShortVec<Settled>, QueueError> {
     store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
-    let mut settled = Few::with_capacity(claims.len());
+    let mut settled = ShortVec::with_capacity(claims.len());
     for claim in claims {
         settled.push(acknowledge_one(store, effects, *claim, now_ms)?);
     }
@@ -34,20 +34,20 @@ fn acknowledge_one<S: Store>(
 ) -> Result<Settled, QueueError> {
     let Delivery { id, .. } = delivery;
     let running = store.running(delivery);
-    let note = if running.is_some_and(|running| running.binds) {
-        store.note(id)
+    let record = if running.is_some_and(|running| running.has_cleanup) {
+        store.record(id)
     } else if store.len(Part::Notes) > 0 {
-        store.written_note(id)
+        store.stored_record(id)
     } else {
         Ok(None)
     };
-    let note = note.unwrap_or(None);
-    if let Some(note) = &note
+    let record = record.unwrap_or(None);
+    if let Some(record) = &record
         && !effects.changed
     {
-        place::require_to_forget(store, note)?;
-        if note.ended == Ended::ByTime {
-            place::require(store, note)?;
+        place::require_to_forget(store, record)?;
+        if record.ended == Ended::ByTime {
+            place::require(store, record)?;
             store.require(&[Part::Delayed])?;
         }
     }
@@ -57,20 +57,21 @@ fn acknowledge_one<S: Store>(
         store.remove_inflight(delivery);
         Some(Slot::Inflight)
     } else {
-        let Some(slot) = note.as_ref().and_then(|note| take_returned(store, delivery, note)) else {
+        let Some(slot) = record.as_ref().and_then(|record| take_returned(store, delivery, record))
+        else {
             return refuse_first(store, effects, id);
         };
         is_late = true;
         slot
     };
-    place::forget(store, effects, id, note.as_ref(), slot);
+    place::forget(store, effects, id, record.as_ref(), slot);
     effects.delivery_ended = true;
     effects.counts.acked = effects.counts.acked.saturating_add(1);
     effects.counts.late_acks = effects.counts.late_acks.saturating_add(is_late.into());
     Ok(Settled::Done(0))
 }
 
-/// As [`refuse`]; the parts that it looks at are required if nothing was changed yet.
+/// As [`refuse`]; requires the parts that it reads, unless something was changed already.
 fn refuse_first<S: Store>(
     store: &mut S,
     effects: &mut Effects,

@@ -1,119 +1,123 @@
-//! The one way in: each op goes to the rule that carries it out.
+//! Maps each op to its rule and its outcome.
 
 use super::claim::Settled;
 use super::effects::Effects;
 use super::error::QueueError;
-use super::few::Few;
 use super::finding::Finding;
-use super::op::{Choice, Numbered, Op};
-use super::pull::{self, Pull, Pulled};
-use super::push::{self, Pushed};
-use super::redrive::{self, Redrive, Redriven};
-use super::retry::{self, GiveBack};
+use super::op::{self, BatchMessage, Op};
+use super::pull::Pulled;
+use super::push::Pushed;
+use super::redrive::{Redriven, Selection};
+use super::small_vec::ShortVec;
 use super::store::Store;
-use super::{acknowledge, configure, extend, pause, remove, repair, reschedule, sweep};
+use super::{
+    acknowledge, configure, extend, pause, pull, push, redrive, remove, repair, reschedule, retry,
+    sweep,
+};
 
-/// What an op answers.
-#[derive(Debug)]
-pub enum Outcome<B> {
-    /// Of a sweep, new settings, a pause: nothing to say.
-    Done,
-    /// Of a push.
-    Pushed(Pushed),
-    /// Of a pull.
-    Pulled(Pulled<B>),
-    /// Of an acknowledgment, a return or an extension: one per claim, in their order.
-    Settled(Few<Settled>),
-    /// Of what is done to messages by id or as a whole: their number.
-    Count(u64),
-    /// Of a slice of a redrive.
-    Redriven(Redriven),
-    /// Of a repair: what was found, and how often.
-    Repaired(Vec<(Finding, u64)>),
+/// An op as a type of its own, for callers that need its outcome.
+pub trait Request<'a>: Into<Op<'a>> {
+    /// The result; `B` is a body as the store holds it.
+    type Outcome<B>;
+
+    /// Changes the stored state as the op says and adds to `effects` what it did. On an error nothing
+    /// was changed.
+    fn apply<S: Store>(
+        &self,
+        store: &mut S,
+        effects: &mut Effects,
+    ) -> Result<Self::Outcome<S::Body>, QueueError>;
 }
 
-/// Changes the stored state as `op` says, and adds to `effects` what it did. On an error nothing was
-/// changed.
+/// Defines the outcome and the rule of each op.
+macro_rules! requests {
+    ($($op:ty, $outcome:ty: |$this:pat_param, $store:ident, $effects:ident| $rule:expr;)*) => {
+        $(impl<'a> Request<'a> for $op {
+            type Outcome<B> = $outcome;
+
+            #[inline]
+            fn apply<S: Store>(
+                &self,
+                $store: &mut S,
+                $effects: &mut Effects,
+            ) -> Result<Self::Outcome<S::Body>, QueueError> {
+                let $this = self;
+                $rule
+            }
+        })*
+    };
+}
+
+requests! {
+    op::Push<'a>, Pushed: |op, store, effects| {
+        let messages = [BatchMessage { id: op.id, payload: op.payload }];
+        push::push(store, effects, &messages, op.due_at_ms, op.options.as_ref())
+    };
+    op::PushMany<'a>, Pushed: |op, store, effects| {
+        push::push(store, effects, &op.messages, op.due_at_ms, op.options.as_ref())
+    };
+    op::Pull<'a>, Pulled<B>: |op, store, effects| pull::pull(store, effects, op);
+    op::Sweep, (): |op, store, effects| sweep::sweep(store, effects, op.now_ms, op.sweep);
+    // One per delivery, in order.
+    op::Acknowledge, ShortVec<Settled>: |op, store, effects| {
+        acknowledge::acknowledge(store, effects, &op.deliveries, op.now_ms)
+    };
+    op::Nack<'a>, ShortVec<Settled>: |op, store, effects| retry::nack(store, effects, op);
+    op::Extend, ShortVec<Settled>: |op, store, effects| {
+        let end = extend::NewEnd::At(op.now_ms.saturating_add(op.visibility_ms));
+        extend::extend(store, effects, &op.deliveries, op.now_ms, end)
+    };
+    op::Prolong, ShortVec<Settled>: |op, store, effects| {
+        let end = extend::NewEnd::NotBefore(op.now_ms.saturating_add(op.visibility_ms));
+        extend::extend(store, effects, &op.deliveries, op.now_ms, end)
+    };
+    op::Configure, (): |op, store, effects| configure::configure(store, effects, &op.changes);
+    // The number of messages.
+    op::Delete, u64: |op, store, effects| remove::delete(store, effects, &op.ids);
+    op::Purge, u64: |_, store, effects| remove::purge(store, effects);
+    // 1, or 0 if there was no such queue.
+    op::Drop, u64: |_, store, effects| remove::drop(store, effects);
+    // 1, or 0 if no such message is delayed.
+    op::Reschedule, u64: |op, store, effects| {
+        reschedule::reschedule(store, effects, op.id, op.due_at_ms, op.now_ms)
+    };
+    op::Redrive, u64: |op, store, effects| {
+        redrive::redrive(store, effects, &Selection::from(op)).map(|redriven| redriven.moved)
+    };
+    op::RedriveSlice<'a>, Redriven: |op, store, effects| {
+        redrive::redrive(store, effects, &Selection::from(op))
+    };
+    op::Pause, (): |op, store, effects| pause::pause(store, effects, op.until_ms);
+    op::Resume, (): |_, store, effects| pause::resume(store, effects);
+    // The findings and how often each occurred.
+    op::Repair, Vec<(Finding, u64)>: |_, store, effects| repair::repair(store, effects);
+    Op<'a>, (): |op, store, effects| apply(store, effects, op);
+}
+
+/// Applies an op of another server; nobody needs its outcome.
 pub fn apply<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     op: &Op<'_>,
-) -> Result<Outcome<S::Body>, QueueError> {
-    Ok(match op {
-        Op::Push { id, due_at_ms, payload, with } => {
-            let messages = [Numbered { id: *id, payload }];
-            Outcome::Pushed(push::push(store, effects, &messages, *due_at_ms, with.as_ref())?)
-        }
-        Op::PushMany { messages, due_at_ms, with } => {
-            Outcome::Pushed(push::push(store, effects, messages, *due_at_ms, with.as_ref())?)
-        }
-        Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged } => {
-            let request = Pull {
-                now_ms: *now_ms,
-                count: *count,
-                delivery: *delivery,
-                base_receipt: *base_receipt,
-                sweep: *sweep,
-                acknowledged,
-            };
-            Outcome::Pulled(pull::pull(store, effects, &request)?)
-        }
-        Op::Sweep { now_ms, sweep } => {
-            sweep::sweep(store, effects, *now_ms, *sweep)?;
-            Outcome::Done
-        }
-        Op::Acknowledge { now_ms, deliveries } => {
-            Outcome::Settled(acknowledge::acknowledge(store, effects, deliveries, *now_ms)?)
-        }
-        Op::GiveBack { now_ms, deliveries, delay_ms, same_slot, how, reason } => {
-            let (now_ms, delay_ms, same_slot) = (*now_ms, *delay_ms, *same_slot);
-            let rule = GiveBack { now_ms, delay_ms, same_slot, how: *how, reason: *reason };
-            Outcome::Settled(retry::give_back(store, effects, deliveries, rule)?)
-        }
-        Op::Extend { now_ms, deliveries, visibility_ms } => {
-            let end = extend::End::At(now_ms.saturating_add(*visibility_ms));
-            Outcome::Settled(extend::extend(store, effects, deliveries, *now_ms, end)?)
-        }
-        Op::Prolong { now_ms, deliveries, visibility_ms } => {
-            let end = extend::End::NotBefore(now_ms.saturating_add(*visibility_ms));
-            Outcome::Settled(extend::extend(store, effects, deliveries, *now_ms, end)?)
-        }
-        Op::Configure { changes } => {
-            configure::configure(store, effects, changes)?;
-            Outcome::Done
-        }
-        Op::Delete { ids } => Outcome::Count(remove::delete(store, effects, ids)?),
-        Op::Purge => Outcome::Count(remove::purge(store, effects)?),
-        Op::Drop => Outcome::Count(remove::drop(store, effects)?),
-        Op::Reschedule { now_ms, id, due_at_ms } => {
-            let count = reschedule::reschedule(store, effects, *id, *due_at_ms, *now_ms)?;
-            Outcome::Count(count)
-        }
-        Op::Redrive { now_ms, count, to, same_slot } => {
-            let request = Redrive {
-                now_ms: *now_ms,
-                look: *count,
-                count: *count,
-                to: to.as_ref(),
-                same_slot: *same_slot,
-                choice: &Choice::ALL,
-                from: None,
-                reason: None,
-                takes_others: false,
-            };
-            Outcome::Count(redrive::redrive(store, effects, &request)?.moved)
-        }
-        Op::Pause { until_ms } => {
-            pause::pause(store, effects, *until_ms)?;
-            Outcome::Done
-        }
-        Op::Resume => {
-            pause::resume(store, effects)?;
-            Outcome::Done
-        }
-        Op::RedriveSlice(slice) => {
-            Outcome::Redriven(redrive::redrive(store, effects, &slice.into())?)
-        }
-        Op::Repair => Outcome::Repaired(repair::repair(store, effects)?),
-    })
+) -> Result<(), QueueError> {
+    match op {
+        Op::Push(op) => op.apply(store, effects).map(drop),
+        Op::PushMany(op) => op.apply(store, effects).map(drop),
+        Op::Pull(op) => op.apply(store, effects).map(drop),
+        Op::Sweep(op) => op.apply(store, effects),
+        Op::Acknowledge(op) => op.apply(store, effects).map(drop),
+        Op::Nack(op) => op.apply(store, effects).map(drop),
+        Op::Extend(op) => op.apply(store, effects).map(drop),
+        Op::Configure(op) => op.apply(store, effects),
+        Op::Delete(op) => op.apply(store, effects).map(drop),
+        Op::Purge => op::Purge.apply(store, effects).map(drop),
+        Op::Drop => op::Drop.apply(store, effects).map(drop),
+        Op::Reschedule(op) => op.apply(store, effects).map(drop),
+        Op::Redrive(op) => op.apply(store, effects).map(drop),
+        Op::Pause(op) => op.apply(store, effects),
+        Op::Resume => op::Resume.apply(store, effects),
+        Op::Repair => op::Repair.apply(store, effects).map(drop),
+        Op::Prolong(op) => op.apply(store, effects).map(drop),
+        Op::RedriveSlice(op) => op.apply(store, effects).map(drop),
+    }
 }

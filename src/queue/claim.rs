@@ -1,35 +1,39 @@
-//! The receipt that a client shows for a delivery: whether it still counts, and what the client is told.
+//! Claims: a client names a delivery by id and receipt. Does it still count, and if not, why?
 
 use super::effects::Effects;
 use super::group::Slot;
-use super::message::{Delivery, Ended, MessageId, Note};
+use super::message::{Delivery, Ended, MessageId, StateRecord};
 use super::place;
 use super::store::Store;
 
-/// What became of one claim of an acknowledgment, a return or an extension.
+/// The result of one claim of an acknowledgment, a nack or an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// Done. An extension has the new end of visibility, unix ms; else 0.
+    /// Done. For an extension the new end of visibility, unix ms; else 0.
     Done(u64),
-    /// No message with this id is in flight or waits to be delivered again.
+    /// No message with this id is in flight or waits for another delivery.
     NotFound,
-    /// There is one, but this receipt is not its delivery's.
+    /// There is one, but its delivery has another receipt.
     BadReceipt,
 }
 
-/// Takes a message that came back by time out of the place where it waits, if the claim is that of
-/// its last delivery: late, but nobody newer holds it.
+/// Removes a message that was returned by timeout from where it waits, if the claim names its last
+/// delivery: late, but no newer delivery has begun. Returns the slot in which its group counted it.
 pub(super) fn take_returned<S: Store>(
     store: &mut S,
     claim: Delivery,
-    note: &Note,
+    record: &StateRecord,
 ) -> Option<Option<Slot>> {
-    let is_last = note.ended == Ended::ByTime && note.last_receipt == claim.receipt.0;
-    // A damaged note may say that a delivery ended, but none had a receipt.
-    if is_last && claim.receipt.is_valid() { place::take_out(store, claim.id, note) } else { None }
+    let is_last = record.ended == Ended::ByTime && record.last_receipt == claim.receipt.0;
+    // A damaged record may claim that a delivery ended although none had a receipt.
+    if is_last && claim.receipt.is_valid() {
+        place::take_out(store, claim.id, record)
+    } else {
+        None
+    }
 }
 
-/// What to say of a claim that fits no delivery.
+/// The answer to a claim that matches no delivery.
 pub(super) fn refuse<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) -> Settled {
     if !was_delivered(store, id) {
         return Settled::NotFound;
@@ -38,14 +42,14 @@ pub(super) fn refuse<S: Store>(store: &mut S, effects: &mut Effects, id: Message
     Settled::BadReceipt
 }
 
-/// True if the message is in flight, or was and waits to be delivered again.
+/// True if the message is in flight, or was and waits for another delivery.
 fn was_delivered<S: Store>(store: &mut S, id: MessageId) -> bool {
     if !store.has_message(id) {
         return false;
     }
-    match store.note(id) {
-        Ok(Some(note)) if note.ended != Ended::Never => true,
-        Ok(note) => !place::is_waiting(store, id, note.as_ref()),
+    match store.record(id) {
+        Ok(Some(record)) if record.ended != Ended::Never => true,
+        Ok(record) => !place::is_waiting(store, id, record.as_ref()),
         Err(_) => !place::is_waiting(store, id, None),
     }
 }

@@ -1,4 +1,4 @@
-//! A queue's settings change.
+//! Changes of settings.
 
 use super::effects::Effects;
 use super::error::QueueError;
@@ -7,8 +7,8 @@ use super::part::Part;
 use super::settings::Setting;
 use super::store::Store;
 
-/// Stores each value as text, or, for None, sets the setting back to its default. A queue that is named
-/// as its own dead-letter queue has none named: the command refuses it, an op from elsewhere may say it.
+/// Stores each value as text; None restores the default. A queue cannot be its own dead-letter queue:
+/// the command refuses that, and an op from elsewhere has no effect then.
 pub(super) fn configure<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -28,11 +28,11 @@ pub(super) fn configure<S: Store>(
             continue;
         }
         match text {
-            Some(text) => store.put_setting(*setting, text),
-            None => store.remove_setting(*setting),
+            Some(text) => store.put_config(setting.name(), text),
+            None => store.remove_config(setting.name()),
         }
         effects.changed = true;
-        // A limit may have been raised, or a window may end earlier: to be looked at.
+        // A limit may have been raised, or a window may end earlier: consumers must look again.
         effects.became_ready = true;
         effects.next_due.add(0);
     }

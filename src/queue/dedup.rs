@@ -1,8 +1,8 @@
-//! Deduplication keys: while one holds, a push with it is answered with the first message's id.
+//! Deduplication keys: while a key is held, a push with it returns the id of the first message.
 
 use super::effects::Effects;
 use super::error::QueueError;
-use super::message::{MessageId, Note};
+use super::message::{MessageId, StateRecord};
 use super::op::Dedup;
 use super::part::Part;
 use super::records::Duplicate;
@@ -10,7 +10,7 @@ use super::rules::Rules;
 use super::settings::Setting;
 use super::store::Store;
 
-/// What is known of this key, and what must be had to hold it is required.
+/// The record of this key. Requires the parts that are written to hold it.
 pub(super) fn known<S: Store>(
     store: &mut S,
     dedup: &Dedup<'_>,
@@ -27,13 +27,13 @@ fn has_window(known: Option<Duplicate>) -> bool {
     known.is_some_and(|known| known.until_ms.is_some())
 }
 
-/// True if a key of which this is known still holds.
+/// True if the key of this record is still held.
 pub(super) fn holds(known: Duplicate, dedup: &Dedup<'_>) -> bool {
     known.until_ms.is_none_or(|until_ms| until_ms > dedup.now_ms)
 }
 
-/// True if the queue has no room for a key that it doesn't know. Keys whose time is over make room: two at
-/// most, so that in the end none is left of those that the timer has not come to.
+/// True if the queue holds MAXDEDUP keys and cannot hold another. First releases up to two keys whose
+/// window is over, so that pushes keep up with the timer.
 pub(super) fn is_full<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -49,7 +49,7 @@ pub(super) fn is_full<S: Store>(
     Ok(store.len(Part::Dedup) >= max)
 }
 
-/// Lets a message hold the key, of which that was known.
+/// Holds the key for a message; `known` is the record before.
 pub(super) fn hold<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -66,15 +66,15 @@ pub(super) fn hold<S: Store>(
     }
 }
 
-/// Releases the key that held until this message was gone.
-pub(super) fn release<S: Store>(store: &mut S, id: MessageId, note: &Note) {
-    let Some(key) = &note.dedup else { return };
+/// Releases the UNTILDONE key of a message that is removed.
+pub(super) fn release<S: Store>(store: &mut S, id: MessageId, record: &StateRecord) {
+    let Some(key) = &record.dedup else { return };
     if store.duplicate(key).is_some_and(|known| known.id == id && known.until_ms.is_none()) {
         store.remove_duplicate(key);
     }
 }
 
-/// Releases up to `left` keys whose time is over.
+/// Releases up to `left` keys whose window is over.
 pub(super) fn sweep<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, now_ms: u64) {
     while *left > 0 {
         let Some((key, until_ms)) = store.first_deduped() else { return };

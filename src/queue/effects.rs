@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use super::message::Receipt;
 use super::name::QueueName;
 
-/// What the queue's deadlines look like after an op.
+/// How an op changed the queue's deadlines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextDue {
-    /// No earlier one than before.
+    /// No deadline is earlier than before.
     NotEarlier,
-    /// A new one at that moment, unix ms; others may be earlier.
+    /// There is a new one at this time, unix ms; others may be earlier.
     AtMost(u64),
-    /// The earliest of all is at that moment, unix ms, or there is none.
+    /// The earliest of all, unix ms, if there is one.
     Exactly(Option<u64>),
 }
 
@@ -27,45 +27,36 @@ impl NextDue {
     }
 }
 
-/// How much of what happened, for the counters that operators see.
+/// Counters for operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// New messages.
     pub pushed: u64,
-    /// Deliveries.
     pub pulled: u64,
-    /// Acknowledgments that took effect.
     pub acked: u64,
-    /// Those of them that came after the end of visibility.
+    /// Acknowledgments after the end of visibility, which are counted in `acked` too.
     pub late_acks: u64,
-    /// Deliveries given back.
     pub nacked: u64,
-    /// Deliveries that ended by time.
+    /// Deliveries whose visibility ended.
     pub expired: u64,
-    /// Messages that died.
     pub dead: u64,
-    /// Claims refused for their receipt.
     pub bad_receipts: u64,
-    /// Records set aside because they could not be read.
+    /// Records that were set aside as unreadable.
     pub damaged: u64,
-    /// Messages that should have died, but their dead-letter queue can't take them.
+    /// Deaths that the dead-letter queue could not accept.
     pub dead_letters_refused: u64,
-    /// Dead letters that were discarded because their queue was full.
+    /// Dead letters discarded at MAXLEN.
     pub dead_discarded: u64,
-    /// Messages that were discarded because their time to live was over.
     pub ttl_expired: u64,
-    /// Pushes that were answered with the id of an earlier one.
+    /// Pushes answered with the id of an earlier one.
     pub deduplicated: u64,
-    /// Dead letters that went back.
     pub redriven: u64,
-    /// Messages that were not pushed because the queue was full.
+    /// Messages refused at MAXLEN or MAXDEDUP.
     pub refused_full: u64,
-    /// Messages that were removed on purpose.
     pub deleted: u64,
 }
 
 impl Counts {
-    /// Adds what happened.
+    /// Adds other counts.
     pub fn add(&mut self, more: &Self) {
         for (total, more) in [
             (&mut self.pushed, more.pushed),
@@ -93,27 +84,24 @@ impl Counts {
 /// What an op did, besides its reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effects {
-    /// The stored state is another than before: the op must be replicated.
+    /// The stored state changed: the op must be replicated.
     pub changed: bool,
-    /// A message of this queue may be deliverable that was not before.
+    /// A message of this queue may have become deliverable.
     pub became_ready: bool,
-    /// A delivery ended: where there is a limit of messages in flight, another one may begin.
+    /// A delivery ended: a limit of messages in flight may allow another.
     pub delivery_ended: bool,
-    /// The other queues in which something changed, and their deadlines: messages may have become ready
-    /// there. Most ops change none, and an empty map costs them something when it is dropped.
+    /// Other queues that changed, and their deadlines: messages may have become ready there. Most ops
+    /// change none, and dropping an empty map is not free.
     #[allow(clippy::box_collection, reason = "a pointer that is null costs nothing")]
     pub others: Option<Box<BTreeMap<QueueName, NextDue>>>,
-    /// The queue's deadlines.
     pub next_due: NextDue,
-    /// The greatest receipt that was given because of the op; what a message's note asked for is not
-    /// counted, because the next op must not build on it.
+    /// The greatest receipt that was given on behalf of the op. One that exceeds it because of a stored
+    /// record does not count: later ops must not build on it.
     pub last_receipt: Option<Receipt>,
-    /// For the counters.
     pub counts: Counts,
 }
 
 impl Effects {
-    /// None yet.
     pub fn none() -> Self {
         Self {
             changed: false,
@@ -126,8 +114,8 @@ impl Effects {
         }
     }
 
-    /// Notes that something changed in another queue, and when something is due there.
-    pub(super) fn note_other(&mut self, queue: &QueueName, next_due: NextDue) {
+    /// Another queue changed and may have a new deadline.
+    pub(super) fn add_other(&mut self, queue: &QueueName, next_due: NextDue) {
         let others = self.others.get_or_insert_default();
         let known = match others.get_mut(queue) {
             Some(known) => known,

@@ -7,26 +7,26 @@ use super::message::MessageId;
 /// What can go wrong with a request that was well formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueError {
-    /// A key of the queue holds another kind of value. Nothing was changed.
+    /// A key of the queue has the wrong type. Nothing was changed.
     WrongType,
-    /// A stored record can't be read: which one. It was set aside, unless the sentence says else.
+    /// A stored record is unreadable. It was set aside, unless its description says otherwise.
     Corrupt(Corruption),
-    /// A dead letter can't die again. Nothing was changed.
+    /// A dead letter cannot die again. Nothing was changed.
     AlreadyDead,
-    /// A peek would have to go past more than [`look::MAX_GROUPS`](super::look::MAX_GROUPS) groups.
+    /// A peek would skip more than [`MAX_GROUPS`](super::inspect::MAX_GROUPS) groups.
     TooManyGroups,
 }
 
-/// Which stored record can't be read.
+/// Which stored record is unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Corruption {
-    /// An element of the list of ready messages of a priority.
+    /// An element of the ready list of this priority.
     Ready(u8),
     /// A member of a sorted set.
-    Place,
-    /// A body, or the note that belongs to it.
+    Member,
+    /// A body, or its state record.
     Message(MessageId),
-    /// There is a place for a message, but no body.
+    /// A message has a place but no body.
     NoBody(MessageId),
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Corruption {
             Self::Ready(_) => {
                 f.write_str("a waiting record can't be read, it was moved to damaged")
             }
-            Self::Place => f.write_str("a member is no message, it was moved to damaged"),
+            Self::Member => f.write_str("a member is no message, it was moved to damaged"),
             Self::Message(message) => {
                 write!(f, "message {} can't be read, it was moved to damaged", id(message))
             }

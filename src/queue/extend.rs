@@ -1,26 +1,26 @@
-//! The visibility of deliveries restarts, also of those that ended by themselves while nobody newer
-//! holds the message.
+//! Extension: deliveries get a new end of visibility, also those whose visibility ended while no newer
+//! delivery has begun.
 
 use super::claim::{Settled, refuse, take_returned};
 use super::effects::Effects;
 use super::error::QueueError;
-use super::few::Few;
 use super::group::{self, Slot};
 use super::message::{Delivery, Running};
 use super::part::Part;
 use super::rules::Rules;
+use super::small_vec::ShortVec;
 use super::store::Store;
 
-/// When an extended delivery ends, unix ms.
+/// The new end of an extended delivery, unix ms.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum End {
-    /// Then, later or sooner than it would have ended.
+pub(super) enum NewEnd {
+    /// Exactly then.
     At(u64),
-    /// Then, or when it would have ended if that is later.
+    /// Then, or at the old end if that is later.
     NotBefore(u64),
 }
 
-impl End {
+impl NewEnd {
     fn until_ms(self, old_ms: u64) -> u64 {
         match self {
             Self::At(at_ms) => at_ms,
@@ -29,14 +29,14 @@ impl End {
     }
 }
 
-/// Lets each claimed delivery end then. Under version 1 those that are over are refused.
+/// Gives each claimed delivery the new end. Under version 1 those that are over are refused.
 pub(super) fn extend<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     claims: &[Delivery],
     now_ms: u64,
-    end: End,
-) -> Result<Few<Settled>, QueueError> {
+    end: NewEnd,
+) -> Result<ShortVec<Settled>, QueueError> {
     store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
     store.require(&[Part::Ranked, Part::Delayed, Part::Groups, Part::Grouped])?;
     let takes_late = store.rules() != Rules::V1;
@@ -44,7 +44,7 @@ pub(super) fn extend<S: Store>(
     if takes_late && claims.iter().any(is_back) {
         store.require(Part::BEHIND_READY)?;
     }
-    let mut settled = Few::with_capacity(claims.len());
+    let mut settled = ShortVec::with_capacity(claims.len());
     for claim in claims {
         let delivery = *claim;
         let until_ms = match store.running(delivery) {
@@ -66,25 +66,25 @@ pub(super) fn extend<S: Store>(
     Ok(settled)
 }
 
-/// Undoes the return of a message, if the claim is that of its last delivery and that ended by itself.
-/// The new end of its visibility, unix ms.
+/// Reverts the return of a message, if the claim names its last delivery and that one ended by itself.
+/// Returns the new end of visibility, unix ms.
 fn resume<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     claim: Delivery,
     until_ms: u64,
 ) -> Option<u64> {
-    let mut note = store.written_note(claim.id).ok()??;
-    let slot = take_returned(store, claim, &note)?;
-    store.remove_note(claim.id, Some(&note));
-    note.retry_count = note.retry_count.saturating_sub(1);
-    note.remove_delivery();
-    // The delivery has not ended; all before it have smaller receipts.
-    note.last_receipt = claim.receipt.0.saturating_sub(1);
-    store.put_note(claim.id, &note);
-    let binds = note.binds();
-    put_inflight(store, effects, claim, Running { until_ms, binds });
-    if let Some(member) = note.active_group() {
+    let mut record = store.stored_record(claim.id).ok()??;
+    let slot = take_returned(store, claim, &record)?;
+    store.remove_record(claim.id, Some(&record));
+    record.retry_count = record.retry_count.saturating_sub(1);
+    record.remove_delivery();
+    // The delivery has not ended after all; all earlier ones have smaller receipts.
+    record.last_receipt = claim.receipt.0.saturating_sub(1);
+    store.put_record(claim.id, &record);
+    let has_cleanup = record.has_cleanup();
+    put_inflight(store, effects, claim, Running { until_ms, has_cleanup });
+    if let Some(member) = record.active_group() {
         group::count(store, effects, &member.name, slot, Some(Slot::Inflight));
     }
     Some(until_ms)

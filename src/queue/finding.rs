@@ -1,43 +1,43 @@
-//! What a check of a queue can find: records that don't fit together.
+//! What a check of a queue can find: records that are inconsistent.
 
-/// A kind of damage. docs/commands/mq.check.md says what a repair does about it.
+/// A kind of inconsistency. docs/commands/mq.check.md says how a repair treats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Finding {
-    /// A record of a list of ready messages or of `Messages` can't be read, or is another message's.
+    /// A record of a ready list or of `Messages` is unreadable, or belongs to another message.
     DamagedBody,
-    /// A note can't be read, or says what can't be.
+    /// A state record is unreadable or impossible.
     DamagedNote,
-    /// A place is none of ours, or its score is no rank or moment.
+    /// A member is invalid, or its score is no rank or timestamp.
     DamagedPlace,
-    /// A field of `Config` is no setting, or its text is no value of it.
+    /// A field of `Config` is no setting, or its value is invalid.
     DamagedSetting,
-    /// A body of `Messages` has no place.
+    /// A body in `Messages` has no place.
     BodyWithoutPlace,
     /// A place has no body.
     PlaceWithoutBody,
-    /// A note has no body in `Messages`.
+    /// A state record has no body in `Messages`.
     NoteWithoutMessage,
-    /// A message has a place too many.
+    /// A message has more than one place.
     TwoPlaces,
-    /// A place does not fit what is known of the message.
+    /// A place contradicts the state of its message.
     WrongPlace,
-    /// A record of a list of ready messages stands behind one with a greater id.
+    /// A record of a ready list follows one with a greater id.
     OutOfOrder,
-    /// A note does not fit what the message does.
+    /// A state record contradicts the place of its message.
     WrongNote,
-    /// `Lanes` differs from the lists of ready messages.
+    /// `Lanes` does not match the ready lists.
     WrongLane,
-    /// `Retried` differs from the notes.
+    /// `Retried` does not match the state records.
     WrongRetried,
-    /// `Expiring` differs from what is known of the messages and from their places.
+    /// `Expiring` does not match the messages and their places.
     WrongExpiring,
-    /// `Dead` differs from the notes and places.
+    /// `Dead` does not match the state records and places.
     WrongDead,
-    /// The counts of a group differ from what is there.
+    /// The record of a group does not match its messages.
     WrongGroup,
-    /// `Turns` differs from the groups that can be served.
+    /// `Turns` does not match the groups that can be served.
     WrongTurn,
-    /// `Dedup` or `Deduped` point nowhere, or lack the key of a message.
+    /// `Dedup` or `Deduped` name no message, or lack the key of one.
     WrongDedup,
 }
 

@@ -1,73 +1,73 @@
-//! Groups: their messages are delivered in order, so many at a time, and groups take turns.
+//! Groups: the messages of a group are delivered in order, a limited number at a time, and groups take
+//! turns.
 //!
-//! A group can be served while it has waiting messages and fewer than GROUPINFLIGHT in flight or
-//! held for a retry. Those that can be served stand in a line, in [`Part::Turns`]; behind it are those
-//! that have waiting messages and no free slot: they are blocked. All messages without a group
-//! together are one more group, the one without a name. It enters the line only when a pull finds that
-//! groups stand there, so that queues without groups have no line.
+//! A group can be served while it has ready messages and fewer than GROUPINFLIGHT in flight or held for
+//! a retry. Such groups are scheduled by ticket in [`Part::Turns`]; those with ready messages but no
+//! free slot are blocked and come behind them. All messages without a group form one more group, whose
+//! name is empty. It is scheduled only when a pull finds other groups there, so that queues without
+//! groups have no schedule.
 //!
-//! The first messages that wait in a group are named in its record, so that a tenant with few of them
-//! needs nothing else; the others are in [`Part::Grouped`], behind these.
+//! The record of a group names its next ready messages, so that a group with few of them needs no other
+//! key; the others are in [`Part::Grouped`].
 
 use super::effects::Effects;
 use super::error::QueueError;
-use super::few::Name;
-use super::message::{Membership, MessageId, Note};
+use super::message::{Membership, MessageId, StateRecord};
 use super::part::Part;
 use super::records::{Group, GroupCounts};
 use super::settings::Setting;
+use super::small_vec::NameBytes;
 use super::store::Store;
 use super::valid::{TICKETS, next_sequence};
 
-/// The name of the group of all messages without a group.
+/// The group of all messages without a group.
 const UNGROUPED: &[u8] = b"";
 
-/// As what a group counts a message.
+/// The state in which a group counts a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// It waits.
+    /// Ready.
     Waiting,
-    /// It is in flight.
     Inflight,
-    /// It came back and is delayed.
+    /// Returned and delayed.
     Held,
 }
 
-/// Whose turn it is.
+/// Which group is served next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// The messages without a group.
+pub(super) enum NextGroup {
     Ungrouped,
-    /// A group, and the first of its head.
+    /// A group, and its next message.
     Group(Box<First>, MessageId),
 }
 
-/// The first group in the line.
+/// The group that is served next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct First {
-    name: Name,
+    name: NameBytes,
     group: Group,
 }
 
-/// Where a group stands in [`Part::Turns`].
+/// The place of a group in [`Part::Turns`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// Not there: no message of it waits.
+    /// No message of it is ready.
     Nowhere,
-    /// In the line.
+    /// It can be served.
     InLine,
-    /// Behind the line: it has no free slot.
+    /// It has no free slot.
     Blocked,
 }
 
-/// Requires the parts that change when a group counts a message elsewhere.
+/// Requires the parts that change with the counts of a group.
 pub(super) fn require<S: Store>(store: &mut S) -> Result<(), QueueError> {
     store.require(&[Part::Groups, Part::Turns, Part::Config])?;
-    // The line's mark comes and goes with two who stand there at most: a group and those without one.
+    // The marker in `Lanes` changes only with the first or the last group, of which one may be that of
+    // the messages without a group.
     if store.len(Part::Turns) > 2 { Ok(()) } else { store.require(&[Part::Lanes]) }
 }
 
-/// Requires the parts that change when so many new messages [`join`] a group. What is known of it.
+/// Requires the parts that change when this many new messages [`join`] a group. Returns its record.
 pub(super) fn require_to_join<S: Store>(
     store: &mut S,
     name: &[u8],
@@ -85,7 +85,7 @@ pub(super) fn require_to_join<S: Store>(
     Ok(group)
 }
 
-/// Lets a message wait in its group; its number is given now if it has none.
+/// Adds a ready message to its group; it gets its number now if it has none.
 pub(super) fn enter<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -97,7 +97,7 @@ pub(super) fn enter<S: Store>(
     join(store, effects, member, id, from, &mut group);
 }
 
-/// The same, of a group of which that is known.
+/// As [`enter`], with the record of the group.
 pub(super) fn join<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -113,7 +113,7 @@ pub(super) fn join<S: Store>(
     change(store, effects, &member.name, group, (from, Some(Slot::Waiting)), standing);
 }
 
-/// Puts a message where it belongs among those of its group that wait.
+/// Inserts a ready message in the order of its group.
 fn insert<S: Store>(store: &mut S, name: &[u8], group: &mut Group, sequence: u64, id: MessageId) {
     let index = group.head.partition_point(|other| *other < (sequence, id));
     let is_last = index == group.head.len();
@@ -128,7 +128,7 @@ fn insert<S: Store>(store: &mut S, name: &[u8], group: &mut Group, sequence: u64
     }
 }
 
-/// Takes a waiting message out of the order of its group, which still counts it. True if it was there.
+/// Removes a ready message from the order of its group, which still counts it. True if it was there.
 pub(super) fn remove<S: Store>(store: &mut S, name: &[u8], sequence: u64, id: MessageId) -> bool {
     let mut group = store.group(name);
     let Some(index) = group.head.iter().position(|first| *first == (sequence, id)) else {
@@ -139,12 +139,12 @@ pub(super) fn remove<S: Store>(store: &mut S, name: &[u8], sequence: u64, id: Me
     true
 }
 
-/// True if a message waits in its group.
+/// True if a message is ready in its group.
 pub(super) fn waits<S: Store>(store: &mut S, name: &[u8], sequence: u64, id: MessageId) -> bool {
     store.group(name).head.contains(&(sequence, id)) || store.is_grouped(name, sequence, id)
 }
 
-/// Up to `count` waiting messages of a group without the first `skip`, in their order.
+/// Up to `count` ready messages of a group without the first `skip`, in order.
 pub(super) fn waiting<S: Store>(
     store: &mut S,
     name: &[u8],
@@ -167,7 +167,7 @@ pub(super) fn waiting<S: Store>(
     ids
 }
 
-/// Counts a message of a group elsewhere, or not at all any more.
+/// Moves a message of a group from one count to another, or to none.
 pub(super) fn count<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -182,55 +182,56 @@ pub(super) fn count<S: Store>(
     }
 }
 
-/// Counts the first message of the group whose turn it was as delivered: it is the next group's turn.
-/// `note` is the message's: what ends the delivery looks for the group there, so it must not count
-/// elsewhere.
+/// Counts the next message of the served group as delivered. `record` is the message's: what ends the
+/// delivery finds the group there, so a message whose record names another group is no longer counted.
 pub(super) fn serve<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     first: &mut First,
-    note: Option<&Note>,
+    record: Option<&StateRecord>,
     to: Option<Slot>,
 ) {
     let First { name, group } = first;
-    let is_member = note.and_then(Note::active_group).is_some_and(|member| member.name == *name);
+    let is_member =
+        record.and_then(StateRecord::active_group).is_some_and(|member| member.name == *name);
     group.head.remove(0);
     let to = to.filter(|_| is_member);
     change(store, effects, name, group, (Some(Slot::Waiting), to), None);
 }
 
-/// True if nothing waits but in the list of those without a priority. Where that is empty the line is
-/// looked for even without its mark in `Lanes`: somebody may have removed it.
+/// True if only the ready list without priority can have messages. Where that is empty, the schedule
+/// counts even without its marker in `Lanes`, which another client may have removed.
 pub(super) fn is_plain<S: Store>(store: &mut S) -> bool {
     store.len(Part::Lanes) == 0 && (store.len(Part::Ready) > 0 || store.len(Part::Turns) == 0)
 }
 
-/// True if all that waits is in groups, or in the list of those without a priority: the only mark in
-/// `Lanes` is that of the line, which is there whenever there is a line.
-pub(super) fn are_only_lane<S: Store>(store: &mut S) -> bool {
+/// True if only groups and the ready list without priority can have messages: the marker of the
+/// schedule, which exists whenever there is one, is the only one in `Lanes`.
+pub(super) fn only_groups_wait<S: Store>(store: &mut S) -> bool {
     store.len(Part::Lanes) == 1 && store.len(Part::Turns) > 0
 }
 
-/// Says whose turn it is, and takes those out of the line that have nothing. Error:
-/// [`QueueError::WrongType`] when what stands behind the head of a group can't be had.
-pub(super) fn whose_turn<S: Store>(
+/// The next group to be served; groups without ready messages are removed from the schedule. Error:
+/// [`QueueError::WrongType`] when `Grouped` is needed and has another type.
+pub(super) fn next_group<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-) -> Result<Turn, QueueError> {
-    let mut first = store.first_turn();
+) -> Result<NextGroup, QueueError> {
+    let mut first = store.first_group();
     if first.is_none() {
-        return Ok(Turn::Ungrouped);
+        return Ok(NextGroup::Ungrouped);
     }
     let ungrouped_waits = store.len(Part::Ready) > 0
-        || !are_only_lane(store) && (store.top_lane().is_some() || store.len(Part::Ranked) > 0);
-    if ungrouped_waits && store.turn(UNGROUPED).is_none() {
-        stand_last(store, UNGROUPED);
+        || !only_groups_wait(store)
+            && (store.top_priority().is_some() || store.len(Part::Ranked) > 0);
+    if ungrouped_waits && store.ticket(UNGROUPED).is_none() {
+        schedule_last(store, UNGROUPED);
         effects.changed = true;
     }
     while let Some(name) = first {
         let is_ungrouped = name.as_slice() == UNGROUPED;
         if is_ungrouped && ungrouped_waits {
-            return Ok(Turn::Ungrouped);
+            return Ok(NextGroup::Ungrouped);
         }
         if !is_ungrouped {
             let mut group = store.group(&name);
@@ -239,17 +240,17 @@ pub(super) fn whose_turn<S: Store>(
                 fill_head(store, effects, &name, &mut group);
             }
             if let Some((_, id)) = group.head.first().copied() {
-                return Ok(Turn::Group(Box::new(First { name, group }), id));
+                return Ok(NextGroup::Group(Box::new(First { name, group }), id));
             }
         }
-        store.remove_turn(&name);
+        store.remove_ticket(&name);
         effects.changed = true;
-        first = store.first_turn();
+        first = store.first_group();
     }
-    Ok(Turn::Ungrouped)
+    Ok(NextGroup::Ungrouped)
 }
 
-/// Names the next messages of a group in its record, which names none.
+/// Moves the next messages of a group into its record, which has none.
 fn fill_head<S: Store>(store: &mut S, effects: &mut Effects, name: &[u8], group: &mut Group) {
     group.head.extend(store.grouped(name, 0, Group::HEAD as u64));
     for (sequence, id) in &group.head {
@@ -260,12 +261,12 @@ fn fill_head<S: Store>(store: &mut S, effects: &mut Effects, name: &[u8], group:
     }
 }
 
-/// A message without a group was delivered: if there are groups, it is their turn.
+/// A message without a group was delivered: other groups are served before the next one.
 pub(super) fn pass_turn<S: Store>(store: &mut S) {
     if store.len(Part::Lanes) > 0 && store.len(Part::Turns) > 0 {
-        store.remove_turn(UNGROUPED);
-        if store.first_turn().is_some() {
-            stand_last(store, UNGROUPED);
+        store.remove_ticket(UNGROUPED);
+        if store.first_group().is_some() {
+            schedule_last(store, UNGROUPED);
         }
     }
 }
@@ -274,11 +275,11 @@ pub(super) fn pass_turn<S: Store>(store: &mut S) {
 pub(super) fn servable<S: Store>(store: &mut S) -> u64 {
     match store.len(Part::Turns) {
         0 => 0,
-        _ => store.line_len().saturating_sub(store.turn(UNGROUPED).is_some().into()),
+        _ => store.scheduled_groups().saturating_sub(store.ticket(UNGROUPED).is_some().into()),
     }
 }
 
-/// Looks at each group with waiting messages anew: their limit is another one.
+/// Reschedules all groups: GROUPINFLIGHT changed.
 pub(super) fn settle_all<S: Store>(store: &mut S, effects: &mut Effects) {
     let limit = limit(store);
     for (name, ticket) in store.groups(0, u64::MAX) {
@@ -290,7 +291,7 @@ pub(super) fn settle_all<S: Store>(store: &mut S, effects: &mut Effects) {
     }
 }
 
-/// Changes what is known of a group that stands there; None: its turn is over.
+/// Updates a group's counts and its place in the schedule; `standing` None: it was just served.
 fn change<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -312,7 +313,7 @@ fn change<S: Store>(
     settle(store, effects, name, &group.counts, standing, limit);
 }
 
-/// Writes what is known of a group. A record that can't be read is set aside before.
+/// Writes the record of a group. An unreadable one is set aside first.
 fn write<S: Store>(store: &mut S, effects: &mut Effects, name: &[u8], group: &mut Group) {
     if std::mem::take(&mut group.is_damaged) {
         store.set_group_aside(name);
@@ -330,12 +331,12 @@ fn number(counts: &mut GroupCounts, slot: Slot) -> &mut u64 {
     }
 }
 
-/// How many messages of a group may be in flight or held.
+/// GROUPINFLIGHT.
 fn limit<S: Store>(store: &mut S) -> u64 {
     store.number(Setting::GroupInflight)
 }
 
-/// Where a group should stand.
+/// Where a group belongs.
 fn standing(counts: &GroupCounts, limit: u64) -> Standing {
     if counts.waiting == 0 {
         Standing::Nowhere
@@ -346,7 +347,7 @@ fn standing(counts: &GroupCounts, limit: u64) -> Standing {
     }
 }
 
-/// Lets a group that stands there stand where it should; None: its turn is over.
+/// Moves a group in the schedule to where it belongs; `standing` None: it was just served.
 fn settle<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -362,29 +363,28 @@ fn settle<S: Store>(
         return;
     }
     match after {
-        Standing::InLine => stand_last(store, name),
-        Standing::Blocked => store.block(name),
-        Standing::Nowhere => store.remove_turn(name),
+        Standing::InLine => schedule_last(store, name),
+        Standing::Blocked => store.put_ticket(name, None),
+        Standing::Nowhere => store.remove_ticket(name),
     }
-    // The messages without a group stand in the line only because of groups.
-    if store.len(Part::Turns) == 1 && store.turn(UNGROUPED).is_some() {
-        store.remove_turn(UNGROUPED);
+    // The messages without a group are scheduled only because of other groups.
+    if store.len(Part::Turns) == 1 && store.ticket(UNGROUPED).is_some() {
+        store.remove_ticket(UNGROUPED);
     }
 }
 
-fn stand_last<S: Store>(store: &mut S, group: &[u8]) {
+fn schedule_last<S: Store>(store: &mut S, group: &[u8]) {
     if store.last_ticket().saturating_add(1) >= TICKETS {
         renumber(store);
     }
     let ticket = store.last_ticket().saturating_add(1);
-    store.put_turn(group, ticket);
+    store.put_ticket(group, Some(ticket));
 }
 
-/// Gives those in the line the lowest tickets, in their order: somebody wrote one that leaves no higher
-/// one.
+/// Renumbers the tickets from 1 in their order: another client wrote one that leaves no higher one.
 fn renumber<S: Store>(store: &mut S) {
-    let line_len = store.line_len();
-    for (ticket, (name, _)) in (1..).zip(store.groups(0, line_len)) {
-        store.put_turn(&name, ticket);
+    let scheduled_groups = store.scheduled_groups();
+    for (ticket, (name, _)) in (1..).zip(store.groups(0, scheduled_groups)) {
+        store.put_ticket(&name, Some(ticket));
     }
 }

@@ -1,38 +1,32 @@
-//! What holds deliveries back: a pause, MAXINFLIGHT, RATE. And what keeps pushes out: MAXLEN.
+//! What holds deliveries back (a pause, MAXINFLIGHT, RATE), and what refuses pushes (MAXLEN).
 
 use super::effects::Effects;
 use super::error::QueueError;
 use super::group;
 use super::op::Mode;
 use super::part::Part;
-use super::records::Memo;
+use super::records::StoredNumber;
 use super::settings::{Setting, Settings};
 use super::store::Store;
 
-/// Requires the parts in which messages wait.
+/// Requires the parts that hold ready messages.
 pub fn require_waiting<S: Store>(store: &mut S) -> Result<(), QueueError> {
     store.require(&[Part::Ready, Part::Lanes, Part::Ranked, Part::Groups])?;
     store.require(&[Part::Messages, Part::Inflight, Part::Delayed])?;
-    for priority in store.lanes() {
+    for priority in store.ready_priorities() {
         store.require(&[Part::ready(priority)])?;
     }
     Ok(())
 }
 
-/// Requires the parts in which messages are.
-pub fn require_messages<S: Store>(store: &mut S) -> Result<(), QueueError> {
-    require_waiting(store)
-}
-
-/// How many messages without a group wait to be delivered.
+/// The number of ready messages without a group.
 pub(super) fn ungrouped<S: Store>(store: &mut S) -> u64 {
     let plain = store.len(Part::Ready).saturating_add(store.len(Part::Ranked));
-    let lists = store.lanes().into_iter().map(Part::ready);
+    let lists = store.ready_priorities().into_iter().map(Part::ready);
     lists.fold(plain, |sum, list| sum.saturating_add(store.len(list)))
 }
 
-/// How many messages of groups wait to be delivered: all bodies in `Messages` that have no other
-/// place.
+/// The number of ready messages of groups: the bodies in `Messages` that are in no other state.
 fn grouped<S: Store>(store: &mut S) -> u64 {
     if store.len(Part::Groups) == 0 {
         return 0;
@@ -41,35 +35,37 @@ fn grouped<S: Store>(store: &mut S) -> u64 {
     elsewhere.into_iter().fold(store.len(Part::Messages), u64::saturating_sub)
 }
 
-/// How many messages wait to be delivered.
+/// The number of ready messages.
 pub fn waiting<S: Store>(store: &mut S) -> u64 {
     ungrouped(store).saturating_add(grouped(store))
 }
 
-/// How many messages the queue has, in all states.
+/// The number of messages in all states.
 pub fn len<S: Store>(store: &mut S) -> u64 {
     let others = store.len(Part::Inflight).saturating_add(store.len(Part::Delayed));
     waiting(store).saturating_add(others)
 }
 
-/// True if the queue has no room for `more` messages.
+/// True if `more` messages would exceed MAXLEN.
 pub(super) fn is_full<S: Store>(store: &mut S, more: usize) -> Result<bool, QueueError> {
     store.require(&[Part::Config])?;
     let max_len = store.number(Setting::MaxLen);
     if max_len == 0 {
         return Ok(false);
     }
-    require_messages(store)?;
+    require_waiting(store)?;
     Ok(len(store).saturating_add(more as u64) > max_len)
 }
 
-/// True if nothing is delivered at that moment, unix ms, because the queue is paused.
+/// True if the queue is paused at this time, unix ms.
 pub fn is_paused<S: Store>(store: &mut S, now_ms: u64) -> bool {
-    store.memo(Memo::PausedUntil).is_some_and(|until_ms| until_ms == 0 || until_ms > now_ms)
+    store
+        .stored_number(StoredNumber::PausedUntil)
+        .is_some_and(|until_ms| until_ms == 0 || until_ms > now_ms)
 }
 
-/// How many messages may be delivered at that moment, unix ms, whether there are some or not; if
-/// `delivery` is final, none of them will be in flight.
+/// How many messages may be delivered at this time, unix ms, whether there are any or not. At-most-once
+/// deliveries are never in flight.
 pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64, delivery: Mode<'_>) -> u64 {
     if store.len(Part::Config) == 0 {
         return u64::MAX;
@@ -83,7 +79,7 @@ pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64, delivery: Mode<'_>) 
         max => max.saturating_sub(store.len(Part::Inflight)),
     };
     let max_inflight = match delivery {
-        Mode::Final if max_inflight > 0 => u64::MAX,
+        Mode::AtMostOnce if max_inflight > 0 => u64::MAX,
         _ => max_inflight,
     };
     let rate = match settings.get(Setting::Rate) {
@@ -93,10 +89,10 @@ pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64, delivery: Mode<'_>) 
     max_inflight.min(rate)
 }
 
-/// A delivery that takes room among those in flight.
-const ANY: Mode<'_> = Mode::Receipt { visibility_ms: 1, consumer: None };
+/// A delivery that will be in flight.
+const ANY: Mode<'_> = Mode::AtLeastOnce { visibility_ms: 1, consumer: None };
 
-/// How many messages a pull would get at that moment, at least; 0 only if it would get none.
+/// A lower bound of what a pull would get at this time, unix ms; 0 only if it would get nothing.
 pub fn deliverable<S: Store>(store: &mut S, now_ms: u64) -> u64 {
     let waiting = if group::is_plain(store) {
         store.len(Part::Ready)
@@ -106,8 +102,8 @@ pub fn deliverable<S: Store>(store: &mut S, now_ms: u64) -> u64 {
     if waiting == 0 { 0 } else { waiting.min(allowed(store, now_ms, ANY)) }
 }
 
-/// Counts deliveries in the window of the rate.
-pub(super) fn note_deliveries<S: Store>(
+/// Counts deliveries in the rate window.
+pub(super) fn count_deliveries<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     count: u64,
@@ -123,23 +119,24 @@ pub(super) fn note_deliveries<S: Store>(
     let window = match window(store, &settings, now_ms) {
         Some(window) => Window { count: window.count.saturating_add(count), ..window },
         None => {
-            store.put_memo(Memo::RateWindowStart, now_ms);
+            store.put_stored_number(StoredNumber::RateWindowStart, now_ms);
             Window { count, end_ms: now_ms.saturating_add(settings.get(Setting::RatePeriod)) }
         }
     };
-    store.put_memo(Memo::RateWindowCount, window.count);
+    store.put_stored_number(StoredNumber::RateWindowCount, window.count);
     effects.changed = true;
     if window.count >= settings.get(Setting::Rate) {
         effects.next_due.add(window.end_ms);
     }
 }
 
-/// When deliveries go on that are held back at that moment only for a time, unix ms.
+/// When a pause or a full rate window ends that holds deliveries back now, unix ms.
 pub(super) fn next_opening<S: Store>(store: &mut S, now_ms: u64) -> Option<u64> {
     if store.len(Part::Config) == 0 {
         return None;
     }
-    let pause_ms = store.memo(Memo::PausedUntil).filter(|until_ms| *until_ms > now_ms);
+    let pause_ms =
+        store.stored_number(StoredNumber::PausedUntil).filter(|until_ms| *until_ms > now_ms);
     let settings = limits(store);
     let full_ms = window(store, &settings, now_ms)
         .filter(|window| {
@@ -149,16 +146,16 @@ pub(super) fn next_opening<S: Store>(store: &mut S, now_ms: u64) -> Option<u64> 
     pause_ms.into_iter().chain(full_ms).min()
 }
 
-/// The window of the rate at a moment.
+/// A rate window.
 struct Window {
     count: u64,
     end_ms: u64,
 }
 
-/// None if none is open. One that begins only later was opened before the clock was set back.
+/// The open rate window. One that begins in the future was opened before the clock was set back.
 fn window<S: Store>(store: &mut S, settings: &Settings, now_ms: u64) -> Option<Window> {
-    let start_ms = store.memo(Memo::RateWindowStart)?;
-    let count = store.memo(Memo::RateWindowCount)?;
+    let start_ms = store.stored_number(StoredNumber::RateWindowStart)?;
+    let count = store.stored_number(StoredNumber::RateWindowCount)?;
     let end_ms = start_ms.saturating_add(settings.get(Setting::RatePeriod));
     (start_ms..end_ms).contains(&now_ms).then_some(Window { count, end_ms })
 }

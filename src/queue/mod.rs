@@ -1,8 +1,8 @@
-//! The rules of a queue: what each op does to the stored state, and what comes of it.
+//! The rules of a queue: how each op changes the stored state, and what it answers.
 //!
-//! [`apply()`] is the one way in. Nothing here knows Redis, reads a clock, a random source or a
-//! setting of the process, or walks anything in hash order: the same state and the same op give
-//! the same new state on the master, on its replicas and when the append-only file is loaded.
+//! [`Request::apply`] is the only entry point. Nothing here knows Redis, reads a clock, a random source
+//! or a setting of the process, or depends on hash order: the same state and the same op give the same
+//! new state on the master, on its replicas and when the append-only file is loaded.
 
 mod acknowledge;
 mod apply;
@@ -15,14 +15,13 @@ mod dedup;
 pub mod effects;
 pub mod error;
 mod extend;
-pub mod few;
 pub mod finding;
 mod group;
+pub mod inspect;
 pub mod limits;
-mod line;
-pub mod look;
 pub mod message;
 pub mod name;
+mod next;
 pub mod op;
 pub mod part;
 mod pause;
@@ -39,11 +38,12 @@ pub mod rules;
 mod search;
 mod seek;
 pub mod settings;
+pub mod small_vec;
 pub mod store;
 mod sweep;
 pub mod valid;
 
-pub use apply::{Outcome, apply};
+pub use apply::{Request, apply};
 pub use claim::Settled;
 pub use effects::{Counts, Effects, NextDue};
 pub use error::QueueError;

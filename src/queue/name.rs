@@ -1,4 +1,4 @@
-//! Queue names: which are allowed, and how a name becomes the stem of the queue's keys.
+//! Queue names: which are valid, and how a name becomes part of the queue's keys.
 //!
 //! All keys of a queue hash to the slot of its name, so a name that has a hash tag keeps it and
 //! any other is put in braces (hash tags: the Redis Cluster specification). No key access here.
@@ -42,7 +42,7 @@ impl fmt::Display for NameError {
 }
 
 impl QueueName {
-    /// Checks `name` and takes it over.
+    /// Checks and copies a name.
     pub fn new(name: &[u8]) -> Result<Self, NameError> {
         if name.is_empty() {
             return Err(NameError::Empty);
@@ -75,7 +75,7 @@ impl QueueName {
         &self.0
     }
 
-    /// The name as it stands in keys: itself if it has a hash tag, else in braces.
+    /// The name as it is part of keys: itself if it has a hash tag, else in braces.
     pub fn tagged(&self) -> Vec<u8> {
         if self.0.contains(&b'{') {
             return self.0.to_vec();
@@ -87,7 +87,7 @@ impl QueueName {
         tagged
     }
 
-    /// The name whose [`tagged`](Self::tagged) form is `tagged`, if there is one.
+    /// The inverse of [`tagged`](Self::tagged), if there is one.
     pub fn from_tagged(tagged: &[u8]) -> Option<Self> {
         let inner = match tagged {
             [b'{', inner @ .., b'}'] if !inner.contains(&b'{') && !inner.contains(&b'}') => inner,
@@ -123,7 +123,7 @@ impl fmt::Debug for QueueName {
     }
 }
 
-/// A name in an op or a record is checked when it is read.
+/// Names in ops and records are checked when they are decoded.
 impl Serialize for QueueName {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.as_bytes())
@@ -137,7 +137,8 @@ impl<'de> Deserialize<'de> for QueueName {
     }
 }
 
-/// What is hashed in place of the whole key: between the first `{` and the next `}`, if not empty.
+/// What is hashed instead of the whole key: the text between the first `{` and the next `}`, if not
+/// empty.
 fn hash_tag(key: &[u8]) -> Option<&[u8]> {
     let start = key.iter().position(|&b| b == b'{')?.checked_add(1)?;
     let rest = key.get(start..)?;

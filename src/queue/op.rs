@@ -1,14 +1,14 @@
 //! Ops: each is a request together with everything that the stored state does not determine.
 //!
-//! An op is what the server that decides hands to [`apply`](super::apply()), and what it sends to
-//! its replicas and its append-only file. Same state and same op give the same new state.
+//! An op is what the server that decides hands to [`Request::apply`](super::apply::Request::apply), and what
+//! it sends to its replicas and its append-only file. Same state and same op give the same new state.
 
 use serde::{Deserialize, Serialize};
 
-use super::few::{self, Few};
 use super::message::{Delivery, Died, Header, MessageId, Receipt};
 use super::name::QueueName;
 use super::settings::{Setting, Settings};
+use super::small_vec::{self, ShortVec};
 use super::valid::{
     MAX_DURATION_MS, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES,
     MAX_TIME_MS, is_duration, is_name, is_priority, is_timestamp,
@@ -17,183 +17,205 @@ use super::valid::{
 /// The most messages that one push or pull takes, and the most ids that one command names.
 pub const MAX_BATCH: u32 = 10_000;
 
-/// The most dead letters that one redrive looks at.
+/// The most messages that one redrive inspects.
 pub const MAX_REDRIVE: u32 = 100_000;
 
-/// A change of one queue. New variants are added at the end: their numbers are stored.
+/// A change of one queue. New variants are appended: their numbers are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op<'a> {
-    /// A new message.
-    Push {
-        /// Its id.
-        id: MessageId,
-        /// When it becomes ready, unix ms; None: at once.
-        due_at_ms: Option<u64>,
-        /// Its payload.
-        #[serde(borrow, with = "serde_bytes")]
-        payload: &'a [u8],
-        /// What else its push says.
-        with: Option<With<'a>>,
-    },
-    /// New messages: all or none.
-    PushMany {
-        /// In their order.
-        #[serde(borrow)]
-        messages: Vec<Numbered<'a>>,
-        /// When they become ready, unix ms; None: at once.
-        due_at_ms: Option<u64>,
-        /// What else their push says; no deduplication key.
-        with: Option<With<'a>>,
-    },
-    /// First the end of deliveries, then what is due, then a delivery of up to `count` messages.
-    Pull {
-        /// The moment.
-        now_ms: u64,
-        /// The most messages to deliver.
-        count: u32,
-        /// How they are delivered.
-        #[serde(borrow)]
-        delivery: Mode<'a>,
-        /// The smallest receipt to give.
-        base_receipt: Receipt,
-        /// How much of what is due is moved first.
-        sweep: Sweep,
-        /// Deliveries that were worked off.
-        acknowledged: Vec<Delivery>,
-    },
-    /// What is due becomes ready, dies or is discarded.
-    Sweep {
-        /// The moment.
-        now_ms: u64,
-        /// How much is moved.
-        sweep: Sweep,
-    },
-    /// The end of deliveries that were worked off.
-    Acknowledge {
-        /// The moment, if a delivery may be over by then: it is counted as late. None: none is.
-        now_ms: Option<u64>,
-        /// Whose.
-        #[serde(with = "few")]
-        deliveries: Few<Delivery>,
-    },
-    /// Deliveries that are given back.
-    GiveBack {
-        /// The moment.
-        now_ms: u64,
-        /// Whose.
-        #[serde(with = "few")]
-        deliveries: Few<Delivery>,
-        /// How long until the messages are ready again; None: as the queue's backoff says.
-        delay_ms: Option<u64>,
-        /// See [`Sweep::same_slot`].
-        same_slot: bool,
-        /// What it means for the messages.
-        how: Return,
-        /// What went wrong.
-        #[serde(borrow, with = "serde_bytes")]
-        reason: Option<&'a [u8]>,
-    },
-    /// A new end of visibility for deliveries. Under version 1 for those that run, later also for those
-    /// that ended by themselves while nobody newer holds the message.
-    Extend {
-        /// The moment.
-        now_ms: u64,
-        /// Whose.
-        #[serde(with = "few")]
-        deliveries: Few<Delivery>,
-        /// How long they stay invisible from that moment.
-        visibility_ms: u64,
-    },
-    /// Settings: a value as text, or None for the default.
-    Configure {
-        /// In this order.
-        changes: Vec<(Setting, Option<Vec<u8>>)>,
-    },
-    /// Messages are removed, wherever they are.
-    Delete {
-        /// Which.
-        ids: Vec<MessageId>,
-    },
-    /// All messages are removed.
+    Push(#[serde(borrow)] Push<'a>),
+    PushMany(#[serde(borrow)] PushMany<'a>),
+    Pull(#[serde(borrow)] Pull<'a>),
+    Sweep(Sweep),
+    Acknowledge(Acknowledge),
+    Nack(#[serde(borrow)] Nack<'a>),
+    Extend(Extend),
+    Configure(Configure),
+    Delete(Delete),
     Purge,
-    /// The queue is removed, with its settings.
     Drop,
-    /// A delayed message becomes ready at another moment.
-    Reschedule {
-        /// The moment of the request.
-        now_ms: u64,
-        /// Which.
-        id: MessageId,
-        /// When it becomes ready, unix ms; if that is not after `now_ms`, at once.
-        due_at_ms: u64,
-    },
-    /// Dead letters that wait go back to where they died.
-    Redrive {
-        /// The moment.
-        now_ms: u64,
-        /// The most to look at.
-        count: u32,
-        /// Where they go instead.
-        to: Option<QueueName>,
-        /// See [`Sweep::same_slot`].
-        same_slot: bool,
-    },
-    /// Nothing is delivered until that moment, unix ms; None: until it is resumed.
-    Pause {
-        /// The moment.
-        until_ms: Option<u64>,
-    },
-    /// Deliveries go on.
+    Reschedule(Reschedule),
+    Redrive(Redrive),
+    Pause(Pause),
     Resume,
-    /// What a check finds is put right where it can be.
     Repair,
-    /// As [`Op::Extend`], but no delivery ends earlier than it would have ended.
-    Prolong {
-        /// The moment.
-        now_ms: u64,
-        /// Whose.
-        #[serde(with = "few")]
-        deliveries: Few<Delivery>,
-        /// How long they stay invisible at least from that moment.
-        visibility_ms: u64,
-    },
-    /// Messages of a dead-letter queue go back to where they died, or elsewhere: some of those that a
-    /// redrive asks for.
+    Prolong(Prolong),
     RedriveSlice(#[serde(borrow)] RedriveSlice<'a>),
 }
 
-/// See [`Op::RedriveSlice`].
+/// Adds a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RedriveSlice<'a> {
-    /// The moment.
+pub struct Push<'a> {
+    pub id: MessageId,
+    /// None: ready at once.
+    pub due_at_ms: Option<u64>,
+    #[serde(borrow, with = "serde_bytes")]
+    pub payload: &'a [u8],
+    pub options: Option<PushOptions<'a>>,
+}
+
+/// Adds messages: all or none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushMany<'a> {
+    /// In the order of the command.
+    #[serde(borrow)]
+    pub messages: Vec<BatchMessage<'a>>,
+    /// None: ready at once.
+    pub due_at_ms: Option<u64>,
+    /// Without a deduplication key.
+    pub options: Option<PushOptions<'a>>,
+}
+
+/// Acknowledges deliveries, then moves what is due, then delivers up to `count` messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pull<'a> {
     pub now_ms: u64,
-    /// The most messages to look at.
-    pub look: u32,
-    /// The most messages to try to move.
     pub count: u32,
-    /// Where they go instead. Without `from` and `reason`, messages that never died go there, too.
-    pub to: Option<QueueName>,
-    /// See [`Sweep::same_slot`].
+    #[serde(borrow)]
+    pub mode: Mode<'a>,
+    /// The smallest receipt to give.
+    pub base_receipt: Receipt,
+    pub sweep: SweepLimit,
+    pub acknowledged: Vec<Delivery>,
+}
+
+/// Moves what is due: it becomes ready, dies or is discarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    pub now_ms: u64,
+    pub sweep: SweepLimit,
+}
+
+/// Removes messages that were processed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledge {
+    /// None if no delivery can have ended by then; one that has is counted as late.
+    pub now_ms: Option<u64>,
+    #[serde(with = "small_vec")]
+    pub deliveries: ShortVec<Delivery>,
+}
+
+/// Returns deliveries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nack<'a> {
+    pub now_ms: u64,
+    #[serde(with = "small_vec")]
+    pub deliveries: ShortVec<Delivery>,
+    /// None: the queue's backoff.
+    pub delay_ms: Option<u64>,
+    /// See [`SweepLimit::same_slot`].
     pub same_slot: bool,
-    /// Which are looked at.
-    pub choice: Choice,
-    /// Only dead letters that died in this queue.
-    pub from: Option<QueueName>,
-    /// Only dead letters that died for this reason, or whose last error this is.
+    pub how: Return,
     #[serde(borrow, with = "serde_bytes")]
     pub reason: Option<&'a [u8]>,
 }
 
-/// Which messages a redrive looks at.
+/// Gives deliveries a new end of visibility. Under version 1 only those that run, later also those that
+/// ended by themselves while nobody newer holds the message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extend {
+    pub now_ms: u64,
+    #[serde(with = "small_vec")]
+    pub deliveries: ShortVec<Delivery>,
+    /// From `now_ms` on.
+    pub visibility_ms: u64,
+}
+
+/// As [`Extend`], but no delivery ends earlier than it would have ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prolong {
+    pub now_ms: u64,
+    #[serde(with = "small_vec")]
+    pub deliveries: ShortVec<Delivery>,
+    /// From `now_ms` on, at least.
+    pub visibility_ms: u64,
+}
+
+/// Changes settings, in this order: a value as text, or None for the default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configure {
+    pub changes: Vec<(Setting, Option<Vec<u8>>)>,
+}
+
+/// Removes messages, whatever their state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delete {
+    pub ids: Vec<MessageId>,
+}
+
+/// Removes all messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Purge;
+
+/// Removes the queue with its settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Drop;
+
+/// Gives a delayed message another due time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reschedule {
+    pub now_ms: u64,
+    pub id: MessageId,
+    /// Not after `now_ms`: ready at once.
+    pub due_at_ms: u64,
+}
+
+/// Returns ready dead letters to the queue they died in. Of 0.1.0; see [`RedriveSlice`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redrive {
+    pub now_ms: u64,
+    pub count: u32,
+    /// Another target.
+    pub to: Option<QueueName>,
+    /// See [`SweepLimit::same_slot`].
+    pub same_slot: bool,
+}
+
+/// Stops deliveries until then; None: until [`Resume`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    pub until_ms: Option<u64>,
+}
+
+/// Ends a pause.
+#[derive(Debug, Clone, Copy)]
+pub struct Resume;
+
+/// Repairs what a check finds.
+#[derive(Debug, Clone, Copy)]
+pub struct Repair;
+
+/// A part of a redrive: moves messages of a dead-letter queue back to the queue they died in, or to
+/// another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedriveSlice<'a> {
+    pub now_ms: u64,
+    /// The most messages to inspect.
+    pub inspect: u32,
+    /// The most messages to try to move.
+    pub count: u32,
+    /// Another target. Without `from` and `reason`, messages that never died go there too.
+    pub to: Option<QueueName>,
+    /// See [`SweepLimit::same_slot`].
+    pub same_slot: bool,
+    pub choice: Choice,
+    /// Only dead letters that died in this queue.
+    pub from: Option<QueueName>,
+    /// Only dead letters with this reason of death or this last error.
+    #[serde(borrow, with = "serde_bytes")]
+    pub reason: Option<&'a [u8]>,
+}
+
+/// Which messages a redrive inspects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Choice {
-    /// These.
+    /// By id.
     Ids(Vec<MessageId>),
-    /// The dead letters, the oldest death first; then the messages that never died.
+    /// The dead letters, oldest death first; then the messages that never died.
     Died {
         /// Only those behind this one.
         after: Option<Died>,
-        /// Only those that died until that moment, unix ms.
+        /// Only those that died until then, unix ms.
         until_ms: u64,
     },
 }
@@ -203,47 +225,40 @@ impl Choice {
     pub const ALL: Self = Self::Died { after: None, until_ms: MAX_TIME_MS };
 }
 
-/// What a push says besides the message and its delay.
+/// What a push says besides payload and delay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct With<'a> {
-    /// From when on the message is not delivered any more, unix ms.
+pub struct PushOptions<'a> {
+    /// End of the time to live, unix ms.
     pub expires_at_ms: Option<u64>,
-    /// Where it waits.
     #[serde(borrow)]
-    pub line: Line<'a>,
-    /// Its deduplication key.
+    pub class: Class<'a>,
     pub dedup: Option<Dedup<'a>>,
-    /// Its headers.
     pub headers: Vec<Header<'a>>,
 }
 
-/// Where a message waits.
+/// What decides the order of a message among others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Line<'a> {
-    /// Among all that have no group, by priority: 0 to [`MAX_PRIORITY`].
+pub enum Class<'a> {
+    /// Its priority: 0 to [`MAX_PRIORITY`](super::valid::MAX_PRIORITY).
     Priority(u8),
-    /// In a group.
+    /// The turn of its group.
     Group(#[serde(borrow, with = "serde_bytes")] &'a [u8]),
 }
 
 /// A deduplication key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dedup<'a> {
-    /// The key.
     #[serde(borrow, with = "serde_bytes")]
     pub key: &'a [u8],
-    /// The moment of the push, unix ms.
     pub now_ms: u64,
-    /// How long the key holds, unix ms; None: until the message is gone.
+    /// End of the window, unix ms; None: until the message is removed.
     pub until_ms: Option<u64>,
 }
 
-/// A message of several that are pushed together.
+/// One of several messages that are pushed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Numbered<'a> {
-    /// Its id.
+pub struct BatchMessage<'a> {
     pub id: MessageId,
-    /// Its payload.
     #[serde(borrow, with = "serde_bytes")]
     pub payload: &'a [u8],
 }
@@ -251,56 +266,56 @@ pub struct Numbered<'a> {
 /// How messages are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode<'a> {
-    /// At least once: to be acknowledged.
-    Receipt {
-        /// How long they stay invisible.
+    /// With a receipt, to be acknowledged.
+    AtLeastOnce {
+        /// How long the messages stay invisible.
         visibility_ms: u64,
-        /// Who takes them, if it has a name.
+        /// The consumer's name, if it gave one.
         #[serde(borrow, with = "serde_bytes")]
         consumer: Option<&'a [u8]>,
     },
-    /// At most once: gone with the delivery.
-    Final,
+    /// NOACK: the message is removed by its delivery.
+    AtMostOnce,
 }
 
-/// What giving back means for a message.
+/// How a delivery is returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Return {
-    /// It is counted, and dies if that was too often.
+    /// Counted as a retry; the message dies if that was one too many.
     Counted,
-    /// It is not counted.
+    /// Not counted.
     Uncounted,
-    /// It dies.
+    /// The message dies.
     Rejected,
     /// The consumer's connection closed: as if the visibility had ended.
     Disconnected,
 }
 
-/// The bounds of a sweep.
+/// The limits of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sweep {
+pub struct SweepLimit {
     /// The most messages to move; 0: no sweep.
     pub limit: u32,
-    /// Dead messages may go to a queue of the same slot only: so in cluster mode.
+    /// Cluster mode: messages may move only to queues of the same slot.
     pub same_slot: bool,
 }
 
-/// What the server that decided knew.
+/// What the server that decided on a return knew.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// Its clock, unix ms.
+pub struct Decided {
     pub now_ms: u64,
-    /// See [`Sweep::same_slot`].
+    /// See [`SweepLimit::same_slot`].
     pub same_slot: bool,
 }
 
 impl Op<'_> {
-    /// Lets messages go to another queue only if it is of the same slot.
+    /// Lets messages move only to queues of the same slot.
     pub fn keep_to_slot(&mut self) {
         match self {
-            Op::Pull { sweep, .. } | Op::Sweep { sweep, .. } => sweep.same_slot = true,
-            Op::GiveBack { same_slot, .. } | Op::Redrive { same_slot, .. } => *same_slot = true,
-            Op::RedriveSlice(slice) => slice.same_slot = true,
+            Op::Pull(Pull { sweep, .. }) | Op::Sweep(Sweep { sweep, .. }) => sweep.same_slot = true,
+            Op::Nack(Nack { same_slot, .. })
+            | Op::Redrive(Redrive { same_slot, .. })
+            | Op::RedriveSlice(RedriveSlice { same_slot, .. }) => *same_slot = true,
             _ => {}
         }
     }
@@ -308,7 +323,7 @@ impl Op<'_> {
     /// True if the op, whose variant version 1 has, names nothing that this version doesn't have.
     pub fn is_in_version_1(&self) -> bool {
         match self {
-            Op::Configure { changes } => {
+            Op::Configure(Configure { changes }) => {
                 changes.iter().all(|(setting, _)| *setting != Setting::MaxDedup)
             }
             _ => true,
@@ -318,55 +333,91 @@ impl Op<'_> {
     /// Checks what a decoded op from elsewhere claims. A server's own ops always pass.
     pub fn is_valid(&self) -> bool {
         match self {
-            Op::Push { id, due_at_ms, payload, with } => {
+            Op::Push(Push { id, due_at_ms, payload, options }) => {
                 is_message(*id, payload)
                     && due_at_ms.is_none_or(is_timestamp)
-                    && with.as_ref().is_none_or(With::is_valid)
+                    && options.as_ref().is_none_or(PushOptions::is_valid)
             }
-            Op::PushMany { messages, due_at_ms, with } => {
+            Op::PushMany(PushMany { messages, due_at_ms, options }) => {
                 (1..=MAX_BATCH as usize).contains(&messages.len())
                     && messages.iter().all(|message| is_message(message.id, message.payload))
                     && due_at_ms.is_none_or(is_timestamp)
-                    && with.as_ref().is_none_or(|with| with.is_valid() && with.dedup.is_none())
+                    && options
+                        .as_ref()
+                        .is_none_or(|options| options.is_valid() && options.dedup.is_none())
             }
-            Op::Pull { now_ms, count, delivery, base_receipt, .. } => {
+            Op::Pull(Pull { now_ms, count, mode, base_receipt, .. }) => {
                 is_timestamp(*now_ms)
                     && (1..=MAX_BATCH).contains(count)
-                    && delivery.is_valid()
-                    && (*delivery == Mode::Final || are_receipts(*base_receipt, *count))
+                    && mode.is_valid()
+                    && (*mode == Mode::AtMostOnce || are_receipts(*base_receipt, *count))
             }
-            Op::Sweep { now_ms, .. } => is_timestamp(*now_ms),
-            Op::Acknowledge { now_ms, .. } => now_ms.is_none_or(is_timestamp),
-            Op::GiveBack { now_ms, delay_ms, reason, .. } => {
+            Op::Sweep(Sweep { now_ms, .. }) => is_timestamp(*now_ms),
+            Op::Acknowledge(Acknowledge { now_ms, .. }) => now_ms.is_none_or(is_timestamp),
+            Op::Nack(Nack { now_ms, delay_ms, reason, .. }) => {
                 is_timestamp(*now_ms)
                     && delay_ms.is_none_or(|ms| ms <= MAX_DURATION_MS)
                     && reason.is_none_or(|reason| reason.len() <= MAX_ERROR_BYTES)
             }
-            Op::Extend { now_ms, visibility_ms, .. }
-            | Op::Prolong { now_ms, visibility_ms, .. } => {
+            Op::Extend(Extend { now_ms, visibility_ms, .. })
+            | Op::Prolong(Prolong { now_ms, visibility_ms, .. }) => {
                 is_timestamp(*now_ms) && is_duration(*visibility_ms)
             }
-            Op::Configure { changes } => changes.iter().all(|(setting, text)| {
+            Op::Configure(Configure { changes }) => changes.iter().all(|(setting, text)| {
                 text.as_ref().is_none_or(|text| Settings::default().set(*setting, text))
             }),
-            Op::Reschedule { now_ms, due_at_ms, .. } => {
+            Op::Reschedule(Reschedule { now_ms, due_at_ms, .. }) => {
                 is_timestamp(*now_ms) && is_timestamp(*due_at_ms)
             }
-            Op::Redrive { now_ms, count, .. } => {
+            Op::Redrive(Redrive { now_ms, count, .. }) => {
                 is_timestamp(*now_ms) && (1..=MAX_REDRIVE).contains(count)
             }
             Op::RedriveSlice(slice) => slice.is_valid(),
-            Op::Pause { until_ms } => until_ms.is_none_or(|ms| ms > 0 && is_timestamp(ms)),
-            Op::Delete { .. } | Op::Purge | Op::Drop | Op::Resume | Op::Repair => true,
+            Op::Pause(Pause { until_ms }) => until_ms.is_none_or(|ms| ms > 0 && is_timestamp(ms)),
+            Op::Delete(Delete { .. }) | Op::Purge | Op::Drop | Op::Resume | Op::Repair => true,
         }
     }
 }
+
+macro_rules! ops {
+    ($($name:ident),*) => {
+        $(impl<'a> From<$name> for Op<'a> {
+            fn from(op: $name) -> Self {
+                Self::$name(op)
+            }
+        })*
+    };
+}
+
+macro_rules! borrowing_ops {
+    ($($name:ident),*) => {
+        $(impl<'a> From<$name<'a>> for Op<'a> {
+            fn from(op: $name<'a>) -> Self {
+                Self::$name(op)
+            }
+        })*
+    };
+}
+
+macro_rules! bare_ops {
+    ($($name:ident),*) => {
+        $(impl From<$name> for Op<'_> {
+            fn from(_: $name) -> Self {
+                Self::$name
+            }
+        })*
+    };
+}
+
+borrowing_ops!(Push, PushMany, Pull, Nack, RedriveSlice);
+ops!(Sweep, Acknowledge, Extend, Configure, Delete, Reschedule, Redrive, Pause, Prolong);
+bare_ops!(Purge, Drop, Resume, Repair);
 
 impl RedriveSlice<'_> {
     fn is_valid(&self) -> bool {
         let bound = 1..=MAX_REDRIVE;
         is_timestamp(self.now_ms)
-            && bound.contains(&self.look)
+            && bound.contains(&self.inspect)
             && bound.contains(&self.count)
             && self.reason.is_none_or(|reason| reason.len() <= MAX_ERROR_BYTES)
             && match &self.choice {
@@ -378,14 +429,14 @@ impl RedriveSlice<'_> {
     }
 }
 
-impl With<'_> {
+impl PushOptions<'_> {
     fn is_valid(&self) -> bool {
         let sizes = self.headers.iter().flat_map(|header| [header.name, header.value]);
         let bytes = sizes.fold(0usize, |sum, text| sum.saturating_add(text.len()));
         self.expires_at_ms.is_none_or(is_timestamp)
-            && match self.line {
-                Line::Priority(priority) => is_priority(priority),
-                Line::Group(name) => is_name(name),
+            && match self.class {
+                Class::Priority(priority) => is_priority(priority),
+                Class::Group(name) => is_name(name),
             }
             && self.dedup.is_none_or(|dedup| {
                 is_name(dedup.key)
@@ -401,10 +452,10 @@ impl With<'_> {
 impl Mode<'_> {
     fn is_valid(&self) -> bool {
         match self {
-            Self::Receipt { visibility_ms, consumer } => {
+            Self::AtLeastOnce { visibility_ms, consumer } => {
                 is_duration(*visibility_ms) && consumer.is_none_or(is_name)
             }
-            Self::Final => true,
+            Self::AtMostOnce => true,
         }
     }
 }

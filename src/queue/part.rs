@@ -1,4 +1,4 @@
-//! What a queue consists of.
+//! The parts of a queue: one key each.
 
 use super::valid::MAX_PRIORITY;
 
@@ -16,8 +16,7 @@ pub enum Kind {
 /// Defines the parts: a row for each.
 macro_rules! parts {
     ($($(#[$doc:meta])* $name:ident = $key:literal, $kind:ident;)*) => {
-        /// One of the things that a queue consists of. Each is one key, and exists only while it has
-        /// something in it.
+        /// A part of a queue. Each is one key, which exists only while it is not empty.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Part {
             $($(#[$doc])* $name,)*
@@ -46,8 +45,7 @@ macro_rules! parts {
 
 // The ready lists are the first parts, in the order of their priorities; see [`Part::ready`].
 parts! {
-    /// Messages that are ready and wait in the order of their push, payload included; those without a
-    /// priority.
+    /// Ready messages in the order of their push, payload included, without a priority.
     Ready = "ready", List;
     /// The same for priority 1.
     Ready1 = "ready1", List;
@@ -80,7 +78,7 @@ parts! {
     Inflight = "inflight", SortedSet;
     /// Messages that become ready later, by due time.
     Delayed = "delayed", SortedSet;
-    /// Messages that came back, by retry count.
+    /// Returned messages, by retry count.
     Retried = "retried", SortedSet;
     /// Ready and delayed messages with a time to live, by its end.
     Expiring = "expiring", SortedSet;

@@ -1,12 +1,12 @@
-//! Deliveries stop for a while, and go on. Pushes and deadlines do all the time.
+//! MQ.PAUSE and MQ.RESUME stop and restart deliveries. Pushes and deadlines are not affected.
 
 use super::effects::Effects;
 use super::error::QueueError;
 use super::part::Part;
-use super::records::Memo;
+use super::records::StoredNumber;
 use super::store::Store;
 
-/// Delivers nothing until that moment, unix ms; None: until [`resume`].
+/// Stops deliveries until this time, unix ms; None: until [`resume`].
 pub(super) fn pause<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -14,8 +14,8 @@ pub(super) fn pause<S: Store>(
 ) -> Result<(), QueueError> {
     store.require(&[Part::Config])?;
     let stored = until_ms.unwrap_or(0);
-    if store.memo(Memo::PausedUntil) != Some(stored) {
-        store.put_memo(Memo::PausedUntil, stored);
+    if store.stored_number(StoredNumber::PausedUntil) != Some(stored) {
+        store.put_stored_number(StoredNumber::PausedUntil, stored);
         effects.changed = true;
     }
     if let Some(until_ms) = until_ms {
@@ -27,7 +27,7 @@ pub(super) fn pause<S: Store>(
 /// Ends a pause, if there is one.
 pub(super) fn resume<S: Store>(store: &mut S, effects: &mut Effects) -> Result<(), QueueError> {
     store.require(&[Part::Config])?;
-    if store.memo(Memo::PausedUntil).is_some() {
+    if store.stored_number(StoredNumber::PausedUntil).is_some() {
         end(store, effects);
     }
     Ok(())
@@ -35,14 +35,14 @@ pub(super) fn resume<S: Store>(store: &mut S, effects: &mut Effects) -> Result<(
 
 /// Ends a pause whose time is over.
 pub(super) fn sweep<S: Store>(store: &mut S, effects: &mut Effects, now_ms: u64) {
-    let until_ms = store.memo(Memo::PausedUntil);
+    let until_ms = store.stored_number(StoredNumber::PausedUntil);
     if until_ms.is_some_and(|until_ms| until_ms > 0 && until_ms <= now_ms) {
         end(store, effects);
     }
 }
 
 fn end<S: Store>(store: &mut S, effects: &mut Effects) {
-    store.remove_memo(Memo::PausedUntil);
+    store.remove_config(StoredNumber::PausedUntil.name());
     effects.changed = true;
     effects.became_ready = true;
 }

@@ -1,80 +1,58 @@
-//! Deliveries: the first waiting messages become invisible for a while and get receipts, or are
-//! handed out for good.
+//! Deliveries: the next ready messages become invisible and get receipts, or are removed (at-most-once).
 
 use super::claim::Settled;
 use super::effects::Effects;
 use super::error::QueueError;
-use super::few::Few;
 use super::group::{self, Slot};
-use super::line::{self, Next, Order, Origin, Taken};
-use super::message::{Body, Delivery, Note, Receipt, Running};
-use super::op::{Mode, Sweep};
+use super::message::{Body, Delivery, Receipt, Running, StateRecord};
+use super::next::{self, NextMessage, Order, Origin, Taken};
+use super::op::{Mode, Pull};
 use super::part::Part;
 use super::rules::Rules;
 use super::settings::Setting;
+use super::small_vec::ShortVec;
 use super::store::Store;
 use super::{acknowledge, dedup, limits, place, sweep};
 
-/// A batch ends after the message that brings it over this many bytes, headers included; in version 1
-/// of ops they were not.
+/// A batch ends after the message that brings it over this many bytes, headers included (version 1 of
+/// ops: without).
 pub const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
-/// What a pull asks for; see [`Op::Pull`](super::op::Op::Pull).
-#[derive(Debug, Clone, Copy)]
-pub struct Pull<'a> {
-    /// The moment, unix ms.
-    pub now_ms: u64,
-    /// The most messages.
-    pub count: u32,
-    /// How they are delivered.
-    pub delivery: Mode<'a>,
-    /// The smallest receipt to give.
-    pub base_receipt: Receipt,
-    /// How much of what is due is moved first.
-    pub sweep: Sweep,
-    /// Deliveries that were worked off.
-    pub acknowledged: &'a [Delivery],
-}
-
-/// A message as it is delivered.
+/// A delivered message.
 #[derive(Debug)]
 pub struct Delivered<B> {
-    /// The body.
     pub body: B,
-    /// What else is known of it; None if nothing is.
-    pub note: Option<Box<Note>>,
-    /// Its receipt and when its visibility ends, unix ms; None if it was handed out for good.
+    pub record: Option<Box<StateRecord>>,
+    /// The receipt and the end of visibility, unix ms; None if delivered at most once.
     pub receipt: Option<(Receipt, u64)>,
 }
 
 impl<B: Body> Delivered<B> {
-    /// The delivery, if it is one to be acknowledged.
+    /// The delivery; None if there is nothing to acknowledge.
     pub fn claim(&self) -> Option<Delivery> {
         self.receipt.map(|(receipt, _)| Delivery { id: self.body.id(), receipt })
     }
 }
 
-/// What a pull found.
+/// The result of a pull.
 #[derive(Debug)]
 pub struct Pulled<B> {
-    /// What became of the deliveries that were worked off, in their order.
-    pub settled: Few<Settled>,
-    /// In the order of delivery.
-    pub messages: Few<Delivered<B>>,
-    /// Why nothing was delivered, if the first waiting record can't be read.
+    /// The results of the acknowledgments, in order.
+    pub settled: ShortVec<Settled>,
+    /// In order of delivery.
+    pub messages: ShortVec<Delivered<B>>,
+    /// Why nothing was delivered: the next record is unreadable.
     pub error: Option<QueueError>,
     /// More is due than the sweep was allowed to move.
     pub more_due: bool,
 }
 
 impl<B> Pulled<B> {
-    /// Of a pull that found nothing.
     pub fn nothing() -> Self {
-        Self { settled: Few::new(), messages: Few::new(), error: None, more_due: false }
+        Self { settled: ShortVec::new(), messages: ShortVec::new(), error: None, more_due: false }
     }
 }
 
-/// Acknowledges, sweeps, then delivers.
 pub(super) fn pull<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -86,22 +64,24 @@ pub(super) fn pull<S: Store>(
         if store.len(Part::Turns) > 0 {
             store.require(&[Part::Groups])?;
         }
-        if !group::are_only_lane(store) {
+        if !group::only_groups_wait(store) {
             store.require(&[Part::Ranked])?;
-            // A batch ends before the list of a lower priority that can't be used.
-            store.top_lane().map_or(Ok(()), |priority| store.require(&[Part::ready(priority)]))?;
+            // A batch ends before a lower priority whose list has the wrong type.
+            store
+                .top_priority()
+                .map_or(Ok(()), |priority| store.require(&[Part::ready(priority)]))?;
         }
     }
     if pull.sweep.limit > 0 {
         store.require(Part::BEHIND_READY)?;
     }
-    if let Mode::Receipt { consumer: Some(_), .. } = pull.delivery {
+    if let Mode::AtLeastOnce { consumer: Some(_), .. } = pull.mode {
         store.require(&[Part::Notes])?;
     }
     let mut pulled = Pulled::nothing();
     if !pull.acknowledged.is_empty() {
         pulled.settled =
-            acknowledge::acknowledge(store, effects, pull.acknowledged, Some(pull.now_ms))?;
+            acknowledge::acknowledge(store, effects, &pull.acknowledged, Some(pull.now_ms))?;
     }
     if pull.sweep.limit > 0 {
         pulled.more_due = sweep::sweep_messages(store, effects, pull.now_ms, pull.sweep)?;
@@ -116,7 +96,7 @@ fn deliver<S: Store>(
     pull: &Pull<'_>,
     pulled: &mut Pulled<S::Body>,
 ) {
-    let allowed = limits::allowed(store, pull.now_ms, pull.delivery);
+    let allowed = limits::allowed(store, pull.now_ms, pull.mode);
     if allowed == 0
         && let Some(opening_ms) = limits::next_opening(store, pull.now_ms)
     {
@@ -125,25 +105,26 @@ fn deliver<S: Store>(
     let count = allowed.min(pull.count.into());
     let is_plain = group::is_plain(store);
     let aging_ms = if is_plain { 0 } else { store.number(Setting::Aging) };
-    let is_final = matches!(pull.delivery, Mode::Final);
+    let is_final = matches!(pull.mode, Mode::AtMostOnce);
     let order = Order { now_ms: pull.now_ms, aging_ms, is_final, is_plain };
     let mut receipts = Receipts::from(pull.base_receipt, store.rules());
     let mut bytes = 0usize;
     while (pulled.messages.len() as u64) < count && bytes <= BATCH_BYTES {
-        let taken = match line::take_next(store, effects, order) {
-            Ok(Next::Message(taken)) => taken,
-            Ok(Next::Nothing) => break,
-            Ok(Next::Expired(id, at_ms)) => {
-                // Somebody may have taken it from the sweep: nobody would ever discard it.
-                if store.expiring_at(id) != Some(at_ms) {
-                    store.add_expiring(id, at_ms);
+        let taken = match next::take_next(store, effects, order) {
+            Ok(NextMessage::Message(taken)) => taken,
+            Ok(NextMessage::Nothing) => break,
+            Ok(NextMessage::Expired(id, at_ms)) => {
+                // Another client may have removed it from the TTL index; then nothing would ever discard
+                // it.
+                if store.time_of(Part::Expiring, id) != Some(at_ms) {
+                    store.add_timed(Part::Expiring, id, at_ms);
                     effects.changed = true;
                 }
                 effects.next_due.add(at_ms);
                 pulled.more_due = true;
                 break;
             }
-            // A batch ends before a record that can't be read: the next pull meets it first.
+            // A batch ends before an unreadable record: the next pull handles it.
             Err(_) if !pulled.messages.is_empty() => break,
             Err(error) => {
                 pulled.error = Some(set_aside(store, effects, error));
@@ -155,29 +136,29 @@ fn deliver<S: Store>(
             Rules::V2 => taken.body.size(),
         };
         bytes = bytes.saturating_add(size);
-        let delivered = match pull.delivery {
-            Mode::Receipt { visibility_ms, consumer } => {
+        let delivered = match pull.mode {
+            Mode::AtLeastOnce { visibility_ms, consumer } => {
                 let until_ms = pull.now_ms.saturating_add(visibility_ms);
-                let with = With { receipts: &mut receipts, until_ms, consumer };
+                let terms = DeliveryTerms { receipts: &mut receipts, until_ms, consumer };
                 effects.next_due.add(until_ms);
-                hand_out(store, effects, taken, with)
+                deliver_with_receipt(store, effects, taken, terms)
             }
-            Mode::Final => hand_out_for_good(store, effects, taken),
+            Mode::AtMostOnce => deliver_at_most_once(store, effects, taken),
         };
         pulled.messages.push(delivered);
     }
     if !pulled.messages.is_empty() {
         effects.changed = true;
         effects.counts.pulled = pulled.messages.len() as u64;
-        limits::note_deliveries(store, effects, effects.counts.pulled, pull.now_ms);
+        limits::count_deliveries(store, effects, effects.counts.pulled, pull.now_ms);
     }
 }
 
-/// The receipts that a pull gives: one after the other, but to each message one that is greater than its
-/// own last one. A message whose own is far ahead leaves those of the others as they are.
+/// The receipts of a pull: consecutive, but for each message greater than its own last one. A message
+/// whose own is far ahead does not raise those of the others.
 struct Receipts {
     next: Receipt,
-    /// In 0.1.0 all others that followed such a message were greater, too.
+    /// Under 0.1.0 all later receipts of the pull were greater too.
     at_least: Receipt,
     rules: Rules,
 }
@@ -187,8 +168,8 @@ impl Receipts {
         Self { next: first, at_least: Receipt::NONE, rules }
     }
 
-    fn give(&mut self, note: Option<&Note>) -> Receipt {
-        let own = note.map_or(Receipt::NONE, Note::next_receipt);
+    fn give(&mut self, record: Option<&StateRecord>) -> Receipt {
+        let own = record.map_or(Receipt::NONE, StateRecord::next_receipt);
         let receipt = self.next.max(self.at_least).max(own);
         if self.rules == Rules::V1 && receipt.next().is_valid() {
             self.at_least = receipt.next();
@@ -198,71 +179,70 @@ impl Receipts {
     }
 }
 
-/// What a delivery with a receipt gets.
-struct With<'a> {
+struct DeliveryTerms<'a> {
     receipts: &'a mut Receipts,
     until_ms: u64,
     consumer: Option<&'a [u8]>,
 }
 
-fn hand_out<S: Store>(
+fn deliver_with_receipt<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     taken: Taken<S::Body>,
-    with: With<'_>,
+    terms: DeliveryTerms<'_>,
 ) -> Delivered<S::Body> {
-    let Taken { mut body, mut note, from } = taken;
+    let Taken { mut body, mut record, from } = taken;
     let id = body.id();
-    effects.last_receipt = Some(with.receipts.next);
-    let receipt = with.receipts.give(note.as_deref());
+    effects.last_receipt = Some(terms.receipts.next);
+    let receipt = terms.receipts.give(record.as_deref());
     match store.rules() {
         Rules::V2 => store.put_delivered(&mut body, receipt),
         Rules::V1 if from == Origin::Ready => store.put_message(&body),
         Rules::V1 => {}
     }
-    let binds = note.as_ref().is_some_and(|note| note.binds());
-    store.put_inflight(Delivery { id, receipt }, Running { until_ms: with.until_ms, binds });
-    pass_turn(store, effects, note.as_deref(), from, Some(Slot::Inflight));
-    if let Some(consumer) = with.consumer {
-        let note = note.get_or_insert_default();
-        note.consumer = Some(consumer.into());
-        store.put_note(id, note);
+    let has_cleanup = record.as_ref().is_some_and(|record| record.has_cleanup());
+    store.put_inflight(Delivery { id, receipt }, Running { until_ms: terms.until_ms, has_cleanup });
+    pass_turn(store, effects, record.as_deref(), from, Some(Slot::Inflight));
+    if let Some(consumer) = terms.consumer {
+        let record = record.get_or_insert_default();
+        record.consumer = Some(consumer.into());
+        store.put_record(id, record);
     }
-    Delivered { body, note, receipt: Some((receipt, with.until_ms)) }
+    Delivered { body, record, receipt: Some((receipt, terms.until_ms)) }
 }
 
-fn hand_out_for_good<S: Store>(
+fn deliver_at_most_once<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     taken: Taken<S::Body>,
 ) -> Delivered<S::Body> {
-    let Taken { body, note, from, .. } = taken;
+    let Taken { body, record, from, .. } = taken;
     let is_listed = from == Origin::Ready;
-    pass_turn(store, effects, note.as_deref(), from, None);
-    match &note {
+    pass_turn(store, effects, record.as_deref(), from, None);
+    match &record {
         None if is_listed => {}
-        Some(note) if is_listed => dedup::release(store, body.id(), note),
-        _ => place::forget(store, effects, body.id(), note.as_deref(), None),
+        Some(record) if is_listed => dedup::release(store, body.id(), record),
+        _ => place::forget(store, effects, body.id(), record.as_deref(), None),
     }
-    Delivered { body, note, receipt: None }
+    Delivered { body, record, receipt: None }
 }
 
-/// A message was taken: its group counts it as `to` now, and it is the next group's turn.
+/// A message was delivered: its group counts it as `to` now, and the next group is served.
 fn pass_turn<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    note: Option<&Note>,
+    record: Option<&StateRecord>,
     from: Origin,
     to: Option<Slot>,
 ) {
     match from {
-        Origin::Group(mut first) => group::serve(store, effects, &mut first, note, to),
+        Origin::Group(mut first) => group::serve(store, effects, &mut first, record, to),
         Origin::Ready | Origin::Ranked => group::pass_turn(store),
     }
 }
 
-/// Takes what can't be read out of the way, and says what it was.
+/// Sets the unreadable record aside and reports it.
 fn set_aside<S: Store>(store: &mut S, effects: &mut Effects, error: QueueError) -> QueueError {
     let QueueError::Corrupt(corruption) = error else { return error };
-    line::set_first_aside(store, effects, corruption).err().unwrap_or(error)
+    next::set_first_aside(store, effects, corruption).err().unwrap_or(error)
 }

@@ -1,4 +1,5 @@
-//! The records of a queue besides those of its messages, and what makes one valid.
+//! The records of groups and deduplication keys and the stored numbers of a queue, with their valid
+//! ranges.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -7,69 +8,64 @@ use super::message::MessageId;
 use super::settings::parse_integer;
 use super::valid::{MAX_COUNT, is_sequence, is_timestamp};
 
-/// How many messages of a group are where.
+/// The messages of a group by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupCounts {
-    /// They wait.
+    /// Ready.
     pub waiting: u64,
-    /// They are in flight.
     pub inflight: u64,
-    /// They came back and wait for their retry.
+    /// Returned and delayed.
     pub held: u64,
     /// The number of the next message that joins.
     pub next_sequence: u64,
 }
 
-/// What is known of a group.
+/// The record of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Group {
-    /// How many of its messages are where.
     pub counts: GroupCounts,
-    /// The first of those that wait, in their order: their numbers and ids. The others are in
-    /// `Grouped`; while it is empty, all of them.
+    /// The next ready messages in order: numbers and ids. The others are in `Grouped`.
     pub head: Head,
-    /// The stored record can't be read: it is to be set aside, the group begins anew.
+    /// The stored record is unreadable: it is to be set aside, and the group starts over.
     pub is_damaged: bool,
 }
 
-/// Numbers and ids, with room for one more than are to stay.
+/// Numbers and ids, with room for one more than are kept.
 pub type Head = SmallVec<[(u64, MessageId); Group::HEAD + 1]>;
 
 impl Group {
-    /// The most messages in `head`.
     pub const HEAD: usize = 8;
 
-    /// True if messages wait that `head` does not name.
+    /// True if `Grouped` has more ready messages.
     pub fn has_more(&self) -> bool {
         self.counts.waiting > self.head.len() as u64
     }
 }
 
-/// What is known of a deduplication key.
+/// The record of a deduplication key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Duplicate {
-    /// The message that was pushed with it.
+    /// The message that holds it.
     pub id: MessageId,
-    /// How long it holds, unix ms; None: until that message is gone.
+    /// End of the window, unix ms; None: until the message is removed (UNTILDONE).
     pub until_ms: Option<u64>,
 }
 
-/// What is remembered of a queue besides its settings: each a number.
+/// A number in `Config` that is no setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memo {
-    /// Until when nothing is delivered, unix ms; 0: until it is resumed.
+pub enum StoredNumber {
+    /// End of the pause, unix ms; 0: until MQ.RESUME.
     PausedUntil,
-    /// When the window of the rate began, unix ms.
+    /// Start of the rate window, unix ms.
     RateWindowStart,
-    /// How much was delivered in it.
+    /// Deliveries in the rate window.
     RateWindowCount,
 }
 
-impl Memo {
-    /// All of them.
+impl StoredNumber {
     pub const ALL: [Self; 3] = [Self::PausedUntil, Self::RateWindowStart, Self::RateWindowCount];
 
-    /// The field in which it is stored.
+    /// The field of `Config`.
     pub fn name(self) -> &'static str {
         match self {
             Self::PausedUntil => "paused_until",
@@ -78,7 +74,7 @@ impl Memo {
         }
     }
 
-    /// The number that a stored text is; None if this can't be it.
+    /// Parses a stored text; None if it is invalid or out of range.
     pub fn parse(self, text: &[u8]) -> Option<u64> {
         let number = parse_integer(text).and_then(|number| u64::try_from(number).ok());
         number.filter(|number| self.accepts(*number))
@@ -93,7 +89,7 @@ impl Memo {
 }
 
 impl Group {
-    /// True if an op can have made it. Ids are looked at by whoever looks for their messages.
+    /// True if an op can have written it. Ids are checked by whoever reads their messages.
     pub fn is_valid(&self) -> bool {
         let GroupCounts { waiting, inflight, held, next_sequence } = self.counts;
         let numbers = [waiting, inflight, held, next_sequence];
@@ -107,7 +103,7 @@ impl Group {
 }
 
 impl Duplicate {
-    /// True if an op can have made it.
+    /// True if an op can have written it.
     pub fn is_valid(&self) -> bool {
         self.id.is_valid() && self.until_ms.is_none_or(is_timestamp)
     }

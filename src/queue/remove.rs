@@ -1,18 +1,18 @@
-//! Messages are removed on purpose, whatever state they are in.
+//! MQ.DEL, MQ.PURGE and MQ.DROP: removal whatever the state.
 
 use std::collections::BTreeSet;
 
 use super::effects::{Effects, NextDue};
 use super::error::QueueError;
 use super::group::Slot;
-use super::message::{Body, MessageId, Note};
+use super::message::{Body, MessageId, StateRecord};
 use super::part::Part;
 use super::rules::Rules;
 use super::search::{self, find_deliveries};
 use super::store::Store;
 use super::{dedup, limits, place};
 
-/// Removes messages by id; the number of those that were there.
+/// Removes messages by id; returns how many there were.
 pub(super) fn delete<S: Store>(
     store: &mut S,
     effects: &mut Effects,
@@ -29,15 +29,15 @@ pub(super) fn delete<S: Store>(
         }
     }
     for (delivery, _) in find_deliveries(store, &in_flight) {
-        let note = store.note(delivery.id).unwrap_or(None);
+        let record = store.record(delivery.id).unwrap_or(None);
         store.remove_inflight(delivery);
         effects.delivery_ended = true;
-        place::forget(store, effects, delivery.id, note.as_ref(), Some(Slot::Inflight));
+        place::forget(store, effects, delivery.id, record.as_ref(), Some(Slot::Inflight));
         count_deleted(effects, 1);
     }
     for mut body in take_listed(store, &plain) {
-        if let Some(note) = body.take_note() {
-            dedup::release(store, body.id(), &note);
+        if let Some(record) = body.take_record() {
+            dedup::release(store, body.id(), &record);
         }
         effects.changed = true;
         count_deleted(effects, 1);
@@ -45,7 +45,7 @@ pub(super) fn delete<S: Store>(
     Ok(effects.counts.deleted)
 }
 
-/// Takes those of these messages that are in lists of ready ones out of them.
+/// Removes messages from the ready lists by id.
 pub(super) fn take_listed<S: Store>(store: &mut S, ids: &BTreeSet<MessageId>) -> Vec<S::Body> {
     let listed = match store.rules() {
         Rules::V1 => search::walk_ready(store, ids),
@@ -58,7 +58,7 @@ pub(super) fn take_listed<S: Store>(store: &mut S, ids: &BTreeSet<MessageId>) ->
     listed.into_iter().map(|listed| listed.body).collect()
 }
 
-/// Removes all messages; their number.
+/// Removes all messages; returns their number.
 pub(super) fn purge<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u64, QueueError> {
     store.require(&Part::ALL)?;
     let number = limits::len(store);
@@ -72,7 +72,7 @@ pub(super) fn purge<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u6
     Ok(number)
 }
 
-/// Removes everything, keys of a wrong type too; 1, or 0 if there is no such queue.
+/// Removes the queue, keys of a wrong type included; 1, or 0 if there is no such queue.
 pub(super) fn drop<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u64, QueueError> {
     for part in Part::ALL {
         if store.require(&[part]).is_err() {
@@ -88,15 +88,15 @@ pub(super) fn drop<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u64
 }
 
 fn delete_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) -> bool {
-    let note = store.note(id).unwrap_or(None);
-    if note.is_none() {
-        // Its note may have been there and be unreadable.
-        store.remove_expiring(id);
-        store.remove_dead(id);
+    let record = store.record(id).unwrap_or(None);
+    if record.is_none() {
+        // Its state record may have been unreadable.
+        store.remove_timed(Part::Expiring, id);
+        store.remove_timed(Part::Dead, id);
     }
-    let slot = place::take_out(store, id, note.as_ref().unwrap_or(&Note::default()));
+    let slot = place::take_out(store, id, record.as_ref().unwrap_or(&StateRecord::default()));
     let Some(slot) = slot else { return false };
-    place::forget(store, effects, id, note.as_ref(), slot);
+    place::forget(store, effects, id, record.as_ref(), slot);
     count_deleted(effects, 1);
     true
 }

@@ -1,5 +1,5 @@
-//! A queue whose records don't fit together is put right. What that means is the store's affair: it
-//! knows what its records say, and shares nothing with the rules.
+//! MQ.CHECK ... REPAIR. What is inconsistent, and how it is repaired, is up to the store, which shares
+//! no code with the rules.
 
 use super::deadline;
 use super::effects::Effects;
@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::part::Part;
 use super::store::Store;
 
-/// Puts right what a check finds, and returns that.
+/// Repairs what a check finds, and returns the findings.
 pub(super) fn repair<S: Store>(
     store: &mut S,
     effects: &mut Effects,

@@ -1,77 +1,60 @@
-//! A delivery comes back, by time or because it was given back: the message is counted, and waits
-//! again, dies, or is discarded because its time to live is over.
+//! Returns: a delivery ends by timeout, disconnect or nack. The message is counted and becomes ready
+//! again, dies, or is discarded because its TTL is over.
 
 use super::claim::{Settled, refuse};
-use super::dead_letter::Grave;
+use super::dead_letter::DeadLetterQueue;
 use super::effects::Effects;
 use super::error::QueueError;
-use super::few::Few;
 use super::group::Slot;
 use super::message::{DeathReason, Delivery, Ended};
-use super::op::{Moment, Return};
+use super::op::{Decided, Nack, Return};
 use super::part::Part;
-use super::place::Behind;
+use super::place::TailRanks;
 use super::rules::Rules;
 use super::settings::{Setting, Settings};
+use super::small_vec::ShortVec;
 use super::store::Store;
 use super::{damage, place};
 
-/// The settings that returns depend on.
 const SETTINGS: [Setting; 4] =
     [Setting::MaxRetries, Setting::DeadLetter, Setting::Backoff, Setting::BackoffMax];
 
-/// How deliveries are given back; see [`Op::GiveBack`](super::op::Op::GiveBack).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GiveBack<'a> {
-    /// The moment, unix ms.
-    pub now_ms: u64,
-    /// How long until the messages are ready again; None: as the backoff says.
-    pub delay_ms: Option<u64>,
-    /// Dead messages may go to a queue of the same slot only.
-    pub same_slot: bool,
-    /// What it means for the messages.
-    pub how: Return,
-    /// What went wrong.
-    pub reason: Option<&'a [u8]>,
-}
-
-/// Gives each claimed delivery back that is still running. Error: [`QueueError::AlreadyDead`] if a
-/// dead letter is rejected.
-pub(super) fn give_back<S: Store>(
+/// Nacks each claimed delivery that is still running. Error: [`QueueError::AlreadyDead`] if a dead
+/// letter is rejected.
+pub(super) fn nack<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    claims: &[Delivery],
-    rule: GiveBack<'_>,
-) -> Result<Few<Settled>, QueueError> {
+    nack: &Nack<'_>,
+) -> Result<ShortVec<Settled>, QueueError> {
     store.require(Part::BEHIND_READY)?;
     let is_running = |store: &mut S, delivery: Delivery| {
         let running = store.running(delivery);
-        running.is_some_and(|running| running.until_ms > rule.now_ms)
+        running.is_some_and(|running| running.until_ms > nack.now_ms)
     };
-    if rule.how == Return::Rejected {
-        for claim in claims {
+    if nack.how == Return::Rejected {
+        for claim in &nack.deliveries {
             if is_running(store, *claim)
-                && let Ok(Some(note)) = store.note(claim.id)
-                && note.death.is_some()
+                && let Ok(Some(record)) = store.record(claim.id)
+                && record.death.is_some()
             {
                 return Err(QueueError::AlreadyDead);
             }
         }
     }
     let mut returns = Returns::begin(store);
-    let why = match rule.how {
-        Return::Counted => Why::GivenBack,
+    let why = match nack.how {
+        Return::Counted => Why::Nacked,
         Return::Uncounted => Why::Released,
         Return::Rejected => Why::Rejected,
         Return::Disconnected => Why::Disconnected,
     };
-    let mut settled = Few::with_capacity(claims.len());
-    for claim in claims {
+    let mut settled = ShortVec::with_capacity(nack.deliveries.len());
+    for claim in &nack.deliveries {
         settled.push(if is_running(store, *claim) {
-            let GiveBack { now_ms, delay_ms, same_slot, reason, .. } = rule;
+            let Nack { now_ms, delay_ms, same_slot, reason, .. } = *nack;
             let end = End { why, at_ms: now_ms, delay_ms, reason };
-            let moment = Moment { now_ms, same_slot };
-            end_delivery(store, effects, &mut returns, *claim, end, moment);
+            let decided = Decided { now_ms, same_slot };
+            end_delivery(store, effects, &mut returns, *claim, end, decided);
             let counter = match why {
                 Why::Disconnected => &mut effects.counts.expired,
                 _ => &mut effects.counts.nacked,
@@ -88,20 +71,20 @@ pub(super) fn give_back<S: Store>(
 /// Why a delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// Its visibility did.
+    /// Its visibility ended.
     RanOut,
-    /// Its consumer was gone.
+    /// Its consumer disconnected.
     Disconnected,
-    /// It was given back.
-    GivenBack,
-    /// It was given back by a consumer that did not work on it.
+    /// MQ.NACK.
+    Nacked,
+    /// MQ.NACK ... NOCOUNT.
     Released,
-    /// It was given back as one that can't be worked off.
+    /// MQ.NACK ... DEAD.
     Rejected,
 }
 
 impl Why {
-    /// True if nobody gave it back: an acknowledgment may still come.
+    /// True if nobody nacked it: an acknowledgment may still come.
     fn is_by_itself(self) -> bool {
         matches!(self, Self::RanOut | Self::Disconnected)
     }
@@ -110,82 +93,87 @@ impl Why {
 /// How and when a delivery ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct End<'a> {
-    /// Why.
     pub why: Why,
-    /// When, unix ms.
+    /// Unix ms.
     pub at_ms: u64,
-    /// The delay that the client asked for.
+    /// The client's DELAY.
     pub delay_ms: Option<u64>,
-    /// What the client says went wrong.
+    /// The client's REASON.
     pub reason: Option<&'a [u8]>,
 }
 
 /// What the returns of one op share.
 pub(super) struct Returns<S> {
     settings: Settings,
-    grave: Grave<S>,
-    behind: Behind,
+    target: DeadLetterQueue<S>,
+    behind: TailRanks,
 }
 
 impl<S: Store> Returns<S> {
-    /// Reads the settings.
     pub(super) fn begin(store: &mut S) -> Self {
         Self {
             settings: store.settings(&SETTINGS),
-            grave: Grave::default(),
-            behind: Behind::default(),
+            target: DeadLetterQueue::default(),
+            behind: TailRanks::default(),
         }
     }
 }
 
-/// Ends a delivery that is in `Inflight`: the message is counted, and waits again, dies or is
+/// Ends a delivery in `Inflight`: the message is counted and becomes ready, delayed or dead, or is
 /// discarded. All parts were required.
 pub(super) fn end_delivery<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    Returns { settings, grave, behind }: &mut Returns<S>,
+    Returns { settings, target, behind }: &mut Returns<S>,
     delivery: Delivery,
     end: End<'_>,
-    moment: Moment,
+    decided: Decided,
 ) {
     let Delivery { id, receipt } = delivery;
     store.remove_inflight(delivery);
     effects.delivery_ended = true;
-    let mut note = match store.note(id) {
-        Ok(note) => note.unwrap_or_default(),
+    let mut record = match store.record(id) {
+        Ok(record) => record.unwrap_or_default(),
         Err(_) => return damage::set_message_aside(store, effects, id),
     };
-    note.consumer = None;
+    record.consumer = None;
     if store.rules() != Rules::V1 {
-        note.add_delivery(receipt);
+        record.add_delivery(receipt);
     }
-    note.last_receipt = note.last_receipt.max(receipt.0);
-    note.ended = if end.why.is_by_itself() { Ended::ByTime } else { Ended::GivenBack };
+    record.last_receipt = record.last_receipt.max(receipt.0);
+    record.ended = if end.why.is_by_itself() { Ended::ByTime } else { Ended::Nacked };
     if let Some(reason) = end.reason {
-        note.last_error = Some(reason.to_vec());
+        record.last_error = Some(reason.to_vec());
     }
     if end.why == Why::Rejected
-        && grave.bury(store, effects, settings, id, &note, (DeathReason::Rejected, moment))
+        && target.move_dead(store, effects, settings, id, &record, (DeathReason::Rejected, decided))
     {
         return;
     }
-    if note.is_expired(moment.now_ms) {
-        place::forget(store, effects, id, Some(&note), Some(Slot::Inflight));
+    if record.is_expired(decided.now_ms) {
+        place::forget(store, effects, id, Some(&record), Some(Slot::Inflight));
         effects.counts.ttl_expired = effects.counts.ttl_expired.saturating_add(1);
         return;
     }
     let mut delay_ms = 0;
     if end.why != Why::Released {
-        let retry_count = note.retry_count.saturating_add(1);
+        let retry_count = record.retry_count.saturating_add(1);
         if u64::from(retry_count) > settings.get(Setting::MaxRetries)
-            && note.death.is_none()
+            && record.death.is_none()
             && end.why != Why::Rejected
-            && grave.bury(store, effects, settings, id, &note, (DeathReason::Retries, moment))
+            && target.move_dead(
+                store,
+                effects,
+                settings,
+                id,
+                &record,
+                (DeathReason::Retries, decided),
+            )
         {
             return;
         }
-        note.retry_count = retry_count;
-        // The visibility was the delay of one that ran out; 0.1.0 added the backoff.
+        record.retry_count = retry_count;
+        // A delivery that timed out has waited for its visibility already; 0.1.0 added the backoff.
         if end.why != Why::RanOut || store.rules() == Rules::V1 {
             delay_ms = settings.backoff_after(retry_count);
         }
@@ -193,15 +181,15 @@ pub(super) fn end_delivery<S: Store>(
     let delay_ms = end.delay_ms.unwrap_or(delay_ms);
     if delay_ms > 0 {
         let due_at_ms = end.at_ms.saturating_add(delay_ms);
-        place::make_delayed(store, effects, id, &note, due_at_ms, Some(Slot::Inflight));
+        place::make_delayed(store, effects, id, &record, due_at_ms, Some(Slot::Inflight));
     } else {
-        // One that nobody gave back goes to its old place; one that was given back stands behind all
-        // that wait, so that one bad message does not hold up the others.
+        // A message that nobody nacked returns to its old place; a nacked one goes behind all ready
+        // messages, so that a poison message does not block the others.
         let rank = match end.why.is_by_itself() {
-            true => note.rank(note.old_place_ms(id)),
-            false => behind.rank(store, &note, end.at_ms),
+            true => record.rank(record.old_place_ms(id)),
+            false => behind.rank(store, &record, end.at_ms),
         };
-        place::make_ready(store, effects, id, &mut note, rank, Some(Slot::Inflight));
+        place::make_ready(store, effects, id, &mut record, rank, Some(Slot::Inflight));
     }
-    store.put_note(id, &note);
+    store.put_record(id, &record);
 }

@@ -1,11 +1,11 @@
-//! Which release's rules an op is applied by.
+//! Versioned behaviour: the release whose rules apply to an op.
 
-/// The rules that an op is applied by: those of the version of ops in which it was sent. A replica
-/// follows an older master, and an older append-only file is loaded, as that release would have done.
+/// The rules of the version in which an op was sent: a replica follows an older master, and an older
+/// append-only file loads, exactly as that release would have behaved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
-    /// Ops of version 1: release 0.1.0.
+    /// Version 1 of ops: release 0.1.0.
     V1,
-    /// Ops of version 2: all that this module decides.
+    /// Version 2 of ops: what this module decides.
     V2,
 }

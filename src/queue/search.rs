@@ -1,7 +1,7 @@
-//! Records of the lists of ready messages are searched for by id.
+//! Search by id: in the ready lists, and among running deliveries.
 //!
-//! A list is in the order of its ids, so a search looks at a few records only. One that is out of
-//! order, because somebody pushed into it by hand, is found only once a repair has sorted the list.
+//! A ready list is in the order of its ids, so a search reads a few records only. One that is out of
+//! order, because another client pushed into the list, is found only after a repair has sorted the list.
 
 use std::collections::BTreeSet;
 
@@ -9,27 +9,25 @@ use super::message::{Body, Delivery, MessageId};
 use super::part::Part;
 use super::store::Store;
 
-/// How many unreadable records in a row a search goes past before it looks elsewhere.
+/// Unreadable records in a row that a search skips before it tries elsewhere.
 const UNREADABLE: u64 = 64;
 
-/// A record of a list of ready messages.
+/// A record of a ready list.
 pub(super) struct Listed<B> {
-    /// The priority of the list.
     pub priority: u8,
-    /// Where it stands in the list.
+    /// Its index in the list.
     pub index: u64,
-    /// The record.
     pub body: B,
 }
 
-/// The records of these messages in the lists of ready ones, list by list, each in its order.
+/// Finds messages in the ready lists; list by list, each in its order.
 pub(super) fn find_ready<S: Store>(
     store: &mut S,
     ids: &BTreeSet<MessageId>,
 ) -> Vec<Listed<S::Body>> {
     let mut missing = ids.clone();
     let mut found = Vec::new();
-    for priority in store.lanes().into_iter().chain([0]) {
+    for priority in store.ready_priorities().into_iter().chain([0]) {
         let mut list = List::new(store, priority);
         let mut left = missing.len() as u64;
         for id in std::mem::take(&mut missing) {
@@ -43,16 +41,16 @@ pub(super) fn find_ready<S: Store>(
     found
 }
 
-/// How many records are read at once in a walk.
+/// Records per read of a walk.
 const RECORDS: u64 = 256;
 
-/// The same by a walk, as 0.1.0 did: it finds what is out of order, too.
+/// The same by a walk, as 0.1.0 did, which also finds records that are out of order.
 pub(super) fn walk_ready<S: Store>(
     store: &mut S,
     ids: &BTreeSet<MessageId>,
 ) -> Vec<Listed<S::Body>> {
     let mut found = Vec::new();
-    for priority in store.lanes().into_iter().chain([0]) {
+    for priority in store.ready_priorities().into_iter().chain([0]) {
         let mut start = 0u64;
         while found.len() < ids.len() {
             let records = store.ready(priority, start, RECORDS);
@@ -71,42 +69,42 @@ pub(super) fn walk_ready<S: Store>(
     found
 }
 
-/// How often a search guesses from the ids that it has seen where an id stands.
+/// Interpolation steps before a search falls back to halving.
 const GUESSES: u32 = 3;
 
-/// So many are expected in equal distances first.
+/// From this many ids on, they are expected at equal distances.
 const MANY: u64 = 1_000;
 
-/// How far behind or before the last guess it looks then; twice as far each time.
+/// First step away from the last guess; doubled each time.
 const NEAR: u64 = 8;
 
-/// The list of a priority, in which rising ids are searched for.
+/// A ready list in which ascending ids are searched.
 struct List {
     priority: u8,
-    /// All records before are less than what is searched for next.
+    /// All records before it are less than the next id.
     start: Border,
     end: Border,
 }
 
-/// A place in a list, and an id that belongs near it, if one is known.
+/// An index, and an id near it if one is known.
 #[derive(Clone, Copy)]
 struct Border {
     index: u64,
     id: Option<MessageId>,
 }
 
-/// Where a search looks next.
+/// The next index to read.
 #[derive(Clone, Copy)]
-enum Next {
-    /// Where the first of so many would stand if they stood in equal distances.
+enum Probe {
+    /// The first of this many ids at equal distances.
     Share(u64),
-    /// Where the id would stand if ids rose evenly; so often.
+    /// Interpolation between two known ids; this many more.
     Guess(u32),
-    /// So far from the lower border: the server goes to a near element faster.
+    /// This far above the lower bound: the server reaches a near element faster.
     Up(u64),
-    /// So far from the upper one.
+    /// This far below the upper bound.
     Down(u64),
-    /// In the middle.
+    /// Binary search.
     Halve,
 }
 
@@ -123,7 +121,7 @@ impl List {
         }
     }
 
-    /// Where an id stands, and its record. It is the first of `left` that are searched for.
+    /// The index and the record of an id, the first of `left` that are searched.
     fn search<S: Store>(
         &mut self,
         store: &mut S,
@@ -131,18 +129,18 @@ impl List {
         left: u64,
     ) -> Option<(u64, S::Body)> {
         let (mut low, mut high) = (self.start, self.end);
-        let mut next = if left > MANY { Next::Share(left) } else { Next::Guess(GUESSES) };
+        let mut probe = if left > MANY { Probe::Share(left) } else { Probe::Guess(GUESSES) };
         while low.index < high.index {
             let last = high.index.saturating_sub(1);
-            let index = match next {
-                Next::Share(left) => {
+            let index = match probe {
+                Probe::Share(left) => {
                     let share = last.abs_diff(low.index).checked_div(left).unwrap_or(0);
                     low.index.saturating_add(share)
                 }
-                Next::Guess(_) => guess(low, high, id),
-                Next::Up(step) => low.index.saturating_add(step),
-                Next::Down(step) => last.saturating_sub(step),
-                Next::Halve => low.index.midpoint(high.index),
+                Probe::Guess(_) => guess(low, high, id),
+                Probe::Up(step) => low.index.saturating_add(step),
+                Probe::Down(step) => last.saturating_sub(step),
+                Probe::Halve => low.index.midpoint(high.index),
             };
             let index = index.clamp(low.index, last);
             let found = self.readable(store, index, high.index);
@@ -157,30 +155,30 @@ impl List {
                 }
                 found => high = Border { index, id: found.map(|(_, body)| body.id()) },
             }
-            next = match next {
-                Next::Share(_) => Next::Guess(GUESSES),
-                Next::Guess(left @ 2..) => Next::Guess(left.saturating_sub(1)),
-                Next::Guess(_) if is_before => Next::Up(NEAR),
-                Next::Guess(_) => Next::Down(NEAR),
-                Next::Up(step) if is_before => Next::Up(step.saturating_mul(2)),
-                Next::Down(step) if !is_before => Next::Down(step.saturating_mul(2)),
-                _ => Next::Halve,
+            probe = match probe {
+                Probe::Share(_) => Probe::Guess(GUESSES),
+                Probe::Guess(left @ 2..) => Probe::Guess(left.saturating_sub(1)),
+                Probe::Guess(_) if is_before => Probe::Up(NEAR),
+                Probe::Guess(_) => Probe::Down(NEAR),
+                Probe::Up(step) if is_before => Probe::Up(step.saturating_mul(2)),
+                Probe::Down(step) if !is_before => Probe::Down(step.saturating_mul(2)),
+                _ => Probe::Halve,
             };
         }
         self.start = Border { index: low.index, id: Some(id) };
         None
     }
 
-    /// The first readable record from `start` on and before `end`, and where it stands.
+    /// The first readable record from `start` on and before `end`, with its index.
     fn readable<S: Store>(&self, store: &mut S, start: u64, end: u64) -> Option<(u64, S::Body)> {
         let end = end.min(start.saturating_add(UNREADABLE));
         (start..end).find_map(|index| Some((index, store.ready_at(self.priority, index)??)))
     }
 }
 
-/// Where an id would stand between two others if ids rose evenly.
+/// Interpolates the index of an id between two others.
 fn guess(low: Border, high: Border, id: MessageId) -> u64 {
-    // What is behind the counter of a millisecond is random.
+    // Behind the counter within a millisecond an id is random.
     let number = |id: MessageId| u128::from_be_bytes(id.0) >> 32;
     let (Some(first), Some(last)) = (low.id.map(number), high.id.map(number)) else {
         return low.index.midpoint(high.index);
@@ -192,8 +190,8 @@ fn guess(low: Border, high: Border, id: MessageId) -> u64 {
     low.index.saturating_add(steps)
 }
 
-/// The running deliveries of these messages, and when they end. Those that began with an op of version 1
-/// are found by one walk over all deliveries, from the one that ends first.
+/// The running deliveries of these messages and their ends. Those that began under version 1 of ops are
+/// found by one walk over all deliveries, the one that ends first at the start.
 pub(super) fn find_deliveries<S: Store>(
     store: &mut S,
     ids: &BTreeSet<MessageId>,

@@ -1,50 +1,46 @@
-//! Where the first so many of several ordered sequences end when they are merged: found by halving,
-//! without reading what is before.
+//! Splits a merge of ordered sequences after its first n elements, by binary search, without reading
+//! what comes before.
 
 use super::message::{Body, MessageId, Rank};
 use super::store::Store;
 
-/// The place of a waiting message in a lane: since when it is ready, unix ms, then its rank and its id.
+/// The order of a ready message at equal treatment: ready since (unix ms), then rank and id.
 pub(super) type Key = (u64, Rank, MessageId);
 
-/// The messages of a priority that wait in one place, from `start` on, in their order.
+/// The ready messages of a priority in one source, from `start` on, in order.
 pub(super) struct Sequence {
-    /// Where they wait.
-    pub kind: Kind,
-    /// The lane of the priority, as the caller counts them.
-    pub lane: usize,
-    /// The priority.
+    pub source: Source,
+    /// The caller's cursor.
+    pub cursor: usize,
     pub priority: u8,
-    /// How many are before the first.
     pub start: u64,
-    /// How many there are.
     pub length: u64,
 }
 
-/// Where messages of a priority wait.
+/// Where messages of a priority are ready.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// In the list.
+pub(super) enum Source {
+    /// The ready list.
     Listed,
-    /// In `Ranked`.
     Ranked,
 }
 
 impl Sequence {
-    /// None for a record that can't be read: it counts as the first.
+    /// None for an unreadable record, which sorts first.
     fn key<S: Store>(&self, store: &mut S, index: u64) -> Option<Key> {
         let index = self.start.saturating_add(index);
-        let (id, rank) = match self.kind {
-            Kind::Listed => {
+        let (id, rank) = match self.source {
+            Source::Listed => {
                 let id = store.ready_at(self.priority, index)??.id();
                 (id, Rank::new(self.priority, id.timestamp_ms()))
             }
-            Kind::Ranked => store.ranked(self.priority, index, 1).pop()?,
+            Source::Ranked => store.ranked(self.priority, index, 1).pop()?,
         };
         Some((rank.ready_since_ms(), rank, id))
     }
 
-    /// How many are before the first one of which `is_first` is not true, if that is in the window.
+    /// Partition point: how many come before the first one of which `is_first` is false, within the
+    /// window.
     pub(super) fn count_first<S: Store>(
         &self,
         store: &mut S,
@@ -67,7 +63,7 @@ fn middle(low: u64, high: u64) -> u64 {
     low.saturating_add(high.saturating_sub(low) / 2)
 }
 
-/// How many of each sequence are among the first `count` of all; there are so many.
+/// How many of each sequence are among the first `count` of all, which exist.
 pub(super) fn split<S: Store>(store: &mut S, sequences: &[Sequence], count: u64) -> Vec<u64> {
     let mut windows: Vec<[u64; 2]> =
         sequences.iter().map(|sequence| [0, sequence.length.min(count)]).collect();
@@ -97,7 +93,7 @@ pub(super) fn split<S: Store>(store: &mut S, sequences: &[Sequence], count: u64)
             if total > count {
                 *high = *before;
             } else {
-                // The pivot itself is one of the first, if they are not complete without it.
+                // The pivot is among the first unless they are complete without it.
                 let is_pivot = index == widest && total < count;
                 *low = before.saturating_add(is_pivot.into());
                 if total == count {
@@ -109,13 +105,12 @@ pub(super) fn split<S: Store>(store: &mut S, sequences: &[Sequence], count: u64)
     windows.into_iter().map(|[low, _]| low).collect()
 }
 
-/// The sequence of which the least is known. Lists go first: to look into one costs most, and they are
-/// looked into only to halve their own windows once those of the others are all that is left.
+/// The sequence with the widest window. Lists are preferred: they are the most expensive to read, so
+/// they are read only to halve their own windows once all others are closed.
 fn widest(sequences: &[Sequence], windows: &[[u64; 2]]) -> Option<usize> {
-    let widths = sequences
-        .iter()
-        .zip(windows)
-        .map(|(sequence, [low, high])| (sequence.kind == Kind::Listed, high.saturating_sub(*low)));
+    let widths = sequences.iter().zip(windows).map(|(sequence, [low, high])| {
+        (sequence.source == Source::Listed, high.saturating_sub(*low))
+    });
     let open = widths.enumerate().filter(|(_, (_, width))| *width > 0);
     open.max_by_key(|(_, width)| *width).map(|(index, _)| index)
 }

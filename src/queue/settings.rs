@@ -1,4 +1,4 @@
-//! A queue's settings: their names, defaults and limits, and how a value is read from text.
+//! Settings of a queue: names, defaults, ranges, and how values are parsed.
 //!
 //! Settings are data of the queue, stored as readable text; only what differs from its default is
 //! stored. There are no settings of the process.
@@ -53,7 +53,7 @@ macro_rules! settings {
 settings! {
     /// Visibility of a pull that names none, in milliseconds.
     Visibility = "visibility", 30_000, Some((1, MAX_MS));
-    /// How often a message may come back before it dies; -1: it never dies.
+    /// How often a message may be returned before it dies; -1: it never dies.
     MaxRetries = "maxretries", 25, Some((-1, MAX_RETRIES));
     /// The queue that takes dead messages.
     DeadLetter = "deadletter", 0, None;
@@ -84,7 +84,7 @@ settings! {
 }
 
 impl Setting {
-    /// The setting of that name, in any case of letters.
+    /// Finds a setting by name, case-insensitively.
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|setting| name.eq_ignore_ascii_case(setting.name().as_bytes()))
     }
@@ -104,7 +104,7 @@ impl Setting {
     }
 }
 
-/// A negative number is that of MAXRETRIES without limit.
+/// Negative is MAXRETRIES without limit.
 const fn without_limit(number: i64) -> u64 {
     if number < 0 { u64::MAX } else { number.unsigned_abs() }
 }
@@ -128,7 +128,7 @@ impl Settings {
         Self { numbers: Setting::ALL.map(|setting| setting.default(rules)), dead_letter: None }
     }
 
-    /// Sets one setting from its stored text. False, and nothing set, if the text is no value of it.
+    /// Parses a stored text. False, and nothing is set, if it is no valid value.
     pub fn set(&mut self, setting: Setting, text: &[u8]) -> bool {
         let Some((min, max)) = setting.range() else {
             let Ok(name) = QueueName::new(text) else { return false };
@@ -154,7 +154,7 @@ impl Settings {
         without_limit(self.number(setting).unwrap_or(0))
     }
 
-    /// Where dead messages of `queue` go. None if none was named and the default name is too long.
+    /// The dead-letter queue of `queue`. None if none was named and the default name would be too long.
     pub fn dead_letter_of(&self, queue: &QueueName) -> Option<QueueName> {
         match &self.dead_letter {
             Some(named) if named != queue => Some(named.clone()),

@@ -1,4 +1,4 @@
-//! Headers, acknowledgments with a pull, deliveries for good.
+//! Headers, acknowledgments with a pull, at-most-once deliveries.
 
 use super::*;
 use crate::queue::message::{Delivery, Running};
@@ -27,7 +27,7 @@ fn headers_come_back_as_they_were_pushed() {
                 (got.payload.as_slice(), got.retry_count),
                 (b"payload".as_slice(), retry_count)
             );
-            server.give_back(&orders, vec![got.claim()], Some(0));
+            server.nack(&orders, vec![got.claim()], Some(0));
         }
     }
 }
@@ -50,18 +50,18 @@ fn a_running_delivery_tells_whether_something_ends_with_the_message() {
         (Asked::group("a"), true),
         (Asked::until_done("k"), true),
     ];
-    for (asked, binds) in cases {
+    for (asked, has_cleanup) in cases {
         let (mut server, orders) = (Server::new(), queue("orders"));
         server.add(&orders, &asked);
         for _ in 0..3 {
             let Delivery { id, receipt } = server.pull(&orders, 100).unwrap().claim();
             let running = |server: &Server| server.store(&orders).running(Delivery { id, receipt });
             let until_ms = server.now_ms + 100;
-            assert_eq!(running(&server), Some(Running { until_ms, binds }), "{asked:?}");
+            assert_eq!(running(&server), Some(Running { until_ms, has_cleanup }), "{asked:?}");
             server.extend(&orders, vec![Delivery { id, receipt }], 200);
             let until_ms = server.now_ms + 200;
-            assert_eq!(running(&server), Some(Running { until_ms, binds }), "{asked:?}");
-            server.give_back(&orders, vec![Delivery { id, receipt }], Some(0));
+            assert_eq!(running(&server), Some(Running { until_ms, has_cleanup }), "{asked:?}");
+            server.nack(&orders, vec![Delivery { id, receipt }], Some(0));
         }
     }
 }
@@ -72,7 +72,7 @@ fn a_pull_acknowledges_first() {
     server.add(&orders, &Asked::group("a"));
     let second = server.add(&orders, &Asked::group("a"));
     let got = server.pull(&orders, 100).unwrap();
-    let mode = Mode::Receipt { visibility_ms: 100, consumer: None };
+    let mode = Mode::AtLeastOnce { visibility_ms: 100, consumer: None };
     let claims = vec![got.claim(), got.claim(), Delivery { id: second, receipt: Receipt(7) }];
     let (settled, next) = server.pull_as(&orders, 5, mode, ALL, claims).unwrap();
     assert_eq!(settled, [DONE, Settled::NotFound, Settled::NotFound]);
@@ -90,7 +90,8 @@ fn a_pull_acknowledges_before_what_is_due_comes_back() {
     server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 100).unwrap();
     server.now_ms += 100;
-    let (settled, next) = server.pull_as(&orders, 5, Mode::Final, ALL, vec![got.claim()]).unwrap();
+    let (settled, next) =
+        server.pull_as(&orders, 5, Mode::AtMostOnce, ALL, vec![got.claim()]).unwrap();
     assert_eq!((settled, next.len()), (vec![DONE], 0));
     assert_eq!((server.counts.late_acks, server.counts.expired), (1, 0));
 }
@@ -109,7 +110,7 @@ fn a_delivery_for_good_leaves_nothing_behind() {
         let (mut server, orders) = (Server::new(), queue("orders"));
         let id = server.add(&orders, &asked);
         server.now_ms += 10;
-        let (_, got) = server.pull_as(&orders, 2, Mode::Final, ALL, Vec::new()).unwrap();
+        let (_, got) = server.pull_as(&orders, 2, Mode::AtMostOnce, ALL, Vec::new()).unwrap();
         assert_eq!(ids(&got), [id], "{asked:?}");
         assert_eq!((got[0].receipt, got[0].visibility_until_ms), (Receipt::NONE, 0));
         assert!(server.database.borrow().is_empty(), "{asked:?}");
@@ -123,8 +124,8 @@ fn a_returned_message_may_be_delivered_for_good() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 100).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(0));
-    let (_, again) = server.pull_as(&orders, 2, Mode::Final, ALL, Vec::new()).unwrap();
+    server.nack(&orders, vec![got.claim()], Some(0));
+    let (_, again) = server.pull_as(&orders, 2, Mode::AtMostOnce, ALL, Vec::new()).unwrap();
     assert_eq!(again[0].retry_count, 1);
     assert!(server.database.borrow().is_empty());
     assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [Settled::NotFound]);
@@ -147,19 +148,19 @@ fn several_messages_are_pushed_at_once_in_their_order() {
 
 #[test]
 fn the_consumer_is_known_while_it_holds_the_message() {
-    use crate::queue::look;
+    use crate::queue::inspect;
     let (mut server, orders) = (Server::new(), queue("orders"));
     let id = server.push(&orders, b"x", 0);
     let holder = |server: &Server| {
-        let seen = look::find(&mut server.store(&orders), id).unwrap().unwrap();
-        seen.note.and_then(|note| note.consumer.clone())
+        let seen = inspect::find(&mut server.store(&orders), id).unwrap().unwrap();
+        seen.record.and_then(|record| record.consumer.clone())
     };
     for consumer in [Some("ann"), None, Some("bob")] {
         let consumer = consumer.map(str::as_bytes);
-        let mode = Mode::Receipt { visibility_ms: 100, consumer };
+        let mode = Mode::AtLeastOnce { visibility_ms: 100, consumer };
         let (_, got) = server.pull_as(&orders, 1, mode, ALL, Vec::new()).unwrap();
         assert_eq!(holder(&server).as_deref(), consumer);
-        server.give_back(&orders, vec![got[0].claim()], Some(0));
+        server.nack(&orders, vec![got[0].claim()], Some(0));
         assert_eq!(holder(&server), None);
     }
 }

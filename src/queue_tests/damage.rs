@@ -1,8 +1,8 @@
-//! Keys of the wrong type and records that can't be read.
+//! Keys of the wrong type and unreadable records.
 
 use super::*;
 use crate::queue::error::Corruption;
-use crate::queue::op::Choice;
+use crate::queue::op::{self, Choice};
 use crate::queue::valid::MAX_TIME_MS;
 use crate::queue::{NextDue, limits};
 use crate::store::body::as_pushed;
@@ -23,44 +23,51 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
         let id = server.new_id();
         let base_receipt = Receipt(1);
         let (count, visibility_ms) = (1, 1);
-        let give_back = |how| Op::GiveBack {
-            now_ms,
-            deliveries: claims.clone().into(),
-            delay_ms: None,
-            same_slot: false,
-            how,
-            reason: None,
+        let nack = |how| {
+            Op::Nack(op::Nack {
+                now_ms,
+                deliveries: claims.clone().into(),
+                delay_ms: None,
+                same_slot: false,
+                how,
+                reason: None,
+            })
         };
-        let pull = |delivery| Op::Pull {
-            now_ms,
-            count,
-            delivery,
-            base_receipt,
-            sweep,
-            acknowledged: claims.clone(),
+        let pull = |mode| {
+            Op::Pull(op::Pull {
+                now_ms,
+                count,
+                mode,
+                base_receipt,
+                sweep,
+                acknowledged: claims.clone(),
+            })
         };
-        let with = |line, dedup| With { expires_at_ms: None, line, dedup, headers: Vec::new() };
+        let with =
+            |class, dedup| PushOptions { expires_at_ms: None, class, dedup, headers: Vec::new() };
         let dedup = Dedup { key: b"k", now_ms, until_ms: Some(now_ms + 1) };
-        let push = |with| Op::Push { id, due_at_ms: None, payload: b"", with };
+        let push = |with| Op::Push(op::Push { id, due_at_ms: None, payload: b"", options: with });
         let ops = [
             push(None),
-            push(Some(with(Line::Group(b"a"), None))),
-            push(Some(with(Line::Priority(1), Some(dedup)))),
-            Op::Push { id, due_at_ms: Some(now_ms), payload: b"", with: None },
-            pull(Mode::Receipt { visibility_ms, consumer: None }),
-            pull(Mode::Final),
-            Op::Sweep { now_ms, sweep },
-            Op::Acknowledge { now_ms: None, deliveries: claims.clone().into() },
-            give_back(Return::Counted),
-            give_back(Return::Rejected),
-            Op::Extend { now_ms, deliveries: claims.clone().into(), visibility_ms },
-            Op::Configure { changes: vec![(Setting::GroupInflight, Some(b"2".to_vec()))] },
-            Op::Delete { ids: vec![id] },
+            push(Some(with(Class::Group(b"a"), None))),
+            push(Some(with(Class::Priority(1), Some(dedup)))),
+            Op::Push(op::Push { id, due_at_ms: Some(now_ms), payload: b"", options: None }),
+            pull(Mode::AtLeastOnce { visibility_ms, consumer: None }),
+            pull(Mode::AtMostOnce),
+            Op::Sweep(op::Sweep { now_ms, sweep }),
+            Op::Acknowledge(op::Acknowledge { now_ms: None, deliveries: claims.clone().into() }),
+            nack(Return::Counted),
+            nack(Return::Rejected),
+            Op::Extend(op::Extend { now_ms, deliveries: claims.clone().into(), visibility_ms }),
+            Op::Configure(op::Configure {
+                changes: vec![(Setting::GroupInflight, Some(b"2".to_vec()))],
+            }),
+            Op::Delete(op::Delete { ids: vec![id] }),
             Op::Purge,
-            Op::Reschedule { now_ms, id, due_at_ms: now_ms },
-            Op::Redrive { now_ms, count: 1, to: None, same_slot: false },
-            redrive::slice(&Choice::ALL, None),
-            Op::Pause { until_ms: None },
+            Op::Reschedule(op::Reschedule { now_ms, id, due_at_ms: now_ms }),
+            Op::Redrive(op::Redrive { now_ms, count: 1, to: None, same_slot: false }),
+            Op::RedriveSlice(redrive::slice(&Choice::ALL, None)),
+            Op::Pause(op::Pause { until_ms: None }),
             Op::Resume,
             Op::Repair,
         ];
@@ -99,7 +106,7 @@ fn every_kind_of_damage_is_met_once_and_loses_no_body_and_no_note() {
     type Named = fn(MessageId) -> Corruption;
     let no_body = |id| Corruption::NoBody(id);
     let cases: [(&str, Harm, Named, u64); 5] = [
-        ("stray member", |s, _| s.0.add(Part::Ranked, b"stray", 0.0), |_| Corruption::Place, 1),
+        ("stray member", |s, _| s.0.add(Part::Ranked, b"stray", 0.0), |_| Corruption::Member, 1),
         ("no body", |s, id| s.0.delete(Part::Messages, &id.0), no_body, 0),
         ("bad body", |s, id| s.0.put(Part::Messages, &id.0, b"garbage"), Corruption::Message, 2),
         ("bad note", |s, id| s.0.put(Part::Notes, &id.0, b"\xff"), Corruption::Message, 2),
@@ -119,7 +126,7 @@ fn every_kind_of_damage_is_met_once_and_loses_no_body_and_no_note() {
         let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
         let id = server.push(&orders, b"x", 0);
         let got = server.pull(&orders, 10).unwrap();
-        server.give_back(&orders, vec![got.claim()], Some(0));
+        server.nack(&orders, vec![got.claim()], Some(0));
         harm(&mut server.store(&orders), id);
         let error = server.pull_with(&orders, 1, 10, ALL).unwrap_err();
         assert_eq!(error, QueueError::Corrupt(corruption(id)), "{what}");
@@ -134,17 +141,17 @@ fn records_of_a_newer_version_are_set_aside_as_they_are() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let id = server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 10).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(0));
+    server.nack(&orders, vec![got.claim()], Some(0));
     let mut store = server.store(&orders);
     let body = as_pushed(id, &store.0.get(Part::Messages, &id.0).unwrap());
-    let mut note = store.0.get(Part::Notes, &id.0).unwrap();
-    note[0] += 1;
-    note.extend(b"what is new");
-    store.0.put(Part::Notes, &id.0, &note);
+    let mut record = store.0.get(Part::Notes, &id.0).unwrap();
+    record[0] += 1;
+    record.extend(b"what is new");
+    store.0.put(Part::Notes, &id.0, &record);
     server.pull_with(&orders, 1, 10, ALL).unwrap_err();
     let mut store = server.store(&orders);
     assert_eq!(store.0.pop_front(Part::Damaged), Some(body));
-    assert_eq!(store.0.pop_front(Part::Damaged), Some(note), "behind its body");
+    assert_eq!(store.0.pop_front(Part::Damaged), Some(record), "behind its body");
     assert_eq!(store.0.pop_front(Part::Damaged), None);
 }
 
@@ -178,7 +185,7 @@ fn groups_whose_line_was_removed_stand_there_again_with_a_free_slot_or_a_repair(
     assert_eq!(server.pull_all(&orders, 10), [third]);
 }
 
-const NO_SWEEP: Sweep = Sweep { limit: 0, same_slot: false };
+const NO_SWEEP: SweepLimit = SweepLimit { limit: 0, same_slot: false };
 
 #[test]
 fn of_the_keys_of_groups_those_are_required_that_change() {
@@ -193,15 +200,15 @@ fn of_the_keys_of_groups_those_are_required_that_change() {
             let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
             server.add(&orders, &Asked::group("a"));
             server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
-            let messages = (0..count).map(|_| Numbered { id: server.new_id(), payload: b"" });
-            let with = With {
+            let messages = (0..count).map(|_| BatchMessage { id: server.new_id(), payload: b"" });
+            let with = PushOptions {
                 expires_at_ms: None,
-                line: Line::Group(group.as_bytes()),
+                class: Class::Group(group.as_bytes()),
                 dedup: None,
                 headers: Vec::new(),
             };
             let messages = messages.collect();
-            let op = Op::PushMany { messages, due_at_ms: None, with: Some(with) };
+            let op = Op::PushMany(op::PushMany { messages, due_at_ms: None, options: Some(with) });
             let pushed = server.run(&orders, &op).map(|_| ());
             assert_eq!(pushed, expected, "{count} into {group} with a wrong {part:?}");
         }
@@ -215,7 +222,7 @@ fn a_pull_needs_what_stands_behind_the_head_of_a_group_only_when_nothing_is_in_i
     let grouped = server.store(&orders).0.range(Part::Grouped, [0.0, 0.0], 0, 9);
     server.database.borrow_mut().insert(keys::key(&orders, Part::Grouped), Value::Text);
     let mut pull = || {
-        let pulled = server.pull_as(&orders, 1, Mode::Final, NO_SWEEP, Vec::new());
+        let pulled = server.pull_as(&orders, 1, Mode::AtMostOnce, NO_SWEEP, Vec::new());
         pulled.map(|(_, messages)| ids(&messages))
     };
     for id in &pushed[..8] {
@@ -246,7 +253,7 @@ fn a_group_goes_on_after_messages_that_are_not_there() {
     }
     let mut delivered = Vec::new();
     for _ in 0..40 {
-        if let Ok((_, messages)) = server.pull_as(&orders, 1, Mode::Final, ALL, Vec::new()) {
+        if let Ok((_, messages)) = server.pull_as(&orders, 1, Mode::AtMostOnce, ALL, Vec::new()) {
             delivered.extend(ids(&messages));
         }
     }
@@ -376,7 +383,7 @@ fn an_end_of_a_life_that_the_message_does_not_tell_discards_nothing() {
     }
 }
 
-/// Where a client can't wait, a pull is repeated until no more is due.
+/// Where a client cannot block, a pull is repeated until no more is due.
 #[test]
 fn an_expired_message_that_the_sweep_lost_is_found_by_the_pull_that_meets_it() {
     for asked in [Asked::to_live(5), Asked { group: Some("g"), ..Asked::to_live(5) }] {
@@ -384,9 +391,9 @@ fn an_expired_message_that_the_sweep_lost_is_found_by_the_pull_that_meets_it() {
             let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
             let id = server.add(&orders, &asked);
             let behind = server.push(&orders, b"behind", 0);
-            server.store(&orders).remove_expiring(id);
+            server.store(&orders).remove_timed(Part::Expiring, id);
             if let Some(at_ms) = later_ms {
-                server.store(&orders).add_expiring(id, at_ms);
+                server.store(&orders).add_timed(Part::Expiring, id, at_ms);
             }
             server.now_ms += 5;
             let mut got = server.pull(&orders, 100);

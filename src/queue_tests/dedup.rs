@@ -59,7 +59,7 @@ fn until_done_holds_until_the_message_is_gone() {
             "given back",
             |s, q, _| {
                 let got = s.pull(q, 10).unwrap();
-                s.give_back(q, vec![got.claim()], Some(100));
+                s.nack(q, vec![got.claim()], Some(100));
             },
             false,
         ),
@@ -93,7 +93,7 @@ fn until_done_holds_until_the_message_is_gone() {
         (
             "delivered at most once",
             |s, q, _| {
-                s.pull_as(q, 1, Mode::Final, ALL, Vec::new()).unwrap();
+                s.pull_as(q, 1, Mode::AtMostOnce, ALL, Vec::new()).unwrap();
             },
             true,
         ),
@@ -102,7 +102,7 @@ fn until_done_holds_until_the_message_is_gone() {
             |s, q, _| {
                 s.configure(q, Setting::MaxRetries, Some("0"));
                 let got = s.pull(q, 10).unwrap();
-                s.give_back(q, vec![got.claim()], Some(0));
+                s.nack(q, vec![got.claim()], Some(0));
                 assert_eq!(s.counts.dead, 1);
             },
             true,
@@ -126,7 +126,7 @@ fn until_done_holds_until_the_message_is_gone() {
         (
             "purged",
             |s, q, _| {
-                assert_eq!(s.number(q, &Op::Purge), 1);
+                assert_eq!(s.number(q, &op::Purge), 1);
             },
             true,
         ),
@@ -226,7 +226,7 @@ fn the_timers_sweep_removes_what_is_over_last_and_a_pull_does_not() {
         server.add(&orders, &Asked { delay_ms: 40, ..Asked::window(key, 50) });
     }
     server.now_ms += 50;
-    server.pull_with(&orders, 1, 1_000, Sweep { limit: 2, same_slot: false }).unwrap();
+    server.pull_with(&orders, 1, 1_000, SweepLimit { limit: 2, same_slot: false }).unwrap();
     assert_eq!((server.len(&orders, Part::Delayed), server.len(&orders, Part::Dedup)), (1, 3));
     server.sweep(&orders, 2);
     assert_eq!((server.len(&orders, Part::Delayed), server.len(&orders, Part::Dedup)), (0, 2));

@@ -1,4 +1,4 @@
-//! The visibility of deliveries restarts, in time or late.
+//! Extensions, in time or late.
 
 use super::*;
 
@@ -12,22 +12,22 @@ const ENDS: [(&str, Story); 4] = [
         s.sweep(q, 10);
     }),
     ("disconnected, waits for its delay", |s, q, got| {
-        give_back(s, q, got, Return::Disconnected);
+        nack(s, q, got, Return::Disconnected);
         s.now_ms += 100;
     }),
     ("disconnected, waits again", |s, q, got| {
         s.configure(q, Setting::Backoff, Some("0"));
-        give_back(s, q, got, Return::Disconnected);
+        nack(s, q, got, Return::Disconnected);
         s.configure(q, Setting::Backoff, None);
         s.now_ms += 100;
     }),
 ];
 
-fn give_back(server: &mut Server, queue: &QueueName, got: &Got, how: Return) {
-    server.give_back_as(queue, vec![got.claim()], None, how, None).unwrap();
+fn nack(server: &mut Server, queue: &QueueName, got: &Got, how: Return) {
+    server.nack_as(queue, vec![got.claim()], None, how, None).unwrap();
 }
 
-/// The queue but for the notes: a message that came back has one.
+/// The queue without state records: a message that was returned has one.
 fn without_notes(server: &Server) -> Database {
     let mut database = server.database.borrow().clone();
     database.remove(b"mq:{orders}:notes".as_slice());
@@ -111,13 +111,13 @@ fn only_the_last_delivery_can_be_extended_late_and_only_if_nobody_gave_it_back()
             },
             Settled::BadReceipt,
         ),
-        ("given back", |s, q, got| give_back(s, q, got, Return::Counted), Settled::BadReceipt),
-        ("rejected", |s, q, got| give_back(s, q, got, Return::Rejected), Settled::NotFound),
+        ("given back", |s, q, got| nack(s, q, got, Return::Counted), Settled::BadReceipt),
+        ("rejected", |s, q, got| nack(s, q, got, Return::Rejected), Settled::NotFound),
         (
             "dead",
             |s, q, got| {
                 s.configure(q, Setting::MaxRetries, Some("0"));
-                give_back(s, q, got, Return::Disconnected);
+                nack(s, q, got, Return::Disconnected);
             },
             Settled::NotFound,
         ),
@@ -127,7 +127,7 @@ fn only_the_last_delivery_can_be_extended_late_and_only_if_nobody_gave_it_back()
                 s.now_ms += 100;
                 s.sweep(q, 10);
                 s.extend(q, vec![got.claim()], 100);
-                give_back(s, q, got, Return::Uncounted);
+                nack(s, q, got, Return::Uncounted);
             },
             Settled::BadReceipt,
         ),
@@ -154,9 +154,7 @@ fn late_or_not_what_was_extended_can_be_settled_once() {
             assert_eq!(server.pull(&orders, 100), None, "{what}: nobody else gets it");
             let settle = |server: &mut Server| match how {
                 None => server.acknowledge(&orders, vec![got.claim()]),
-                Some(how) => {
-                    server.give_back_as(&orders, vec![got.claim()], None, how, None).unwrap()
-                }
+                Some(how) => server.nack_as(&orders, vec![got.claim()], None, how, None).unwrap(),
             };
             assert_eq!(settle(&mut server), [DONE], "{what} {how:?}");
             if how != Some(Return::Disconnected) {
@@ -173,7 +171,7 @@ fn prolonging_never_ends_a_delivery_earlier_than_it_would_have_ended() {
     let got = server.pull(&orders, 1_000).unwrap();
     let prolong = |server: &mut Server, visibility_ms| {
         let (now_ms, deliveries) = (server.now_ms, vec![got.claim()].into());
-        server.settle(&orders, &Op::Prolong { now_ms, deliveries, visibility_ms })
+        server.settle(&orders, &op::Prolong { now_ms, deliveries, visibility_ms })
     };
     assert_eq!(prolong(&mut server, 999), [Settled::Done(START_MS + 1_000)]);
     assert!(!server.effects().changed, "nothing to be sent");

@@ -1,8 +1,8 @@
-//! Groups: their order, their slots and their turns.
+//! Groups: order, slots and schedule.
 
 use super::*;
+use crate::queue::inspect::{self, Which};
 use crate::queue::limits;
-use crate::queue::look::{self, Which};
 use crate::queue::records::{Group, Head};
 
 /// Pushes messages to these groups; "" is none.
@@ -93,7 +93,7 @@ fn a_returned_message_is_the_first_of_its_group_again() {
         let pushed = push_to(&mut server, &orders, &["a", "a"]);
         let got = server.pull(&orders, 1_000).unwrap();
         server.now_ms += 10;
-        server.give_back_as(&orders, vec![got.claim()], None, how, None).unwrap();
+        server.nack_as(&orders, vec![got.claim()], None, how, None).unwrap();
         let again = server.pull(&orders, 1_000).unwrap();
         assert_eq!(again.id, pushed[0], "{how:?}");
         server.acknowledge(&orders, vec![again.claim()]);
@@ -106,7 +106,7 @@ fn while_it_waits_for_its_retry_it_holds_its_slot() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     let pushed = push_to(&mut server, &orders, &["a", "a", "b"]);
     let got = server.pull(&orders, 1_000).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(100));
+    server.nack(&orders, vec![got.claim()], Some(100));
     assert_eq!(server.pull_all(&orders, 1_000), [pushed[2]], "nothing overtakes it");
     server.now_ms += 99;
     assert_eq!(server.pull(&orders, 1_000), None);
@@ -121,8 +121,8 @@ fn with_several_slots_returned_messages_keep_their_order() {
     let pushed = push_to(&mut server, &orders, &["a", "a", "a", "a"]);
     let got = server.pull_with(&orders, 9, 1_000, ALL).unwrap();
     assert_eq!(ids(&got), pushed[..3]);
-    server.give_back(&orders, vec![got[2].claim()], Some(10));
-    server.give_back(&orders, vec![got[0].claim()], Some(20));
+    server.nack(&orders, vec![got[2].claim()], Some(10));
+    server.nack(&orders, vec![got[0].claim()], Some(20));
     server.now_ms += 20;
     assert_eq!(server.pull_all(&orders, 1_000), [pushed[0], pushed[2]]);
 }
@@ -161,11 +161,11 @@ fn the_group_goes_on_when_its_message_is_gone() {
             s.acknowledge(q, vec![claim]);
         }),
         ("rejected", |s, q, claim| {
-            s.give_back_as(q, vec![claim], None, Return::Rejected, None).unwrap();
+            s.nack_as(q, vec![claim], None, Return::Rejected, None).unwrap();
         }),
         ("dead", |s, q, claim| {
             s.configure(q, Setting::MaxRetries, Some("0"));
-            s.give_back(q, vec![claim], Some(500));
+            s.nack(q, vec![claim], Some(500));
         }),
         ("deleted", |s, q, claim| {
             assert_eq!(s.delete(q, &[claim.id]), 1);
@@ -226,7 +226,7 @@ fn names_of_any_bytes_are_kept_apart() {
 fn deliveries_for_good_take_turns_and_no_slots() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     let pushed = push_to(&mut server, &orders, &["a", "a", "b", ""]);
-    let (_, got) = server.pull_as(&orders, 9, Mode::Final, ALL, Vec::new()).unwrap();
+    let (_, got) = server.pull_as(&orders, 9, Mode::AtMostOnce, ALL, Vec::new()).unwrap();
     assert_eq!(ids(&got), [0, 2, 3, 1].map(|index: usize| pushed[index]));
     assert!(server.database.borrow().is_empty());
 }
@@ -260,14 +260,14 @@ fn in_a_long_group_the_order_survives_returns_deletions_and_pushes() {
     expected.extend(push_to(&mut server, &orders, &["a", "a"]));
     // The last first: each comes before all that wait.
     for got in got.iter().rev() {
-        server.give_back(&orders, vec![got.claim()], Some(0));
+        server.nack(&orders, vec![got.claim()], Some(0));
         assert_eq!(server.store(&orders).check(), []);
     }
     for index in [LONG + 1, LONG - 2, Group::HEAD, 2, 0] {
         assert_eq!(server.delete(&orders, &[expected.remove(index)]), 1);
         assert_eq!(server.store(&orders).check(), []);
     }
-    let peeked = look::peek(&mut server.store(&orders), Which::Ready(0), 4, 2 * LONG as u64);
+    let peeked = inspect::peek(&mut server.store(&orders), Which::Ready(0), 4, 2 * LONG as u64);
     let peeked: Vec<_> = peeked.unwrap().iter().map(|seen| seen.body.id()).collect();
     assert_eq!(peeked, expected[4..]);
     assert_eq!(server.pull_all(&orders, 1_000), expected);
@@ -288,7 +288,8 @@ fn a_peek_shows_groups_in_the_order_of_their_turns_then_those_without_a_free_slo
     for skip in 0..=all.len() {
         for count in [1, 5, 99] {
             let which = Which::Ready(0);
-            let seen = look::peek(&mut server.store(&orders), which, skip as u64, count).unwrap();
+            let seen =
+                inspect::peek(&mut server.store(&orders), which, skip as u64, count).unwrap();
             let ids: Vec<_> = seen.iter().map(|seen| seen.body.id()).collect();
             let expected: Vec<_> = all.iter().skip(skip).take(count as usize).copied().collect();
             assert_eq!(ids, expected, "{skip} {count}");

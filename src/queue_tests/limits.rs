@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::queue::NextDue;
-use crate::queue::records::Memo;
+use crate::queue::records::StoredNumber;
 
-const FINAL: Mode<'_> = Mode::Final;
+const FINAL: Mode<'_> = Mode::AtMostOnce;
 
 #[test]
 fn a_push_that_would_exceed_the_length_pushes_nothing() {
@@ -50,13 +50,13 @@ fn returns_dead_letters_and_redriven_messages_are_never_refused() {
     server.configure(&orders, Setting::MaxLen, Some("1"));
     let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
     for message in &got {
-        server.give_back_as(&orders, vec![message.claim()], None, Return::Rejected, None).unwrap();
+        server.nack_as(&orders, vec![message.claim()], None, Return::Rejected, None).unwrap();
     }
     assert_eq!(server.counts.dead, 2);
     assert_eq!(server.redrive(&dead, 10, None), 2);
     let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
     assert_eq!(got.len(), 2);
-    server.give_back(&orders, got.iter().map(Got::claim).collect(), Some(0));
+    server.nack(&orders, got.iter().map(Got::claim).collect(), Some(0));
     assert_eq!(server.pull_all(&orders, 100).len(), 2);
 }
 
@@ -73,7 +73,7 @@ fn at_the_limit_of_messages_in_flight_a_pull_finds_nothing() {
     server.acknowledge(&orders, vec![got[0].claim()]);
     assert!(server.effects().delivery_ended);
     assert_eq!(server.pull_all(&orders, 1_000).len(), 1, "a slot was free");
-    server.give_back(&orders, vec![got[1].claim()], Some(10_000));
+    server.nack(&orders, vec![got[1].claim()], Some(10_000));
     assert_eq!(server.pull_all(&orders, 1_000).len(), 1, "what is given back is not in flight");
     server.configure(&orders, Setting::MaxInflight, Some("1"));
     assert_eq!(server.len(&orders, Part::Inflight), 2, "nothing is taken back");
@@ -163,7 +163,7 @@ fn a_pull_that_the_rate_sends_away_tells_when_the_window_opens_even_after_new_se
         server.pull_with(&orders, 2, 10_000, ALL).unwrap();
         server.configure(&orders, setting, Some(value));
         let mut known = server.effects().next_due;
-        let no_sweep = Sweep { limit: 0, same_slot: false };
+        let no_sweep = SweepLimit { limit: 0, same_slot: false };
         assert_eq!(server.pull_with(&orders, 1, 100, no_sweep).unwrap(), []);
         let told = server.effects().next_due;
         if told != NextDue::NotEarlier {
@@ -177,8 +177,8 @@ fn a_pull_that_the_rate_sends_away_tells_when_the_window_opens_even_after_new_se
 #[test]
 fn the_pull_that_uses_the_window_up_tells_when_the_next_one_opens_and_so_do_those_after_it() {
     // Clients may wait already whom nothing else would wake.
-    let no_sweep = Sweep { limit: 0, same_slot: false };
-    for mode in [FINAL, Mode::Receipt { visibility_ms: 10_000, consumer: None }] {
+    let no_sweep = SweepLimit { limit: 0, same_slot: false };
+    for mode in [FINAL, Mode::AtLeastOnce { visibility_ms: 10_000, consumer: None }] {
         let (mut server, orders) = (Server::new(), queue("orders"));
         server.configure(&orders, Setting::Rate, Some("2"));
         for _ in 0..3 {
@@ -188,7 +188,8 @@ fn the_pull_that_uses_the_window_up_tells_when_the_next_one_opens_and_so_do_thos
             let pulled = server.pull_as(&orders, 1, mode, no_sweep, Vec::new()).unwrap();
             assert_eq!(pulled.1.len(), expected);
             let is_told = server.effects().next_due == NextDue::AtMost(START_MS + 1_000);
-            let is_used_up = server.store(&orders).memo(Memo::RateWindowCount) == Some(2);
+            let is_used_up =
+                server.store(&orders).stored_number(StoredNumber::RateWindowCount) == Some(2);
             assert_eq!(is_told, is_used_up, "{mode:?}");
         }
     }
@@ -246,7 +247,7 @@ fn a_pause_is_over_at_its_last_millisecond_also_for_a_pull_that_does_not_sweep()
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.push(&orders, b"x", 0);
     server.pause(&orders, Some(100));
-    let no_sweep = Sweep { limit: 0, same_slot: false };
+    let no_sweep = SweepLimit { limit: 0, same_slot: false };
     for (after_ms, length) in [(99, 0), (100, 1)] {
         server.now_ms = START_MS + after_ms;
         assert_eq!(server.pull_with(&orders, 1, 10, no_sweep).unwrap().len(), length);

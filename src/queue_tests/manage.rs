@@ -1,7 +1,7 @@
-//! What an operator does: look, delete, purge, drop, reschedule.
+//! Administration: peek, delete, purge, drop, reschedule.
 
 use super::*;
-use crate::queue::look::{self, State, Which};
+use crate::queue::inspect::{self, State, Which};
 use crate::queue::{NextDue, QueueError};
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
@@ -12,7 +12,7 @@ fn filled() -> (Server, QueueName, Vec<MessageId>) {
     let (mut server, orders) = (Server::new(), queue("orders"));
     let inflight = server.push(&orders, b"in flight", 0);
     let consumer = Some(b"ann".as_slice());
-    let mode = Mode::Receipt { visibility_ms: 1_000, consumer };
+    let mode = Mode::AtLeastOnce { visibility_ms: 1_000, consumer };
     server.pull_as(&orders, 1, mode, ALL, Vec::new()).unwrap();
     let ids = vec![
         inflight,
@@ -33,7 +33,7 @@ fn peek(
     skip: u64,
     count: u64,
 ) -> Vec<MessageId> {
-    let seen = look::peek(&mut server.store(orders), which, skip, count).unwrap();
+    let seen = inspect::peek(&mut server.store(orders), which, skip, count).unwrap();
     seen.iter().map(|seen| seen.body.id()).collect()
 }
 
@@ -69,12 +69,12 @@ fn an_offset_counts_in_the_order_that_aging_makes() {
 fn a_message_is_found_with_its_state_and_its_fields() {
     let (server, orders, ids) = filled();
     let mut store = server.store(&orders);
-    let mut find = |id| look::find(&mut store, id).unwrap();
+    let mut find = |id| inspect::find(&mut store, id).unwrap();
     let seen = find(ids[0]).unwrap();
     assert_eq!(seen.state, State::Inflight(START_MS + 1_000));
-    assert_eq!(seen.note.unwrap().consumer.as_deref(), Some(b"ann".as_slice()));
+    assert_eq!(seen.record.unwrap().consumer.as_deref(), Some(b"ann".as_slice()));
     assert_eq!(find(ids[1]).unwrap().body.payload(), b"ready");
-    assert_eq!(find(ids[2]).unwrap().note.unwrap().priority, 3);
+    assert_eq!(find(ids[2]).unwrap().record.unwrap().priority, 3);
     for index in [1, 2, 3, 5, 6] {
         assert_eq!(find(ids[index]).unwrap().state, State::Ready);
     }
@@ -112,7 +112,7 @@ fn a_deleted_delivery_is_not_found_any_more() {
     let got = server.pull(&orders, 100).unwrap();
     assert_eq!(server.delete(&orders, &[id]), 1);
     assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [Settled::NotFound]);
-    assert_eq!(server.give_back(&orders, vec![got.claim()], None), [Settled::NotFound]);
+    assert_eq!(server.nack(&orders, vec![got.claim()], None), [Settled::NotFound]);
     assert!(server.database.borrow().is_empty());
 }
 
@@ -122,7 +122,7 @@ fn a_purge_keeps_settings_the_pause_and_the_window_of_the_rate() {
     server.configure(&orders, Setting::Rate, Some("1"));
     server.pull(&orders, 5).unwrap();
     server.pause(&orders, None);
-    assert_eq!(server.number(&orders, &Op::Purge), ids.len() as u64);
+    assert_eq!(server.number(&orders, &op::Purge), ids.len() as u64);
     assert_eq!(server.counts.deleted, ids.len() as u64);
     let config: Vec<_> =
         Part::ALL.into_iter().filter(|part| server.len(&orders, *part) > 0).collect();
@@ -133,7 +133,7 @@ fn a_purge_keeps_settings_the_pause_and_the_window_of_the_rate() {
     assert_eq!(server.pull(&orders, 5), None, "the window of the rate is used up");
     server.now_ms += 1_000;
     assert!(server.pull(&orders, 5).is_some());
-    assert_eq!(server.number(&queue("nothing"), &Op::Purge), 0);
+    assert_eq!(server.number(&queue("nothing"), &op::Purge), 0);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_purge_releases_keys_and_groups_begin_anew() {
         server.add(&orders, asked);
     }
     server.pull_all(&orders, 1_000);
-    assert_eq!(server.number(&orders, &Op::Purge), 3);
+    assert_eq!(server.number(&orders, &op::Purge), 3);
     let again: Vec<_> = asked.iter().map(|asked| server.add(&orders, asked)).collect();
     assert_eq!(server.pull_all(&orders, 1_000).len(), again.len());
 }
@@ -155,12 +155,12 @@ fn a_drop_leaves_nothing() {
     server.configure(&orders, Setting::Rate, Some("1"));
     server.pull(&orders, 5).unwrap();
     server.pause(&orders, None);
-    assert_eq!(server.number(&orders, &Op::Drop), 1);
+    assert_eq!(server.number(&orders, &op::Drop), 1);
     assert_eq!(server.counts.deleted, ids.len() as u64);
     assert!(server.database.borrow().is_empty());
-    assert_eq!(server.number(&orders, &Op::Drop), 0);
+    assert_eq!(server.number(&orders, &op::Drop), 0);
     server.pause(&orders, None);
-    assert_eq!(server.number(&orders, &Op::Drop), 1, "a pause is a queue, too");
+    assert_eq!(server.number(&orders, &op::Drop), 1, "a pause is a queue, too");
 }
 
 #[test]
@@ -171,10 +171,10 @@ fn a_drop_removes_keys_of_a_wrong_type_too() {
         server.add(&orders, &Asked::group("a"));
         server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
         assert_eq!(server.run(&orders, &Op::Purge).err(), Some(QueueError::WrongType), "{part:?}");
-        assert_eq!(server.number(&orders, &Op::Drop), 1, "{part:?}");
+        assert_eq!(server.number(&orders, &op::Drop), 1, "{part:?}");
         assert!(server.database.borrow().is_empty(), "{part:?}");
         server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
-        assert_eq!(server.number(&orders, &Op::Drop), 1, "{part:?}, and nothing else");
+        assert_eq!(server.number(&orders, &op::Drop), 1, "{part:?}, and nothing else");
     }
 }
 
@@ -182,9 +182,9 @@ fn a_drop_removes_keys_of_a_wrong_type_too() {
 fn a_purge_keeps_what_is_damaged_and_a_drop_does_not() {
     let (mut server, orders, _) = filled();
     server.store(&orders).0.push_back(Part::Damaged, b"bytes");
-    server.number(&orders, &Op::Purge);
+    server.number(&orders, &op::Purge);
     assert_eq!(server.len(&orders, Part::Damaged), 1);
-    assert_eq!(server.number(&orders, &Op::Drop), 1);
+    assert_eq!(server.number(&orders, &op::Drop), 1);
     assert!(server.database.borrow().is_empty());
 }
 
@@ -219,7 +219,7 @@ fn a_retry_can_be_rescheduled_and_keeps_its_place_in_its_group() {
     let first = server.add(&orders, &Asked::group("a"));
     server.add(&orders, &Asked::group("a"));
     let got = server.pull(&orders, 100).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(10_000));
+    server.nack(&orders, vec![got.claim()], Some(10_000));
     assert!(server.reschedule(&orders, first, server.now_ms));
     let again = server.pull(&orders, 100).unwrap();
     assert_eq!((again.id, again.retry_count), (first, 1));

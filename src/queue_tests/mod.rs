@@ -2,6 +2,7 @@
 
 #![cfg_attr(fuzzing, allow(dead_code, unused_imports, reason = "only `property` is used"))]
 
+mod asked;
 mod consume;
 mod damage;
 mod dedup;
@@ -20,37 +21,43 @@ mod retention;
 mod returns;
 mod rules;
 mod search;
+mod settings;
 mod ttl;
 mod versions;
 
+use asked::{Asked, Pushed};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    Body, Death, DeathReason, Delivery, Header, MessageId, Note, Rank, Receipt,
+    Body, Death, DeathReason, Delivery, Header, MessageId, Rank, Receipt, StateRecord,
 };
 use crate::queue::name::QueueName;
-use crate::queue::op::{Dedup, Line, Mode, Numbered, Op, Return, Sweep, With};
+use crate::queue::op::{
+    self, BatchMessage, Class, Dedup, Mode, Op, PushOptions, Return, SweepLimit,
+};
 use crate::queue::part::Part;
 use crate::queue::push::Pushed as Answer;
 use crate::queue::rules::Rules;
 use crate::queue::settings::Setting;
+use crate::queue::small_vec::ShortVec;
 use crate::queue::store::Store;
-use crate::queue::{Counts, Effects, Outcome, QueueError, Settled, apply};
+use crate::queue::{Counts, Effects, QueueError, Request, Settled, apply};
+use crate::store::body::StoredBody;
 use crate::store::keys;
 use crate::store::memory::{Database, MemoryKeyspace};
 use crate::store::record;
 use crate::store::records::Records;
 
-/// A delivered message, as far as tests look at it.
+/// A delivered message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Got {
     id: MessageId,
     payload: Vec<u8>,
     retry_count: u32,
-    /// 0 if it was delivered for good; so is the receipt.
+    /// 0 for at-most-once deliveries, as the receipt.
     visibility_until_ms: u64,
     receipt: Receipt,
     death: Option<Death>,
@@ -59,7 +66,7 @@ struct Got {
     group: Option<Vec<u8>>,
     expires_at_ms: Option<u64>,
     last_error: Option<Vec<u8>>,
-    /// How many deliveries have ended, and when the first began.
+    /// The ended deliveries and the start of the first.
     deliveries: Option<(u32, u64)>,
 }
 
@@ -69,89 +76,33 @@ impl Got {
     }
 }
 
-/// What a push asks for besides the payload. Lengths count from now; 0 is none.
-#[derive(Debug, Clone, Default)]
-struct Asked<'a> {
-    delay_ms: u64,
-    ttl_ms: u64,
-    priority: u8,
-    group: Option<&'a str>,
-    dedup: Option<&'a str>,
-    /// How long the deduplication key holds; None: until the message is gone.
-    window_ms: Option<u64>,
-    headers: &'a [(&'a str, &'a str)],
-}
+/// The outcome of a request, and what else it did.
+type Applied<'a, R> = (<R as Request<'a>>::Outcome<StoredBody<Vec<u8>>>, Effects);
 
-impl<'a> Asked<'a> {
-    fn later(delay_ms: u64) -> Self {
-        Self { delay_ms, ..Self::default() }
-    }
-
-    fn to_live(ttl_ms: u64) -> Self {
-        Self { ttl_ms, ..Self::default() }
-    }
-
-    fn priority(priority: u8) -> Self {
-        Self { priority, ..Self::default() }
-    }
-
-    fn group(name: &'a str) -> Self {
-        Self { group: Some(name), ..Self::default() }
-    }
-
-    /// A deduplication key that holds until the message is gone.
-    fn until_done(key: &'a str) -> Self {
-        Self { dedup: Some(key), ..Self::default() }
-    }
-
-    /// A deduplication key that holds for a time.
-    fn window(key: &'a str, window_ms: u64) -> Self {
-        Self { dedup: Some(key), window_ms: Some(window_ms), ..Self::default() }
-    }
-}
-
-/// What a push is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Pushed {
-    New(Vec<MessageId>),
-    Duplicate(MessageId),
-    Full,
-    DedupFull,
-}
-
-impl Pushed {
-    /// The id of the one message that was pushed.
-    fn id(&self) -> MessageId {
-        match self {
-            Self::New(ids) => ids[0],
-            other => panic!("not pushed: {other:?}"),
-        }
-    }
-}
-
-/// What a server is to its queues: a clock, ids, receipts, and a log of the ops it sends on.
+/// What a server provides to its queues: a clock, ids, receipts, and a log of the ops that it
+/// replicates.
 struct Server {
     database: Rc<RefCell<Database>>,
     now_ms: u64,
-    /// Its release, by the version of its ops.
+    /// The release, by its version of ops.
     rules: Rules,
     last_receipt: u64,
     last_id: u64,
     last_id_ms: u64,
-    /// The ids that were made for the last push, whatever became of it.
+    /// The ids generated for the last push, whatever its result.
     last_ids: Vec<MessageId>,
     log: Vec<(QueueName, Vec<u8>)>,
     counts: Counts,
     /// Those of the last op that had some.
     last_effects: Option<(QueueName, Effects)>,
-    /// What the last pull said: more is due than its sweep was allowed to move.
+    /// The last pull reported that more is due.
     more_due: bool,
     prints_ops: bool,
-    /// The test harms a queue by hand: what a check finds in the end does not matter.
+    /// The test damages queues by hand: the final check does not apply.
     is_harmed: bool,
 }
 
-/// Whatever a test did, a check finds nothing in its queues in the end.
+/// After every test a check finds nothing in its queues.
 impl Drop for Server {
     fn drop(&mut self) {
         if self.is_harmed || std::thread::panicking() {
@@ -165,11 +116,11 @@ impl Drop for Server {
     }
 }
 
-/// A moment to begin with.
+/// Start time, unix ms.
 const START_MS: u64 = 1_800_000_000_000;
 
-/// A sweep without a bound that matters.
-const ALL: Sweep = Sweep { limit: 1_000_000, same_slot: false };
+/// A sweep without an effective limit.
+const ALL: SweepLimit = SweepLimit { limit: 1_000_000, same_slot: false };
 
 const DONE: Settled = Settled::Done(0);
 
@@ -181,12 +132,12 @@ fn queue(name: &str) -> QueueName {
     QueueName::new(name.as_bytes()).unwrap()
 }
 
-/// The store of a queue that has these settings and no messages.
+/// A store with these settings and no messages.
 pub fn store_with(settings: &[(Setting, &str)]) -> impl Store + use<> {
     let database: Rc<RefCell<Database>> = Rc::default();
     let mut store = Records::new(MemoryKeyspace::new(&database, &queue("orders")));
     for (setting, text) in settings {
-        store.put_setting(*setting, text.as_bytes());
+        store.put_config(setting.name(), text.as_bytes());
     }
     store
 }
@@ -210,7 +161,7 @@ impl Server {
         }
     }
 
-    /// One whose queues are harmed by hand.
+    /// For tests that damage queues by hand.
     fn to_be_harmed() -> Self {
         let mut server = Self::new();
         server.is_harmed = true;
@@ -225,19 +176,20 @@ impl Server {
         self.store(queue).len(part)
     }
 
-    /// Applies an op and logs it, as it is sent, if it changed something.
-    fn run(
+    /// Applies an op and logs it in its replicated form if it changed something.
+    fn run<'a, R: Request<'a> + Clone>(
         &mut self,
         queue: &QueueName,
-        op: &Op<'_>,
-    ) -> Result<(Outcome<impl Body + use<>>, Effects), QueueError> {
+        request: &R,
+    ) -> Result<Applied<'a, R>, QueueError> {
+        let op = &request.clone().into();
         let before = self.database.borrow().clone();
         if self.prints_ops {
             let name = String::from_utf8_lossy(queue.as_bytes());
             eprintln!("{} {name} {}", self.now_ms as i64 - START_MS as i64, brief(op));
         }
         let mut effects = Effects::none();
-        let result = apply(&mut self.store(queue), &mut effects, op);
+        let result = request.apply(&mut self.store(queue), &mut effects);
         let is_same = *self.database.borrow() == before;
         let Ok(outcome) = result else {
             assert!(is_same, "an error changed something: {op:?}");
@@ -260,7 +212,7 @@ impl Server {
         Ok((outcome, effects))
     }
 
-    /// A database that has seen only the log.
+    /// A database built from the log alone.
     fn replayed(&self) -> Rc<RefCell<Database>> {
         let database = Rc::default();
         for (queue, bytes) in &self.log {
@@ -287,7 +239,7 @@ impl Server {
         self.push_with(queue, payload, &asked).id()
     }
 
-    /// A push whose payload doesn't matter.
+    /// A push with an arbitrary payload.
     fn add(&mut self, queue: &QueueName, asked: &Asked<'_>) -> MessageId {
         self.push_with(queue, b"x", asked).id()
     }
@@ -297,34 +249,34 @@ impl Server {
         self.last_ids = vec![id];
         let headers = headers(asked);
         let (due_at_ms, with) = self.with(asked, &headers);
-        self.run_push(queue, &Op::Push { id, due_at_ms, payload, with })
+        self.run_push(queue, &op::Push { id, due_at_ms, payload, options: with })
     }
 
     fn push_many(&mut self, queue: &QueueName, payloads: &[Vec<u8>], asked: &Asked<'_>) -> Pushed {
         self.last_ids = payloads.iter().map(|_| self.new_id()).collect();
         let numbered = self.last_ids.iter().zip(payloads);
-        let messages = numbered.map(|(id, payload)| Numbered { id: *id, payload }).collect();
+        let messages = numbered.map(|(id, payload)| BatchMessage { id: *id, payload }).collect();
         let headers = headers(asked);
         let (due_at_ms, with) = self.with(asked, &headers);
-        self.run_push(queue, &Op::PushMany { messages, due_at_ms, with })
+        self.run_push(queue, &op::PushMany { messages, due_at_ms, options: with })
     }
 
     fn with<'a>(
         &self,
         asked: &Asked<'a>,
         headers: &[Header<'a>],
-    ) -> (Option<u64>, Option<With<'a>>) {
+    ) -> (Option<u64>, Option<PushOptions<'a>>) {
         let later = |ms: u64| Some(self.now_ms + ms).filter(|_| ms > 0);
         let is_plain = asked.ttl_ms == 0
             && asked.priority == 0
             && asked.group.is_none()
             && asked.dedup.is_none()
             && headers.is_empty();
-        let with = With {
+        let with = PushOptions {
             expires_at_ms: later(asked.ttl_ms),
-            line: match asked.group {
-                Some(group) => Line::Group(group.as_bytes()),
-                None => Line::Priority(asked.priority),
+            class: match asked.group {
+                Some(group) => Class::Group(group.as_bytes()),
+                None => Class::Priority(asked.priority),
             },
             dedup: asked.dedup.map(|key| Dedup {
                 key: key.as_bytes(),
@@ -336,38 +288,39 @@ impl Server {
         (later(asked.delay_ms), Some(with).filter(|_| !is_plain))
     }
 
-    fn run_push(&mut self, queue: &QueueName, op: &Op<'_>) -> Pushed {
+    fn run_push<'a, R>(&mut self, queue: &QueueName, op: &R) -> Pushed
+    where
+        R: Request<'a, Outcome<StoredBody<Vec<u8>>> = Answer> + Clone,
+    {
         match self.run(queue, op).unwrap().0 {
-            Outcome::Pushed(Answer::Added) => Pushed::New(self.last_ids.clone()),
-            Outcome::Pushed(Answer::Duplicate(id)) => Pushed::Duplicate(id),
-            Outcome::Pushed(Answer::Full) => Pushed::Full,
-            Outcome::Pushed(Answer::DedupFull) => Pushed::DedupFull,
-            _ => panic!("{op:?} has another outcome"),
+            Answer::Added => Pushed::New(self.last_ids.clone()),
+            Answer::Duplicate(id) => Pushed::Duplicate(id),
+            Answer::Full => Pushed::Full,
+            Answer::DedupFull => Pushed::DedupFull,
         }
     }
 
-    /// A pull with all that it can say: what became of the acknowledgments, and the messages.
+    /// A pull with all options; returns the results of the acknowledgments and the messages.
     fn pull_as(
         &mut self,
         queue: &QueueName,
         count: u32,
-        delivery: Mode<'_>,
-        sweep: Sweep,
+        mode: Mode<'_>,
+        sweep: SweepLimit,
         acknowledged: Vec<Delivery>,
     ) -> Result<(Vec<Settled>, Vec<Got>), QueueError> {
         let base_receipt = Receipt::at(self.now_ms).max(Receipt(self.last_receipt + 1));
         let now_ms = self.now_ms;
-        let op = Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged };
-        let (outcome, _) = self.run(queue, &op)?;
-        let Outcome::Pulled(pulled) = outcome else { panic!("a pull has another outcome") };
+        let op = op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged };
+        let (pulled, _) = self.run(queue, &op)?;
         self.more_due = pulled.more_due;
         if let Some(error) = pulled.error {
             assert!(pulled.messages.is_empty());
             return Err(error);
         }
         let messages = pulled.messages.iter().map(|message| {
-            let note = message.note.clone().unwrap_or_default();
-            got(&message.body, *note, message.receipt.unwrap_or((Receipt::NONE, 0)))
+            let record = message.record.clone().unwrap_or_default();
+            got(&message.body, *record, message.receipt.unwrap_or((Receipt::NONE, 0)))
         });
         Ok((pulled.settled.into_vec(), messages.collect()))
     }
@@ -377,9 +330,9 @@ impl Server {
         queue: &QueueName,
         count: u32,
         visibility_ms: u64,
-        sweep: Sweep,
+        sweep: SweepLimit,
     ) -> Result<Vec<Got>, QueueError> {
-        let mode = Mode::Receipt { visibility_ms, consumer: None };
+        let mode = Mode::AtLeastOnce { visibility_ms, consumer: None };
         Ok(self.pull_as(queue, count, mode, sweep, Vec::new())?.1)
     }
 
@@ -387,34 +340,34 @@ impl Server {
         self.pull_with(queue, 1, visibility_ms, ALL).unwrap().pop()
     }
 
-    /// The ids of all that can be delivered now, in their order.
+    /// The ids of everything deliverable, in order.
     fn pull_all(&mut self, queue: &QueueName, visibility_ms: u64) -> Vec<MessageId> {
         let got = self.pull_with(queue, 1_000, visibility_ms, ALL).unwrap();
         got.iter().map(|message| message.id).collect()
     }
 
-    fn settle(&mut self, queue: &QueueName, op: &Op<'_>) -> Vec<Settled> {
-        match self.run(queue, op).unwrap().0 {
-            Outcome::Settled(settled) => settled.into_vec(),
-            _ => panic!("{op:?} has another outcome"),
-        }
+    fn settle<'a, R>(&mut self, queue: &QueueName, op: &R) -> Vec<Settled>
+    where
+        R: Request<'a, Outcome<StoredBody<Vec<u8>>> = ShortVec<Settled>> + Clone,
+    {
+        self.run(queue, op).unwrap().0.into_vec()
     }
 
     fn acknowledge(&mut self, queue: &QueueName, deliveries: Vec<Delivery>) -> Vec<Settled> {
         let now_ms = Some(self.now_ms);
-        self.settle(queue, &Op::Acknowledge { now_ms, deliveries: deliveries.into() })
+        self.settle(queue, &op::Acknowledge { now_ms, deliveries: deliveries.into() })
     }
 
-    fn give_back(
+    fn nack(
         &mut self,
         queue: &QueueName,
         deliveries: Vec<Delivery>,
         delay_ms: Option<u64>,
     ) -> Vec<Settled> {
-        self.give_back_as(queue, deliveries, delay_ms, Return::Counted, None).unwrap()
+        self.nack_as(queue, deliveries, delay_ms, Return::Counted, None).unwrap()
     }
 
-    fn give_back_as(
+    fn nack_as(
         &mut self,
         queue: &QueueName,
         deliveries: Vec<Delivery>,
@@ -424,11 +377,8 @@ impl Server {
     ) -> Result<Vec<Settled>, QueueError> {
         let (now_ms, reason) = (self.now_ms, reason.map(str::as_bytes));
         let deliveries = deliveries.into();
-        let op = Op::GiveBack { now_ms, deliveries, delay_ms, same_slot: false, how, reason };
-        match self.run(queue, &op)?.0 {
-            Outcome::Settled(settled) => Ok(settled.into_vec()),
-            _ => panic!("{op:?} has another outcome"),
-        }
+        let op = op::Nack { now_ms, deliveries, delay_ms, same_slot: false, how, reason };
+        Ok(self.run(queue, &op)?.0.into_vec())
     }
 
     fn extend(
@@ -439,15 +389,12 @@ impl Server {
     ) -> Vec<Settled> {
         let now_ms = self.now_ms;
         let deliveries = deliveries.into();
-        self.settle(queue, &Op::Extend { now_ms, deliveries, visibility_ms })
+        self.settle(queue, &op::Extend { now_ms, deliveries, visibility_ms })
     }
 
-    /// What a check finds. It must be nothing, so that nothing is repaired.
+    /// The findings of a check, which must be none, so nothing is repaired.
     fn repair(&mut self, queue: &QueueName) -> Vec<(Finding, u64)> {
-        match self.run(queue, &Op::Repair).unwrap().0 {
-            Outcome::Repaired(findings) => findings,
-            _ => panic!("a repair has another outcome"),
-        }
+        self.run(queue, &op::Repair).unwrap().0
     }
 
     /// Those of the last op that had some.
@@ -456,40 +403,39 @@ impl Server {
     }
 
     fn sweep(&mut self, queue: &QueueName, limit: u32) -> Effects {
-        let op = Op::Sweep { now_ms: self.now_ms, sweep: Sweep { limit, same_slot: false } };
+        let op = op::Sweep { now_ms: self.now_ms, sweep: SweepLimit { limit, same_slot: false } };
         self.run(queue, &op).unwrap().1
     }
 
     fn configure(&mut self, queue: &QueueName, setting: Setting, value: Option<&str>) {
         let changes = vec![(setting, value.map(|value| value.as_bytes().to_vec()))];
-        self.run(queue, &Op::Configure { changes }).unwrap();
+        self.run(queue, &op::Configure { changes }).unwrap();
     }
 
-    /// The number that an op answers.
-    fn number(&mut self, queue: &QueueName, op: &Op<'_>) -> u64 {
-        match self.run(queue, op).unwrap().0 {
-            Outcome::Count(number) => number,
-            _ => panic!("{op:?} has another outcome"),
-        }
+    fn number<'a, R>(&mut self, queue: &QueueName, op: &R) -> u64
+    where
+        R: Request<'a, Outcome<StoredBody<Vec<u8>>> = u64> + Clone,
+    {
+        self.run(queue, op).unwrap().0
     }
 
     fn delete(&mut self, queue: &QueueName, ids: &[MessageId]) -> u64 {
-        self.number(queue, &Op::Delete { ids: ids.to_vec() })
+        self.number(queue, &op::Delete { ids: ids.to_vec() })
     }
 
     fn reschedule(&mut self, queue: &QueueName, id: MessageId, due_at_ms: u64) -> bool {
-        self.number(queue, &Op::Reschedule { now_ms: self.now_ms, id, due_at_ms }) == 1
+        self.number(queue, &op::Reschedule { now_ms: self.now_ms, id, due_at_ms }) == 1
     }
 
     fn redrive(&mut self, queue: &QueueName, count: u32, to: Option<&QueueName>) -> u64 {
         let (now_ms, to) = (self.now_ms, to.cloned());
-        self.number(queue, &Op::Redrive { now_ms, count, to, same_slot: false })
+        self.number(queue, &op::Redrive { now_ms, count, to, same_slot: false })
     }
 
-    /// For that long, or until it is resumed.
+    /// None: until it is resumed.
     fn pause(&mut self, queue: &QueueName, length_ms: Option<u64>) {
         let until_ms = length_ms.map(|ms| self.now_ms + ms);
-        self.run(queue, &Op::Pause { until_ms }).unwrap();
+        self.run(queue, &op::Pause { until_ms }).unwrap();
     }
 
     fn resume(&mut self, queue: &QueueName) {
@@ -497,7 +443,7 @@ impl Server {
     }
 }
 
-/// An op to be read: of ids only their number, no leading moments.
+/// An op in readable form: ids by number only, times without their start.
 fn brief(op: &Op<'_>) -> String {
     let text = format!("{op:?}").replace(&(START_MS / 100_000).to_string(), "+");
     let mut parts = text.split("MessageId([");
@@ -516,21 +462,25 @@ fn headers<'a>(asked: &Asked<'a>) -> Vec<Header<'a>> {
     pairs.map(|(name, value)| Header { name: name.as_bytes(), value: value.as_bytes() }).collect()
 }
 
-fn got(body: &impl Body, note: Note, (receipt, visibility_until_ms): (Receipt, u64)) -> Got {
+fn got(
+    body: &impl Body,
+    record: StateRecord,
+    (receipt, visibility_until_ms): (Receipt, u64),
+) -> Got {
     let headers = body.headers();
     let headers = headers.iter().map(|header| (header.name.to_vec(), header.value.to_vec()));
     Got {
         id: body.id(),
         payload: body.payload().to_vec(),
-        retry_count: note.retry_count,
+        retry_count: record.retry_count,
         visibility_until_ms,
         receipt,
-        death: note.death,
+        death: record.death,
         headers: headers.collect(),
-        priority: note.priority,
-        group: note.group.map(|group| group.name.to_vec()),
-        expires_at_ms: note.expires_at_ms,
-        last_error: note.last_error,
-        deliveries: note.deliveries.map(|all| (all.count, all.first_at_ms)),
+        priority: record.priority,
+        group: record.group.map(|group| group.name.to_vec()),
+        expires_at_ms: record.expires_at_ms,
+        last_error: record.last_error,
+        deliveries: record.deliveries.map(|all| (all.count, all.first_at_ms)),
     }
 }

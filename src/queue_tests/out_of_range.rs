@@ -5,22 +5,22 @@ use super::*;
 use crate::queue::error::Corruption;
 use crate::queue::limits;
 use crate::queue::message::{Delivery, Ended, Running};
-use crate::queue::records::{Group, Memo};
+use crate::queue::records::{Group, StoredNumber};
 use crate::store::keyspace::Keyspace;
 
 /// The highest receipt, and the highest number in a group.
 const LAST: u64 = (1 << 63) - 1;
 const LAST_SEQUENCE: u64 = (1 << 56) - 1;
 
-/// Messages that came back, the first of which has a note with that last receipt.
+/// Returned messages, the first of which has a state record with that last receipt.
 fn returned(last_receipt: u64, number: usize) -> (Server, QueueName, Vec<MessageId>) {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let pushed: Vec<_> = (0..number).map(|_| server.push(&orders, b"x", 0)).collect();
     let got = server.pull_with(&orders, number as u32, 10, ALL).unwrap();
-    server.give_back(&orders, got.iter().map(Got::claim).collect(), Some(0));
+    server.nack(&orders, got.iter().map(Got::claim).collect(), Some(0));
     let mut store = server.store(&orders);
-    let note = Note { last_receipt, ended: Ended::GivenBack, ..Note::default() };
-    store.put_note(pushed[0], &note);
+    let record = StateRecord { last_receipt, ended: Ended::Nacked, ..StateRecord::default() };
+    store.put_record(pushed[0], &record);
     (server, orders, pushed)
 }
 
@@ -49,7 +49,7 @@ fn a_message_gets_the_last_receipt_and_none_after_it() {
         server.effects().last_receipt < Some(got.receipt),
         "the next op begins where it would have"
     );
-    server.give_back(&orders, vec![got.claim()], Some(0));
+    server.nack(&orders, vec![got.claim()], Some(0));
     assert_eq!(server.repair(&orders), [], "nothing out of range was written");
     let error = server.pull_with(&orders, 1, 10, ALL).unwrap_err();
     assert_eq!(error, QueueError::Corrupt(Corruption::Message(pushed[0])));
@@ -60,7 +60,7 @@ fn a_message_gets_the_last_receipt_and_none_after_it() {
 #[test]
 fn a_message_that_can_get_no_receipt_is_delivered_at_most_once() {
     let (mut server, orders, pushed) = returned(LAST, 1);
-    let (_, got) = server.pull_as(&orders, 1, Mode::Final, ALL, Vec::new()).unwrap();
+    let (_, got) = server.pull_as(&orders, 1, Mode::AtMostOnce, ALL, Vec::new()).unwrap();
     assert_eq!(ids(&got), pushed);
 }
 
@@ -69,11 +69,11 @@ fn a_message_of_a_group_that_can_get_no_receipt_leaves_its_place_to_the_next() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     let [first, second] = [(); 2].map(|()| server.add(&orders, &Asked::group("a")));
     let got = server.pull(&orders, 10).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(0));
+    server.nack(&orders, vec![got.claim()], Some(0));
     let mut store = server.store(&orders);
-    let mut note = store.note(first).unwrap().unwrap();
-    note.last_receipt = LAST;
-    store.put_note(first, &note);
+    let mut record = store.record(first).unwrap().unwrap();
+    record.last_receipt = LAST;
+    store.put_record(first, &record);
     let error = server.pull_with(&orders, 1, 10, ALL).unwrap_err();
     assert_eq!(error, QueueError::Corrupt(Corruption::Message(first)));
     assert_eq!(server.pull(&orders, 10).unwrap().id, second);
@@ -111,14 +111,14 @@ fn a_delivery_with_a_receipt_out_of_range_is_set_aside_and_a_repair_puts_its_mes
         let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
         let id = server.push(&orders, b"x", 0);
         let delivery = server.pull(&orders, 10).unwrap().claim();
-        let running = Running { until_ms: server.now_ms + 10, binds: false };
+        let running = Running { until_ms: server.now_ms + 10, has_cleanup: false };
         let (receipt, claims) =
             (Receipt(receipt), vec![Delivery { id, receipt: Receipt(receipt) }]);
         let mut store = server.store(&orders);
         store.remove_inflight(Delivery { id, receipt: delivery.receipt });
         store.put_inflight(Delivery { id, receipt }, running);
         for how in [Return::Counted, Return::Rejected, Return::Disconnected] {
-            let settled = server.give_back_as(&orders, claims.clone(), None, how, None);
+            let settled = server.nack_as(&orders, claims.clone(), None, how, None);
             assert_eq!(settled.unwrap(), [Settled::BadReceipt], "{receipt:?}");
         }
         assert_eq!(server.extend(&orders, claims.clone(), 10), [Settled::BadReceipt]);
@@ -138,8 +138,8 @@ fn a_delivery_with_a_receipt_out_of_range_is_set_aside_and_a_repair_puts_its_mes
 #[test]
 fn a_note_that_tells_of_a_delivery_without_a_receipt_acknowledges_nothing() {
     let (mut server, orders, pushed) = returned(0, 1);
-    let note = Note { ended: Ended::ByTime, ..Note::default() };
-    server.store(&orders).put_note(pushed[0], &note);
+    let record = StateRecord { ended: Ended::ByTime, ..StateRecord::default() };
+    server.store(&orders).put_record(pushed[0], &record);
     let claims = vec![Delivery { id: pushed[0], receipt: Receipt::NONE }];
     assert_eq!(server.acknowledge(&orders, claims.clone()), [Settled::BadReceipt]);
     assert_eq!(server.extend(&orders, claims, 10), [Settled::BadReceipt]);
@@ -162,11 +162,11 @@ fn a_group_whose_numbers_come_to_their_end_goes_on_in_the_order_of_its_pushes() 
         change_group(&server, "a", |group| group.counts.next_sequence = next);
         pushed.extend((0..30).map(|_| server.add(&orders, &Asked::group("a"))));
         assert_eq!(server.repair(&orders), [], "nothing out of range was written");
-        // One that comes back keeps its place.
+        // A returned message keeps its place.
         let got = server.pull(&orders, 10).unwrap();
         server.acknowledge(&orders, vec![got.claim()]);
         let back = server.pull(&orders, 10).unwrap();
-        server.give_back(&orders, vec![back.claim()], Some(0));
+        server.nack(&orders, vec![back.claim()], Some(0));
         let mut delivered = vec![got.id];
         while let Some(got) = server.pull(&orders, 10) {
             server.acknowledge(&orders, vec![got.claim()]);
@@ -200,7 +200,7 @@ fn a_record_of_a_group_with_a_number_out_of_range_is_as_one_that_can_not_be_read
 
 #[test]
 fn a_record_of_a_group_that_can_not_be_read_is_set_aside_by_whatever_meets_it() {
-    // With 20 messages, eight of them stand in the record.
+    // Of 20 messages the record names eight.
     for count in [1, 20] {
         for met_by in ["a pull", "an acknowledgment", "a return", "the end of the visibility"] {
             let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
@@ -213,7 +213,7 @@ fn a_record_of_a_group_that_can_not_be_read_is_set_aside_by_whatever_meets_it() 
                 "a pull" => drop(server.pull(&orders, 1_000)),
                 "an acknowledgment" => drop(server.acknowledge(&orders, vec![got.claim()])),
                 "a return" => {
-                    server.give_back(&orders, vec![got.claim()], Some(0));
+                    server.nack(&orders, vec![got.claim()], Some(0));
                 }
                 _ => {
                     server.now_ms += 20;
@@ -286,27 +286,31 @@ fn a_ticket_that_leaves_no_higher_one_does_not_keep_groups_from_their_turns() {
 fn what_is_remembered_of_a_queue_counts_only_in_its_range() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
     server.configure(&orders, Setting::Rate, Some("2"));
-    for (memo, number, is_in_range) in [
-        (Memo::PausedUntil, (1 << 43) - 1, true),
-        (Memo::PausedUntil, 1 << 43, false),
-        (Memo::PausedUntil, i64::MAX as u64, false),
-        (Memo::RateWindowStart, 1 << 43, false),
-        (Memo::RateWindowCount, 2_147_483_647, true),
-        (Memo::RateWindowCount, 2_147_483_648, false),
+    for (which, number, is_in_range) in [
+        (StoredNumber::PausedUntil, (1 << 43) - 1, true),
+        (StoredNumber::PausedUntil, 1 << 43, false),
+        (StoredNumber::PausedUntil, i64::MAX as u64, false),
+        (StoredNumber::RateWindowStart, 1 << 43, false),
+        (StoredNumber::RateWindowCount, 2_147_483_647, true),
+        (StoredNumber::RateWindowCount, 2_147_483_648, false),
     ] {
         let mut store = server.store(&orders);
-        store.put_memo(memo, number);
-        assert_eq!(store.memo(memo), Some(number).filter(|_| is_in_range), "{memo:?} {number}");
-        store.remove_memo(memo);
+        store.put_stored_number(which, number);
+        assert_eq!(
+            store.stored_number(which),
+            Some(number).filter(|_| is_in_range),
+            "{which:?} {number}"
+        );
+        store.remove_config(which.name());
     }
     let mut store = server.store(&orders);
-    store.put_memo(Memo::PausedUntil, u64::MAX);
-    store.put_memo(Memo::RateWindowStart, server.now_ms);
-    store.put_memo(Memo::RateWindowCount, u64::MAX);
+    store.put_stored_number(StoredNumber::PausedUntil, u64::MAX);
+    store.put_stored_number(StoredNumber::RateWindowStart, server.now_ms);
+    store.put_stored_number(StoredNumber::RateWindowCount, u64::MAX);
     server.push(&orders, b"x", 0);
     assert_eq!(limits::deliverable(&mut server.store(&orders), server.now_ms), 1);
     assert!(server.pull(&orders, 10).is_some());
-    assert_eq!(server.store(&orders).memo(Memo::RateWindowCount), Some(1));
+    assert_eq!(server.store(&orders).stored_number(StoredNumber::RateWindowCount), Some(1));
 }
 
 #[test]
@@ -314,12 +318,12 @@ fn a_retry_count_that_is_as_high_as_can_be_stays_there() {
     let (mut server, orders, pushed) = returned(1, 1);
     server.configure(&orders, Setting::MaxRetries, Some("-1"));
     let mut store = server.store(&orders);
-    let note = store.note(pushed[0]).unwrap().unwrap();
-    store.put_note(pushed[0], &Note { retry_count: u32::MAX, ..note });
+    let record = store.record(pushed[0]).unwrap().unwrap();
+    store.put_record(pushed[0], &StateRecord { retry_count: u32::MAX, ..record });
     for _ in 0..2 {
         let got = server.pull(&orders, 10).unwrap();
         assert_eq!(got.retry_count, u32::MAX);
-        server.give_back(&orders, vec![got.claim()], Some(0));
+        server.nack(&orders, vec![got.claim()], Some(0));
     }
     assert_eq!(server.store(&orders).highest_retry_count(), u32::MAX);
     assert_eq!(server.repair(&orders), []);

@@ -29,7 +29,7 @@ fn a_message_that_comes_back_keeps_its_priority() {
         let urgent = server.add(&orders, &Asked::priority(3));
         let got = server.pull(&orders, 100).unwrap();
         if is_given_back {
-            server.give_back(&orders, vec![got.claim()], Some(0));
+            server.nack(&orders, vec![got.claim()], Some(0));
         } else {
             server.now_ms += 100;
         }

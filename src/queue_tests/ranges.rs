@@ -1,7 +1,7 @@
-//! What an op wrote is in the ranges that docs/storage.md names, whatever it found. They are written
-//! here a second time.
+//! What an op wrote is in the ranges of docs/storage.md, whatever the op found. The ranges are written
+//! down here a second time.
 
-use crate::queue::message::{MessageId, Note};
+use crate::queue::message::{MessageId, StateRecord};
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::queue::records::{Duplicate, Group, GroupCounts};
@@ -9,7 +9,7 @@ use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::store::body::{decode_body, decode_body_of};
 use crate::store::keys;
 use crate::store::memory::{Database, Value};
-use crate::store::record::{decode_duplicate, decode_group, decode_note};
+use crate::store::record::{decode_duplicate, decode_group, decode_state};
 
 const TIMESTAMPS: f64 = (1u64 << 43) as f64;
 const DEADLINES: f64 = TIMESTAMPS + 31_536_000_000.0;
@@ -72,7 +72,7 @@ fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
         Part::Messages => {
             field.try_into().is_ok_and(|id| decode_body_of(MessageId(id), bytes).is_ok())
         }
-        Part::Notes => decode_note(bytes).is_ok_and(|note| is_note(&note)),
+        Part::Notes => decode_state(bytes).is_ok_and(|record| is_note(&record)),
         Part::Groups => decode_group(bytes).is_ok_and(|group| is_group(&group)),
         Part::Dedup => decode_duplicate(bytes).is_ok_and(|duplicate| is_duplicate(&duplicate)),
         _ => {
@@ -89,15 +89,16 @@ fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
     }
 }
 
-/// True if all numbers of a note are in range.
-pub fn is_note(note: &Note) -> bool {
-    let at_ms = note.expires_at_ms.into_iter().chain(note.death.as_ref().map(|death| death.at_ms));
-    let sequence = note.group.as_ref().and_then(|group| group.sequence);
-    note.last_receipt < 1 << 63
-        && note.priority < 10
+/// True if all numbers of a state record are in range.
+pub fn is_note(record: &StateRecord) -> bool {
+    let at_ms =
+        record.expires_at_ms.into_iter().chain(record.death.as_ref().map(|death| death.at_ms));
+    let sequence = record.group.as_ref().and_then(|group| group.sequence);
+    record.last_receipt < 1 << 63
+        && record.priority < 10
         && at_ms.into_iter().all(is_timestamp)
         && sequence.is_none_or(|sequence| sequence < SEQUENCES)
-        && note.deliveries.is_none_or(|all| all.count > 0 && is_timestamp(all.first_at_ms))
+        && record.deliveries.is_none_or(|all| all.count > 0 && is_timestamp(all.first_at_ms))
 }
 
 /// True if all numbers of the record of a group are in range.

@@ -1,30 +1,27 @@
-//! Dead letters go back.
+//! Redrives.
 
 use super::*;
 use crate::queue::NextDue;
 use crate::queue::message::Died;
-use crate::queue::op::{Choice, RedriveSlice};
+use crate::queue::op::{self, Choice, RedriveSlice};
 use crate::queue::redrive::Redriven;
 
 /// A slice of up to 100 messages.
-pub(super) fn slice(choice: &Choice, to: Option<&QueueName>) -> Op<'static> {
-    Op::RedriveSlice(RedriveSlice {
+pub(super) fn slice(choice: &Choice, to: Option<&QueueName>) -> RedriveSlice<'static> {
+    RedriveSlice {
         now_ms: START_MS + 9,
-        look: 100,
+        inspect: 100,
         count: 100,
         to: to.cloned(),
         same_slot: false,
         choice: choice.clone(),
         from: None,
         reason: None,
-    })
+    }
 }
 
-fn redriven(server: &mut Server, dead: &QueueName, op: &Op<'_>) -> Redriven {
-    match server.run(dead, op).unwrap().0 {
-        Outcome::Redriven(redriven) => redriven,
-        _ => panic!("{op:?} has another outcome"),
-    }
+fn redriven(server: &mut Server, dead: &QueueName, op: &RedriveSlice<'_>) -> Redriven {
+    server.run(dead, op).unwrap().0
 }
 
 /// Pushes a message and lets it die; its id.
@@ -33,7 +30,7 @@ fn kill(server: &mut Server, orders: &QueueName, asked: &Asked<'_>) -> MessageId
     let got = server.pull(orders, 1_000).unwrap();
     assert_eq!(got.id, id);
     let reason = Some("no disk");
-    server.give_back_as(orders, vec![got.claim()], None, Return::Rejected, reason).unwrap();
+    server.nack_as(orders, vec![got.claim()], None, Return::Rejected, reason).unwrap();
     id
 }
 
@@ -129,7 +126,7 @@ fn the_oldest_death_goes_first_and_count_bounds_what_is_looked_at() {
         })
         .collect();
     server.now_ms += 1;
-    server.give_back_as(&orders, vec![first.claim()], None, Return::Rejected, None).unwrap();
+    server.nack_as(&orders, vec![first.claim()], None, Return::Rejected, None).unwrap();
     assert_eq!(server.redrive(&dead, 2, None), 2);
     assert_eq!(server.pull_all(&orders, 100), died[..2]);
     assert_eq!(server.redrive(&dead, 1_000, None), 2);
@@ -148,7 +145,7 @@ fn only_dead_letters_that_wait_go_back() {
     let alive = server.push(&dead, b"pushed here", 0);
     server.pull(&dead, 1_000).unwrap();
     let got = server.pull(&dead, 1_000).unwrap();
-    server.give_back(&dead, vec![got.claim()], Some(50));
+    server.nack(&dead, vec![got.claim()], Some(50));
     assert_eq!(server.redrive(&dead, 1_000, None), 1);
     assert_eq!(server.pull_all(&orders, 100), [died[2]]);
     server.now_ms += 50;
@@ -178,7 +175,7 @@ fn one_whose_target_cannot_take_it_stays_and_is_not_counted() {
         kill(&mut server, &orders, &Asked::default());
         server.now_ms += 1;
     }
-    let op = |count, same_slot| Op::Redrive { now_ms: START_MS + 9, count, to: None, same_slot };
+    let op = |count, same_slot| op::Redrive { now_ms: START_MS + 9, count, to: None, same_slot };
     assert_eq!(server.number(&dead, &op(9, true)), 1);
     assert_eq!(server.len(&dead, Part::Dead), 1);
     assert_eq!(server.number(&dead, &op(9, true)), 0);
@@ -188,29 +185,34 @@ fn one_whose_target_cannot_take_it_stays_and_is_not_counted() {
 #[test]
 fn an_op_from_elsewhere_can_be_kept_to_its_slot() {
     let (now_ms, sweep) = (START_MS, ALL);
-    let give_back = Op::GiveBack {
+    let nack = Op::Nack(op::Nack {
         now_ms,
         deliveries: Vec::new().into(),
         delay_ms: None,
         same_slot: false,
         how: Return::Counted,
         reason: None,
-    };
-    let pull = Op::Pull {
+    });
+    let pull = Op::Pull(op::Pull {
         now_ms,
         count: 1,
-        delivery: Mode::Final,
+        mode: Mode::AtMostOnce,
         base_receipt: Receipt(1),
         sweep,
         acknowledged: Vec::new(),
-    };
-    let redrive = Op::Redrive { now_ms, count: 1, to: None, same_slot: false };
+    });
+    let redrive = op::Redrive { now_ms, count: 1, to: None, same_slot: false };
     let slice = slice(&Choice::ALL, None);
-    for mut op in [pull, Op::Sweep { now_ms, sweep }, give_back, redrive, slice] {
+    for mut op in [pull, Op::Sweep(op::Sweep { now_ms, sweep }), nack, redrive.into(), slice.into()]
+    {
         op.keep_to_slot();
         let is_kept = match op {
-            Op::Pull { sweep, .. } | Op::Sweep { sweep, .. } => sweep.same_slot,
-            Op::GiveBack { same_slot, .. } | Op::Redrive { same_slot, .. } => same_slot,
+            Op::Pull(op::Pull { sweep, .. }) | Op::Sweep(op::Sweep { sweep, .. }) => {
+                sweep.same_slot
+            }
+            Op::Nack(op::Nack { same_slot, .. }) | Op::Redrive(op::Redrive { same_slot, .. }) => {
+                same_slot
+            }
             Op::RedriveSlice(ref slice) => slice.same_slot,
             _ => false,
         };
@@ -236,18 +238,13 @@ fn a_slice_goes_on_behind_what_the_last_one_looked_at() {
     let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
     let died: Vec<_> = (0..5).map(|_| kill(&mut server, &orders, &Asked::default())).collect();
     let at = |id: MessageId| Some(Died { at_ms: START_MS, id });
-    let bounded = |look, count, after| {
-        let mut op = slice(&Choice::Died { after, until_ms: START_MS }, None);
-        if let Op::RedriveSlice(slice) = &mut op {
-            (slice.look, slice.count) = (look, count);
-        }
-        op
+    let bounded = |inspect, count, after| RedriveSlice {
+        inspect,
+        count,
+        ..slice(&Choice::Died { after, until_ms: START_MS }, None)
     };
     // Nothing of the first two is wanted, so they stay.
-    let mut first = bounded(2, 2, None);
-    if let Op::RedriveSlice(slice) = &mut first {
-        slice.reason = Some(b"other");
-    }
+    let first = RedriveSlice { reason: Some(b"other"), ..bounded(2, 2, None) };
     let none = redriven(&mut server, &dead, &first);
     assert_eq!(none, Redriven { moved: 0, last: at(died[1]), has_more: true });
     let one = redriven(&mut server, &dead, &bounded(2, 1, none.last));
@@ -279,10 +276,8 @@ fn only_those_that_died_there_and_for_that_reason_go_back() {
     }
     let mut moved = |from: Option<&str>, reason: Option<&'static str>| {
         let mut op = slice(&Choice::ALL, None);
-        if let Op::RedriveSlice(slice) = &mut op {
-            slice.from = from.map(queue);
-            slice.reason = reason.map(str::as_bytes);
-        }
+        op.from = from.map(queue);
+        op.reason = reason.map(str::as_bytes);
         redriven(&mut server, &dead, &op).moved
     };
     assert_eq!(moved(Some("elsewhere"), None), 0);

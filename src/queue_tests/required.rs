@@ -53,13 +53,13 @@ type Which = fn(&Filled) -> Vec<Delivery>;
 /// A pull of one message; what it delivers does not matter, nor an unreadable record.
 fn pull(
     filled: &mut Filled,
-    delivery: Mode<'_>,
+    mode: Mode<'_>,
     limit: u32,
     acknowledged: Vec<Delivery>,
 ) -> Result<(), QueueError> {
-    let (now_ms, sweep) = (filled.server.now_ms, Sweep { limit, same_slot: false });
+    let (now_ms, sweep) = (filled.server.now_ms, SweepLimit { limit, same_slot: false });
     let base_receipt = Receipt::at(now_ms);
-    let op = Op::Pull { now_ms, count: 1, delivery, base_receipt, sweep, acknowledged };
+    let op = op::Pull { now_ms, count: 1, mode, base_receipt, sweep, acknowledged };
     filled.server.run(&filled.orders, &op).map(|_| ())
 }
 
@@ -90,42 +90,46 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
             let Filled { server, orders, .. } = filled;
             let id = server.new_id();
             let (due_at_ms, with) = server.with(&asked, &[]);
-            server.run(orders, &Op::Push { id, due_at_ms, payload: b"x", with }).map(|_| ())
+            server
+                .run(orders, &op::Push { id, due_at_ms, payload: b"x", options: with })
+                .map(|_| ())
         }
     };
-    let pull = |delivery: Mode<'static>, limit: u32, acknowledged: Which| {
-        move |filled: &mut Filled| pull(filled, delivery, limit, acknowledged(filled))
+    let pull = |mode: Mode<'static>, limit: u32, acknowledged: Which| {
+        move |filled: &mut Filled| pull(filled, mode, limit, acknowledged(filled))
     };
-    let with_receipt = |consumer| Mode::Receipt { visibility_ms: 1, consumer };
+    let with_receipt = |consumer| Mode::AtLeastOnce { visibility_ms: 1, consumer };
     let acknowledge = |which: Which| {
         move |filled: &mut Filled| {
             let deliveries = which(filled).into();
-            let op = Op::Acknowledge { now_ms: Some(filled.server.now_ms), deliveries };
+            let op = op::Acknowledge { now_ms: Some(filled.server.now_ms), deliveries };
             filled.server.run(&filled.orders, &op).map(|_| ())
         }
     };
     let extend = |which: Which| {
         move |filled: &mut Filled| {
             let (deliveries, now_ms) = (which(filled).into(), filled.server.now_ms);
-            let op = Op::Extend { now_ms, deliveries, visibility_ms: 1 };
+            let op = op::Extend { now_ms, deliveries, visibility_ms: 1 };
             filled.server.run(&filled.orders, &op).map(|_| ())
         }
     };
     let nack = |which: Which, how| {
         move |filled: &mut Filled| {
             let deliveries = which(filled);
-            filled.server.give_back_as(&filled.orders, deliveries, Some(0), how, None).map(|_| ())
+            filled.server.nack_as(&filled.orders, deliveries, Some(0), how, None).map(|_| ())
         }
     };
     let run = |op: Op<'static>| {
         move |filled: &mut Filled| filled.server.run(&filled.orders, &op).map(|_| ())
     };
     let reschedule = |filled: &mut Filled| {
-        let op = Op::Reschedule { now_ms: filled.server.now_ms, id: filled.delayed, due_at_ms: 1 };
+        let op = op::Reschedule { now_ms: filled.server.now_ms, id: filled.delayed, due_at_ms: 1 };
         filled.server.run(&filled.orders, &op).map(|_| ())
     };
     let configure = |setting, value: &str| {
-        run(Op::Configure { changes: vec![(setting, Some(value.as_bytes().to_vec()))] })
+        run(Op::Configure(op::Configure {
+            changes: vec![(setting, Some(value.as_bytes().to_vec()))],
+        }))
     };
     let none: Which = |_| Vec::new();
     let held: Which = |filled| vec![filled.held];
@@ -172,7 +176,7 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
             required(fill, pull(with_receipt(None), 1, held)),
             &format!("ready {BEHIND}"),
         ),
-        ("pull without receipt", required(fill, pull(Mode::Final, 0, none)), PULL),
+        ("pull without receipt", required(fill, pull(Mode::AtMostOnce, 0, none)), PULL),
         ("acknowledge", required(fill, acknowledge(held)), "messages notes inflight"),
         (
             "acknowledge in a group",
@@ -225,7 +229,11 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
             BEHIND,
         ),
         ("reject", required(fill, nack(held, Return::Rejected)), BEHIND),
-        ("sweep", required(fill, run(Op::Sweep { now_ms: START_MS, sweep: ALL })), BEHIND),
+        (
+            "sweep",
+            required(fill, run(Op::Sweep(op::Sweep { now_ms: START_MS, sweep: ALL }))),
+            BEHIND,
+        ),
         ("reschedule", required(fill, reschedule), &all),
         ("configure", required(fill, configure(Setting::Delay, "1")), "config"),
         (
@@ -233,7 +241,7 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
             required(fill, configure(Setting::GroupInflight, "2")),
             "lanes groups turns config",
         ),
-        ("pause", required(fill, run(Op::Pause { until_ms: None })), "config"),
+        ("pause", required(fill, run(Op::Pause(op::Pause { until_ms: None }))), "config"),
         ("resume", required(fill, run(Op::Resume)), "config"),
     ] {
         assert_eq!(actual, expected, "{op}");
@@ -257,7 +265,7 @@ fn a_pull_requires_no_keys_of_features_that_the_queue_does_not_use() {
         (plain, Some(b"c".as_slice()), "ready lanes messages notes inflight config"),
         (with_ttl, None, "ready lanes ranked messages inflight turns config"),
     ] {
-        let mode = Mode::Receipt { visibility_ms: 1, consumer };
+        let mode = Mode::AtLeastOnce { visibility_ms: 1, consumer };
         let actual = required(fill, |filled| pull(filled, mode, 0, Vec::new()));
         assert_eq!(actual, expected);
     }

@@ -7,7 +7,7 @@ use crate::queue::NextDue;
 fn kill(server: &mut Server, orders: &QueueName) -> MessageId {
     let id = server.add(orders, &Asked::default());
     let got = server.pull(orders, 1_000).unwrap();
-    server.give_back_as(orders, vec![got.claim()], None, Return::Rejected, Some("no")).unwrap();
+    server.nack_as(orders, vec![got.claim()], None, Return::Rejected, Some("no")).unwrap();
     id
 }
 
@@ -23,7 +23,7 @@ fn the_ttl_of_the_dead_letter_queue_counts_from_the_death() {
     server.add(&orders, &Asked::to_live(5_000));
     let got = server.pull(&orders, 1_000).unwrap();
     server.now_ms += 50;
-    server.give_back_as(&orders, vec![got.claim()], None, Return::Rejected, None).unwrap();
+    server.nack_as(&orders, vec![got.claim()], None, Return::Rejected, None).unwrap();
     let due = NextDue::AtMost(START_MS + 150);
     assert_eq!(server.effects().others, Some(Box::new([(dead.clone(), due)].into())));
     // A later change of the setting is for those that die later.
@@ -64,7 +64,7 @@ fn one_in_flight_is_discarded_when_it_comes_back_and_can_be_acknowledged_until_t
         if acknowledges {
             assert_eq!(server.acknowledge(&dead, vec![got.claim()]), [DONE]);
         } else {
-            server.give_back(&dead, vec![got.claim()], None);
+            server.nack(&dead, vec![got.claim()], None);
         }
         assert_eq!(server.counts.ttl_expired, u64::from(!acknowledges));
         assert_eq!(server.len(&dead, Part::Messages), 0);

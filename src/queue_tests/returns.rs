@@ -1,4 +1,4 @@
-//! The ways in which a delivery comes back.
+//! Returns of deliveries.
 
 use super::*;
 use crate::store::memory::OPENED;
@@ -14,7 +14,7 @@ fn an_uncounted_return_is_no_retry_and_never_dies() {
         let got = server.pull(&orders, 100).unwrap();
         assert_eq!((got.id, got.retry_count), (id, 0));
         let claim = vec![got.claim()];
-        let settled = server.give_back_as(&orders, claim, None, Return::Uncounted, None).unwrap();
+        let settled = server.nack_as(&orders, claim, None, Return::Uncounted, None).unwrap();
         assert_eq!(settled, [DONE]);
         assert_eq!(server.acknowledge(&orders, vec![got.claim()]), [Settled::BadReceipt]);
     }
@@ -29,10 +29,10 @@ fn an_uncounted_return_stands_behind_all_that_wait_or_is_delayed() {
     server.now_ms += 1;
     let second = server.push(&orders, b"y", 0);
     server.now_ms += 1;
-    server.give_back_as(&orders, vec![got.claim()], None, Return::Uncounted, None).unwrap();
+    server.nack_as(&orders, vec![got.claim()], None, Return::Uncounted, None).unwrap();
     let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
     assert_eq!(ids(&got), [second, first]);
-    server.give_back_as(&orders, vec![got[1].claim()], Some(40), Return::Uncounted, None).unwrap();
+    server.nack_as(&orders, vec![got[1].claim()], Some(40), Return::Uncounted, None).unwrap();
     server.now_ms += 39;
     assert_eq!(server.pull(&orders, 100), None);
     server.now_ms += 1;
@@ -50,7 +50,7 @@ fn the_dead_letter_queue_is_opened_once_for_all_that_die_in_an_op() {
     let (rejected, expired) = got.split_at(10);
     let claims = rejected.iter().map(Got::claim).collect();
     let before = OPENED.get();
-    server.give_back_as(&orders, claims, None, Return::Rejected, None).unwrap();
+    server.nack_as(&orders, claims, None, Return::Rejected, None).unwrap();
     assert_eq!(OPENED.get() - before, 1);
     server.now_ms += 100;
     server.sweep(&orders, 20);
@@ -64,10 +64,10 @@ fn a_rejected_message_dies_at_once() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 100).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(0));
+    server.nack(&orders, vec![got.claim()], Some(0));
     let got = server.pull(&orders, 100).unwrap();
     let reason = Some("no such customer");
-    server.give_back_as(&orders, vec![got.claim()], Some(500), Return::Rejected, reason).unwrap();
+    server.nack_as(&orders, vec![got.claim()], Some(500), Return::Rejected, reason).unwrap();
     let dead = server.pull(&queue("{orders}:dead"), 100).unwrap();
     let death = Death {
         from: orders.clone(),
@@ -85,17 +85,17 @@ fn a_dead_letter_cannot_be_rejected_and_the_whole_request_is_refused() {
     let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
     server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 100).unwrap();
-    server.give_back_as(&orders, vec![got.claim()], None, Return::Rejected, None).unwrap();
+    server.nack_as(&orders, vec![got.claim()], None, Return::Rejected, None).unwrap();
     server.push(&dead, b"alive", 0);
     let got = server.pull_with(&dead, 2, 100, ALL).unwrap();
     let claims: Vec<_> = got.iter().map(Got::claim).rev().collect();
-    let refused = server.give_back_as(&dead, claims, None, Return::Rejected, None);
+    let refused = server.nack_as(&dead, claims, None, Return::Rejected, None);
     assert_eq!(refused.unwrap_err(), QueueError::AlreadyDead);
     assert_eq!(server.len(&dead, Part::Inflight), 2);
     // A claim that doesn't hold is no reason.
     server.now_ms += 100;
     let claims = vec![got[0].claim()];
-    let settled = server.give_back_as(&dead, claims, None, Return::Rejected, None).unwrap();
+    let settled = server.nack_as(&dead, claims, None, Return::Rejected, None).unwrap();
     assert_eq!(settled, [Settled::BadReceipt]);
 }
 
@@ -106,7 +106,7 @@ fn a_rejected_message_whose_grave_cannot_take_it_comes_back_counted() {
     server.configure(&orders, Setting::Backoff, Some("50"));
     server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 100).unwrap();
-    let op = Op::GiveBack {
+    let op = op::Nack {
         now_ms: server.now_ms,
         deliveries: smallvec![got.claim()],
         delay_ms: None,
@@ -129,7 +129,7 @@ fn the_last_reason_is_shown_until_a_later_one_takes_its_place() {
         let got = server.pull(&orders, 100).unwrap();
         shown.push(got.last_error.clone().map(|error| String::from_utf8(error).unwrap()));
         let claims = vec![got.claim()];
-        server.give_back_as(&orders, claims, Some(0), Return::Counted, reason).unwrap();
+        server.nack_as(&orders, claims, Some(0), Return::Counted, reason).unwrap();
     }
     server.pull(&orders, 100).unwrap();
     server.now_ms += 100;
@@ -149,7 +149,7 @@ fn a_disconnect_is_like_the_end_of_visibility_now_with_a_backoff() {
     let got = server.pull(&orders, 10_000).unwrap();
     server.now_ms += 5;
     let claims = vec![got.claim()];
-    server.give_back_as(&orders, claims.clone(), None, Return::Disconnected, None).unwrap();
+    server.nack_as(&orders, claims.clone(), None, Return::Disconnected, None).unwrap();
     let got = server.pull_with(&orders, 2, 10_000, ALL).unwrap();
     assert_eq!(ids(&got), [first, second], "its old place");
     assert_eq!(got[0].retry_count, 1);
@@ -157,7 +157,7 @@ fn a_disconnect_is_like_the_end_of_visibility_now_with_a_backoff() {
 
     server.configure(&orders, Setting::Backoff, Some("20"));
     let claims = vec![got[0].claim()];
-    server.give_back_as(&orders, claims.clone(), None, Return::Disconnected, None).unwrap();
+    server.nack_as(&orders, claims.clone(), None, Return::Disconnected, None).unwrap();
     server.now_ms += 39;
     assert_eq!(server.pull(&orders, 10), None, "the backoff counts from now");
     assert_eq!(server.acknowledge(&orders, claims), [DONE], "a late acknowledgment is taken");
@@ -176,7 +176,7 @@ fn all_deliveries_are_counted_and_the_first_is_remembered() {
         let got = server.pull(&orders, 100).unwrap();
         let expected = (ended > 0).then_some((ended as u32, first_ms));
         assert_eq!(got.deliveries, expected, "before {how:?}");
-        server.give_back_as(&orders, vec![got.claim()], None, how, None).unwrap();
+        server.nack_as(&orders, vec![got.claim()], None, how, None).unwrap();
         server.now_ms += 10_000;
     }
     let got = server.pull(&dead, 100).unwrap();
@@ -200,8 +200,8 @@ fn a_late_extension_takes_back_that_its_delivery_ended() {
             server.sweep(&orders, 10);
             server.extend(&orders, vec![got.claim()], 100);
         }
-        let note = server.store(&orders).note(got.id).unwrap().unwrap();
-        let known = note.deliveries.map(|all| (all.count, all.first_at_ms));
+        let record = server.store(&orders).record(got.id).unwrap().unwrap();
+        let known = record.deliveries.map(|all| (all.count, all.first_at_ms));
         assert_eq!(known, (ended > 0).then_some((ended, first_ms)));
         server.now_ms += 100;
     }
@@ -214,7 +214,7 @@ fn a_disconnect_may_be_the_last_straw() {
     server.push(&orders, b"x", 0);
     let got = server.pull(&orders, 10_000).unwrap();
     let claims = vec![got.claim()];
-    server.give_back_as(&orders, claims, None, Return::Disconnected, None).unwrap();
+    server.nack_as(&orders, claims, None, Return::Disconnected, None).unwrap();
     let dead = server.pull(&queue("{orders}:dead"), 100).unwrap();
     assert_eq!(dead.death.unwrap().reason, DeathReason::Retries);
 }
@@ -227,7 +227,7 @@ fn a_dead_letter_returns_to_its_place_in_its_queue() {
     server.now_ms += 10;
     let waiting = server.push(&dead, b"pushed before it died", 0);
     server.now_ms += 10;
-    server.give_back_as(&orders, vec![got.claim()], None, Return::Rejected, None).unwrap();
+    server.nack_as(&orders, vec![got.claim()], None, Return::Rejected, None).unwrap();
     assert_eq!(ids(&server.pull_with(&dead, 2, 10, ALL).unwrap()), [waiting, died]);
     server.now_ms += 10;
     assert_eq!(server.pull_all(&dead, 10), [waiting, died], "not ahead by its push");

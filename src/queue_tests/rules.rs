@@ -4,9 +4,7 @@ use super::*;
 use crate::queue::NextDue;
 use crate::queue::message::DeathReason;
 use crate::queue::pull::BATCH_BYTES;
-use crate::queue::settings::Settings;
 use crate::store::keys;
-use crate::store::keyspace::Keyspace;
 use crate::store::memory::Value;
 
 #[test]
@@ -59,56 +57,56 @@ fn a_message_that_ran_out_returns_to_its_old_place_and_one_given_back_stands_las
         .collect();
     let got = server.pull_with(&orders, 2, 50, ALL).unwrap();
     server.now_ms += 10;
-    server.give_back(&orders, vec![got[0].claim()], Some(0));
+    server.nack(&orders, vec![got[0].claim()], Some(0));
     server.now_ms += 40;
     let order = ids(&server.pull_with(&orders, 4, 1_000, ALL).unwrap());
     assert_eq!(order, [pushed[1], pushed[2], pushed[3], pushed[0]]);
 }
 
-/// Three messages of which the first goes behind the others, all within a millisecond.
+/// Three messages of which the first goes behind the others within a millisecond.
 #[test]
 fn what_goes_behind_all_that_wait_does_so_within_a_millisecond() {
     type Way = fn(&mut Server, &QueueName) -> [MessageId; 3];
     fn push(server: &mut Server, queue: &QueueName, asked: &Asked<'_>) -> [MessageId; 3] {
         [(); 3].map(|()| server.add(queue, asked))
     }
-    fn give_back(server: &mut Server, queue: &QueueName, how: Return) {
+    fn nack(server: &mut Server, queue: &QueueName, how: Return) {
         let got = server.pull(queue, 100).unwrap();
-        server.give_back_as(queue, vec![got.claim()], Some(0), how, None).unwrap();
+        server.nack_as(queue, vec![got.claim()], Some(0), how, None).unwrap();
     }
     fn kill(server: &mut Server, ids: &[MessageId]) {
         let orders = queue("orders");
         let got = server.pull_with(&orders, 10, 100, ALL).unwrap();
         for id in ids {
             let claims = got.iter().filter(|got| got.id == *id).map(Got::claim).collect();
-            server.give_back_as(&orders, claims, None, Return::Rejected, None).unwrap();
+            server.nack_as(&orders, claims, None, Return::Rejected, None).unwrap();
         }
     }
     let ways: [(&str, Way); 9] = [
         ("NACK", |s, q| {
             let ids = push(s, q, &Asked::default());
-            give_back(s, q, Return::Counted);
+            nack(s, q, Return::Counted);
             ids
         }),
         ("NACK NOCOUNT of one of many pushed together", |s, q| {
             let payloads = [(); 3].map(|()| b"x".to_vec());
             s.push_many(q, &payloads, &Asked::default());
-            give_back(s, q, Return::Uncounted);
+            nack(s, q, Return::Uncounted);
             s.last_ids.clone().try_into().unwrap()
         }),
         ("NACK with a priority", |s, q| {
             let ids = push(s, q, &Asked::priority(3));
-            give_back(s, q, Return::Counted);
+            nack(s, q, Return::Counted);
             ids
         }),
         ("NACK among those with a TTL", |s, q| {
             let ids = push(s, q, &Asked::to_live(1_000));
-            give_back(s, q, Return::Counted);
+            nack(s, q, Return::Counted);
             ids
         }),
         ("NACK beside a higher and a lower priority", |s, q| {
             let ids = push(s, q, &Asked::priority(3));
-            give_back(s, q, Return::Counted);
+            nack(s, q, Return::Counted);
             s.add(q, &Asked::priority(9));
             s.add(q, &Asked::default());
             let others = s.pull(q, 100).unwrap();
@@ -118,7 +116,7 @@ fn what_goes_behind_all_that_wait_does_so_within_a_millisecond() {
         ("NACK where aging counts", |s, q| {
             s.configure(q, Setting::Aging, Some("1"));
             let ids = push(s, q, &Asked::priority(3));
-            give_back(s, q, Return::Counted);
+            nack(s, q, Return::Counted);
             s.now_ms += 10;
             ids
         }),
@@ -133,7 +131,7 @@ fn what_goes_behind_all_that_wait_does_so_within_a_millisecond() {
             let ids = push(s, &queue("orders"), &Asked::default());
             let [first, second, third] = ids;
             kill(s, &[second, third, first]);
-            // They are looked at where they are.
+            // They are read in their place.
             assert_eq!(*q, queue("{orders}:dead"));
             ids
         }),
@@ -162,7 +160,7 @@ fn those_given_back_one_after_the_other_keep_their_order_within_a_millisecond() 
     let mut got = server.pull_with(&orders, 3, 1_000, ALL).unwrap();
     got.reverse();
     for message in &got {
-        server.give_back(&orders, vec![message.claim()], Some(0));
+        server.nack(&orders, vec![message.claim()], Some(0));
     }
     let order = server.pull_all(&orders, 1_000);
     assert_eq!(order, [pushed[3], pushed[2], pushed[1], pushed[0]]);
@@ -173,7 +171,7 @@ fn many_given_back_together_keep_their_order_and_do_not_run_ahead_of_the_clock()
     let (mut server, orders) = (Server::new(), queue("orders"));
     let mut pushed: Vec<_> = (0..1_000).map(|_| server.push(&orders, b"x", 0)).collect();
     let got = server.pull_with(&orders, 1_000, 1_000, ALL).unwrap();
-    server.give_back(&orders, got.iter().rev().map(Got::claim).collect(), Some(0));
+    server.nack(&orders, got.iter().rev().map(Got::claim).collect(), Some(0));
     server.now_ms += 1;
     pushed.push(server.push(&orders, b"x", 0));
     assert_eq!(server.pull_all(&orders, 1_000)[..1_000], pushed[..1_000]);
@@ -186,9 +184,9 @@ fn a_place_behind_the_last_of_its_priority_stays_in_that_priority() {
     let got = server.pull(&orders, 1_000).unwrap();
     let last = Rank::last(3);
     let stranger = server.push(&orders, b"x", 5_000);
-    server.store(&orders).remove_delayed(stranger);
+    server.store(&orders).remove_timed(Part::Delayed, stranger);
     server.store(&orders).add_ranked(stranger, last);
-    server.give_back(&orders, vec![got.claim()], Some(0));
+    server.nack(&orders, vec![got.claim()], Some(0));
     assert_eq!(server.store(&orders).ranked(3, 0, 10), [(first, last), (stranger, last)]);
 }
 
@@ -209,7 +207,7 @@ fn a_delayed_message_is_ready_when_it_is_due() {
 #[test]
 fn what_a_claim_is_told() {
     let orders = queue("orders");
-    // What happened to the message before, then what its first receipt is told by ack, by nack.
+    // What happened to the message before, then the answers of ack and nack to its first receipt.
     type Story = fn(&mut Server, &QueueName, &Got);
     let cases: [(&str, Story, Settled, Settled); 7] = [
         ("in flight", |_, _, _| (), DONE, DONE),
@@ -228,7 +226,7 @@ fn what_a_claim_is_told() {
             |s, q, got| {
                 s.configure(q, Setting::Backoff, Some("500"));
                 let claims = vec![got.claim()];
-                s.give_back_as(q, claims, None, Return::Disconnected, None).unwrap();
+                s.nack_as(q, claims, None, Return::Disconnected, None).unwrap();
                 assert_eq!(s.len(q, Part::Delayed), 1);
             },
             DONE,
@@ -246,7 +244,7 @@ fn what_a_claim_is_told() {
         (
             "given back",
             |s, q, got| {
-                s.give_back(q, vec![got.claim()], Some(0));
+                s.nack(q, vec![got.claim()], Some(0));
             },
             Settled::BadReceipt,
             Settled::BadReceipt,
@@ -269,7 +267,7 @@ fn what_a_claim_is_told() {
             let settled = if is_ack {
                 server.acknowledge(&orders, vec![got.claim()])
             } else {
-                server.give_back(&orders, vec![got.claim()], Some(0))
+                server.nack(&orders, vec![got.claim()], Some(0))
             };
             assert_eq!(settled, [expected], "{what}, ack: {is_ack}");
         }
@@ -348,7 +346,7 @@ fn a_message_is_delivered_once_more_than_it_may_come_back() {
         while let Some(got) = server.pull(&orders, 10) {
             counts.push(got.retry_count);
             if max % 2 == 0 {
-                server.give_back(&orders, vec![got.claim()], Some(0));
+                server.nack(&orders, vec![got.claim()], Some(0));
             } else {
                 server.now_ms += 10;
             }
@@ -375,7 +373,7 @@ fn a_dead_message_never_dies_again_and_its_receipts_go_on_rising() {
     server.configure(&dead_queue, Setting::MaxRetries, Some("0"));
     server.push(&orders, b"x", 0);
     let first = server.pull(&orders, 10).unwrap();
-    server.give_back(&orders, vec![first.claim()], Some(0));
+    server.nack(&orders, vec![first.claim()], Some(0));
     // A server that was restarted with its clock set back.
     server.now_ms -= 1_000;
     server.last_receipt = 0;
@@ -385,7 +383,7 @@ fn a_dead_message_never_dies_again_and_its_receipts_go_on_rising() {
         assert_eq!(got.retry_count, retry_count);
         assert!(got.receipt > last);
         last = got.receipt;
-        server.give_back(&dead_queue, vec![got.claim()], Some(0));
+        server.nack(&dead_queue, vec![got.claim()], Some(0));
     }
     assert_eq!(server.acknowledge(&orders, vec![first.claim()]), [Settled::NotFound]);
 }
@@ -405,7 +403,7 @@ fn a_message_whose_grave_has_the_wrong_type_stays() {
     let got = server.pull(&orders, 10).unwrap();
     assert_eq!((got.id, got.retry_count), (id, 1));
     server.database.borrow_mut().remove(&key);
-    server.give_back(&orders, vec![got.claim()], Some(0));
+    server.nack(&orders, vec![got.claim()], Some(0));
     assert_eq!(server.counts.dead, 1, "it dies as soon as it can");
 }
 
@@ -418,76 +416,14 @@ fn in_cluster_mode_a_grave_in_another_slot_is_refused() {
     for (same_slot, dead) in [(true, 0), (false, 1)] {
         server.pull(&orders, 10).unwrap();
         server.now_ms += 10;
-        let op = Op::Sweep { now_ms: server.now_ms, sweep: Sweep { limit: 9, same_slot } };
+        let op = Op::Sweep(op::Sweep {
+            now_ms: server.now_ms,
+            sweep: SweepLimit { limit: 9, same_slot },
+        });
         server.run(&orders, &op).unwrap();
         assert_eq!(server.counts.dead, dead);
     }
     assert_eq!(server.len(&queue("elsewhere"), Part::Messages), 1);
-}
-
-#[test]
-fn backoff_counts_from_the_end_of_the_delivery() {
-    for how in [Return::Counted, Return::Disconnected] {
-        let (mut server, orders) = (Server::new(), queue("orders"));
-        server.configure(&orders, Setting::Backoff, Some("100"));
-        server.configure(&orders, Setting::BackoffMax, Some("250"));
-        server.push(&orders, b"x", 0);
-        for delay_ms in [100, 200, 250, 250] {
-            let got = server.pull(&orders, 10).unwrap();
-            server.now_ms += 4;
-            server.give_back_as(&orders, vec![got.claim()], None, how, None).unwrap();
-            server.now_ms += delay_ms - 1;
-            assert_eq!(server.pull(&orders, 10), None, "{how:?} {delay_ms}");
-            server.now_ms += 1;
-        }
-        assert_eq!(server.pull(&orders, 10).unwrap().retry_count, 4);
-    }
-}
-
-#[test]
-fn by_default_a_message_backs_off_for_longer_each_time_and_dies_at_its_26th_return() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
-    server.push(&orders, b"poison", 0);
-    let mut delays = Vec::new();
-    for _ in 0..26 {
-        let got = server.pull(&orders, 10).unwrap();
-        server.give_back(&orders, vec![got.claim()], None);
-        let due = server.store(&orders).first_delayed();
-        delays.extend(due.map(|(_, due_at_ms)| due_at_ms - server.now_ms));
-        server.now_ms += 3_600_000;
-    }
-    let doubled = (0..12).map(|doublings| 1_000 << doublings);
-    assert_eq!(delays, doubled.chain([3_600_000; 13]).collect::<Vec<_>>());
-    assert_eq!(server.len(&queue("{orders}:dead"), Part::Messages), 1);
-}
-
-#[test]
-fn a_message_whose_visibility_ended_is_ready_at_once_whatever_the_backoff() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
-    server.configure(&orders, Setting::Backoff, Some("100"));
-    let first = server.push(&orders, b"x", 0);
-    let second = server.push(&orders, b"y", 0);
-    for retry_count in 0..4 {
-        let got = server.pull(&orders, 10).unwrap();
-        assert_eq!((got.id, got.retry_count), (first, retry_count), "its old place");
-        server.now_ms += 10;
-    }
-    assert_eq!(server.pull_all(&orders, 10), [first, second]);
-}
-
-#[test]
-fn a_delay_of_its_own_overrides_the_backoff() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
-    server.configure(&orders, Setting::Backoff, Some("100"));
-    server.push(&orders, b"x", 0);
-    let got = server.pull(&orders, 10).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(0));
-    let got = server.pull(&orders, 10).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(7));
-    server.now_ms += 6;
-    assert_eq!(server.pull(&orders, 10), None);
-    server.now_ms += 1;
-    assert_eq!(server.pull(&orders, 10).unwrap().retry_count, 2);
 }
 
 #[test]
@@ -518,31 +454,4 @@ fn a_batch_ends_after_the_message_that_brings_it_over_its_bytes() {
     }
     assert_eq!(server.pull_with(&orders, 9, 10, ALL).unwrap().len(), 3);
     assert_eq!(server.pull_with(&orders, 9, 10, ALL).unwrap().len(), 1);
-}
-
-#[test]
-fn settings_that_are_set_to_what_they_are_change_nothing() {
-    let (mut server, orders) = (Server::new(), queue("orders"));
-    server.configure(&orders, Setting::Visibility, None);
-    assert!(server.log.is_empty());
-    server.configure(&orders, Setting::Visibility, Some("5"));
-    server.configure(&orders, Setting::Visibility, Some("5"));
-    assert_eq!(server.log.len(), 1);
-    assert_eq!(server.store(&orders).settings(&Setting::ALL).get(Setting::Visibility), 5);
-    server.configure(&orders, Setting::Visibility, None);
-    assert_eq!(server.store(&orders).settings(&Setting::ALL), Settings::default());
-    assert!(server.database.borrow().is_empty());
-}
-
-#[test]
-fn a_stored_setting_that_is_none_counts_as_its_default() {
-    let (server, orders) = (Server::to_be_harmed(), queue("orders"));
-    let mut store = server.store(&orders);
-    store.0.put(Part::Config, b"visibility", b"-5");
-    store.0.put(Part::Config, b"maxretries", b"7");
-    let settings = store.settings(&Setting::ALL);
-    assert_eq!(
-        [Setting::Visibility, Setting::MaxRetries].map(|one| settings.get(one)),
-        [30_000, 7]
-    );
 }

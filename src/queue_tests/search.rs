@@ -1,16 +1,16 @@
-//! Messages that are looked for by id, and peeks that begin far behind: few records are looked at.
+//! Searches by id and peeks with a large offset read few records.
 
 use super::*;
-use crate::queue::look::{self, Which};
+use crate::queue::inspect::{self, Which};
 use crate::queue::pull::BATCH_BYTES;
 use crate::store::keyspace::Keyspace;
-use crate::store::memory::looks;
+use crate::store::memory::reads;
 
-/// How many elements and members are looked at meanwhile.
-fn looks_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    let before = looks();
+/// The number of elements and members read meanwhile.
+fn reads_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    let before = reads();
     let result = work();
-    (result, looks() - before)
+    (result, reads() - before)
 }
 
 fn push_many(server: &mut Server, queue: &QueueName, count: usize) -> Vec<MessageId> {
@@ -21,7 +21,7 @@ fn push_many(server: &mut Server, queue: &QueueName, count: usize) -> Vec<Messag
     ids
 }
 
-/// An id right behind another one.
+/// The id right after another one.
 fn behind(mut id: MessageId) -> MessageId {
     id.0[7] += 1;
     id
@@ -42,7 +42,7 @@ fn whichever_are_deleted_the_others_stay_in_order() {
         random.shuffle(&mut ids);
         assert_eq!(server.delete(&orders, &ids), gone.len() as u64, "seed {seed}");
         for id in &all {
-            let found = look::find(&mut server.store(&orders), *id).unwrap();
+            let found = inspect::find(&mut server.store(&orders), *id).unwrap();
             assert_eq!(found.map(|seen| seen.body.id()), left.contains(id).then_some(*id));
         }
         assert_eq!(server.pull_all(&orders, 100), left, "seed {seed}");
@@ -61,8 +61,8 @@ fn a_search_goes_past_records_that_can_not_be_read() {
         }
     }
     for id in &all {
-        assert!(look::find(&mut server.store(&orders), *id).unwrap().is_some());
-        assert!(look::find(&mut server.store(&orders), behind(*id)).unwrap().is_none());
+        assert!(inspect::find(&mut server.store(&orders), *id).unwrap().is_some());
+        assert!(inspect::find(&mut server.store(&orders), behind(*id)).unwrap().is_none());
     }
     assert_eq!(server.delete(&orders, &all), all.len() as u64);
 }
@@ -74,14 +74,14 @@ fn few_records_are_looked_at_to_find_one_among_many() {
     let all = push_many(&mut server, &orders, 10_000);
     let unknown = [MessageId([7; 16]), behind(all[0]), behind(all[5_000]), behind(all[9_999])];
     for id in [all[0], all[5_000], all[9_999]].into_iter().chain(unknown) {
-        let (found, looks) = looks_of(|| look::find(&mut server.store(&orders), id).unwrap());
+        let (found, reads) = reads_of(|| inspect::find(&mut server.store(&orders), id).unwrap());
         assert_eq!(found.is_some(), all.contains(&id));
-        assert!(looks < 30, "{looks}");
+        assert!(reads < 30, "{reads}");
     }
     let ids: Vec<_> = all.iter().copied().step_by(100).collect();
-    let (deleted, looks) = looks_of(|| server.delete(&orders, &ids));
+    let (deleted, reads) = reads_of(|| server.delete(&orders, &ids));
     assert_eq!(deleted, 100);
-    assert!(looks < 2_000, "{looks}");
+    assert!(reads < 2_000, "{reads}");
 }
 
 #[test]
@@ -95,15 +95,15 @@ fn few_records_are_looked_at_however_unevenly_they_were_pushed() {
     }
     let mut total = 0;
     for id in all.iter().step_by(13) {
-        let (found, looks) = looks_of(|| look::find(&mut server.store(&orders), *id).unwrap());
-        assert!(found.is_some() && looks < 30, "{looks}");
-        total += looks;
+        let (found, reads) = reads_of(|| inspect::find(&mut server.store(&orders), *id).unwrap());
+        assert!(found.is_some() && reads < 30, "{reads}");
+        total += reads;
     }
     assert!(total < all.len() as u64 * 15 / 13, "{total} for a thirteenth of {}", all.len());
     let ids: Vec<_> = all.iter().copied().step_by(50).collect();
-    let (deleted, looks) = looks_of(|| server.delete(&orders, &ids));
+    let (deleted, reads) = reads_of(|| server.delete(&orders, &ids));
     assert_eq!(deleted, ids.len() as u64);
-    assert!(looks < 15 * deleted, "{looks} for {deleted}");
+    assert!(reads < 15 * deleted, "{reads} for {deleted}");
 }
 
 #[test]
@@ -114,21 +114,21 @@ fn a_delivery_is_found_among_many_without_a_walk() {
         server.configure(&orders, Setting::GroupInflight, Some("10000"));
         server.push_many(&orders, &vec![b"x".to_vec(); 1_000], &asked);
         let got = server.pull_with(&orders, 1_000, 30, ALL).unwrap();
-        // Some come back, and are delivered again.
+        // Some are returned and delivered again.
         let claims = got[..10].iter().map(Got::claim).collect();
-        server.give_back(&orders, claims, Some(0));
+        server.nack(&orders, claims, Some(0));
         server.now_ms += 1;
         let again = server.pull_with(&orders, 10, 30, ALL).unwrap();
         for got in [&again[0], &got[500], &got[999]] {
-            let (found, looks) =
-                looks_of(|| look::find(&mut server.store(&orders), got.id).unwrap().unwrap());
-            assert_eq!(found.state, look::State::Inflight(got.visibility_until_ms));
-            assert!(looks < 10, "{looks}, {asked:?}");
+            let (found, reads) =
+                reads_of(|| inspect::find(&mut server.store(&orders), got.id).unwrap().unwrap());
+            assert_eq!(found.state, inspect::State::Inflight(got.visibility_until_ms));
+            assert!(reads < 10, "{reads}, {asked:?}");
         }
         let ids = [again[0].id, got[500].id, got[999].id];
-        let (deleted, looks) = looks_of(|| server.delete(&orders, &ids));
+        let (deleted, reads) = reads_of(|| server.delete(&orders, &ids));
         assert_eq!(deleted, 3);
-        assert!(looks < 50, "{looks}, {asked:?}");
+        assert!(reads < 50, "{reads}, {asked:?}");
         assert_eq!(server.repair(&orders), []);
     }
 }
@@ -141,12 +141,12 @@ fn a_delivery_by_an_op_of_0_1_0_is_found_too() {
         server.rules = first;
         let [one, two] = [(); 2].map(|()| server.push(&orders, b"x", 0));
         let got = server.pull_with(&orders, 2, 1_000, ALL).unwrap();
-        server.give_back(&orders, got.iter().map(Got::claim).collect(), Some(0));
+        server.nack(&orders, got.iter().map(Got::claim).collect(), Some(0));
         server.rules = Rules::V1;
         let got = server.pull_with(&orders, 2, 1_000, ALL).unwrap();
         server.rules = Rules::V2;
-        let found = look::find(&mut server.store(&orders), one).unwrap().unwrap();
-        assert_eq!(found.state, look::State::Inflight(got[0].visibility_until_ms));
+        let found = inspect::find(&mut server.store(&orders), one).unwrap().unwrap();
+        assert_eq!(found.state, inspect::State::Inflight(got[0].visibility_until_ms));
         assert_eq!(server.delete(&orders, &[one, two]), 2);
         assert_eq!(server.repair(&orders), []);
         assert_eq!(server.len(&orders, Part::Inflight), 0);
@@ -163,7 +163,7 @@ fn an_op_of_0_1_0_leaves_bodies_as_they_are() {
     for _ in 0..2 {
         let got = server.pull(&orders, 1_000).unwrap();
         assert_eq!(server.store(&orders).0.get(Part::Messages, &id.0), Some(pushed.clone()));
-        server.give_back(&orders, vec![got.claim()], Some(0));
+        server.nack(&orders, vec![got.claim()], Some(0));
     }
 }
 
@@ -199,7 +199,7 @@ fn a_peek_far_behind_looks_at_little() {
         server.now_ms += 20;
         server.sweep(&orders, 50);
         let claims: Vec<_> = got[50..].iter().map(Got::claim).collect();
-        server.give_back(&orders, claims, Some(0));
+        server.nack(&orders, claims, Some(0));
         server.sweep(&orders, 100);
         push_many(&mut server, &orders, 100);
         let now_ms = server.now_ms;
@@ -207,7 +207,7 @@ fn a_peek_far_behind_looks_at_little() {
         let peek = |skip: u64, count: u64| {
             let which = Which::Ready(now_ms);
             let mut store = Records::new(MemoryKeyspace::new(&database, &orders));
-            look::peek(&mut store, which, skip, count)
+            inspect::peek(&mut store, which, skip, count)
                 .unwrap()
                 .iter()
                 .map(|s| s.body.id())
@@ -216,11 +216,11 @@ fn a_peek_far_behind_looks_at_little() {
         let all: Vec<MessageId> = peek(0, 1_000);
         assert_eq!(all.len(), 800);
         for skip in [0, 1, 49, 150, 199, 200, 432, 699, 700, 799, 800] {
-            let (some, looks) = looks_of(|| -> Vec<MessageId> { peek(skip as u64, 3) });
+            let (some, reads) = reads_of(|| -> Vec<MessageId> { peek(skip as u64, 3) });
             assert_eq!(some, all[skip..(skip + 3).min(800)], "{skip}, aging {aging_ms}");
-            assert!(looks < 500, "{looks} to skip {skip}, aging {aging_ms}");
+            assert!(reads < 500, "{reads} to skip {skip}, aging {aging_ms}");
         }
-        let pulled = server.pull_with(&orders, 800, 100, Sweep { limit: 0, ..ALL }).unwrap();
+        let pulled = server.pull_with(&orders, 800, 100, SweepLimit { limit: 0, ..ALL }).unwrap();
         assert_eq!(ids(&pulled), all, "aging {aging_ms}");
     }
 }
@@ -235,7 +235,7 @@ fn a_peek_ends_at_sixteen_mebibytes_of_payloads_and_headers() {
         server.push_many(&orders, &vec![payload; 400], &asked);
         let most = BATCH_BYTES / 60_000 + 1;
         let peek = |server: &Server, which, skip| {
-            look::peek(&mut server.store(&orders), which, skip, 1_000).unwrap().len()
+            inspect::peek(&mut server.store(&orders), which, skip, 1_000).unwrap().len()
         };
         let ready = Which::Ready(server.now_ms);
         assert_eq!(peek(&server, ready, 0), most);
@@ -253,11 +253,11 @@ fn a_peek_ends_at_sixteen_mebibytes_of_payloads_and_headers() {
 fn a_peek_does_not_go_past_any_number_of_groups() {
     let orders = queue("orders");
     let server = Server::to_be_harmed();
-    for number in 0..look::MAX_GROUPS + 100 {
-        server.store(&orders).put_turn(&number.to_be_bytes(), number + 1);
+    for number in 0..inspect::MAX_GROUPS + 100 {
+        server.store(&orders).put_ticket(&number.to_be_bytes(), Some(number + 1));
     }
     let peek = |server: &Server, skip| {
-        look::peek(&mut server.store(&orders), Which::Ready(server.now_ms), skip, 1)
+        inspect::peek(&mut server.store(&orders), Which::Ready(server.now_ms), skip, 1)
             .map(|s| s.len())
     };
     assert_eq!(peek(&server, 0), Err(QueueError::TooManyGroups));

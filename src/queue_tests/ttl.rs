@@ -56,7 +56,7 @@ fn in_flight_it_may_still_be_acknowledged_or_extended() {
 
 #[test]
 fn when_it_comes_back_after_its_time_it_is_discarded() {
-    // How it comes back.
+    // How it is returned.
     type Story = fn(&mut Server, &QueueName, Delivery);
     let cases: [(&str, Story); 4] = [
         ("its visibility ends", |s, q, _| {
@@ -64,13 +64,13 @@ fn when_it_comes_back_after_its_time_it_is_discarded() {
             s.sweep(q, 10);
         }),
         ("given back", |s, q, claim| {
-            assert_eq!(s.give_back(q, vec![claim], Some(500)), [DONE]);
+            assert_eq!(s.nack(q, vec![claim], Some(500)), [DONE]);
         }),
         ("given back uncounted", |s, q, claim| {
-            s.give_back_as(q, vec![claim], None, Return::Uncounted, None).unwrap();
+            s.nack_as(q, vec![claim], None, Return::Uncounted, None).unwrap();
         }),
         ("the connection closes", |s, q, claim| {
-            s.give_back_as(q, vec![claim], None, Return::Disconnected, None).unwrap();
+            s.nack_as(q, vec![claim], None, Return::Disconnected, None).unwrap();
         }),
     ];
     for (what, story) in cases {
@@ -93,7 +93,7 @@ fn a_message_that_came_back_in_time_is_discarded_when_its_time_ends() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.add(&orders, &Asked::to_live(100));
     let got = server.pull(&orders, 50).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(1_000));
+    server.nack(&orders, vec![got.claim()], Some(1_000));
     server.now_ms += 100;
     let effects = server.sweep(&orders, 10);
     assert_eq!(effects.next_due, NextDue::Exactly(None));
@@ -123,10 +123,10 @@ fn a_pull_never_delivers_what_its_sweep_had_no_room_to_discard() {
     server.add(&orders, &Asked::to_live(10));
     let good = server.push(&orders, b"good", 0);
     server.now_ms += 10;
-    let one = Sweep { limit: 1, same_slot: false };
+    let one = SweepLimit { limit: 1, same_slot: false };
     assert_eq!(server.pull_with(&orders, 5, 100, one).unwrap(), []);
     assert!(server.more_due);
-    let none = Sweep { limit: 0, same_slot: false };
+    let none = SweepLimit { limit: 0, same_slot: false };
     assert_eq!(server.pull_with(&orders, 5, 100, none).unwrap(), []);
     assert!(server.more_due, "so the client asks again, with a sweep");
     assert_eq!(server.pull_with(&orders, 5, 100, one).unwrap()[0].id, good);
@@ -140,7 +140,7 @@ fn a_dead_letter_has_no_time_to_live() {
     let got = server.pull(&orders, 200).unwrap();
     server.now_ms += 150;
     // Its time is over, but who rejects it wants it to be kept.
-    server.give_back_as(&orders, vec![got.claim()], None, Return::Rejected, None).unwrap();
+    server.nack_as(&orders, vec![got.claim()], None, Return::Rejected, None).unwrap();
     assert_eq!((server.counts.dead, server.counts.ttl_expired), (1, 0));
     server.now_ms += 1_000_000;
     let dead = server.pull(&queue("{orders}:dead"), 100).unwrap();
@@ -153,7 +153,7 @@ fn a_discarded_message_lets_its_group_go_on() {
     server.add(&orders, &Asked { ttl_ms: 100, ..Asked::group("a") });
     let second = server.add(&orders, &Asked::group("a"));
     let got = server.pull(&orders, 200).unwrap();
-    server.give_back(&orders, vec![got.claim()], Some(1_000));
+    server.nack(&orders, vec![got.claim()], Some(1_000));
     assert_eq!(server.pull(&orders, 200), None, "it holds its slot");
     server.now_ms += 100;
     assert_eq!(server.pull(&orders, 200).unwrap().id, second);

@@ -30,7 +30,7 @@ fn the_end_of_a_visibility_is_followed_by_the_backoff_under_version_1_only() {
         server.pull(&orders, 100).unwrap();
         server.now_ms += 150;
         server.sweep(&orders, 10);
-        server.store(&orders).first_delayed().map(|(_, due_at_ms)| due_at_ms - START_MS)
+        server.store(&orders).first_timed(Part::Delayed).map(|(_, due_at_ms)| due_at_ms - START_MS)
     });
     assert_eq!(delays, [Some(600), None]);
 }
@@ -42,12 +42,12 @@ fn by_default_nothing_dies_and_nothing_backs_off_under_version_1_only() {
         server.push(&orders, b"x", 0);
         for _ in 0..26 {
             let got = server.pull(&orders, 100).unwrap();
-            server.give_back(&orders, vec![got.claim()], Some(0));
+            server.nack(&orders, vec![got.claim()], Some(0));
         }
         let dead = server.len(&queue("{orders}:dead"), Part::Messages);
         server.push(&orders, b"y", 0);
         let got = server.pull_with(&orders, 2, 100, ALL).unwrap();
-        server.give_back(&orders, vec![got.last().unwrap().claim()], None);
+        server.nack(&orders, vec![got.last().unwrap().claim()], None);
         (dead, server.len(&orders, Part::Delayed))
     });
     assert_eq!(states, [(0, 0), (1, 1)]);
@@ -59,7 +59,7 @@ fn what_goes_behind_within_a_millisecond_is_in_the_order_of_ids_under_version_1_
     let orders = under_each(|server| {
         let pushed = [(); 2].map(|()| server.push(&orders, b"x", 0));
         let got = server.pull(&orders, 100).unwrap();
-        server.give_back(&orders, vec![got.claim()], Some(0));
+        server.nack(&orders, vec![got.claim()], Some(0));
         let order = server.pull_all(&orders, 100);
         order.iter().map(|id| pushed.iter().position(|pushed| pushed == id)).collect::<Vec<_>>()
     });
@@ -90,12 +90,12 @@ fn a_record_out_of_order_is_deleted_and_left_by_a_repair_under_version_1_only() 
         server.is_harmed = true;
         let [first, second] = [server.new_id(), server.new_id()];
         for id in [second, first] {
-            let push = Op::Push { id, due_at_ms: None, payload: b"x", with: None };
+            let push = Op::Push(op::Push { id, due_at_ms: None, payload: b"x", options: None });
             server.run(&orders, &push).unwrap();
         }
         let found = server.repair(&orders);
         let third = server.push(&orders, b"x", 0);
-        let push = Op::Push { id: first, due_at_ms: None, payload: b"y", with: None };
+        let push = Op::Push(op::Push { id: first, due_at_ms: None, payload: b"y", options: None });
         server.run(&orders, &push).unwrap();
         (found, server.delete(&orders, &[first]), server.delete(&orders, &[third]))
     });
@@ -126,8 +126,8 @@ fn deliveries_are_counted_under_version_2_and_go_on_from_the_retries_of_version_
         shown.push(got.deliveries);
         server.now_ms += 100;
         server.sweep(&orders, 10);
-        let note = server.store(&orders).0.get(Part::Notes, &got.id.0).unwrap();
-        assert_eq!(note[0], if rules == Rules::V1 { 1 } else { 2 }, "the note's version");
+        let record = server.store(&orders).0.get(Part::Notes, &got.id.0).unwrap();
+        assert_eq!(record[0], if rules == Rules::V1 { 1 } else { 2 }, "the note's version");
     }
     let got = server.pull(&orders, 100).unwrap();
     shown.push(got.deliveries);
@@ -145,7 +145,7 @@ fn the_settings_of_a_dead_letter_queue_count_for_dead_letters_under_version_2_on
             server.push(&orders, b"x", 0);
             let got = server.pull(&orders, 100).unwrap();
             let claims = vec![got.claim()];
-            server.give_back_as(&orders, claims, None, Return::Rejected, None).unwrap();
+            server.nack_as(&orders, claims, None, Return::Rejected, None).unwrap();
         }
         (server.len(&dead, Part::Dead), server.len(&dead, Part::Expiring))
     });
@@ -174,7 +174,7 @@ fn bytes_of_version_1_do_what_0_1_0_did() {
         apply(&mut store, &mut Effects::none(), &op).unwrap();
     }
     let mut store = Records::new(MemoryKeyspace::new(&database, &orders));
-    assert_eq!(store.delayed(0, 10), [(MessageId(id), 150 + 500)]);
+    assert_eq!(store.timed(Part::Delayed, 0, 10), [(MessageId(id), 150 + 500)]);
     // Setting 14 is MAXDEDUP, which 0.1.0 doesn't know.
     assert!(crate::store::op::decode_op(b"\x01\x07\x01\x0e\x01\x015").is_err());
     assert!(crate::store::op::decode_op(b"\x02\x07\x01\x0e\x01\x015").is_ok());

@@ -18,7 +18,7 @@ use super::facts::IS_CLUSTER;
 use super::index;
 use crate::queue::QueueError;
 use crate::queue::message::Delivery;
-use crate::queue::op::{Op, Return};
+use crate::queue::op::{self, Return};
 use crate::queue::part::Part;
 use crate::queue::store::Store;
 use crate::server::context::Context;
@@ -208,7 +208,7 @@ impl Holders {
             Ok(deliveries) if !deliveries.is_empty() => deliveries,
             _ => return true,
         };
-        let op = Op::GiveBack {
+        let op = op::Nack {
             now_ms,
             deliveries: deliveries.into(),
             delay_ms: None,
@@ -217,7 +217,7 @@ impl Holders {
             reason: None,
         };
         // If a key has the wrong type the deliveries end by time, like any other.
-        let _ = execute_on(context, &entry, &mut store, &op);
+        let _ = execute_on(context, &entry, &mut store, op);
         true
     }
 

@@ -13,9 +13,10 @@ use crate::queue::part::Part;
 use crate::queue::store::Store;
 use crate::server::context::Context;
 use crate::server::key::Access;
+use crate::store::key_names::KeyNames;
 use crate::store::keys;
 use crate::store::records::Records;
-use crate::store::server_keyspace::{KeyNames, ServerKeyspace};
+use crate::store::server_keyspace::ServerKeyspace;
 
 /// It is not known when something is due: to be looked up.
 pub const UNKNOWN: u64 = super::alarm::NOW;

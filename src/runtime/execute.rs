@@ -7,11 +7,10 @@ use super::entry::Entry;
 use super::facts::IS_CLUSTER;
 use super::{counters, index, receipts};
 use crate::queue::name::QueueName;
-use crate::queue::op::Op;
 use crate::queue::settings::Setting;
 use crate::queue::store::Store;
 use crate::queue::valid::MAX_DURATION_MS;
-use crate::queue::{Counts, Effects, NextDue, Outcome, QueueError, apply, valid};
+use crate::queue::{Counts, Effects, NextDue, QueueError, Request, apply, valid};
 use crate::server::context::{Context, LATEST_MS};
 use crate::server::key::Access;
 pub use crate::store::op::OP_VERSION;
@@ -26,26 +25,26 @@ const _: () = assert!(valid::is_timestamp(LATEST_MS + MAX_DURATION_MS));
 
 /// Applies an op that this server decided and replicates it if it changed something. The database of the
 /// entry must be selected.
-pub fn execute(
+pub fn execute<'a, R: Request<'a>>(
     context: Context<'_>,
     entry: &Rc<Entry>,
-    op: &Op<'_>,
-) -> Result<Outcome<Body>, QueueError> {
-    execute_on(context, entry, &mut entry.open(context, Access::Write), op)
+    request: R,
+) -> Result<R::Outcome<Body>, QueueError> {
+    execute_on(context, entry, &mut entry.open(context, Access::Write), request)
 }
 
 /// As [`execute`], with the records of the queue as they were opened to decide on the op.
-pub fn execute_on(
+pub fn execute_on<'a, R: Request<'a>>(
     context: Context<'_>,
     entry: &Rc<Entry>,
     store: &mut Records<ServerKeyspace<'_>>,
-    op: &Op<'_>,
-) -> Result<Outcome<Body>, QueueError> {
+    request: R,
+) -> Result<R::Outcome<Body>, QueueError> {
     let mut effects = Effects::none();
-    let outcome = apply(store, &mut effects, op)?;
+    let outcome = request.apply(store, &mut effects)?;
     if effects.changed {
         context.signal_modified(entry.names.name());
-        context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(op));
+        context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&request.into()));
     }
     if let Some(receipt) = effects.last_receipt {
         receipts::issued(receipt);

@@ -15,7 +15,7 @@ use super::execute::execute_on;
 use super::facts::{HAS_KEYSPACE_EVENTS, IS_ACTIVE, IS_CLUSTER};
 use super::waiting::{self, Woken};
 use super::{checking, counters, disconnect, index, scan, slices};
-use crate::queue::op::{Op, Sweep};
+use crate::queue::op::{self, Op, SweepLimit};
 use crate::server::context::Context;
 use crate::server::key::Access;
 
@@ -289,12 +289,13 @@ fn sweep(context: Context<'_>, entry: &Rc<Entry>, now_ms: u64) {
         index::with(|index| index.hold(entry, retry_ms));
         return;
     }
-    let op = Op::Sweep { now_ms, sweep: Sweep { limit: SLICE, same_slot: is_cluster } };
+    let op =
+        Op::Sweep(op::Sweep { now_ms, sweep: SweepLimit { limit: SLICE, same_slot: is_cluster } });
     // After a load most queues are opened only this once.
     let is_first = entry.next_due_ms() == UNKNOWN;
     let mut store =
         if is_first { entry.open_once(context) } else { entry.open(context, Access::Write) };
-    let is_done = execute_on(context, entry, &mut store, &op).is_ok();
+    let is_done = execute_on(context, entry, &mut store, op).is_ok();
     drop(store);
     if !is_done {
         counters::change(|totals| totals.sweep_errors = totals.sweep_errors.saturating_add(1));

@@ -1,45 +1,42 @@
-//! The bytes of bodies.
+//! The bytes of message bodies.
 //!
-//! A body is 15 bytes, then the payload: a waiting message is to take hardly more memory than its
-//! payload, and a version byte, a whole id and a length are three bytes more. What else its push said,
-//! if it said more, stands between the two.
+//! A body is a prefix of 15 bytes and the payload, so that a ready message takes hardly more memory than
+//! its payload: a version byte, a whole id and a length would be three bytes more. The other push
+//! options, if any, are stored between the two.
 //!
-//! The body of a message that was delivered has the receipt of its last delivery in these 15 bytes, in
-//! place of most of the id, which the field of `Messages` has too: so a delivery is found by the id.
+//! A delivery writes its receipt into the prefix, in place of most of the id, which is the field in
+//! `Messages` as well. So the running delivery of a message is found by its id.
 
 use serde::{Deserialize, Serialize};
 
-use crate::queue::few::Name;
-use crate::queue::message::{Body, Header, Membership, MessageId, NewMessage, Note, Receipt};
+use crate::queue::message::{
+    Body, Header, Membership, MessageId, NewMessage, Receipt, StateRecord,
+};
+use crate::queue::small_vec::NameBytes;
 use crate::queue::valid::{is_membership, is_name, is_priority, is_timestamp};
 
 use super::record::{self, Encoded, RecordError};
 
-/// A body as it is stored.
+/// A decoded body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BodyRecord<'a> {
-    /// The message's id.
     pub id: MessageId,
-    /// What the push said besides the payload.
     pub terms: Terms<'a>,
-    /// The message's payload.
     pub payload: &'a [u8],
 }
 
-/// What a push said besides the payload, as it is stored.
+/// The push options of a message, as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Terms<'a> {
-    /// The priority.
     pub priority: u8,
-    /// The end of its time to live, unix ms.
+    /// Unix ms.
     pub expires_at_ms: Option<u64>,
-    /// Its group, and its number there if it was ready at once.
+    /// Name, and the number if the message was ready at once.
     #[serde(borrow)]
     pub group: Option<(&'a serde_bytes::Bytes, Option<u64>)>,
-    /// The deduplication key that is released when the message is gone.
+    /// UNTILDONE only.
     #[serde(borrow)]
     pub dedup: Option<&'a serde_bytes::Bytes>,
-    /// The message's headers.
     #[serde(borrow)]
     pub headers: Vec<Header<'a>>,
 }
@@ -47,17 +44,17 @@ pub struct Terms<'a> {
 impl<'a> Terms<'a> {
     fn of(message: &NewMessage<'a>) -> Self {
         let mut terms = Self { headers: message.headers.to_vec(), ..Self::default() };
-        if let Some(note) = message.note {
-            terms.priority = note.priority;
-            terms.expires_at_ms = note.expires_at_ms;
-            let group = note.group.as_ref();
+        if let Some(record) = message.record {
+            terms.priority = record.priority;
+            terms.expires_at_ms = record.expires_at_ms;
+            let group = record.group.as_ref();
             terms.group = group.map(|group| (group.name.as_slice().into(), group.sequence));
-            terms.dedup = note.dedup.as_deref().map(Into::into);
+            terms.dedup = record.dedup.as_deref().map(Into::into);
         }
         terms
     }
 
-    /// True if a push can have said this.
+    /// True if a push can have stored them.
     fn is_possible(&self) -> bool {
         is_priority(self.priority)
             && self.expires_at_ms.is_none_or(is_timestamp)
@@ -65,57 +62,57 @@ impl<'a> Terms<'a> {
             && self.group.is_none_or(|(name, sequence)| is_membership(name, sequence))
     }
 
-    /// What they say of the message besides its headers; None if nothing.
-    pub fn note(&self) -> Option<Note> {
-        let note = Note {
+    /// The state record of a message that is not changed yet; None if there is nothing but headers.
+    pub fn record(&self) -> Option<StateRecord> {
+        let record = StateRecord {
             priority: self.priority,
             expires_at_ms: self.expires_at_ms,
             group: self
                 .group
-                .map(|(name, sequence)| Membership { name: Name::from_slice(name), sequence }),
-            dedup: self.dedup.map(|key| Name::from_slice(key)),
-            ..Note::default()
+                .map(|(name, sequence)| Membership { name: NameBytes::from_slice(name), sequence }),
+            dedup: self.dedup.map(|key| NameBytes::from_slice(key)),
+            ..StateRecord::default()
         };
-        (note != Note::default()).then_some(note)
+        (record != StateRecord::default()).then_some(record)
     }
 }
 
-/// The head of a body: the id without its first byte. The six bits of a UUID that are the same in
-/// every id of ours make room for the three of the first byte that are not always 0 (a moment is
-/// less than 2^43 ms), and tell the format:
-/// byte 5 is `aaapbbbb`, a from byte 0 of the id and b from its byte 6, and byte 7 begins with `10`.
-/// The bit p is 1 if the payload follows at once, and 0 if [`Terms`] stand before it.
-const HEAD: usize = 15;
+/// The prefix of a body: the id without its first byte. Six bits are the same in every UUID of version
+/// 7; they hold the three bits of the first byte that are not always 0 (timestamps are below 2^43) and
+/// the format: byte 5 is `aaapbbbb`, with a from byte 0 of the id and b from its byte 6, and byte 7
+/// begins with `10`. The bit p is 1 if the payload follows at once, and 0 if [`Terms`] come before it.
+const PREFIX: usize = 15;
 const NO_TERMS: u8 = 0x10;
 
-fn head_of(id: MessageId, format: u8) -> [u8; HEAD] {
-    let [first, mut head @ ..] = id.0;
-    head[5] = first << 5 | format | head[5] & 0x0f;
-    head
+fn prefix_of(id: MessageId, format: u8) -> [u8; PREFIX] {
+    let [first, mut prefix @ ..] = id.0;
+    prefix[5] = first << 5 | format | prefix[5] & 0x0f;
+    prefix
 }
 
-/// The head of a body that was delivered: the last six bytes of the id, with the format between them,
-/// then the receipt.
-fn delivered_head(id: MessageId, receipt: Receipt, format: u8) -> [u8; HEAD] {
+/// The prefix of a delivered body: the last six bytes of the id with the format among them, then the
+/// receipt.
+fn delivered_prefix(id: MessageId, receipt: Receipt, format: u8) -> [u8; PREFIX] {
     let [.., a, b, c, d, e, f] = id.0;
     let [g, h, i, j, k, l, m, n] = receipt.0.to_be_bytes();
     [a, b, c, d, e, format, f, g, h, i, j, k, l, m, n]
 }
 
-/// The receipt that the body of this message has; None if it was not delivered, or is none.
+/// The receipt in this message's body; None if it was not delivered, or is another message's.
 pub fn last_delivery(id: MessageId, bytes: &[u8]) -> Option<Receipt> {
-    let head = bytes.first_chunk::<HEAD>()?;
-    let receipt = Receipt(u64::from_be_bytes(*head.last_chunk()?));
-    // The head of a body that was not delivered would be a receipt out of range.
-    let is_head = receipt.is_valid() && *head == delivered_head(id, receipt, head[5] & NO_TERMS);
-    is_head.then_some(receipt)
+    let prefix = bytes.first_chunk::<PREFIX>()?;
+    let receipt = Receipt(u64::from_be_bytes(*prefix.last_chunk()?));
+    // The prefix of an undelivered body would be an invalid receipt.
+    let is_delivered =
+        receipt.is_valid() && *prefix == delivered_prefix(id, receipt, prefix[5] & NO_TERMS);
+    is_delivered.then_some(receipt)
 }
 
-/// The stored form of a new message's body. Its id must be [valid](MessageId::is_valid).
+/// Encodes the body of a new message. Its id must be [valid](MessageId::is_valid).
 pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
-    let has_terms = message.note.is_some() || !message.headers.is_empty();
-    let mut bytes = Encoded::new(HEAD.saturating_add(message.payload.len()));
-    bytes.extend(&head_of(message.id, if has_terms { 0 } else { NO_TERMS }));
+    let has_terms = message.record.is_some() || !message.headers.is_empty();
+    let mut bytes = Encoded::new(PREFIX.saturating_add(message.payload.len()));
+    bytes.extend(&prefix_of(message.id, if has_terms { 0 } else { NO_TERMS }));
     if has_terms {
         record::append(Terms::of(message), &mut bytes);
     }
@@ -123,37 +120,37 @@ pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
     bytes
 }
 
-/// Reads a body that was not delivered yet.
+/// Decodes a body that was not delivered.
 pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
-    let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(RecordError::Damaged)?;
-    if head[7] & 0xc0 != 0x80 {
+    let (prefix, rest) = bytes.split_first_chunk::<PREFIX>().ok_or(RecordError::Damaged)?;
+    if prefix[7] & 0xc0 != 0x80 {
         return Err(RecordError::Damaged);
     }
-    let (terms, payload) = decode_rest(head, rest)?;
+    let (terms, payload) = decode_rest(prefix, rest)?;
     let mut id = [0; 16];
     let (first, others) = id.split_at_mut(1);
-    first.fill(head[5] >> 5);
-    others.copy_from_slice(head);
-    id[6] = 0x70 | head[5] & 0x0f;
+    first.fill(prefix[5] >> 5);
+    others.copy_from_slice(prefix);
+    id[6] = 0x70 | prefix[5] & 0x0f;
     Ok(BodyRecord { id: MessageId(id), terms, payload })
 }
 
-/// Reads the body of this message, delivered or not.
+/// Decodes the body of this message, delivered or not.
 pub fn decode_body_of(id: MessageId, bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
     if last_delivery(id, bytes).is_none() {
         return decode_body(bytes)
             .and_then(|body| if body.id == id { Ok(body) } else { Err(RecordError::Damaged) });
     }
-    let (head, rest) = bytes.split_first_chunk::<HEAD>().ok_or(RecordError::Damaged)?;
-    let (terms, payload) = decode_rest(head, rest)?;
+    let (prefix, rest) = bytes.split_first_chunk::<PREFIX>().ok_or(RecordError::Damaged)?;
+    let (terms, payload) = decode_rest(prefix, rest)?;
     Ok(BodyRecord { id, terms, payload })
 }
 
 fn decode_rest<'a>(
-    head: &[u8; HEAD],
+    prefix: &[u8; PREFIX],
     rest: &'a [u8],
 ) -> Result<(Terms<'a>, &'a [u8]), RecordError> {
-    if head[5] & NO_TERMS != 0 {
+    if prefix[5] & NO_TERMS != 0 {
         return Ok((Terms::default(), rest));
     }
     let (terms, read) = record::read_first::<Terms<'_>>(rest)?;
@@ -164,75 +161,76 @@ fn decode_rest<'a>(
     Ok((terms, payload))
 }
 
-/// The body of this message as its push stored it; other bytes as they are.
+/// The body as its push stored it; unreadable bytes as they are.
 pub fn as_pushed(id: MessageId, bytes: &[u8]) -> Vec<u8> {
     let mut pushed = bytes.to_vec();
     if last_delivery(id, bytes).is_some()
-        && let Some(head) = pushed.first_chunk_mut::<HEAD>()
+        && let Some(prefix) = pushed.first_chunk_mut::<PREFIX>()
     {
-        *head = head_of(id, head[5] & NO_TERMS);
+        *prefix = prefix_of(id, prefix[5] & NO_TERMS);
     }
     pushed
 }
 
-/// A body that was read: the bytes as they are stored, and what was found in them.
+/// A stored body and what was decoded of it.
 #[derive(Debug)]
 pub struct StoredBody<B> {
-    /// As they are stored.
     pub bytes: B,
     id: MessageId,
-    note: Option<Box<Note>>,
+    record: Option<Box<StateRecord>>,
     payload_start: usize,
 }
 
-/// What is in the bytes of a body.
-struct Found {
+/// What was decoded.
+struct Parsed {
     id: MessageId,
-    note: Option<Box<Note>>,
+    record: Option<Box<StateRecord>>,
     payload_start: usize,
 }
 
 impl<B: AsRef<[u8]>> StoredBody<B> {
-    /// A body that was not delivered yet; the bytes themselves if they are none.
+    /// A body that was not delivered; Err(bytes) if it is unreadable.
     pub fn read(bytes: B) -> Result<Self, B> {
-        let found = decode_body(bytes.as_ref()).map(|body| Self::found(&body, bytes.as_ref()));
-        Self::holding(found, bytes)
+        let parsed = decode_body(bytes.as_ref()).map(|body| Self::parsed(&body, bytes.as_ref()));
+        Self::holding(parsed, bytes)
     }
 
-    /// The body of this message, delivered or not; the bytes themselves if they are none.
+    /// The body of this message, delivered or not; Err(bytes) if it is unreadable.
     pub fn read_of(id: MessageId, bytes: B) -> Result<Self, B> {
         let whole = bytes.as_ref();
-        let found = decode_body_of(id, whole).map(|body| Self::found(&body, whole));
-        Self::holding(found, bytes)
+        let parsed = decode_body_of(id, whole).map(|body| Self::parsed(&body, whole));
+        Self::holding(parsed, bytes)
     }
 
     #[inline]
-    fn found(body: &BodyRecord<'_>, whole: &[u8]) -> Found {
+    fn parsed(body: &BodyRecord<'_>, whole: &[u8]) -> Parsed {
         let payload_start = whole.len().saturating_sub(body.payload.len());
-        let says_more = payload_start != HEAD;
-        let note = if says_more { body.terms.note().map(Box::new) } else { None };
-        Found { id: body.id, note, payload_start }
+        let says_more = payload_start != PREFIX;
+        let record = if says_more { body.terms.record().map(Box::new) } else { None };
+        Parsed { id: body.id, record, payload_start }
     }
 
     #[inline]
-    fn holding(found: Result<Found, RecordError>, bytes: B) -> Result<Self, B> {
-        match found {
-            Ok(Found { id, note, payload_start }) => Ok(Self { bytes, id, note, payload_start }),
+    fn holding(parsed: Result<Parsed, RecordError>, bytes: B) -> Result<Self, B> {
+        match parsed {
+            Ok(Parsed { id, record, payload_start }) => {
+                Ok(Self { bytes, id, record, payload_start })
+            }
             Err(_) => Err(bytes),
         }
     }
 
-    /// True if the push said nothing besides the payload.
+    /// True if there is nothing but a payload.
     pub fn says_only_payload(&self) -> bool {
-        self.payload_start == HEAD
+        self.payload_start == PREFIX
     }
 }
 
 impl<B: AsMut<[u8]>> StoredBody<B> {
-    /// Puts the receipt of its last delivery in place of the id.
+    /// Writes the receipt of the last delivery over the id.
     pub fn set_last_delivery(&mut self, receipt: Receipt) {
-        if let Some(head) = self.bytes.as_mut().first_chunk_mut::<HEAD>() {
-            *head = delivered_head(self.id, receipt, head[5] & NO_TERMS);
+        if let Some(prefix) = self.bytes.as_mut().first_chunk_mut::<PREFIX>() {
+            *prefix = delivered_prefix(self.id, receipt, prefix[5] & NO_TERMS);
         }
     }
 }
@@ -250,8 +248,8 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
         body.map(|body| body.terms.headers).unwrap_or_default()
     }
 
-    fn take_note(&mut self) -> Option<Box<Note>> {
-        self.note.take()
+    fn take_record(&mut self) -> Option<Box<StateRecord>> {
+        self.record.take()
     }
 
     fn payload(&self) -> &[u8] {
@@ -259,7 +257,7 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
     }
 
     fn size(&self) -> usize {
-        self.bytes.as_ref().len().saturating_sub(HEAD)
+        self.bytes.as_ref().len().saturating_sub(PREFIX)
     }
 }
 
@@ -275,7 +273,7 @@ mod tests {
         let zeros = MessageId([0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
         for id in [ID, zeros] {
             for payload in [b"\xff\x00".as_slice(), b""] {
-                let bytes = encode_body(&NewMessage { id, note: None, headers: &[], payload });
+                let bytes = encode_body(&NewMessage { id, record: None, headers: &[], payload });
                 assert_eq!(bytes.len(), 15 + payload.len());
                 let terms = Terms::default();
                 assert_eq!(decode_body(&bytes), Ok(BodyRecord { id, terms, payload }));
@@ -285,29 +283,35 @@ mod tests {
 
     #[test]
     fn what_the_push_said_stands_between_head_and_payload() {
-        let note = Note {
+        let record = StateRecord {
             priority: 7,
             expires_at_ms: Some(1),
-            group: Some(Membership { name: Name::from_slice(b"g"), sequence: Some(2) }),
-            dedup: Some(Name::from_slice(b"key")),
-            ..Note::default()
+            group: Some(Membership { name: NameBytes::from_slice(b"g"), sequence: Some(2) }),
+            dedup: Some(NameBytes::from_slice(b"key")),
+            ..StateRecord::default()
         };
-        let said = NewMessage { id: ID, note: Some(&note), headers: &[], payload: b"payload" };
+        let said = NewMessage { id: ID, record: Some(&record), headers: &[], payload: b"payload" };
         let bytes = encode_body(&said);
         assert_eq!(&bytes[15..], b"\x07\x01\x01\x01\x01g\x01\x02\x01\x03key\x00payload");
-        assert_eq!(decode_body(&bytes).unwrap().terms.note(), Some(note.clone()));
+        assert_eq!(decode_body(&bytes).unwrap().terms.record(), Some(record.clone()));
         for impossible in [
-            Note { priority: 10, ..note.clone() },
-            Note { expires_at_ms: Some(1 << 43), ..note.clone() },
-            Note { dedup: Some(Name::new()), ..note.clone() },
-            Note { dedup: Some(Name::from_elem(0, 257)), ..note.clone() },
-            Note { group: Some(Membership { name: Name::new(), sequence: None }), ..note.clone() },
-            Note {
-                group: Some(Membership { name: Name::from_slice(b"g"), sequence: Some(1 << 56) }),
-                ..note.clone()
+            StateRecord { priority: 10, ..record.clone() },
+            StateRecord { expires_at_ms: Some(1 << 43), ..record.clone() },
+            StateRecord { dedup: Some(NameBytes::new()), ..record.clone() },
+            StateRecord { dedup: Some(NameBytes::from_elem(0, 257)), ..record.clone() },
+            StateRecord {
+                group: Some(Membership { name: NameBytes::new(), sequence: None }),
+                ..record.clone()
+            },
+            StateRecord {
+                group: Some(Membership {
+                    name: NameBytes::from_slice(b"g"),
+                    sequence: Some(1 << 56),
+                }),
+                ..record.clone()
             },
         ] {
-            let bytes = encode_body(&NewMessage { note: Some(&impossible), ..said });
+            let bytes = encode_body(&NewMessage { record: Some(&impossible), ..said });
             assert_eq!(decode_body(&bytes), Err(RecordError::Damaged), "{impossible:?}");
         }
     }
@@ -315,8 +319,12 @@ mod tests {
     #[test]
     fn headers_stand_before_the_payload() {
         let headers = vec![Header { name: b"a", value: b"1" }, Header { name: b"b", value: b"" }];
-        let bytes =
-            encode_body(&NewMessage { id: ID, note: None, headers: &headers, payload: b"payload" });
+        let bytes = encode_body(&NewMessage {
+            id: ID,
+            record: None,
+            headers: &headers,
+            payload: b"payload",
+        });
         assert_eq!(&bytes[15..], b"\0\0\0\0\x02\x01a\x011\x01b\0payload");
         let terms = Terms { headers, ..Terms::default() };
         let read = BodyRecord { id: ID, terms, payload: b"payload" };
@@ -328,7 +336,7 @@ mod tests {
     fn a_body_that_was_delivered_has_a_receipt_in_place_of_the_id() {
         let headers = vec![Header { name: b"a", value: b"1" }];
         for headers in [headers.as_slice(), &[]] {
-            let message = NewMessage { id: ID, note: None, headers, payload: b"payload" };
+            let message = NewMessage { id: ID, record: None, headers, payload: b"payload" };
             let pushed = encode_body(&message).to_vec();
             assert_eq!(last_delivery(ID, &pushed), None);
             let mut body = StoredBody::read(pushed.clone()).unwrap();
@@ -364,7 +372,7 @@ mod tests {
             assert_eq!(decode_body(other.as_bytes()), Err(RecordError::Damaged), "{other}");
         }
         let mut bytes =
-            encode_body(&NewMessage { id: ID, note: None, headers: &[], payload: b"" }).to_vec();
+            encode_body(&NewMessage { id: ID, record: None, headers: &[], payload: b"" }).to_vec();
         bytes.pop();
         assert_eq!(decode_body(&bytes), Err(RecordError::Damaged));
     }

@@ -1,9 +1,9 @@
-//! The names of a queue's keys, and the way back from a key to its queue.
+//! Names of keys, and the queue of a key.
 
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 
-/// What the name of every key begins with.
+/// All keys begin with it.
 pub const PREFIX: &[u8] = b"mq:";
 
 /// The key of a part, `mq:{orders}:ready` for queue `orders`.
@@ -29,7 +29,7 @@ fn join(queue: &QueueName, word: &str) -> Vec<u8> {
     key
 }
 
-/// The queue that a key belongs to; None if it is no key of ours.
+/// The queue that a key belongs to; None if it is no key of this module.
 pub fn queue_of(key: &[u8]) -> Option<QueueName> {
     let rest = key.strip_prefix(PREFIX)?;
     let colon = rest.iter().rposition(|&b| b == b':')?;

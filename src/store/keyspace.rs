@@ -1,29 +1,27 @@
-//! The few verbs on lists, hashes and sorted sets that records are kept with.
+//! The operations on lists, hashes and sorted sets that records are stored with.
 //!
-//! One value stands for the keys of one queue in one database. Every verb takes a part whose type
-//! was checked before; on a key of another type it does nothing and finds nothing. A key exists
-//! only while it has something in it.
+//! A keyspace is the keys of one queue in one database. Every method takes a part whose type was checked
+//! before; on a key of another type it does nothing and finds nothing. A key exists only while it is not
+//! empty.
 
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 
-/// All that is in the keys of a queue.
+/// Read access to a queue's keys.
 pub trait Contents {
-    /// The queue.
     fn queue(&self) -> &QueueName;
-    /// The number of entries.
     fn len(&mut self, part: Part) -> u64;
-    /// List: shows every value, in order.
+    /// List: visits every element, in order.
     fn each_element(&mut self, list: Part, visit: impl FnMut(&[u8]));
-    /// Hash: shows every field and its value, in no order that anything may depend on.
+    /// Hash: visits every field and value, in an order that nothing may depend on.
     fn each_field(&mut self, hash: Part, visit: impl FnMut(&[u8], &[u8]));
-    /// Sorted set: shows every member and its score, from low to high.
+    /// Sorted set: visits every member and score, ascending.
     fn each_member(&mut self, set: Part, visit: impl FnMut(&[u8], f64));
 }
 
 /// See the top of this file.
 pub trait Keyspace: Contents + Sized {
-    /// Bytes that were read.
+    /// Bytes as they were read.
     type Bytes: AsRef<[u8]> + AsMut<[u8]>;
 
     /// The keys of another queue in the same database.
@@ -36,19 +34,19 @@ pub trait Keyspace: Contents + Sized {
 
     /// List: appends.
     fn push_back(&mut self, list: Part, value: &[u8]);
-    /// List: puts back in front what was popped.
+    /// List: puts a popped element back in front.
     fn push_front(&mut self, list: Part, value: &Self::Bytes);
     /// List: the first.
     fn front(&mut self, list: Part) -> Option<Self::Bytes>;
     /// List: the last.
     fn back(&mut self, list: Part) -> Option<Self::Bytes>;
-    /// List: takes the first.
+    /// List: removes the first.
     fn pop_front(&mut self, list: Part) -> Option<Self::Bytes>;
-    /// List: up to `count` values from the one at `start` on.
+    /// List: up to `count` elements from index `start` on.
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<Self::Bytes>;
-    /// List: the value at an index, from 0 on. O(log n) in practice: the server skips whole nodes.
+    /// List: the element at an index. Fast in practice: the server skips whole nodes.
     fn element(&mut self, list: Part, index: u64) -> Option<Self::Bytes>;
-    /// List: removes the values at these indexes, which rise.
+    /// List: removes the elements at these ascending indexes.
     fn remove_elements(&mut self, list: Part, indexes: &[u64]);
 
     /// Hash: the value of a field.
@@ -57,7 +55,7 @@ pub trait Keyspace: Contents + Sized {
     fn has(&mut self, hash: Part, field: &[u8]) -> bool;
     /// Hash: sets a field.
     fn put(&mut self, hash: Part, field: &[u8], value: &[u8]);
-    /// Hash: sets a field to what was read before.
+    /// Hash: sets a field to bytes that were read before.
     fn put_read(&mut self, hash: Part, field: &[u8], value: &Self::Bytes);
     /// Hash: removes a field.
     fn delete(&mut self, hash: Part, field: &[u8]);
@@ -72,10 +70,10 @@ pub trait Keyspace: Contents + Sized {
     fn first(&mut self, set: Part) -> Option<(Self::Bytes, f64)>;
     /// Sorted set: the member with the highest score.
     fn last(&mut self, set: Part) -> Option<(Self::Bytes, f64)>;
-    /// Sorted set: the member with the highest score in the range; both ends belong to it.
+    /// Sorted set: the member with the highest score in an inclusive range.
     fn last_within(&mut self, set: Part, scores: [f64; 2]) -> Option<(Self::Bytes, f64)>;
-    /// Sorted set: up to `count` members with a score in the range (both ends belong to it), from low
-    /// to high, without the first `skip`.
+    /// Sorted set: up to `count` members in an inclusive range of scores, ascending, without the first
+    /// `skip`.
     fn range(
         &mut self,
         set: Part,
@@ -83,13 +81,13 @@ pub trait Keyspace: Contents + Sized {
         skip: u64,
         count: u64,
     ) -> Vec<(Self::Bytes, f64)>;
-    /// Sorted set: how many members have a score in the range; both ends belong to it.
+    /// Sorted set: the number of members in an inclusive range of scores.
     fn count(&mut self, set: Part, scores: [f64; 2]) -> u64;
-    /// Sorted set: up to `count` members from the highest score down, without the first `skip`.
+    /// Sorted set: up to `count` members, descending, without the first `skip`.
     fn range_down(&mut self, set: Part, skip: u64, count: u64) -> Vec<(Self::Bytes, f64)>;
-    /// Sorted set whose scores are all equal: up to `count` members from the first one on that is not
-    /// before `from`, without the first `skip` of them.
+    /// Sorted set with equal scores: up to `count` members not less than `from`, without the first
+    /// `skip`.
     fn range_from(&mut self, set: Part, from: &[u8], skip: u64, count: u64) -> Vec<Self::Bytes>;
-    /// Sorted set: shows members and their scores, from high to low, while `visit` is true.
+    /// Sorted set: visits members and scores, descending, while `visit` returns true.
     fn each_member_down(&mut self, set: Part, visit: impl FnMut(&[u8], f64) -> bool);
 }

@@ -1,10 +1,10 @@
-//! The members of a queue's sorted sets: their bytes and scores, and what they stand for.
+//! The members of a queue's sorted sets: how they and their scores are encoded.
 
 use crate::queue::message::{Delivery, MessageId, Rank, Receipt, Running};
 use crate::queue::store::Unreadable;
 use crate::queue::valid::{MAX_PRIORITY, MAX_TIME_MS, TICKETS, is_sequence};
 
-/// What a member stands for, and what its score means; without the members that are none of ours.
+/// Decodes members and scores; invalid members are left out.
 pub fn readable<B: AsRef<[u8]>, M, S>(
     members: Vec<(B, f64)>,
     member: impl Fn(&[u8]) -> Option<M>,
@@ -14,8 +14,8 @@ pub fn readable<B: AsRef<[u8]>, M, S>(
     pairs.filter_map(|(bytes, number)| Some((member(bytes.as_ref())?, score(number)))).collect()
 }
 
-/// What the members of a group in `Grouped` begin with: the length of its name less one, so that
-/// 256 bytes fit, then the name.
+/// The prefix of the members of a group in `Grouped`: the length of its name less one, so that 256 bytes
+/// fit, then the name.
 pub fn group_prefix(group: &[u8]) -> Vec<u8> {
     let len = u8::try_from(group.len().saturating_sub(1)).unwrap_or(u8::MAX);
     let mut prefix = Vec::with_capacity(group.len().saturating_add(25));
@@ -31,8 +31,8 @@ pub fn grouped_member(group: &[u8], sequence: u64, id: MessageId) -> Vec<u8> {
     member
 }
 
-/// The group, the number in it and the id of a member of `Grouped`; None if it is none of ours. A number
-/// out of range stands behind all others of the group.
+/// Group, number and id of a member of `Grouped`; None if it is invalid. A number out of range sorts
+/// behind all others of the group.
 pub fn grouped(member: &[u8]) -> Option<(&[u8], u64, MessageId)> {
     let (len, rest) = member.split_first()?;
     let (group, rest) = rest.split_at_checked(usize::from(*len).saturating_add(1))?;
@@ -41,8 +41,8 @@ pub fn grouped(member: &[u8]) -> Option<(&[u8], u64, MessageId)> {
     is_sequence(sequence).then_some((group, sequence, MessageId(id.try_into().ok()?)))
 }
 
-/// The member of `Inflight`: the receipt with all bits inverted, big endian, then the id; so that
-/// among equal scores the newest delivery is the first.
+/// The member of `Inflight`: the receipt with all bits inverted, big endian, then the id; so among equal
+/// scores the newest delivery is the first.
 pub fn inflight_member(delivery: Delivery) -> [u8; 24] {
     let mut member = [0; 24];
     let (receipt, id) = member.split_at_mut(8);
@@ -51,16 +51,16 @@ pub fn inflight_member(delivery: Delivery) -> [u8; 24] {
     member
 }
 
-/// The score of a running delivery: its negated end, unix ms; half a millisecond more if something ends
-/// with its message.
+/// The score of a running delivery: its negated end, unix ms, less 0.5 if an acknowledgment must also
+/// release a group slot or a deduplication key.
 pub fn inflight_score(running: Running) -> f64 {
-    let mark = if running.binds { 0.5 } else { 0.0 };
+    let mark = if running.has_cleanup { 0.5 } else { 0.0 };
     -(running.until_ms as f64 + mark)
 }
 
-/// What the score of a running delivery says.
+/// The inverse of [`inflight_score`].
 pub fn running(score: f64) -> Running {
-    Running { until_ms: moment(-score), binds: score.fract() != 0.0 }
+    Running { until_ms: timestamp(-score), has_cleanup: score.fract() != 0.0 }
 }
 
 pub fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {
@@ -76,12 +76,12 @@ pub fn message_id(member: &[u8]) -> Result<MessageId, Unreadable> {
     member.try_into().map(MessageId).map_err(|_| Unreadable(member.to_vec()))
 }
 
-/// A moment from a score, unix ms; one that no op can have made counts as long ago or far ahead.
-pub fn moment(score: f64) -> u64 {
+/// A timestamp from a score, unix ms; an impossible one counts as long ago or far ahead.
+pub fn timestamp(score: f64) -> u64 {
     (score as u64).min(MAX_TIME_MS)
 }
 
-/// The one byte of a member of `Lanes`: a priority from 1 on, or one of the marks below.
+/// A member of `Lanes`, one byte: a priority from 1 on, or one of the markers below.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark(pub u8);
 
@@ -89,21 +89,21 @@ impl Mark {
     pub const RANKED: Self = Self(0);
     pub const TURNS: Self = Self(0xff);
 
-    /// That of a priority is the priority: the highest one is the last member.
+    /// The score of a priority is the priority, so that the highest one is the last member.
     pub fn score(self) -> f64 {
         if (1..=MAX_PRIORITY).contains(&self.0) { self.0.into() } else { 0.0 }
     }
 }
 
-/// The score in `Turns` of a group without a free slot: behind all tickets.
+/// The score of a blocked group in `Turns`: behind all tickets.
 pub const BLOCKED: f64 = TICKETS as f64;
 
-/// The scores of the line: tickets.
-pub const LINE: [f64; 2] = [f64::NEG_INFINITY, BLOCKED - 1.0];
+/// The scores of scheduled groups.
+pub const TICKET_SCORES: [f64; 2] = [f64::NEG_INFINITY, BLOCKED - 1.0];
 
 pub const ALL_SCORES: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
 
-/// The scores of a priority's messages in `Ranked`.
-pub fn lane(priority: u8) -> [f64; 2] {
+/// The scores of a priority in `Ranked`.
+pub fn rank_scores(priority: u8) -> [f64; 2] {
     [Rank::new(priority, 0).score(), Rank::last(priority).score()]
 }

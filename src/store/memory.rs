@@ -1,5 +1,5 @@
-//! The keys of queues in memory, for tests and fuzzing of the rules: like the server's, wrong types
-//! and damaged bytes included.
+//! An in-memory keyspace for tests and fuzzing of the rules. It behaves as the server's, wrong types and
+//! damaged bytes included.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -10,7 +10,7 @@ use super::keyspace::{Contents, Keyspace};
 use crate::queue::name::QueueName;
 use crate::queue::part::{Kind, Part};
 
-/// A value as the server has it.
+/// The value of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     List(VecDeque<Vec<u8>>),
@@ -21,17 +21,17 @@ pub enum Value {
 }
 
 thread_local! {
-    static LOOKS: Cell<u64> = const { Cell::new(0) };
+    static READS: Cell<u64> = const { Cell::new(0) };
 }
 
-fn look_at(entries: usize) {
-    LOOKS.set(LOOKS.get() + entries as u64);
+fn count_reads(entries: usize) {
+    READS.set(READS.get() + entries as u64);
 }
 
-/// How many elements of lists and members of ranges this thread has read.
+/// How many list elements and members of ranges this thread has read.
 #[cfg(any(test, fuzzing))]
-pub fn looks() -> u64 {
-    LOOKS.get()
+pub fn reads() -> u64 {
+    READS.get()
 }
 
 /// All keys of a database.
@@ -53,7 +53,7 @@ impl MemoryKeyspace {
         Self { database: database.clone(), queue: queue.clone() }
     }
 
-    /// Works on the value of a part, made empty if it is absent, and drops it if it ends empty.
+    /// Runs `work` on the value of a part, created if it is absent and removed if it ends up empty.
     fn with<T>(&mut self, part: Part, work: impl FnOnce(&mut Value) -> T) -> T {
         let mut database = self.database.borrow_mut();
         let key = keys::key(&self.queue, part);
@@ -190,12 +190,12 @@ impl Keyspace for MemoryKeyspace {
         let elements: Vec<Vec<u8>> = self.on_list(list, |list| {
             list.iter().skip(start as usize).take(count as usize).cloned().collect()
         });
-        look_at(elements.len());
+        count_reads(elements.len());
         elements
     }
 
     fn element(&mut self, list: Part, index: u64) -> Option<Vec<u8>> {
-        look_at(1);
+        count_reads(1);
         self.on_list(list, |list| list.get(index as usize).cloned())
     }
 
@@ -269,7 +269,7 @@ impl Keyspace for MemoryKeyspace {
         let members = self.by_score(set).into_iter().map(|(score, member)| (member, score));
         let members = members.filter(|(_, score)| (low..=high).contains(score));
         let found: Vec<_> = members.skip(skip as usize).take(count as usize).collect();
-        look_at(found.len());
+        count_reads(found.len());
         found
     }
 

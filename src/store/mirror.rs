@@ -1,8 +1,8 @@
-//! A copy of what is stored of one queue, read a little at a time while the queue changes.
+//! A copy of one queue, made in small steps while the queue changes.
 //!
-//! Whatever this process writes into the queue's keys meanwhile is written into the copy, too, so that
-//! it equals the keys when all of them have been read: then it can be looked at for as long as that
-//! takes, by another thread. Of bodies it has what stands before the payload.
+//! Every write of this process to the queue's keys is applied to the copy too, so it is complete once
+//! all keys have been read; then another thread can check it without blocking the server. Payloads are
+//! not copied.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,10 +17,9 @@ use crate::queue::part::Part;
 use super::body::{BodyRecord, decode_body, decode_body_of};
 use super::keyspace::Contents;
 
-/// An id and a receipt need no memory of their own.
+/// Inline storage for an id and a receipt.
 type Bytes = SmallVec<[u8; 24]>;
 
-/// The copy.
 pub struct Mirror {
     queue: QueueName,
     lists: BTreeMap<Part, List>,
@@ -28,7 +27,7 @@ pub struct Mirror {
     sets: BTreeMap<Part, BTreeMap<Bytes, f64>>,
 }
 
-/// The first values of a list, or all of them.
+/// The first elements of a list, or all of them.
 #[derive(Default)]
 struct List {
     values: VecDeque<Bytes>,
@@ -36,26 +35,26 @@ struct List {
 }
 
 thread_local! {
-    /// The copy that follows the changes of its queue, and the database of that.
+    /// The active copy and the database of its queue.
     static FOLLOWING: RefCell<Option<(i32, Mirror)>> = const { RefCell::new(None) };
 }
 
-/// There is one: every command asks, and a static is quicker to read than what belongs to a thread.
+/// Every command asks, and a static is faster to read than a thread-local.
 static IS_FOLLOWING: AtomicBool = AtomicBool::new(false);
 
-/// Lets an empty copy follow the changes of a queue; one that did so before is returned.
+/// Starts a copy of a queue; returns the one that was active before.
 pub fn follow(db: i32, queue: &QueueName) -> Option<Mirror> {
     IS_FOLLOWING.store(true, Ordering::Relaxed);
     FOLLOWING.replace(Some((db, Mirror::new(queue)))).map(|(_, mirror)| mirror)
 }
 
-/// Takes the copy that follows its queue.
+/// Ends the copy and returns it.
 pub fn take() -> Option<Mirror> {
     IS_FOLLOWING.store(false, Ordering::Relaxed);
     FOLLOWING.take().map(|(_, mirror)| mirror)
 }
 
-/// True if a copy follows the changes of that queue. `db` is asked only if there is a copy.
+/// True if a copy of that queue is active. `db` is called only if there is a copy.
 #[inline]
 pub fn is_following(db: impl FnOnce() -> i32, queue: &QueueName) -> bool {
     IS_FOLLOWING.load(Ordering::Relaxed) && is_that(db(), queue)
@@ -68,14 +67,13 @@ fn is_that(db: i32, queue: &QueueName) -> bool {
     })
 }
 
-/// Does something to the copy that follows its queue: seldom, so every verb on a key stays short.
+/// Runs `change` on the active copy. Cold, so that the writes stay short.
 #[cold]
 pub fn with<T>(change: impl FnOnce(&mut Mirror) -> T) -> Option<T> {
     FOLLOWING.with_borrow_mut(|following| following.as_mut().map(|(_, mirror)| change(mirror)))
 }
 
 impl Mirror {
-    /// Nothing was read yet.
     pub fn new(queue: &QueueName) -> Self {
         Self {
             queue: queue.clone(),
@@ -85,16 +83,16 @@ impl Mirror {
         }
     }
 
-    /// How many values of a list were read, from the first one on.
+    /// The number of elements read so far.
     pub fn read_of(&self, list: Part) -> u64 {
         self.lists.get(&list).map_or(0, |list| list.values.len() as u64)
     }
 
-    /// Adds the next values that were read of a list of that length; none if it has no more.
+    /// Adds the next elements of a list of that length; none if there are no more.
     pub fn add_read<B: AsRef<[u8]>>(&mut self, list: Part, length: u64, values: &[B]) {
         let list = self.lists.entry(list).or_default();
         if list.values.is_empty() {
-            // To grow later would copy all values at once.
+            // Growing later would copy all elements at once.
             list.values.reserve(usize::try_from(length).unwrap_or(0));
         }
         list.values.extend(values.iter().map(|value| listed(value.as_ref())));
@@ -119,7 +117,7 @@ impl Mirror {
         self.lists.entry(list).or_default().values.pop_front();
     }
 
-    /// These indexes rise.
+    /// Ascending indexes.
     pub fn remove_elements(&mut self, list: Part, indexes: &[u64]) {
         let values = &mut self.lists.entry(list).or_default().values;
         for index in indexes.iter().rev() {
@@ -153,20 +151,20 @@ impl Mirror {
     }
 }
 
-/// A body without its payload; other bytes as they are.
-fn head_of<E>(bytes: &[u8], body: Result<BodyRecord<'_>, E>) -> Bytes {
+/// A body without its payload; unreadable bytes as they are.
+fn without_payload<E>(bytes: &[u8], body: Result<BodyRecord<'_>, E>) -> Bytes {
     let payload = body.map_or(0, |body| body.payload.len());
     bytes.get(..bytes.len().saturating_sub(payload)).unwrap_or(bytes).into()
 }
 
 fn listed(value: &[u8]) -> Bytes {
-    head_of(value, decode_body(value))
+    without_payload(value, decode_body(value))
 }
 
 /// A value of `Messages`.
 fn stored(field: &[u8], value: &[u8]) -> Bytes {
     let id = MessageId(field.try_into().unwrap_or_default());
-    head_of(value, decode_body_of(id, value))
+    without_payload(value, decode_body_of(id, value))
 }
 
 impl Contents for Mirror {

@@ -1,13 +1,15 @@
-//! Where queues are kept: the keys of a queue and the records in them.
+//! How queues are stored: the keys of a queue and the records in them.
 //!
-//! [`records`] turns queue words into keys and bytes, over the few verbs of [`keyspace`]; those
-//! have two forms, the server's and, for tests, one in memory. [`check`] reads all keys of a queue and
-//! says what does not fit together.
+//! [`records`] maps queue terms to keys and bytes, over the operations of [`keyspace`], which has two
+//! implementations: the server and, for tests, memory. [`check`] reads all keys of a queue and reports
+//! what is inconsistent.
 
 pub mod body;
 pub mod check;
+pub mod key_names;
 pub mod keys;
 pub mod keyspace;
+mod marks;
 pub mod members;
 #[cfg(any(test, fuzzing))]
 pub mod memory;

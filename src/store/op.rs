@@ -1,28 +1,26 @@
-//! The bytes of ops, as the replication stream and the append-only file have them: a version byte, then
-//! bincode.
+//! The bytes of ops in the replication stream and in the append-only file: a version byte, then bincode.
 
-use crate::queue::op::Op;
+use crate::queue::op::{self, Op};
 use crate::queue::rules::Rules;
 
 use super::record::{Encoded, RecordError, encode, read_whole};
 
-/// That of the ops which this module decides.
+/// The version of the ops that this module decides.
 pub const OP_VERSION: u8 = 2;
-/// That of 0.1.0, whose ops have the numbers below [`FIRST_OF_2`].
+/// The version of 0.1.0, whose ops have numbers below [`FIRST_OF_2`].
 const OLD_OP_VERSION: u8 = 1;
-/// The number of the first op that version 1 doesn't have.
+/// The first op that version 1 does not have.
 const FIRST_OF_2: u8 = 16;
 
-/// The form of an op in the replication stream and in the append-only file.
 pub fn encode_op(op: &Op<'_>) -> Encoded {
     let room = match op {
-        Op::Push { payload, .. } => payload.len().saturating_add(64),
+        Op::Push(op::Push { payload, .. }) => payload.len().saturating_add(64),
         _ => 64,
     };
     encode(OP_VERSION, op, room)
 }
 
-/// Reads an op and checks what it claims; and the rules of its version.
+/// Decodes and validates an op; returns the rules of its version too.
 pub fn decode_op(bytes: &[u8]) -> Result<(Op<'_>, Rules), RecordError> {
     let (version, op) = bytes.split_first().ok_or(RecordError::Damaged)?;
     let rules = match *version {
@@ -41,15 +39,16 @@ mod tests {
     use smallvec::smallvec;
 
     use super::*;
-    use crate::queue::few::Few;
     use crate::queue::message::Delivery;
     use crate::queue::message::Died;
     use crate::queue::message::{Header, MessageId, Receipt};
     use crate::queue::name::QueueName;
     use crate::queue::op::{
-        Choice, Dedup, Line, Mode, Numbered, RedriveSlice, Return, Sweep, With,
+        self, BatchMessage, Choice, Class, Dedup, Mode, PushOptions, RedriveSlice, Return,
+        SweepLimit,
     };
     use crate::queue::settings::Setting;
+    use crate::queue::small_vec::ShortVec;
     use crate::queue::valid::MAX_TIME_MS;
 
     const ID: MessageId =
@@ -59,10 +58,10 @@ mod tests {
         QueueName::new(b"orders").unwrap()
     }
 
-    fn slice(look: u32, count: u32, choice: Choice, reason: &'static [u8]) -> Op<'static> {
+    fn slice(inspect: u32, count: u32, choice: Choice, reason: &'static [u8]) -> Op<'static> {
         Op::RedriveSlice(RedriveSlice {
             now_ms: 1,
-            look,
+            inspect,
             count,
             to: Some(orders()),
             same_slot: true,
@@ -73,66 +72,78 @@ mod tests {
     }
 
     fn ops() -> Vec<Op<'static>> {
-        let sweep = Sweep { limit: 300, same_slot: true };
+        let sweep = SweepLimit { limit: 300, same_slot: true };
         let claim = Delivery { id: ID, receipt: Receipt(77) };
-        let claims: Few<Delivery> = smallvec![claim];
+        let claims: ShortVec<Delivery> = smallvec![claim];
         vec![
-            Op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload", with: None },
-            Op::Push { id: ID, due_at_ms: None, payload: b"", with: Some(with(Line::Group(b"g"))) },
-            Op::PushMany {
-                messages: vec![Numbered { id: ID, payload: b"x" }],
+            Op::Push(op::Push {
+                id: ID,
+                due_at_ms: Some(9),
+                payload: b"\x00payload",
+                options: None,
+            }),
+            Op::Push(op::Push {
+                id: ID,
                 due_at_ms: None,
-                with: Some(With { dedup: None, ..with(Line::Priority(9)) }),
-            },
-            pull(5, 3, Mode::Receipt { visibility_ms: 1, consumer: Some(b"me") }, 9),
-            pull(5, 3, Mode::Final, 9),
-            Op::Sweep { now_ms: 5, sweep },
-            Op::Acknowledge { now_ms: None, deliveries: claims.clone() },
-            Op::GiveBack {
+                payload: b"",
+                options: Some(with(Class::Group(b"g"))),
+            }),
+            Op::PushMany(op::PushMany {
+                messages: vec![BatchMessage { id: ID, payload: b"x" }],
+                due_at_ms: None,
+                options: Some(PushOptions { dedup: None, ..with(Class::Priority(9)) }),
+            }),
+            pull(5, 3, Mode::AtLeastOnce { visibility_ms: 1, consumer: Some(b"me") }, 9),
+            pull(5, 3, Mode::AtMostOnce, 9),
+            Op::Sweep(op::Sweep { now_ms: 5, sweep }),
+            Op::Acknowledge(op::Acknowledge { now_ms: None, deliveries: claims.clone() }),
+            Op::Nack(op::Nack {
                 now_ms: 5,
                 deliveries: claims.clone(),
                 delay_ms: Some(0),
                 same_slot: false,
                 how: Return::Rejected,
                 reason: Some(b"why"),
-            },
-            Op::Extend { now_ms: 5, deliveries: claims, visibility_ms: 8 },
-            Op::Configure {
+            }),
+            Op::Extend(op::Extend { now_ms: 5, deliveries: claims, visibility_ms: 8 }),
+            Op::Configure(op::Configure {
                 changes: vec![
                     (Setting::DeadLetter, Some(b"dead".to_vec())),
                     (Setting::MaxRetries, Some(b"-1".to_vec())),
                     (Setting::Delay, None),
                 ],
-            },
-            Op::Configure { changes: vec![(Setting::MaxDedup, Some(b"5".to_vec()))] },
-            Op::Delete { ids: vec![ID] },
+            }),
+            Op::Configure(op::Configure {
+                changes: vec![(Setting::MaxDedup, Some(b"5".to_vec()))],
+            }),
+            Op::Delete(op::Delete { ids: vec![ID] }),
             Op::Purge,
             Op::Drop,
-            Op::Reschedule { now_ms: 1, id: ID, due_at_ms: 2 },
-            Op::Redrive { now_ms: 1, count: 2, to: Some(orders()), same_slot: true },
+            Op::Reschedule(op::Reschedule { now_ms: 1, id: ID, due_at_ms: 2 }),
+            Op::Redrive(op::Redrive { now_ms: 1, count: 2, to: Some(orders()), same_slot: true }),
             slice(2, 1, Choice::Ids(vec![ID]), b"why"),
             slice(2, 1, Choice::Died { after: Some(Died { at_ms: 4, id: ID }), until_ms: 5 }, b""),
-            Op::Pause { until_ms: Some(1) },
+            Op::Pause(op::Pause { until_ms: Some(1) }),
             Op::Resume,
             Op::Repair,
-            Op::Prolong { now_ms: 5, deliveries: smallvec![claim], visibility_ms: 8 },
+            Op::Prolong(op::Prolong { now_ms: 5, deliveries: smallvec![claim], visibility_ms: 8 }),
         ]
     }
 
-    fn with(line: Line<'static>) -> With<'static> {
-        With {
+    fn with(class: Class<'static>) -> PushOptions<'static> {
+        PushOptions {
             expires_at_ms: Some(8),
-            line,
+            class,
             dedup: Some(Dedup { key: b"key", now_ms: 7, until_ms: None }),
             headers: vec![Header { name: b"name", value: b"" }],
         }
     }
 
-    fn pull(now_ms: u64, count: u32, delivery: Mode<'static>, receipt: u64) -> Op<'static> {
-        let sweep = Sweep { limit: 300, same_slot: true };
+    fn pull(now_ms: u64, count: u32, mode: Mode<'static>, receipt: u64) -> Op<'static> {
+        let sweep = SweepLimit { limit: 300, same_slot: true };
         let acknowledged = vec![Delivery { id: ID, receipt: Receipt(77) }];
         let base_receipt = Receipt(receipt);
-        Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged }
+        Op::Pull(op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged })
     }
 
     #[test]
@@ -190,12 +201,12 @@ mod tests {
     /// A delivery with NOACK has no receipt.
     #[test]
     fn a_pull_may_come_as_close_to_the_last_receipt_as_its_count_allows() {
-        let visible = Mode::Receipt { visibility_ms: 1, consumer: None };
+        let visible = Mode::AtLeastOnce { visibility_ms: 1, consumer: None };
         for op in [
             pull(1, 1, visible, (1 << 63) - 1),
             pull(1, 10_000, visible, (1 << 63) - 10_000),
-            pull(1, 10_000, Mode::Final, 0),
-            pull(1, 10_000, Mode::Final, u64::MAX),
+            pull(1, 10_000, Mode::AtMostOnce, 0),
+            pull(1, 10_000, Mode::AtMostOnce, u64::MAX),
         ] {
             assert_eq!(decode_op(&encode_op(&op)), Ok((op, Rules::V2)));
         }
@@ -203,19 +214,23 @@ mod tests {
 
     #[test]
     fn an_op_that_claims_the_impossible_is_refused() {
-        let visible = |visibility_ms| Mode::Receipt { visibility_ms, consumer: None };
-        let push = |with| Op::Push { id: ID, due_at_ms: None, payload: b"", with: Some(with) };
-        let plain = || With { dedup: None, ..with(Line::Priority(0)) };
+        let visible = |visibility_ms| Mode::AtLeastOnce { visibility_ms, consumer: None };
+        let push = |with| {
+            Op::Push(op::Push { id: ID, due_at_ms: None, payload: b"", options: Some(with) })
+        };
+        let plain = || PushOptions { dedup: None, ..with(Class::Priority(0)) };
         let key = |key| Some(Dedup { key, now_ms: 1, until_ms: None });
         let long_name: &'static [u8] = Box::leak(vec![b'x'; 257].into());
         let many = vec![Header { name: b"n", value: b"v" }; 65];
-        let back = |reason| Op::GiveBack {
-            now_ms: 1,
-            deliveries: Few::new(),
-            delay_ms: None,
-            same_slot: false,
-            how: Return::Counted,
-            reason: Some(reason),
+        let back = |reason| {
+            Op::Nack(op::Nack {
+                now_ms: 1,
+                deliveries: ShortVec::new(),
+                delay_ms: None,
+                same_slot: false,
+                how: Return::Counted,
+                reason: Some(reason),
+            })
         };
         let long_reason: &'static [u8] = Box::leak(vec![b'x'; 1025].into());
         let name = vec![(Setting::DeadLetter, Some(b"{x}".to_vec()))];
@@ -230,25 +245,35 @@ mod tests {
             pull(1, 1, visible(1), 1 << 63),
             pull(1, 2, visible(1), (1 << 63) - 1),
             pull(1, 10_000, visible(1), (1 << 63) - 9_999),
-            pull(1, 1, Mode::Receipt { visibility_ms: 1, consumer: Some(b"") }, 1),
-            pull(1, 1, Mode::Receipt { visibility_ms: 1, consumer: Some(long_name) }, 1),
-            Op::Push { id: MessageId([255; 16]), due_at_ms: None, payload: b"", with: None },
-            Op::Push { id: MessageId([0; 16]), due_at_ms: None, payload: b"", with: None },
-            Op::Push { id: ID, due_at_ms: Some(u64::MAX), payload: b"", with: None },
-            push(With { expires_at_ms: Some(u64::MAX), ..plain() }),
-            push(With { line: Line::Priority(10), ..plain() }),
-            push(With { line: Line::Group(b""), ..plain() }),
-            push(With { line: Line::Group(long_name), ..plain() }),
-            push(With { dedup: key(b""), ..plain() }),
-            push(With { dedup: key(long_name), ..plain() }),
-            push(With { headers: many, ..plain() }),
-            push(With { headers: vec![Header { name: b"", value: b"v" }], ..plain() }),
-            Op::PushMany { messages: Vec::new(), due_at_ms: None, with: None },
-            Op::PushMany {
-                messages: vec![Numbered { id: ID, payload: b"" }],
+            pull(1, 1, Mode::AtLeastOnce { visibility_ms: 1, consumer: Some(b"") }, 1),
+            pull(1, 1, Mode::AtLeastOnce { visibility_ms: 1, consumer: Some(long_name) }, 1),
+            Op::Push(op::Push {
+                id: MessageId([255; 16]),
                 due_at_ms: None,
-                with: Some(with(Line::Priority(0))),
-            },
+                payload: b"",
+                options: None,
+            }),
+            Op::Push(op::Push {
+                id: MessageId([0; 16]),
+                due_at_ms: None,
+                payload: b"",
+                options: None,
+            }),
+            Op::Push(op::Push { id: ID, due_at_ms: Some(u64::MAX), payload: b"", options: None }),
+            push(PushOptions { expires_at_ms: Some(u64::MAX), ..plain() }),
+            push(PushOptions { class: Class::Priority(10), ..plain() }),
+            push(PushOptions { class: Class::Group(b""), ..plain() }),
+            push(PushOptions { class: Class::Group(long_name), ..plain() }),
+            push(PushOptions { dedup: key(b""), ..plain() }),
+            push(PushOptions { dedup: key(long_name), ..plain() }),
+            push(PushOptions { headers: many, ..plain() }),
+            push(PushOptions { headers: vec![Header { name: b"", value: b"v" }], ..plain() }),
+            Op::PushMany(op::PushMany { messages: Vec::new(), due_at_ms: None, options: None }),
+            Op::PushMany(op::PushMany {
+                messages: vec![BatchMessage { id: ID, payload: b"" }],
+                due_at_ms: None,
+                options: Some(with(Class::Priority(0))),
+            }),
             back(long_reason),
             slice(0, 1, Choice::ALL, b""),
             slice(1, 0, Choice::ALL, b""),
@@ -262,12 +287,12 @@ mod tests {
                 b"",
             ),
             slice(1, 1, Choice::ALL, &[b'x'; 1_025]),
-            Op::Redrive { now_ms: 1, count: 0, to: None, same_slot: false },
-            Op::Redrive { now_ms: 1, count: 100_001, to: None, same_slot: false },
-            Op::Pause { until_ms: Some(0) },
-            Op::Reschedule { now_ms: 1, id: ID, due_at_ms: 1 << 43 },
-            Op::Configure { changes: name },
-            Op::Configure { changes: number },
+            Op::Redrive(op::Redrive { now_ms: 1, count: 0, to: None, same_slot: false }),
+            Op::Redrive(op::Redrive { now_ms: 1, count: 100_001, to: None, same_slot: false }),
+            Op::Pause(op::Pause { until_ms: Some(0) }),
+            Op::Reschedule(op::Reschedule { now_ms: 1, id: ID, due_at_ms: 1 << 43 }),
+            Op::Configure(op::Configure { changes: name }),
+            Op::Configure(op::Configure { changes: number }),
         ] {
             assert_eq!(decode_op(&encode_op(&op)), Err(RecordError::Damaged), "{op:?}");
         }

@@ -1,9 +1,9 @@
-//! The bytes of notes and the small records. The only user of bincode.
+//! The bytes of state records and of the small records. The only user of bincode.
 //!
-//! Each is a version byte, then bincode. Decoding checks every byte: a length in the bytes can't make
-//! the server allocate more than the bytes themselves, leftovers are an error, and an unknown version
-//! is told apart. Ops are made so as well, see [`op`](super::op); bodies have a form of their own, see
-//! [`body`](super::body).
+//! Each is a version byte, then bincode. Decoding checks every byte: a length cannot make the server
+//! allocate more than the bytes that are there, trailing bytes are an error, and an unknown version is
+//! reported as such. Ops are encoded the same way, see [`op`](super::op); bodies have their own format,
+//! see [`body`](super::body).
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -13,17 +13,17 @@ use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 
-use crate::queue::message::{MessageId, Note};
+use crate::queue::message::{MessageId, StateRecord};
 use crate::queue::records::{Duplicate, Group, GroupCounts, Head};
 
-/// That of notes without deliveries.
-const NOTE_VERSION: u8 = 1;
-/// That of the others: the same, then these.
-const NOTE_WITH_DELIVERIES: u8 = 2;
+/// State records without deliveries.
+const STATE_VERSION: u8 = 1;
+/// The same, followed by the deliveries.
+const STATE_WITH_DELIVERIES: u8 = 2;
 const GROUP_VERSION: u8 = 1;
 const DEDUP_VERSION: u8 = 1;
 
-/// No record is longer than a payload of 128 MiB and its id.
+/// The longest record: a payload of 128 MiB and its id.
 const LIMIT: usize = 129 * 1024 * 1024;
 
 type Config = bincode::config::Configuration<
@@ -36,17 +36,15 @@ const fn config() -> Config {
     bincode::config::standard().with_limit::<LIMIT>()
 }
 
-/// Why bytes are no record.
+/// Why bytes cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordError {
-    /// They were written by a version of the module that this one does not know.
+    /// Written by an unknown version of the module.
     Version(u8),
-    /// They are damaged.
     Damaged,
 }
 
-/// The bytes of a record, in room that the next one uses again: on the way of a message every
-/// allocation counts.
+/// The bytes of a record, in a buffer that is reused: every allocation counts in the hot path.
 pub struct Encoded(Vec<u8>);
 
 thread_local! {
@@ -54,16 +52,16 @@ thread_local! {
     static ROOM: ManuallyDrop<Cell<Vec<u8>>> = const { ManuallyDrop::new(Cell::new(Vec::new())) };
 }
 
-/// Forgets that room: the module goes.
+/// Frees the buffer before the module is unloaded.
 pub fn forget() {
     ROOM.with(|kept| drop(kept.take()));
 }
 
-/// Room that a large record needed is not kept.
+/// Larger buffers are not kept.
 const KEPT: usize = 64 * 1024;
 
 impl Encoded {
-    /// No bytes yet, but room for so many.
+    /// Empty, with room for this many bytes.
     pub fn new(room: usize) -> Self {
         let mut bytes = ROOM.with(|kept| kept.take());
         bytes.clear();
@@ -71,7 +69,6 @@ impl Encoded {
         Self(bytes)
     }
 
-    /// Adds bytes.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
     }
@@ -93,7 +90,7 @@ impl Drop for Encoded {
     }
 }
 
-/// A version byte and a value in bincode.
+/// Encodes a version byte and a value.
 pub fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Encoded {
     let mut bytes = Encoded::new(room);
     bytes.0.push(version);
@@ -101,7 +98,7 @@ pub fn encode<T: Serialize>(version: u8, value: &T, room: usize) -> Encoded {
     bytes
 }
 
-/// Adds a value in bincode.
+/// Appends a value.
 pub fn append<T: Serialize>(value: T, bytes: &mut Encoded) {
     let written = bincode::serde::encode_into_writer(value, bytes, config());
     debug_assert!(written.is_ok(), "a Vec takes everything that these types can be");
@@ -114,12 +111,12 @@ impl Writer for &mut Encoded {
     }
 }
 
-/// The value in bincode that bytes begin with, and how many bytes it has.
+/// Decodes a value at the start of the bytes; returns its length too.
 pub fn read_first<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, usize), RecordError> {
     bincode::serde::borrow_decode_from_slice(bytes, config()).map_err(|_| RecordError::Damaged)
 }
 
-/// What follows the version byte.
+/// The bytes after this version byte.
 fn of_version(version: u8, bytes: &[u8]) -> Result<&[u8], RecordError> {
     match bytes.split_first().ok_or(RecordError::Damaged)? {
         (&first, rest) if first == version => Ok(rest),
@@ -127,7 +124,7 @@ fn of_version(version: u8, bytes: &[u8]) -> Result<&[u8], RecordError> {
     }
 }
 
-/// The value in bincode that the bytes are.
+/// Decodes bytes that are one value.
 pub fn read_whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
     match read_first(bytes)? {
         (value, read) if read == bytes.len() => Ok(value),
@@ -135,33 +132,31 @@ pub fn read_whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordEr
     }
 }
 
-/// The stored form of a note.
-pub fn encode_note(note: &Note) -> Encoded {
-    let Some(deliveries) = &note.deliveries else { return encode(NOTE_VERSION, note, 32) };
-    let mut bytes = encode(NOTE_WITH_DELIVERIES, note, 48);
+pub fn encode_state(record: &StateRecord) -> Encoded {
+    let Some(deliveries) = &record.deliveries else { return encode(STATE_VERSION, record, 32) };
+    let mut bytes = encode(STATE_WITH_DELIVERIES, record, 48);
     append(deliveries, &mut bytes);
     bytes
 }
 
-/// Reads a stored note.
-pub fn decode_note(bytes: &[u8]) -> Result<Note, RecordError> {
+pub fn decode_state(bytes: &[u8]) -> Result<StateRecord, RecordError> {
     let (version, rest) = bytes.split_first().ok_or(RecordError::Damaged)?;
-    let note = match *version {
-        NOTE_VERSION => read_whole(rest)?,
-        NOTE_WITH_DELIVERIES => {
-            let (mut note, read) = read_first::<Note>(rest)?;
-            note.deliveries = Some(read_whole(rest.get(read..).unwrap_or_default())?);
-            note
+    let record = match *version {
+        STATE_VERSION => read_whole(rest)?,
+        STATE_WITH_DELIVERIES => {
+            let (mut record, read) = read_first::<StateRecord>(rest)?;
+            record.deliveries = Some(read_whole(rest.get(read..).unwrap_or_default())?);
+            record
         }
         other => return Err(RecordError::Version(other)),
     };
-    if note.is_valid() { Ok(note) } else { Err(RecordError::Damaged) }
+    if record.is_valid() { Ok(record) } else { Err(RecordError::Damaged) }
 }
 
-/// The bytes of a message in the record of its group: its number, big endian, and its id.
+/// A message in the record of its group: its number, big endian, and its id.
 const IN_GROUP: usize = 24;
 
-/// The stored form of what is known of a group: the counts, then the messages of its head.
+/// The counts, then the next ready messages.
 pub fn encode_group(group: &Group) -> Encoded {
     let head = IN_GROUP.saturating_mul(group.head.len());
     let mut bytes = encode(GROUP_VERSION, &group.counts, head.saturating_add(16));
@@ -172,7 +167,6 @@ pub fn encode_group(group: &Group) -> Encoded {
     bytes
 }
 
-/// Reads what is known of a group.
 pub fn decode_group(bytes: &[u8]) -> Result<Group, RecordError> {
     let rest = of_version(GROUP_VERSION, bytes)?;
     let (counts, read) = read_first::<GroupCounts>(rest)?;
@@ -189,17 +183,15 @@ fn in_group(bytes: &[u8; IN_GROUP]) -> Option<(u64, MessageId)> {
     Some((u64::from_be_bytes(*sequence), MessageId(id.try_into().ok()?)))
 }
 
-/// The stored form of what is known of a deduplication key.
 pub fn encode_duplicate(duplicate: &Duplicate) -> Encoded {
     let mut bytes = Encoded::new(32);
     bytes.0.push(DEDUP_VERSION);
-    // As bincode writes it, which would go byte by byte.
+    // The same bytes as bincode, which would write them one by one.
     bytes.extend(&duplicate.id.0);
     append(duplicate.until_ms, &mut bytes);
     bytes
 }
 
-/// Reads what is known of a deduplication key.
 pub fn decode_duplicate(bytes: &[u8]) -> Result<Duplicate, RecordError> {
     let rest = of_version(DEDUP_VERSION, bytes)?;
     let (id, until) = rest.split_first_chunk().ok_or(RecordError::Damaged)?;
@@ -212,9 +204,9 @@ mod tests {
     use smallvec::smallvec;
 
     use super::*;
-    use crate::queue::few::Name;
     use crate::queue::message::{Death, DeathReason, Deliveries, Ended, Membership, MessageId};
     use crate::queue::name::QueueName;
+    use crate::queue::small_vec::NameBytes;
 
     const ID: MessageId =
         MessageId([7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff]);
@@ -226,8 +218,8 @@ mod tests {
     #[test]
     fn what_was_encoded_is_decoded() {
         let highest = note_with_highest_numbers();
-        for note in [Note::default(), highest] {
-            assert_eq!(decode_note(&encode_note(&note)), Ok(note));
+        for record in [StateRecord::default(), highest] {
+            assert_eq!(decode_state(&encode_state(&record)), Ok(record));
         }
         for until_ms in [None, Some(0), Some((1 << 43) - 1)] {
             let duplicate = Duplicate { id: ID, until_ms };
@@ -236,15 +228,15 @@ mod tests {
     }
 
     /// The highest number in each field.
-    fn note_with_highest_numbers() -> Note {
+    fn note_with_highest_numbers() -> StateRecord {
         let death = Death {
             from: orders(),
             at_ms: (1 << 43) - 1,
             reason: DeathReason::Retries,
             retries: u32::MAX,
         };
-        let name = |len| Name::from_slice(&vec![b'x'; len]);
-        Note {
+        let name = |len| NameBytes::from_slice(&vec![b'x'; len]);
+        StateRecord {
             deliveries: Some(Deliveries { count: u32::MAX, first_at_ms: (1 << 43) - 1 }),
             retry_count: u32::MAX,
             last_receipt: (1 << 63) - 1,
@@ -261,44 +253,44 @@ mod tests {
 
     #[test]
     fn a_note_with_a_field_out_of_range_is_damaged() {
-        let harms: [fn(&mut Note); 16] = [
-            |note| note.deliveries.as_mut().unwrap().count = 0,
-            |note| note.deliveries.as_mut().unwrap().first_at_ms = 1 << 43,
-            |note| note.last_receipt = 1 << 63,
-            |note| note.last_receipt = u64::MAX,
-            |note| note.death.as_mut().unwrap().at_ms = 1 << 43,
-            |note| note.priority = 10,
-            |note| note.priority = 255,
-            |note| note.expires_at_ms = Some(1 << 43),
-            |note| note.group.as_mut().unwrap().name = Name::new(),
-            |note| note.group.as_mut().unwrap().name.push(0),
-            |note| note.group.as_mut().unwrap().sequence = Some(1 << 56),
-            |note| note.dedup = Some(Name::new()),
-            |note| note.dedup.as_mut().unwrap().push(0),
-            |note| note.consumer = Some(Name::new()),
-            |note| note.consumer.as_mut().unwrap().push(0),
-            |note| note.last_error.as_mut().unwrap().push(0),
+        let harms: [fn(&mut StateRecord); 16] = [
+            |record| record.deliveries.as_mut().unwrap().count = 0,
+            |record| record.deliveries.as_mut().unwrap().first_at_ms = 1 << 43,
+            |record| record.last_receipt = 1 << 63,
+            |record| record.last_receipt = u64::MAX,
+            |record| record.death.as_mut().unwrap().at_ms = 1 << 43,
+            |record| record.priority = 10,
+            |record| record.priority = 255,
+            |record| record.expires_at_ms = Some(1 << 43),
+            |record| record.group.as_mut().unwrap().name = NameBytes::new(),
+            |record| record.group.as_mut().unwrap().name.push(0),
+            |record| record.group.as_mut().unwrap().sequence = Some(1 << 56),
+            |record| record.dedup = Some(NameBytes::new()),
+            |record| record.dedup.as_mut().unwrap().push(0),
+            |record| record.consumer = Some(NameBytes::new()),
+            |record| record.consumer.as_mut().unwrap().push(0),
+            |record| record.last_error.as_mut().unwrap().push(0),
         ];
         for (number, harm) in harms.into_iter().enumerate() {
-            let mut note = note_with_highest_numbers();
-            harm(&mut note);
-            assert_eq!(decode_note(&encode_note(&note)), Err(RecordError::Damaged), "{number}");
+            let mut record = note_with_highest_numbers();
+            harm(&mut record);
+            assert_eq!(decode_state(&encode_state(&record)), Err(RecordError::Damaged), "{number}");
         }
     }
 
     #[test]
     fn a_note_is_of_version_2_only_with_deliveries() {
-        let mut note = Note { retry_count: 3, ..Note::default() };
-        let old = encode_note(&note).to_vec();
-        note.deliveries = Some(Deliveries { count: 7, first_at_ms: 9 });
-        let new = encode_note(&note).to_vec();
+        let mut record = StateRecord { retry_count: 3, ..StateRecord::default() };
+        let old = encode_state(&record).to_vec();
+        record.deliveries = Some(Deliveries { count: 7, first_at_ms: 9 });
+        let new = encode_state(&record).to_vec();
         assert_eq!((old[0], new[0]), (1, 2));
         assert_eq!(new[1..], [&old[1..], &[7, 9]].concat());
         for end in 0..new.len() {
-            assert!(decode_note(&new[..end]).is_err(), "cut at {end}");
+            assert!(decode_state(&new[..end]).is_err(), "cut at {end}");
         }
-        assert_eq!(decode_note(&[&new[..], &[0]].concat()), Err(RecordError::Damaged));
-        assert_eq!(decode_note(&new), Ok(note));
+        assert_eq!(decode_state(&[&new[..], &[0]].concat()), Err(RecordError::Damaged));
+        assert_eq!(decode_state(&new), Ok(record));
     }
 
     #[test]
@@ -352,26 +344,27 @@ mod tests {
 
     #[test]
     fn an_unknown_version_is_told_apart() {
-        assert_eq!(decode_note(&[9, 0]), Err(RecordError::Version(9)));
-        assert_eq!(decode_note(&[]), Err(RecordError::Damaged));
+        assert_eq!(decode_state(&[9, 0]), Err(RecordError::Version(9)));
+        assert_eq!(decode_state(&[]), Err(RecordError::Damaged));
     }
 
     /// What is read from a stream can't be borrowed, and would get room as its length says.
     #[test]
     fn a_note_makes_room_only_for_bytes_that_are_there() {
-        let group = Some(Membership { name: Name::from_slice(b"g"), sequence: None });
-        let name = || Some(Name::from_slice(b"x"));
-        for note in [
-            Note { group, ..Note::default() },
-            Note { dedup: name(), ..Note::default() },
-            Note { consumer: name(), ..Note::default() },
-            Note { last_error: Some(b"x".to_vec()), ..Note::default() },
+        let group = Some(Membership { name: NameBytes::from_slice(b"g"), sequence: None });
+        let name = || Some(NameBytes::from_slice(b"x"));
+        for record in [
+            StateRecord { group, ..StateRecord::default() },
+            StateRecord { dedup: name(), ..StateRecord::default() },
+            StateRecord { consumer: name(), ..StateRecord::default() },
+            StateRecord { last_error: Some(b"x".to_vec()), ..StateRecord::default() },
         ] {
-            let bytes = encode_note(&note);
+            let bytes = encode_state(&record);
             let mut stream = &bytes[1..];
-            let read: Result<Note, _> = bincode::serde::decode_from_std_read(&mut stream, config());
-            assert!(read.is_err(), "{note:?}");
-            assert_eq!(decode_note(&bytes), Ok(note));
+            let read: Result<StateRecord, _> =
+                bincode::serde::decode_from_std_read(&mut stream, config());
+            assert!(read.is_err(), "{record:?}");
+            assert_eq!(decode_state(&bytes), Ok(record));
         }
     }
 }

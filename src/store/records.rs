@@ -1,79 +1,45 @@
-//! A queue's records over its keys: what each part holds, member by member and byte by byte.
+//! Records over keys: what each part of a queue holds, member by member and byte by byte. Implements
+//! [`Store`] over a [`Keyspace`].
 //!
-//! The layout is described in docs/storage.md. No rules here, no clock, no server.
+//! The layout is described in docs/storage.md. No rules, no clock, no server.
 
-use super::body::{StoredBody, as_pushed, decode_body, decode_body_of, encode_body, last_delivery};
+use super::body::{StoredBody, as_pushed, decode_body, encode_body, last_delivery};
 use super::keyspace::Keyspace;
 use super::members::{
-    ALL_SCORES, BLOCKED, LINE, Mark, delivery, group_prefix, grouped, grouped_member,
-    inflight_member, inflight_score, lane, message_id, moment, readable, running,
+    ALL_SCORES, BLOCKED, Mark, TICKET_SCORES, delivery, group_prefix, grouped, grouped_member,
+    inflight_member, inflight_score, message_id, rank_scores, readable, running, timestamp,
 };
 use super::{check, record};
 use crate::queue::error::{Corruption, QueueError};
-use crate::queue::few::Name;
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    Body, Delivery, Died, MessageId, NewMessage, Note, Rank, Receipt, Running,
+    Body, Delivery, Died, MessageId, NewMessage, Rank, Receipt, Running, StateRecord,
 };
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
-use crate::queue::records::{Duplicate, Group, Memo};
+use crate::queue::records::{Duplicate, Group};
 use crate::queue::rules::Rules;
-use crate::queue::settings::{Setting, Settings};
+use crate::queue::small_vec::NameBytes;
 use crate::queue::store::{Store, Unreadable};
 use crate::queue::valid::MAX_PRIORITY;
 
-/// The records of one queue, and the rules by which they are changed.
+/// The records of one queue, and the rules that apply to the current op.
 pub struct Records<K>(pub K, Rules);
 
 impl<K: Keyspace> Records<K> {
-    /// To be changed by what this module decides.
+    /// For ops that this module decides.
     pub fn new(keyspace: K) -> Self {
         Self(keyspace, Rules::V2)
     }
 
-    /// To be changed by an op with these rules.
+    /// For ops under these rules.
     pub fn with_rules(keyspace: K, rules: Rules) -> Self {
         Self(keyspace, rules)
     }
 
-    /// Something was added to a part that has this mark in `Lanes`.
-    fn open_lane(&mut self, part: Part, mark: Mark) {
-        // Somebody may have removed the marks, also that of the line of groups.
-        let is_first = self.0.len(Part::Lanes) == 0;
-        if self.0.len(part) == 1 || is_first {
-            self.0.add(Part::Lanes, &[mark.0], mark.score());
-        }
-        if is_first && self.0.len(Part::Turns) > 0 {
-            self.mark_line();
-        }
-    }
-
-    /// The line of groups is there.
-    fn mark_line(&mut self) {
-        self.0.add(Part::Lanes, &[Mark::TURNS.0], Mark::TURNS.score());
-    }
-
-    /// Something was taken out of a part that has this mark in `Lanes`.
-    fn close_lane(&mut self, part: Part, mark: Mark) {
-        if self.0.len(part) == 0 {
-            self.0.remove(Part::Lanes, &[mark.0]);
-        }
-    }
-
-    /// A group gets its score in `Turns`.
-    fn stand(&mut self, group: &[u8], score: f64) {
-        self.0.add(Part::Turns, group, score);
-        if self.0.len(Part::Turns) == 1 {
-            self.mark_line();
-        }
-    }
-
-    /// A record was taken out of the list of a priority.
-    fn close_list(&mut self, priority: u8) {
-        if priority > 0 {
-            self.close_lane(Part::ready(priority), Mark(priority));
-        }
+    /// What is inconsistent, and how often, in the order of [`Finding`]. All parts were required.
+    pub fn check(&mut self) -> Vec<(Finding, u64)> {
+        check::check(&mut self.0)
     }
 }
 
@@ -109,15 +75,15 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn push_ready(&mut self, message: &NewMessage<'_>) {
-        let priority = message.note.map_or(0, |note| note.priority);
+        let priority = message.record.map_or(0, |record| record.priority);
         let list = Part::ready(priority);
         self.0.push_back(list, &encode_body(message));
         if priority > 0 {
-            self.open_lane(list, Mark(priority));
+            self.add_mark(list, Mark(priority));
         }
     }
 
-    fn lanes(&mut self) -> Vec<u8> {
+    fn ready_priorities(&mut self) -> Vec<u8> {
         if self.0.len(Part::Lanes) == 0 {
             return Vec::new();
         }
@@ -129,13 +95,13 @@ impl<K: Keyspace> Store for Records<K> {
         priorities.collect()
     }
 
-    fn top_lane(&mut self) -> Option<u8> {
+    fn top_priority(&mut self) -> Option<u8> {
         let highest = self.0.last(Part::Lanes).map_or(0, |(_, score)| score as u8);
         let highest = highest.min(MAX_PRIORITY);
         if self.0.len(Part::ready(highest)) > 0 {
             return Some(highest);
         }
-        // Somebody may have removed that list.
+        // Another client may have removed that list.
         (0..highest).rev().find(|lower| self.0.len(Part::ready(*lower)) > 0)
     }
 
@@ -184,7 +150,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn last_ready(&mut self) -> Option<MessageId> {
-        let lists = self.lanes().into_iter().chain([0]).map(Part::ready);
+        let lists = self.ready_priorities().into_iter().chain([0]).map(Part::ready);
         let last = lists.filter_map(|list| {
             let bytes = self.0.has_its_type(list).then(|| self.0.back(list))??;
             decode_body(bytes.as_ref()).ok().map(|body| body.id)
@@ -228,36 +194,25 @@ impl<K: Keyspace> Store for Records<K> {
         self.0.delete(Part::Messages, &id.0);
     }
 
-    fn note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption> {
-        if let Some(written) = self.written_note(id)? {
-            return Ok(Some(written));
-        }
-        let Some(bytes) = self.0.get(Part::Messages, &id.0) else { return Ok(None) };
-        match decode_body_of(id, bytes.as_ref()) {
-            Ok(body) => Ok(body.terms.note()),
-            Err(_) => Err(Corruption::Message(id)),
-        }
-    }
-
-    fn written_note(&mut self, id: MessageId) -> Result<Option<Note>, Corruption> {
+    fn stored_record(&mut self, id: MessageId) -> Result<Option<StateRecord>, Corruption> {
         let Some(bytes) = self.0.get(Part::Notes, &id.0) else { return Ok(None) };
-        match record::decode_note(bytes.as_ref()) {
-            Ok(note) => Ok(Some(note)),
+        match record::decode_state(bytes.as_ref()) {
+            Ok(record) => Ok(Some(record)),
             Err(_) => Err(Corruption::Message(id)),
         }
     }
 
-    fn put_note(&mut self, id: MessageId, note: &Note) {
-        self.0.put(Part::Notes, &id.0, &record::encode_note(note));
-        if note.retry_count > 0 {
-            self.0.add(Part::Retried, &id.0, f64::from(note.retry_count));
+    fn put_record(&mut self, id: MessageId, record: &StateRecord) {
+        self.0.put(Part::Notes, &id.0, &record::encode_state(record));
+        if record.retry_count > 0 {
+            self.0.add(Part::Retried, &id.0, f64::from(record.retry_count));
         }
     }
 
-    fn remove_note(&mut self, id: MessageId, note: Option<&Note>) {
+    fn remove_record(&mut self, id: MessageId, record: Option<&StateRecord>) {
         if self.0.len(Part::Notes) > 0 {
             self.0.delete(Part::Notes, &id.0);
-            if note.is_none_or(|note| note.retry_count > 0) {
+            if record.is_none_or(|record| record.retry_count > 0) {
                 self.0.remove(Part::Retried, &id.0);
             }
         }
@@ -269,13 +224,13 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn add_ranked(&mut self, id: MessageId, rank: Rank) {
         self.0.add(Part::Ranked, &id.0, rank.score());
-        self.open_lane(Part::Ranked, Mark::RANKED);
+        self.add_mark(Part::Ranked, Mark::RANKED);
     }
 
     fn remove_ranked(&mut self, id: MessageId) -> bool {
         let was_there = self.0.remove(Part::Ranked, &id.0);
         if was_there {
-            self.close_lane(Part::Ranked, Mark::RANKED);
+            self.remove_mark(Part::Ranked, Mark::RANKED);
         }
         was_there
     }
@@ -290,7 +245,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn first_of_priority(&mut self, priority: u8) -> Option<(Result<MessageId, Unreadable>, Rank)> {
-        let (member, score) = self.0.range(Part::Ranked, lane(priority), 0, 1).pop()?;
+        let (member, score) = self.0.range(Part::Ranked, rank_scores(priority), 0, 1).pop()?;
         Some((message_id(member.as_ref()), Rank::from_score(score)))
     }
 
@@ -300,43 +255,39 @@ impl<K: Keyspace> Store for Records<K> {
             let body = decode_body(bytes.as_ref()).ok()?;
             Some(Rank::new(priority, body.id.timestamp_ms()))
         });
-        let ranked = self.0.last_within(Part::Ranked, lane(priority));
+        let ranked = self.0.last_within(Part::Ranked, rank_scores(priority));
         listed.max(ranked.map(|(_, score)| Rank::from_score(score)))
     }
 
     fn count_ranked(&mut self, priority: u8) -> u64 {
-        self.0.count(Part::Ranked, lane(priority))
+        self.0.count(Part::Ranked, rank_scores(priority))
     }
 
     fn ranked(&mut self, priority: u8, skip: u64, count: u64) -> Vec<(MessageId, Rank)> {
-        let members = self.0.range(Part::Ranked, lane(priority), skip, count);
+        let members = self.0.range(Part::Ranked, rank_scores(priority), skip, count);
         readable(members, |member| message_id(member).ok(), Rank::from_score)
     }
 
-    fn add_delayed(&mut self, id: MessageId, due_at_ms: u64) {
-        self.0.add(Part::Delayed, &id.0, due_at_ms as f64);
+    fn add_timed(&mut self, part: Part, id: MessageId, at_ms: u64) {
+        self.0.add(part, &id.0, at_ms as f64);
     }
 
-    fn remove_delayed(&mut self, id: MessageId) -> bool {
-        self.0.remove(Part::Delayed, &id.0)
+    fn remove_timed(&mut self, part: Part, id: MessageId) -> bool {
+        self.0.remove(part, &id.0)
     }
 
-    fn is_delayed(&mut self, id: MessageId) -> bool {
-        self.0.score(Part::Delayed, &id.0).is_some()
+    fn time_of(&mut self, part: Part, id: MessageId) -> Option<u64> {
+        self.0.score(part, &id.0).map(timestamp)
     }
 
-    fn first_delayed(&mut self) -> Option<(Result<MessageId, Unreadable>, u64)> {
-        let (member, score) = self.0.first(Part::Delayed)?;
-        Some((message_id(member.as_ref()), moment(score)))
+    fn first_timed(&mut self, part: Part) -> Option<(Result<MessageId, Unreadable>, u64)> {
+        let (member, score) = self.0.first(part)?;
+        Some((message_id(member.as_ref()), timestamp(score)))
     }
 
-    fn delayed_until(&mut self, id: MessageId) -> Option<u64> {
-        self.0.score(Part::Delayed, &id.0).map(moment)
-    }
-
-    fn delayed(&mut self, skip: u64, count: u64) -> Vec<(MessageId, u64)> {
-        let members = self.0.range(Part::Delayed, ALL_SCORES, skip, count);
-        readable(members, |member| message_id(member).ok(), moment)
+    fn timed(&mut self, part: Part, skip: u64, count: u64) -> Vec<(MessageId, u64)> {
+        let members = self.0.range(part, ALL_SCORES, skip, count);
+        readable(members, |member| message_id(member).ok(), timestamp)
     }
 
     fn put_inflight(&mut self, delivery: Delivery, running: Running) {
@@ -356,40 +307,23 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)> {
         let (member, score) = self.0.last(Part::Inflight)?;
-        Some((delivery(member.as_ref()), moment(-score)))
+        Some((delivery(member.as_ref()), timestamp(-score)))
     }
 
     fn each_inflight(&mut self, mut visit: impl FnMut(Delivery, u64) -> bool) {
         self.0.each_member_down(Part::Inflight, |member, score| {
-            delivery(member).map_or(true, |delivery| visit(delivery, moment(-score)))
+            delivery(member).map_or(true, |delivery| visit(delivery, timestamp(-score)))
         });
     }
 
     fn inflight(&mut self, skip: u64, count: u64) -> Vec<(Delivery, u64)> {
         let members = self.0.range_down(Part::Inflight, skip, count);
-        readable(members, |member| delivery(member).ok(), |score| moment(-score))
-    }
-
-    fn add_expiring(&mut self, id: MessageId, at_ms: u64) {
-        self.0.add(Part::Expiring, &id.0, at_ms as f64);
-    }
-
-    fn remove_expiring(&mut self, id: MessageId) {
-        self.0.remove(Part::Expiring, &id.0);
-    }
-
-    fn expiring_at(&mut self, id: MessageId) -> Option<u64> {
-        self.0.score(Part::Expiring, &id.0).map(moment)
-    }
-
-    fn first_expiring(&mut self) -> Option<(Result<MessageId, Unreadable>, u64)> {
-        let (member, score) = self.0.first(Part::Expiring)?;
-        Some((message_id(member.as_ref()), moment(score)))
+        readable(members, |member| delivery(member).ok(), |score| timestamp(-score))
     }
 
     fn group(&mut self, name: &[u8]) -> Group {
         let Some(bytes) = self.0.get(Part::Groups, name) else { return Group::default() };
-        // 0.1.0 wrote over it.
+        // 0.1.0 overwrote it.
         let is_damaged = self.1 != Rules::V1;
         let anew = Group { is_damaged, ..Group::default() };
         record::decode_group(bytes.as_ref()).unwrap_or(anew)
@@ -433,34 +367,33 @@ impl<K: Keyspace> Store for Records<K> {
         of_group.collect()
     }
 
-    fn turn(&mut self, group: &[u8]) -> Option<u64> {
+    fn ticket(&mut self, group: &[u8]) -> Option<u64> {
         self.0.score(Part::Turns, group).filter(|score| *score < BLOCKED).map(|score| score as u64)
     }
 
-    fn put_turn(&mut self, group: &[u8], ticket: u64) {
-        self.stand(group, ticket as f64);
+    fn put_ticket(&mut self, group: &[u8], ticket: Option<u64>) {
+        self.0.add(Part::Turns, group, ticket.map_or(BLOCKED, |ticket| ticket as f64));
+        if self.0.len(Part::Turns) == 1 {
+            self.mark_schedule();
+        }
     }
 
-    fn block(&mut self, group: &[u8]) {
-        self.stand(group, BLOCKED);
-    }
-
-    fn remove_turn(&mut self, group: &[u8]) {
+    fn remove_ticket(&mut self, group: &[u8]) {
         self.0.remove(Part::Turns, group);
-        self.close_lane(Part::Turns, Mark::TURNS);
+        self.remove_mark(Part::Turns, Mark::TURNS);
     }
 
-    fn first_turn(&mut self) -> Option<Name> {
+    fn first_group(&mut self) -> Option<NameBytes> {
         let (group, score) = self.0.first(Part::Turns)?;
         (score < BLOCKED).then(|| group.as_ref().into())
     }
 
     fn last_ticket(&mut self) -> u64 {
-        self.0.last_within(Part::Turns, LINE).map_or(0, |(_, ticket)| ticket as u64)
+        self.0.last_within(Part::Turns, TICKET_SCORES).map_or(0, |(_, ticket)| ticket as u64)
     }
 
-    fn line_len(&mut self) -> u64 {
-        self.0.count(Part::Turns, LINE)
+    fn scheduled_groups(&mut self) -> u64 {
+        self.0.count(Part::Turns, TICKET_SCORES)
     }
 
     fn groups(&mut self, skip: u64, count: u64) -> Vec<(Vec<u8>, Option<u64>)> {
@@ -492,15 +425,7 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn first_deduped(&mut self) -> Option<(Vec<u8>, u64)> {
         let (key, score) = self.0.first(Part::Deduped)?;
-        Some((key.as_ref().to_vec(), moment(score)))
-    }
-
-    fn add_dead(&mut self, id: MessageId, at_ms: u64) {
-        self.0.add(Part::Dead, &id.0, at_ms as f64);
-    }
-
-    fn remove_dead(&mut self, id: MessageId) {
-        self.0.remove(Part::Dead, &id.0);
+        Some((key.as_ref().to_vec(), timestamp(score)))
     }
 
     fn dead(&mut self, after: Option<Died>, until_ms: u64, count: u64) -> Vec<Died> {
@@ -512,7 +437,7 @@ impl<K: Keyspace> Store for Records<K> {
             if members.is_empty() {
                 break;
             }
-            let read = readable(members, |member| message_id(member).ok(), moment).into_iter();
+            let read = readable(members, |member| message_id(member).ok(), timestamp).into_iter();
             let read = read.map(|(id, at_ms)| Died { at_ms, id });
             dead.extend(read.filter(|died| after.is_none_or(|after| *died > after)));
             skip = skip.saturating_add(count);
@@ -524,7 +449,7 @@ impl<K: Keyspace> Store for Records<K> {
     fn set_member_aside(&mut self, part: Part, member: &Unreadable) {
         self.0.remove(part, &member.0);
         if part == Part::Ranked {
-            self.close_lane(part, Mark::RANKED);
+            self.remove_mark(part, Mark::RANKED);
         }
         self.0.push_back(Part::Damaged, &member.0);
     }
@@ -537,59 +462,21 @@ impl<K: Keyspace> Store for Records<K> {
                 self.0.push_back(Part::Damaged, bytes.as_ref());
             }
         }
-        self.remove_note(id, None);
-        self.remove_expiring(id);
-        self.remove_dead(id);
+        self.remove_record(id, None);
+        self.remove_timed(Part::Expiring, id);
+        self.remove_timed(Part::Dead, id);
     }
 
-    fn settings(&mut self, wanted: &[Setting]) -> Settings {
-        let mut settings = Settings::defaults(self.1);
-        if self.0.len(Part::Config) > 0 {
-            for setting in wanted {
-                if let Some(text) = self.0.get(Part::Config, setting.name().as_bytes()) {
-                    settings.set(*setting, text.as_ref());
-                }
-            }
-        }
-        settings
+    fn config<T>(&mut self, field: &str, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+        self.0.get(Part::Config, field.as_bytes()).map(|text| read(text.as_ref()))
     }
 
-    fn number(&mut self, setting: Setting) -> u64 {
-        if self.0.len(Part::Config) == 0 {
-            return setting.default_number(self.1);
-        }
-        self.settings(&[setting]).get(setting)
+    fn put_config(&mut self, field: &str, text: &[u8]) {
+        self.0.put(Part::Config, field.as_bytes(), text);
     }
 
-    fn setting(&mut self, setting: Setting) -> Option<Vec<u8>> {
-        self.0.get(Part::Config, setting.name().as_bytes()).map(|text| text.as_ref().to_vec())
-    }
-
-    fn put_setting(&mut self, setting: Setting, text: &[u8]) {
-        self.0.put(Part::Config, setting.name().as_bytes(), text);
-    }
-
-    fn remove_setting(&mut self, setting: Setting) {
-        self.0.delete(Part::Config, setting.name().as_bytes());
-    }
-
-    fn memo(&mut self, memo: Memo) -> Option<u64> {
-        if self.0.len(Part::Config) == 0 {
-            return None;
-        }
-        memo.parse(self.0.get(Part::Config, memo.name().as_bytes())?.as_ref())
-    }
-
-    fn put_memo(&mut self, memo: Memo, number: u64) {
-        self.0.put(Part::Config, memo.name().as_bytes(), number.to_string().as_bytes());
-    }
-
-    fn remove_memo(&mut self, memo: Memo) {
-        self.0.delete(Part::Config, memo.name().as_bytes());
-    }
-
-    fn check(&mut self) -> Vec<(Finding, u64)> {
-        check::check(&mut self.0)
+    fn remove_config(&mut self, field: &str) {
+        self.0.delete(Part::Config, field.as_bytes());
     }
 
     fn repair(&mut self) -> Vec<(Finding, u64)> {

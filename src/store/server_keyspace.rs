@@ -1,6 +1,5 @@
-//! The keys of a queue in the server: opened when they are first needed, closed with this value.
+//! The keys of a queue in the server: opened on first use, closed with this value.
 
-use std::cell::{Cell, OnceCell};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
@@ -12,137 +11,54 @@ use crate::server::scan::KeyCursor;
 use crate::server::string::{ServerString, ValueString};
 
 use super::body::StoredBody;
-use super::keys;
+use super::key_names::{KeyNames, bit};
 use super::keyspace::{Contents, Keyspace};
 use super::mirror::{self, Mirror};
 
 /// A body as the server holds it.
 pub type Body = StoredBody<ValueString>;
 
-/// The names of a queue's keys, each made when it is first needed: of most queues most are not.
-pub struct KeyNames {
-    queue: QueueName,
-    name: ServerString,
-    parts: [OnceCell<ServerString>; Part::ALL.len()],
-    wait: OnceCell<ServerString>,
-    /// A bit for each part that is seldom there, but was when it was last opened: a guess, which saves
-    /// looking first.
-    found: Cell<u32>,
-    /// Used in cluster mode only.
-    probe: OnceCell<ServerString>,
-}
-
-impl KeyNames {
-    /// Makes the queue's own name only.
-    pub fn new(queue: QueueName) -> Self {
-        let name = ServerString::new(queue.as_bytes());
-        let parts = [const { OnceCell::new() }; Part::ALL.len()];
-        Self {
-            queue,
-            name,
-            parts,
-            wait: OnceCell::new(),
-            found: Cell::new(0),
-            probe: OnceCell::new(),
-        }
-    }
-
-    #[inline]
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
-    fn part(&self, part: Part) -> &ServerString {
-        self.parts[part as usize].get_or_init(|| self.new_part(part))
-    }
-
-    #[cold]
-    fn new_part(&self, part: Part) -> ServerString {
-        ServerString::new(&keys::key(&self.queue, part))
-    }
-
-    /// True if one of the queue's keys exists in the selected database. Keeps no name: it is asked of
-    /// many queues that are not used otherwise.
-    pub fn has_keys(&self, context: Context<'_>) -> bool {
-        let exists = |name: &ServerString| Key::open(context, name, Access::Read).is_some();
-        self.parts.iter().zip(Part::ALL).any(|(name, part)| match name.get() {
-            Some(name) => exists(name),
-            None => exists(&self.new_part(part)),
-        })
-    }
-
-    /// The queue.
-    pub fn queue(&self) -> &QueueName {
-        &self.queue
-    }
-
-    /// The queue's name, which is the key that commands declare; it never exists.
-    pub fn name(&self) -> &ServerString {
-        &self.name
-    }
-
-    /// The key on which clients wait; it never exists.
-    pub fn wait(&self) -> &ServerString {
-        self.wait.get_or_init(|| ServerString::new(&keys::wait_key(&self.queue)))
-    }
-
-    fn was_found(&self, part: Part) -> bool {
-        self.found.get() & bit(part) != 0
-    }
-
-    fn note_found(&self, part: Part, key: &Key<'_>) {
-        let others = self.found.get() & !bit(part);
-        let is_there = key.key_type() != KeyType::Absent;
-        self.found.set(if is_there { others | bit(part) } else { others });
-    }
-
-    /// In cluster mode: true if the queue's slot is served here and is not on its way in or out.
-    /// In between, a command would see half of a queue.
-    pub fn slot_is_stable(&self, context: Context<'_>) -> bool {
-        let probe = self.probe.get_or_init(|| ServerString::new(&keys::probe_key(&self.queue)));
-        context.slot_is_stable(self.wait(), probe)
-    }
-}
-
 /// The keys of a queue in the selected database, during one callback.
 pub struct ServerKeyspace<'a> {
     context: Context<'a>,
     names: Rc<KeyNames>,
     access: Access,
-    /// None of a part that was not looked at, or is not there.
+    /// None if the part was not looked up, or is absent.
     open: [ManuallyDrop<Option<Key<'a>>>; Part::ALL.len()],
-    /// A bit for each part that was looked at.
-    looked_at: u32,
-    /// A bit for each key that is open: most of them are not, and need not be looked at in the end.
+    /// One bit per part that was looked up.
+    looked_up: u32,
+    /// One bit per open key: most are not open and need not be visited on drop.
     is_open: u32,
-    /// Of which list an element was read last, and its index: from there the server goes on.
+    /// The list and index read last: the server continues from there.
     read_last: Option<(Part, u64)>,
-    /// The field or member of each kind that was asked for last: the next op often has the same.
+    /// The last field or member of each kind: the next operation often uses the same.
     asked: [Option<ServerString>; NAME_KINDS],
-    /// What is written goes into the copy, too, that follows this queue.
+    /// An active copy of this queue gets all writes too.
     is_mirrored: bool,
 }
 
-/// A score as the server shows it.
+/// Parses a score as the server prints it.
 fn score(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// How many values of a list are copied at once.
+/// List elements per step of a copy.
 const MIRRORED: u64 = 64;
 
-/// From so many members of a sorted set on, which are to be skipped, the server is asked for those at
-/// a rank, which takes it O(log n): the module API can only go from one to the next.
+/// From this many skipped members on the server is asked by rank, O(log n): the module API can only step
+/// from one to the next.
 const SEEK: u64 = 128;
 
 impl<'a> ServerKeyspace<'a> {
-    /// Opens nothing yet.
     #[inline(always)]
     pub fn new(context: Context<'a>, names: Rc<KeyNames>, access: Access) -> Self {
-        let is_mirrored = mirror::is_following(|| context.selected_db(), &names.queue);
+        let is_mirrored = mirror::is_following(|| context.selected_db(), names.queue());
         Self {
             context,
             names,
             access,
             open: [const { ManuallyDrop::new(None) }; Part::ALL.len()],
-            looked_at: 0,
+            looked_up: 0,
             is_open: 0,
             read_last: None,
             asked: [const { None }; NAME_KINDS],
@@ -150,7 +66,7 @@ impl<'a> ServerKeyspace<'a> {
         }
     }
 
-    /// Does to the copy that follows this queue what is done to its keys.
+    /// Applies a write to the active copy of this queue.
     #[inline]
     fn mirror(&self, change: impl FnOnce(&mut Mirror)) {
         if self.is_mirrored {
@@ -158,8 +74,7 @@ impl<'a> ServerKeyspace<'a> {
         }
     }
 
-    /// Reads the next few values of a list into the copy that follows this queue. False if it has no
-    /// more.
+    /// Copies the next elements of a list. False if there are no more.
     pub fn mirror_list(&mut self, list: Part) -> bool {
         let start = mirror::with(|mirror| mirror.read_of(list)).unwrap_or(0);
         let values = self.list(list, start, MIRRORED);
@@ -168,8 +83,8 @@ impl<'a> ServerKeyspace<'a> {
         !values.is_empty()
     }
 
-    /// Reads the next few entries of a hash or a sorted set, from where the cursor stands. False if it
-    /// has no more.
+    /// Copies the next entries of a hash or a sorted set, from the cursor on. False if there are no
+    /// more.
     pub fn mirror_some(&mut self, part: Part, cursor: &mut KeyCursor) -> bool {
         let is_hash = part.kind() == Kind::Hash;
         let Some(key) = self.key(part) else { return false };
@@ -184,11 +99,11 @@ impl<'a> ServerKeyspace<'a> {
         })
     }
 
-    /// The key of a part, open; None if it is absent and can't or need not be made.
+    /// The open key of a part; None if it is absent and cannot or need not be created.
     #[inline]
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn key(&mut self, part: Part) -> Option<&mut Key<'a>> {
-        if self.looked_at & bit(part) == 0 {
+        if self.looked_up & bit(part) == 0 {
             self.look_up(part);
         }
         self.open[part as usize].as_mut()
@@ -197,7 +112,7 @@ impl<'a> ServerKeyspace<'a> {
     #[inline(never)]
     fn look_up(&mut self, part: Part) {
         let name = self.names.part(part);
-        // A look costs half of what it takes to open a key that may be made.
+        // A lookup costs half of opening a key for writing.
         let may_be_absent = self.access == Access::Write && is_seldom_there(part);
         let is_absent = may_be_absent
             && !self.names.was_found(part)
@@ -209,7 +124,7 @@ impl<'a> ServerKeyspace<'a> {
         self.set(part, key);
     }
 
-    /// What a command says of a sorted set whose key is there; else 0.
+    /// The answer of a command about an existing sorted set; else 0.
     fn ranks(&mut self, set: Part, ask: impl FnOnce(Context<'_>, &ServerString) -> u64) -> u64 {
         if self.key(set).is_none() {
             return 0;
@@ -217,7 +132,7 @@ impl<'a> ServerKeyspace<'a> {
         ask(self.context, self.names.part(set))
     }
 
-    /// Up to `count` members of a sorted set from that rank on.
+    /// Up to `count` members of a sorted set from this rank on.
     fn by_rank(&mut self, set: Part, start: u64, count: u64) -> Vec<(ValueString, f64)> {
         if self.key(set).is_none() {
             return Vec::new();
@@ -225,8 +140,8 @@ impl<'a> ServerKeyspace<'a> {
         self.context.members_by_rank(self.names.part(set), start, count)
     }
 
-    /// Opens a list anew if its element at an index is found faster from an end of the list than from
-    /// where the server stands. That is remembered of one list only: one that was read before is closed.
+    /// Reopens a list if the element is nearer to one of its ends than to the position of the server,
+    /// which is tracked for one list only.
     fn approach(&mut self, list: Part, index: u64) {
         let Some((part, at)) = self.read_last.take() else { return };
         if part != list || self.key(list).is_some_and(|key| !key.is_near(at, index)) {
@@ -234,7 +149,7 @@ impl<'a> ServerKeyspace<'a> {
         }
     }
 
-    /// The key of a part, open to add something; None if this is for reading only.
+    /// The open key of a part, created if necessary; None when reading only.
     #[inline]
     fn key_to_add(&mut self, part: Part) -> Option<&mut Key<'a>> {
         if self.is_open & bit(part) == 0 && self.access == Access::Write {
@@ -244,7 +159,7 @@ impl<'a> ServerKeyspace<'a> {
         self.key(part)
     }
 
-    /// Does something to the field or member of that name in the key of a part, if it is there.
+    /// Runs `act` on a field or member of an existing key.
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per kind")]
     fn with<T>(
         &mut self,
@@ -261,28 +176,28 @@ impl<'a> ServerKeyspace<'a> {
         result
     }
 
-    /// The same, to add something.
+    /// As [`with`](Self::with), and creates the key.
     fn with_new(&mut self, part: Part, name: &[u8], act: impl FnOnce(&mut Key<'a>, &ServerString)) {
         if self.key_to_add(part).is_some() {
             self.with(part, name, act);
         }
     }
 
-    /// Keeps what was found of a part that is not open.
+    /// Stores the result of a lookup.
     #[inline]
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn set(&mut self, part: Part, key: Option<Key<'a>>) {
-        self.looked_at |= bit(part);
+        self.looked_up |= bit(part);
         if key.is_some() {
             self.is_open |= bit(part);
             self.open[part as usize] = ManuallyDrop::new(key);
         }
     }
 
-    /// Closes what is open of a part: it is looked at anew when it is needed again.
+    /// Closes the key of a part: it is looked up again on next use.
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
     fn close(&mut self, part: Part) {
-        self.looked_at &= !bit(part);
+        self.looked_up &= !bit(part);
         if self.is_open & bit(part) != 0 {
             self.is_open &= !bit(part);
             drop(self.open[part as usize].take());
@@ -301,7 +216,7 @@ impl Drop for ServerKeyspace<'_> {
 
 const NAME_KINDS: usize = 3;
 
-/// What the names in a part are: deliveries, those that clients choose, or ids.
+/// What the names in a part are: deliveries, names that clients choose, or ids.
 fn name_kind(part: Part) -> usize {
     match part {
         Part::Inflight => 0,
@@ -310,11 +225,7 @@ fn name_kind(part: Part) -> usize {
     }
 }
 
-fn bit(part: Part) -> u32 {
-    1 << part as u32
-}
-
-/// True for the parts that a queue without retries, delays and settings does not have.
+/// True for parts that do not exist in a queue without retries, delays and settings.
 fn is_seldom_there(part: Part) -> bool {
     !matches!(part, Part::Ready | Part::Messages | Part::Inflight)
 }
@@ -329,7 +240,7 @@ fn key_type(part: Part) -> KeyType {
 
 impl Contents for ServerKeyspace<'_> {
     fn queue(&self) -> &QueueName {
-        &self.names.queue
+        self.names.queue()
     }
 
     fn len(&mut self, part: Part) -> u64 {
@@ -426,7 +337,7 @@ impl Keyspace for ServerKeyspace<'_> {
     fn remove_elements(&mut self, list: Part, indexes: &[u64]) {
         self.mirror(|mirror| mirror.remove_elements(list, indexes));
         if Key::can_remove_elements() {
-            // Forward only: 7.0 removes others on the way back. So the first is to be a fresh start.
+            // Forward only: 7.0 removes other elements on the way back. So start afresh.
             self.close(list);
             self.read_last = None;
             for (removed, index) in (0..).zip(indexes) {

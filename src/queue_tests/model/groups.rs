@@ -8,7 +8,7 @@ impl Queue {
         self.count(|message| message.active_group() == Some(group) && fits(message))
     }
 
-    /// A message that came back and waits for its retry.
+    /// A message that was returned and waits for its retry.
     pub fn is_held(message: &Message) -> bool {
         message.is_delayed() && message.sequence.is_some()
     }
@@ -28,7 +28,7 @@ impl Queue {
         names
     }
 
-    /// The groups that have messages waiting and no free slot.
+    /// The groups that have ready messages and no free slot.
     pub fn blocked(&self) -> Vec<&'static str> {
         let mut names = self.groups();
         names.retain(|group| {
@@ -50,7 +50,7 @@ impl Queue {
 }
 
 impl Model {
-    /// After every event on a group: it stands in line if and only if it can be served.
+    /// After every event on a group: it is scheduled if and only if it can be served.
     pub(super) fn settle(&mut self, name: &'static str, group: Option<&'static str>) {
         let Some(group) = group else { return };
         let queue = self.queue(name);
@@ -65,7 +65,7 @@ impl Model {
         }
     }
 
-    /// Another GROUPINFLIGHT: every group that waits is looked at, in the order of the names.
+    /// GROUPINFLIGHT changed: every group with ready messages is rescheduled, in the order of the names.
     pub(super) fn settle_all(&mut self, name: &'static str) {
         let before = self.queue(name).turns.len();
         for group in self.queue(name).groups() {
@@ -79,7 +79,7 @@ impl Model {
         }
     }
 
-    /// Whose turn it is: the message to deliver next. The line may change.
+    /// The next message by the schedule, which may change.
     pub(super) fn next(&mut self, name: &'static str, now: u64) -> Option<Id> {
         loop {
             let ungrouped = self.first_ungrouped(name, now);
@@ -104,7 +104,7 @@ impl Model {
         }
     }
 
-    /// The tenant that was served goes to the end, if it can be served again.
+    /// The served group goes to the end of the schedule, if it can be served again.
     pub(super) fn end_turn(&mut self, name: &'static str, group: Option<&'static str>) {
         let queue = self.queue(name);
         if queue.turns.is_empty() {
@@ -138,7 +138,7 @@ impl Model {
             heads.extend(of_lane.min().map(|(since, id)| (since / 64, lane, id)));
         }
         let normally = heads.first().map(|(_, _, id)| *id);
-        // The higher lane stands first: it wins a tie.
+        // The higher priority wins a tie.
         let aged = heads.iter().filter(|head| aging > 0 && now.saturating_sub(head.0) > aging);
         let oldest = aged.min_by_key(|(since_ms, _, _)| *since_ms).map(|(_, _, id)| *id);
         if oldest.is_some() && oldest != normally {

@@ -1,4 +1,4 @@
-//! What an operator does: remove, move, pause, configure.
+//! Administration: remove, move, pause, configure.
 
 use super::{Death, End, Id, Message, Model, Pause};
 
@@ -6,7 +6,7 @@ use super::{Death, End, Id, Message, Model, Pause};
 #[derive(Debug, Clone)]
 pub struct Redrive {
     pub now: u64,
-    pub look: u64,
+    pub inspect: u64,
     pub count: u64,
     pub to: Option<&'static str>,
     pub same_slot: bool,
@@ -68,7 +68,7 @@ impl Model {
         queue.exists()
     }
 
-    /// True if the message was delayed: it is due at another moment, or at once.
+    /// True if the message was delayed: it gets another due time, or is ready at once.
     pub fn reschedule(&mut self, name: &'static str, id: Id, now: u64, due_ms: u64) -> bool {
         let Some(message) = self.queue(name).messages.get_mut(&id) else { return false };
         if !message.is_delayed() {
@@ -82,10 +82,10 @@ impl Model {
         true
     }
 
-    /// How many messages went back to where they died or elsewhere, and the last dead letter that was
-    /// looked at. More may follow if one of the bounds was reached.
+    /// How many messages were redriven, and the last inspected dead letter. More may follow if one of
+    /// the limits was reached.
     pub fn redrive(&mut self, name: &'static str, ask: &Redrive) -> Redriven {
-        let Redrive { now, mut look, mut count, .. } = *ask;
+        let Redrive { now, mut inspect, mut count, .. } = *ask;
         let takes_others = ask.takes_others && ask.to.is_some();
         let mut redriven = Redriven::default();
         let fits = |death: &Death, message: &Message| {
@@ -123,10 +123,10 @@ impl Model {
             .collect();
         dead.sort();
         for (place, is_wanted) in dead {
-            if look == 0 || count == 0 {
+            if inspect == 0 || count == 0 {
                 break;
             }
-            look -= 1;
+            inspect -= 1;
             redriven.last = Some(place);
             if is_wanted {
                 count -= 1;
@@ -134,9 +134,9 @@ impl Model {
             }
         }
         let can_go = ask.to.is_some_and(|to| to != name && Self::can_go(name, to, ask.same_slot));
-        while takes_others && can_go && look > 0 && count > 0 {
+        while takes_others && can_go && inspect > 0 && count > 0 {
             let Some(id) = self.peek_ready(name, now).first().copied() else { break };
-            look -= 1;
+            inspect -= 1;
             if self.message(name, id).is_expired(now) {
                 self.discard(name, id);
                 continue;
@@ -146,7 +146,7 @@ impl Model {
             redriven.moved += 1;
             self.hit("one that never died was redriven");
         }
-        redriven.has_more = look == 0 || count == 0;
+        redriven.has_more = inspect == 0 || count == 0;
         self.count("redriven", redriven.moved);
         redriven
     }

@@ -1,11 +1,11 @@
 //! A plain model of queues: lists of messages and what the documentation says. It shares no code
 //! with the rules and is as slow as it is simple.
 //!
-//! What is decided by looking at all messages is looked up each time: nothing is counted or sorted
-//! in advance. Only the line of turns is kept, because it depends on what was.
+//! Everything is derived from all messages each time: nothing is counted or sorted in advance. Only the
+//! group schedule is kept, because it depends on the past.
 
 mod groups;
-mod look;
+mod inspect;
 mod manage;
 mod pull;
 mod push;
@@ -41,7 +41,7 @@ pub enum Place {
 pub enum End {
     NoneYet,
     Expired,
-    GivenBack,
+    Nacked,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -124,7 +124,7 @@ pub struct Queue {
     pub turns: Vec<&'static str>,
     pub keys: BTreeMap<&'static str, Key>,
     pub pause: Option<Pause>,
-    /// When the window of the rate began and what was delivered in it.
+    /// The rate window: start and count.
     pub window: Option<(u64, u64)>,
     last_sequence: u64,
 }
@@ -187,7 +187,7 @@ impl Queue {
         self.messages.values().filter(|message| fits(message)).count() as u64
     }
 
-    /// The next moment at which something happens by itself.
+    /// The next time at which something happens by itself.
     pub fn next_deadline(&self) -> Option<u64> {
         let of_keys = self.keys.values().filter_map(|key| key.until_ms);
         let of_pause = match self.pause {
@@ -206,7 +206,7 @@ impl Queue {
         of_messages.flatten().collect()
     }
 
-    /// The moments from `now` on at which something ends or begins, the next one first.
+    /// The times from `now` on at which something ends or begins, ascending.
     pub fn moments(&self, now: u64) -> Vec<u64> {
         let aging = self.number("aging");
         let mut moments = self.deadlines_of_messages();
@@ -244,7 +244,7 @@ pub struct Model {
     pub queues: BTreeMap<&'static str, Queue>,
     pub counts: BTreeMap<&'static str, u64>,
     pub hits: BTreeMap<&'static str, u64>,
-    /// Places behind all that wait, for the messages of an op: by queue and priority.
+    /// Ranks behind all ready messages, for the messages of an op: by queue and priority.
     behind: BTreeMap<(&'static str, u8), u64>,
 }
 
@@ -283,7 +283,7 @@ impl Model {
     }
 
     /// Where the dead of a queue go.
-    pub fn grave(&mut self, name: &'static str) -> &'static str {
+    pub fn target(&mut self, name: &'static str) -> &'static str {
         match self.queue(name).settings.get("deadletter").map(String::as_str) {
             Some("graves") => "graves",
             Some(other) => panic!("no queue {other} in this model"),

@@ -94,7 +94,7 @@ impl Model {
                 self.end_turn(name, group);
             }
             How::Final => {
-                // Not `remove`: the group doesn't give up its place in line, its turn ends.
+                // Not `remove`: the group keeps its place in the schedule, and its turn ends.
                 let queue = self.queue(name);
                 let message = queue.messages.remove(&id).unwrap();
                 if let Some(key) = message.key {

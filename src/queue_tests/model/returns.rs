@@ -1,8 +1,8 @@
-//! How deliveries end: acknowledged, given back, extended, over; and what is due.
+//! How deliveries end (acknowledged, nacked, extended, timed out), and what is due.
 
 use super::{Death, End, Id, Message, Model, Place};
 
-/// How a message comes back.
+/// How a message is returned.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Back {
     Expired,
@@ -12,7 +12,7 @@ pub enum Back {
     Disconnected,
 }
 
-/// A return: the moment from which a delay counts, now, and what the consumer said.
+/// A return: the time from which a delay counts, now, and the consumer's reason.
 #[derive(Debug, Clone, Copy)]
 pub struct Comeback {
     pub how: Back,
@@ -115,15 +115,15 @@ impl Model {
         });
     }
 
-    /// The end of a delivery that was not worked off.
+    /// The end of a delivery that was not acknowledged.
     pub(super) fn come_back(&mut self, name: &'static str, id: Id, back: Comeback) {
         let is_old = self.is_old;
         let (max, backoff, backoff_max) = {
             let queue = self.queue(name);
             (queue.max_retries(is_old), queue.backoff(is_old), queue.number("backoffmax"))
         };
-        let grave = self.grave(name);
-        let has_grave = Self::can_go(name, grave, back.same_slot);
+        let target = self.target(name);
+        let has_grave = Self::can_go(name, target, back.same_slot);
         self.count(
             match back.how {
                 Back::Expired | Back::Disconnected => "expired",
@@ -168,7 +168,7 @@ impl Model {
 
         let message = self.message(name, id);
         let is_over = matches!(back.how, Back::Expired | Back::Disconnected);
-        message.end = if is_over { End::Expired } else { End::GivenBack };
+        message.end = if is_over { End::Expired } else { End::Nacked };
         let mut delay = 0;
         if back.how != Back::Uncounted {
             message.retries += 1;
@@ -205,27 +205,28 @@ impl Model {
         dead.end = End::NoneYet;
         dead.key = None;
         dead.sequence = None;
-        let grave = self.grave(name);
-        dead.expires_ms = self.retain(grave, back.now_ms);
-        self.queue(grave).messages.insert(id, dead);
-        self.wait_behind(grave, id, back.now_ms);
+        let target = self.target(name);
+        dead.expires_ms = self.retain(target, back.now_ms);
+        self.queue(target).messages.insert(id, dead);
+        self.wait_behind(target, id, back.now_ms);
         self.count("dead", 1);
         self.hit("dead");
     }
 
     /// Until when the dead-letter queue keeps a message that dies now; it makes room for it.
-    fn retain(&mut self, grave: &'static str, now: u64) -> Option<u64> {
+    fn retain(&mut self, target: &'static str, now: u64) -> Option<u64> {
         if self.is_old {
             return None;
         }
-        let (ttl, max_len) = (self.queue(grave).number("ttl"), self.queue(grave).number("maxlen"));
+        let (ttl, max_len) =
+            (self.queue(target).number("ttl"), self.queue(target).number("maxlen"));
         for _ in 0..2 {
-            let dead = self.due(grave, |message| {
+            let dead = self.due(target, |message| {
                 message.death.as_ref().filter(|_| message.is_waiting()).map(|death| death.at_ms)
             });
-            let is_full = max_len > 0 && self.queue(grave).count(|_| true) >= max_len;
+            let is_full = max_len > 0 && self.queue(target).count(|_| true) >= max_len;
             if let (true, Some((_, oldest))) = (is_full, dead.first()) {
-                self.remove(grave, *oldest);
+                self.remove(target, *oldest);
                 self.count("dead_discarded", 1);
                 self.hit("a dead letter was discarded for another one");
             }
@@ -236,7 +237,7 @@ impl Model {
         (ttl > 0).then_some(now + ttl)
     }
 
-    /// 1, 0 (not found) or -1 (bad receipt). Without a moment no delivery is over.
+    /// 1, 0 (not found) or -1 (bad receipt). Without a time no delivery is over.
     pub fn acknowledge(&mut self, name: &'static str, id: Id, shown: u64, now: Option<u64>) -> i64 {
         let Some(message) = self.queue(name).messages.get(&id) else { return 0 };
         let (fits, is_late) = match message.place {
@@ -254,7 +255,7 @@ impl Model {
         1
     }
 
-    pub fn give_back(&mut self, name: &'static str, id: Id, shown: u64, back: Comeback) -> i64 {
+    pub fn nack(&mut self, name: &'static str, id: Id, shown: u64, back: Comeback) -> i64 {
         let Some(message) = self.queue(name).messages.get(&id) else { return 0 };
         if !Self::is_running(message, shown, back.now_ms) {
             return self.refuse(name, id);
@@ -296,7 +297,7 @@ impl Model {
             Place::Waiting { .. } | Place::Delayed { .. }
                 if message.end == End::Expired && message.last_receipt == shown && !is_old =>
             {
-                // As if it had not come back.
+                // As if it had not been returned.
                 message.retries -= 1;
                 let deliveries = message.deliveries.map(|(ended, first_ms)| (ended - 1, first_ms));
                 message.deliveries = deliveries.filter(|(ended, _)| *ended > 0);
@@ -322,7 +323,7 @@ impl Model {
             if receipt == shown && until_ms > now)
     }
 
-    /// What a claim is told that doesn't fit.
+    /// The answer to a claim that does not match.
     fn refuse(&mut self, name: &'static str, id: Id) -> i64 {
         let message = self.message(name, id);
         if message.is_inflight() || message.end != End::NoneYet {

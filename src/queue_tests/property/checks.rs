@@ -1,9 +1,9 @@
-//! What must be so after every step.
+//! Invariants after every step.
 
 use super::model::{Message, Queue};
 use super::*;
 use crate::queue::NextDue;
-use crate::queue::records::Memo;
+use crate::queue::records::StoredNumber;
 
 impl Run<'_> {
     /// The queues that would deliver something.
@@ -12,8 +12,8 @@ impl Run<'_> {
         NAMES.into_iter().filter(|name| self.model.can_deliver(name, now_ms)).collect()
     }
 
-    /// Waiting clients and timers learn what they need: a queue that delivers something where it
-    /// did not before says so, and no deadline is earlier than what the timer was told.
+    /// Waiting clients and timers are notified: a queue that became deliverable says so, and no deadline
+    /// is earlier than the timer knows.
     pub(super) fn check_effects(&mut self, before: &BTreeSet<&'static str>) {
         let Some((queue_of, effects)) = self.server.last_effects.clone() else { return };
         let of_queue = NAMES.into_iter().find(|name| queue(name) == queue_of).unwrap();
@@ -64,7 +64,7 @@ impl Run<'_> {
         }
     }
 
-    /// The queue of the last op is looked at in full, the others now and then.
+    /// The queue of the last op is compared in full, the others now and then.
     pub(super) fn check(&mut self, last: &'static str, step: usize) {
         self.check_wakes();
         let mut present = 0;
@@ -132,7 +132,7 @@ impl Run<'_> {
             assert_eq!((counts.waiting, counts.inflight, counts.held), expected, "{group}: {step}");
         }
         let tickets: Vec<_> =
-            queue.turns.iter().map(|group| store.turn(group.as_bytes())).collect();
+            queue.turns.iter().map(|group| store.ticket(group.as_bytes())).collect();
         let is_line = tickets.is_sorted_by(|a, b| a < b) && !tickets.contains(&None);
         assert!(is_line, "step {step}: the line {:?} of {name} has {tickets:?}", queue.turns);
         for (key, known) in &queue.keys {
@@ -140,14 +140,20 @@ impl Run<'_> {
             assert_eq!((duplicate.id.0, duplicate.until_ms), (known.id, known.until_ms));
         }
         let window = queue.window;
-        assert_eq!(store.memo(Memo::RateWindowStart), window.map(|(start_ms, _)| start_ms));
-        assert_eq!(store.memo(Memo::RateWindowCount), window.map(|(_, used)| used));
+        assert_eq!(
+            store.stored_number(StoredNumber::RateWindowStart),
+            window.map(|(start_ms, _)| start_ms)
+        );
+        assert_eq!(
+            store.stored_number(StoredNumber::RateWindowCount),
+            window.map(|(_, used)| used)
+        );
         for setting in Setting::ALL {
             let text = store.setting(setting);
             let expected = queue.settings.get(setting.name());
             assert_eq!(text.as_deref(), expected.map(|text| text.as_bytes()), "step {step}");
         }
-        let until_ms = store.memo(Memo::PausedUntil);
+        let until_ms = store.stored_number(StoredNumber::PausedUntil);
         let is_paused = until_ms.is_some_and(|ms| ms == 0 || ms > self.server.now_ms);
         assert_eq!(is_paused, queue.is_paused(self.server.now_ms), "step {step}: pause of {name}");
     }

@@ -1,8 +1,8 @@
-//! What an operator does.
+//! Administration.
 
 use super::*;
 use crate::queue::message::Died;
-use crate::queue::op::{Choice, RedriveSlice};
+use crate::queue::op::{self, Choice, RedriveSlice};
 use crate::queue::valid::MAX_TIME_MS;
 
 impl Run<'_> {
@@ -52,7 +52,8 @@ impl Run<'_> {
 
     fn configure_dead_letter(&mut self, name: &'static str) {
         let text = (name != "graves" && self.random.bool()).then_some("graves");
-        // Nothing but `orders` and its dead letters go elsewhere: graves of graves have no end.
+        // Only `orders` and its dead letters go elsewhere: dead-letter queues of dead-letter queues have
+        // no end.
         if name.starts_with("{graves}") || name == "{orders}:dead:dead" {
             return;
         }
@@ -80,10 +81,10 @@ impl Run<'_> {
         let there = self.model.queue(name).messages.keys().map(|id| MessageId(*id));
         self.gone.extend(there);
         if self.random.bool() {
-            assert_eq!(self.server.number(&queue(name), &Op::Purge), self.model.purge(name));
+            assert_eq!(self.server.number(&queue(name), &op::Purge), self.model.purge(name));
             self.hit("purged");
         } else {
-            let dropped = self.server.number(&queue(name), &Op::Drop) == 1;
+            let dropped = self.server.number(&queue(name), &op::Drop) == 1;
             assert_eq!(dropped, self.model.drop_queue(name));
             self.hit("dropped");
         }
@@ -118,7 +119,7 @@ impl Run<'_> {
         to = to.filter(|to| *to != name);
         let mut ask = model::Redrive {
             now,
-            look: bound(self),
+            inspect: bound(self),
             count: bound(self),
             to,
             same_slot: self.random.bool(),
@@ -130,9 +131,9 @@ impl Run<'_> {
             takes_others: false,
         };
         if self.server.rules == Rules::V1 || self.chance(4) {
-            ask.look = ask.count;
+            ask.inspect = ask.count;
             let (to, count) = (ask.to.map(queue), ask.count as u32);
-            let op = Op::Redrive { now_ms: now, count, to, same_slot: ask.same_slot };
+            let op = op::Redrive { now_ms: now, count, to, same_slot: ask.same_slot };
             let moved = self.server.number(&queue(name), &op);
             assert_eq!(moved, self.model.redrive(name, &ask).moved);
             return self.hit("redriven as 0.1.0 does");
@@ -173,19 +174,17 @@ impl Run<'_> {
                 until_ms: ask.until_ms,
             },
         };
-        let op = Op::RedriveSlice(RedriveSlice {
+        let op = RedriveSlice {
             now_ms: ask.now,
-            look: ask.look as u32,
+            inspect: ask.inspect as u32,
             count: ask.count as u32,
             to: ask.to.map(queue),
             same_slot: ask.same_slot,
             choice,
             from: ask.from.map(queue),
             reason: ask.reason.map(str::as_bytes),
-        });
-        let Outcome::Redriven(redriven) = self.server.run(&queue(name), &op).unwrap().0 else {
-            panic!("a redrive has another outcome");
         };
+        let redriven = self.server.run(&queue(name), &op).unwrap().0;
         let last = redriven.last.map(|last| (last.at_ms, last.id.0));
         let redriven = model::Redriven { moved: redriven.moved, last, has_more: redriven.has_more };
         self.model.begin();
@@ -199,7 +198,7 @@ impl Run<'_> {
 
     pub(super) fn pause(&mut self, name: &'static str) {
         let until_ms = (!self.chance(4)).then(|| self.server.now_ms + self.random.u64(1..200));
-        self.server.run(&queue(name), &Op::Pause { until_ms }).unwrap();
+        self.server.run(&queue(name), &Op::Pause(op::Pause { until_ms })).unwrap();
         self.model.pause(name, until_ms);
         self.hit("paused");
     }

@@ -5,7 +5,7 @@
 
 mod checks;
 mod choices;
-mod look;
+mod inspect;
 mod manage;
 mod pull;
 mod push;
@@ -286,7 +286,7 @@ impl Run<'_> {
             103..=104 => self.resume(name),
             105 if self.chance(3) => self.remove_all(name),
             105..=106 => self.repair(name),
-            107..=110 => self.look(name),
+            107..=110 => self.inspect(name),
             _ => {
                 self.restart();
                 if self.model.is_old && self.chance(2) {
@@ -342,7 +342,10 @@ impl Run<'_> {
     fn sweep(&mut self, name: &'static str) {
         let limit = if self.chance(4) { 1_000 } else { self.random.u32(..5) };
         let same_slot = self.random.bool();
-        let op = Op::Sweep { now_ms: self.server.now_ms, sweep: Sweep { limit, same_slot } };
+        let op = Op::Sweep(op::Sweep {
+            now_ms: self.server.now_ms,
+            sweep: SweepLimit { limit, same_slot },
+        });
         let (_, effects) = self.server.run(&queue(name), &op).unwrap();
         self.model.sweep_all(name, self.server.now_ms, limit as usize, same_slot);
         if effects.changed {
@@ -351,7 +354,7 @@ impl Run<'_> {
     }
 
     /// A new process that has only the log: what it remembered is gone. Its clock may have been set
-    /// back; receipts of a message must rise all the same, because its note knows the last one.
+    /// back; receipts of a message must rise all the same, because its state record has the last one.
     fn restart(&mut self) {
         self.server.database = self.server.replayed();
         self.server.last_receipt = 0;

@@ -6,7 +6,7 @@ impl Run<'_> {
     pub(super) fn pull(&mut self, name: &'static str) {
         let count = if self.random.bool() { 1 } else { self.random.u32(1..8) };
         let limit = if self.chance(4) { self.random.u32(..4) } else { 1_000_000 };
-        let sweep = Sweep { limit, same_slot: self.random.bool() };
+        let sweep = SweepLimit { limit, same_slot: self.random.bool() };
         let consumer = self.chance(4).then(|| self.one_of(&CONSUMERS));
         let visibility_ms = self.random.u64(1..120);
         let how = match self.chance(8) {
@@ -15,9 +15,9 @@ impl Run<'_> {
         };
         let claims = if self.chance(5) { self.claims_of(name) } else { Vec::new() };
         let mode = match how {
-            model::How::Final => Mode::Final,
+            model::How::Final => Mode::AtMostOnce,
             model::How::Receipt { visibility_ms, consumer } => {
-                Mode::Receipt { visibility_ms, consumer: consumer.map(str::as_bytes) }
+                Mode::AtLeastOnce { visibility_ms, consumer: consumer.map(str::as_bytes) }
             }
         };
         let (settled, got) =

@@ -19,7 +19,7 @@ impl Run<'_> {
         }
         match self.random.u8(..10) {
             0..=3 => self.acknowledge(name, &claims),
-            4..=7 => self.give_back(name, &claims),
+            4..=7 => self.nack(name, &claims),
             _ => self.extend(name, &claims),
         }
     }
@@ -47,7 +47,7 @@ impl Run<'_> {
         if claims.iter().all(is_running) {
             now_ms = now_ms.filter(|_| self.random.bool());
         }
-        let op = Op::Acknowledge { now_ms, deliveries: claims.to_vec().into() };
+        let op = op::Acknowledge { now_ms, deliveries: claims.to_vec().into() };
         let settled = self.server.settle(&queue(name), &op);
         let expected: Vec<i64> = claims
             .iter()
@@ -71,7 +71,7 @@ impl Run<'_> {
         }
     }
 
-    fn give_back(&mut self, name: &'static str, claims: &[Delivery]) {
+    fn nack(&mut self, name: &'static str, claims: &[Delivery]) {
         let now_ms = self.server.now_ms;
         let pairs: Vec<_> = claims.iter().map(|claim| (claim.id.0, claim.receipt.0)).collect();
         let is_dead = self.model.has_dead(name, &pairs, now_ms);
@@ -86,7 +86,7 @@ impl Run<'_> {
         let delay_ms = (is_told && self.random.bool()).then(|| self.random.u64(..60));
         let reason = (is_told && self.chance(3)).then(|| self.one_of(&ERRORS));
         let same_slot = self.random.bool();
-        let op = Op::GiveBack {
+        let op = op::Nack {
             now_ms,
             deliveries: claims.to_vec().into(),
             delay_ms,
@@ -102,7 +102,7 @@ impl Run<'_> {
         let back =
             model::Comeback { how: model_how, at_ms: now_ms, now_ms, delay_ms, reason, same_slot };
         let expected: Vec<i64> =
-            pairs.iter().map(|(id, shown)| self.model.give_back(name, *id, *shown, back)).collect();
+            pairs.iter().map(|(id, shown)| self.model.nack(name, *id, *shown, back)).collect();
         self.compare(&settled, &expected);
         for (claim, _) in claims.iter().zip(&expected).filter(|(_, answer)| **answer == 1) {
             self.deliveries.insert(claim.id, (claim.receipt, 0));
@@ -115,11 +115,11 @@ impl Run<'_> {
         let now_ms = self.server.now_ms;
         let deliveries = claims.to_vec().into();
         let only_longer = self.random.bool() && !self.model.is_old;
-        let op = match only_longer {
-            true => Op::Prolong { now_ms, deliveries, visibility_ms },
-            false => Op::Extend { now_ms, deliveries, visibility_ms },
+        let (server, queue) = (&mut self.server, queue(name));
+        let settled = match only_longer {
+            true => server.settle(&queue, &op::Prolong { now_ms, deliveries, visibility_ms }),
+            false => server.settle(&queue, &op::Extend { now_ms, deliveries, visibility_ms }),
         };
-        let settled = self.server.settle(&queue(name), &op);
         let expected: Vec<i64> = claims
             .iter()
             .map(|claim| {

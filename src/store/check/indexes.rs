@@ -1,4 +1,4 @@
-//! The parts that follow from messages, notes and places, and the settings.
+//! The parts that are derived from messages, state records and places; and the settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use crate::queue::finding::Finding;
 use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
-use crate::queue::records::{Duplicate, Group, GroupCounts, Head, Memo};
+use crate::queue::records::{Duplicate, Group, GroupCounts, Head, StoredNumber};
 use crate::queue::settings::{Setting, Settings};
 use crate::queue::valid::{MAX_PRIORITY, TICKETS, is_name, next_sequence, whole};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::record;
 
-/// The settings that hold.
+/// The effective settings.
 pub fn settings<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> Settings {
     let queue = keyspace.queue().clone();
     let mut settings = Settings::default();
@@ -28,11 +28,11 @@ pub fn settings<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> Settings {
     settings
 }
 
-/// False if a field is no setting, or its text no value of it.
+/// False if a field is no setting, or its value is invalid.
 fn set(settings: &mut Settings, queue: &QueueName, field: &[u8], text: &[u8]) -> bool {
     let is_name = |name: &str| name.as_bytes() == field;
-    if let Some(memo) = Memo::ALL.into_iter().find(|memo| is_name(memo.name())) {
-        return memo.parse(text).is_some();
+    if let Some(number) = StoredNumber::ALL.into_iter().find(|number| is_name(number.name())) {
+        return number.parse(text).is_some();
     }
     let setting = Setting::ALL.into_iter().find(|setting| is_name(setting.name()));
     setting.is_some_and(|setting| {
@@ -45,16 +45,16 @@ fn set(settings: &mut Settings, queue: &QueueName, field: &[u8], text: &[u8]) ->
 pub fn of_messages<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &Found) {
     let [mut retried, mut expiring, mut dead] = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
     for (id, message) in &found.messages {
-        let Some(note) = &message.note else { continue };
+        let Some(record) = &message.record else { continue };
         let member = id.0.to_vec();
-        if note.retry_count > 0 {
-            retried.insert(member.clone(), f64::from(note.retry_count));
+        if record.retry_count > 0 {
+            retried.insert(member.clone(), f64::from(record.retry_count));
         }
         let is_inflight = matches!(message.place, Some(Place::Inflight { .. }));
-        if let (Some(death), Some(Place::Ranked { .. })) = (&note.death, &message.place) {
+        if let (Some(death), Some(Place::Ranked { .. })) = (&record.death, &message.place) {
             dead.insert(member.clone(), death.at_ms as f64);
         }
-        if let (Some(at_ms), false) = (note.expires_at_ms, is_inflight) {
+        if let (Some(at_ms), false) = (record.expires_at_ms, is_inflight) {
             expiring.insert(member, at_ms as f64);
         }
     }
@@ -63,7 +63,7 @@ pub fn of_messages<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &Found
     compare(keyspace, plan, Part::Dead, Finding::WrongDead, dead);
 }
 
-/// Counts where a sorted set differs from what is expected of it, and makes it so.
+/// Counts and fixes the differences of a sorted set from what is expected.
 fn compare<K: Contents>(
     keyspace: &mut K,
     plan: &mut Plan,
@@ -77,7 +77,7 @@ fn compare<K: Contents>(
     }
 }
 
-/// What makes a sorted set what is expected of it.
+/// The changes that make a sorted set equal to what is expected.
 fn differences<K: Contents>(
     keyspace: &mut K,
     part: Part,
@@ -94,7 +94,7 @@ fn differences<K: Contents>(
     changes
 }
 
-/// `Groups`, `Grouped` and `Turns`. Those that join a group get their numbers there.
+/// `Groups`, `Grouped` and `Turns`. Messages that join a group get their numbers.
 pub fn groups<K: Contents>(
     keyspace: &mut K,
     plan: &mut Plan,
@@ -111,7 +111,7 @@ pub fn groups<K: Contents>(
     }
     for id in joining {
         let Some(message) = found.messages.get_mut(&id) else { continue };
-        let name = message.note.as_deref().and_then(group_of).map(|group| group.name.clone());
+        let name = message.record.as_deref().and_then(group_of).map(|group| group.name.clone());
         let Some(tally) = name.and_then(|name| groups.get_mut(name.as_slice())) else { continue };
         let sequence = tally.counts.next_sequence;
         join(message, sequence, plan);
@@ -146,27 +146,27 @@ pub fn groups<K: Contents>(
         plan.count(Finding::WrongGroup);
         plan.change(Change::Delete(Part::Groups, name));
     }
-    // What is wrong there was found with the messages.
+    // Wrong members were counted with the messages.
     for change in differences(keyspace, Part::Grouped, behind) {
         plan.change(change);
     }
-    turns(keyspace, plan, eligible, blocked);
+    schedule(keyspace, plan, eligible, blocked);
 }
 
 /// The messages of a group.
 #[derive(Default)]
 struct Tally {
-    /// How many are where, and the number after the highest in use.
+    /// The counts, and the number after the highest in use.
     counts: GroupCounts,
-    /// Those that wait.
+    /// Ready ones.
     waiting: BTreeSet<(u64, MessageId)>,
 }
 
-/// Those of each group.
+/// The messages of each group.
 fn tallies(found: &Found) -> BTreeMap<Vec<u8>, Tally> {
     let mut groups: BTreeMap<Vec<u8>, Tally> = BTreeMap::new();
     for (id, message) in &found.messages {
-        let Some(group) = message.note.as_deref().and_then(group_of) else { continue };
+        let Some(group) = message.record.as_deref().and_then(group_of) else { continue };
         let is_delayed = matches!(message.place, Some(Place::Delayed { .. }));
         if is_delayed && group.sequence.is_none() {
             continue;
@@ -187,9 +187,9 @@ fn tallies(found: &Found) -> BTreeMap<Vec<u8>, Tally> {
     groups
 }
 
-/// The line of turns has these groups and no other, except for the ungrouped messages. Groups that
-/// lack come to its end, in the order of their names. Behind it are the blocked ones.
-fn turns<K: Contents>(
+/// The schedule has exactly the groups that can be served, besides the messages without a group. Missing
+/// groups are appended in the order of their names. Blocked groups come last.
+fn schedule<K: Contents>(
     keyspace: &mut K,
     plan: &mut Plan,
     mut lacking: BTreeSet<Vec<u8>>,
@@ -198,10 +198,10 @@ fn turns<K: Contents>(
     let mut last = 0;
     keyspace.each_member(Part::Turns, |name, score| match whole(score, TICKETS) {
         None if score == TICKETS as f64 && blocked.remove(name) => {}
-        // It gets the right score.
+        // It is rescored below.
         _ if blocked.contains(name) => {}
         Some(ticket) if lacking.remove(name) || name.is_empty() => last = last.max(ticket),
-        // It gets another ticket.
+        // It gets a new ticket below.
         None if lacking.contains(name) => {}
         _ => {
             plan.count(Finding::WrongTurn);
@@ -239,15 +239,15 @@ pub fn dedup<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &mut Found) 
         }
     });
     for (id, message) in &mut found.messages {
-        let Some(note) = &mut message.note else { continue };
-        let Some(key) = &note.dedup else { continue };
+        let Some(record) = &mut message.record else { continue };
+        let Some(key) = &record.dedup else { continue };
         if held.get(key.as_slice()) == Some(id) {
             continue;
         }
         plan.count(Finding::WrongDedup);
         if held.contains_key(key.as_slice()) || windows.contains_key(key.as_slice()) {
-            note.dedup = None;
-            message.new_note = true;
+            record.dedup = None;
+            message.new_record = true;
         } else {
             hold(plan, *id, key);
             held.insert(key.to_vec(), *id);
@@ -262,29 +262,29 @@ pub fn dedup<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &mut Found) 
     compare(keyspace, plan, Part::Deduped, Finding::WrongDedup, windows);
 }
 
-/// A deduplication key is held until this message is gone.
+/// Holds a deduplication key until this message is removed.
 fn hold(plan: &mut Plan, id: MessageId, key: &[u8]) {
     let bytes = record::encode_duplicate(&Duplicate { id, until_ms: None }).to_vec();
     plan.change(Change::Put(Part::Dedup, key.to_vec(), bytes));
 }
 
 /// `Lanes`.
-pub fn lanes<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
+pub fn ready_marks<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
     let expected = marks(keyspace);
     compare(keyspace, plan, Part::Lanes, Finding::WrongLane, expected);
 }
 
-/// Makes `Lanes` fit what a repair left.
-pub fn repair_lanes<K: Keyspace>(keyspace: &mut K) {
+/// Updates `Lanes` after a repair.
+pub fn repair_marks<K: Keyspace>(keyspace: &mut K) {
     let mut plan = Plan::default();
-    lanes(keyspace, &mut plan);
+    ready_marks(keyspace, &mut plan);
     for change in &plan.changes {
         change.make(keyspace);
     }
 }
 
-/// The members of `Lanes` and their scores: each list that is not empty by its priority, and a byte
-/// each for `Ranked` and `Turns`.
+/// The expected members of `Lanes`: one per non-empty ready list with its priority, and a marker each
+/// for `Ranked` and `Turns`.
 fn marks<K: Contents>(keyspace: &mut K) -> BTreeMap<Vec<u8>, f64> {
     let lists =
         (1..=MAX_PRIORITY).map(|priority| (Part::ready(priority), priority, priority.into()));
@@ -293,11 +293,11 @@ fn marks<K: Contents>(keyspace: &mut K) -> BTreeMap<Vec<u8>, f64> {
     there.map(|(_, mark, score)| (vec![mark], score)).collect()
 }
 
-/// True if a message is there that names this key.
+/// True if this message holds this key.
 fn names(found: &Found, id: MessageId, key: &[u8]) -> bool {
     if found.keys_of_ready.get(&id).is_some_and(|named| named.as_slice() == key) {
         return true;
     }
-    let note = found.messages.get(&id).and_then(|message| message.note.as_ref());
-    note.is_some_and(|note| note.dedup.as_deref() == Some(key))
+    let record = found.messages.get(&id).and_then(|message| message.record.as_ref());
+    record.is_some_and(|record| record.dedup.as_deref() == Some(key))
 }

@@ -1,21 +1,22 @@
-//! Where each message belongs and what its note says, if the two differ.
+//! Reconciles the place of each message with its state record.
 
 use super::plan::{Change, Plan};
-use super::read::{Found, GRAIN, Message, Place};
+use super::read::{Found, Message, Place, RANKS_PER_MS};
 use crate::queue::finding::Finding;
-use crate::queue::message::{Ended, Membership, MessageId, Note};
+use crate::queue::message::{Ended, Membership, MessageId, StateRecord};
 use crate::queue::part::Part;
 use crate::store::record;
 
-/// Gives every message one place that its note agrees to. Returns those that are in a group and have
-/// no number in it yet, in the order of their ids.
+/// Gives every message one place that matches its state record. Returns the messages of groups that have
+/// no number yet, in the order of their ids.
 pub fn settle(found: &mut Found, plan: &mut Plan) -> Vec<MessageId> {
     let mut joining = Vec::new();
     for (id, message) in &mut found.messages {
         let mut places: Vec<Place> = message.place.take().into_iter().collect();
         places.extend(found.surplus.remove(id).unwrap_or_default());
-        let note = message.note.as_deref();
-        let best = (0..places.len()).rev().max_by_key(|&index| preference(places.get(index), note));
+        let record = message.record.as_deref();
+        let best =
+            (0..places.len()).rev().max_by_key(|&index| preference(places.get(index), record));
         let place = best.map(|index| places.remove(index));
         for other in places {
             if let Some((part, member, _)) = other.stored(*id) {
@@ -30,37 +31,39 @@ pub fn settle(found: &mut Found, plan: &mut Plan) -> Vec<MessageId> {
     joining
 }
 
-/// Of several places the one that fits the note is kept, in flight before ready before delayed, the
-/// newest delivery before others.
-fn preference(place: Option<&Place>, note: Option<&Note>) -> (bool, u8, u64) {
+/// Of duplicate places the one that matches the record is kept; in flight before ready before delayed,
+/// newest delivery first.
+fn preference(place: Option<&Place>, record: Option<&StateRecord>) -> (bool, u8, u64) {
     let Some(place) = place else { return (false, 0, 0) };
     let (order, receipt) = match place {
         Place::Inflight { receipt, .. } => (2, *receipt),
         Place::Ranked { .. } | Place::Grouped { .. } => (1, 0),
         Place::Delayed { .. } => (0, 0),
     };
-    (fits(place, note), order, receipt)
+    (fits(place, record), order, receipt)
 }
 
-fn fits(place: &Place, note: Option<&Note>) -> bool {
-    let group = note.and_then(group_of);
+fn fits(place: &Place, record: Option<&StateRecord>) -> bool {
+    let group = record.and_then(group_of);
     match place {
-        Place::Inflight { receipt, .. } => note.is_none_or(|note| note.last_receipt < *receipt),
+        Place::Inflight { receipt, .. } => {
+            record.is_none_or(|record| record.last_receipt < *receipt)
+        }
         Place::Delayed { .. } => true,
-        Place::Ranked { priority, .. } => group.is_none() && *priority == priority_of(note),
+        Place::Ranked { priority, .. } => group.is_none() && *priority == priority_of(record),
         Place::Grouped { group: name, sequence } => {
             group.is_some_and(|group| *group.name == **name && group.sequence == Some(*sequence))
         }
     }
 }
 
-/// The group in which a message waits: a dead letter has none.
-pub fn group_of(note: &Note) -> Option<&Membership> {
-    if note.death.is_some() { None } else { note.group.as_ref() }
+/// The group that orders the message: a dead letter has none.
+pub fn group_of(record: &StateRecord) -> Option<&Membership> {
+    if record.death.is_some() { None } else { record.group.as_ref() }
 }
 
-fn priority_of(note: Option<&Note>) -> u8 {
-    note.map_or(0, |note| if note.death.is_some() { 0 } else { note.priority })
+fn priority_of(record: Option<&StateRecord>) -> u8 {
+    record.map_or(0, |record| if record.death.is_some() { 0 } else { record.priority })
 }
 
 fn settle_one(
@@ -73,12 +76,12 @@ fn settle_one(
     let settled = match &place {
         None => {
             plan.count(Finding::BodyWithoutPlace);
-            home(id, message.note.as_deref())
+            home(id, message.record.as_deref())
         }
-        Some(place) if fits(place, message.note.as_deref()) => place.clone(),
+        Some(place) if fits(place, message.record.as_deref()) => place.clone(),
         Some(place) => {
-            // Without the note that went, the place may tell of something that the note said.
-            if !message.lost_note {
+            // The place may reflect what the lost record said.
+            if !message.lost_record {
                 plan.count(Finding::WrongPlace);
             }
             moved(id, message, place)
@@ -94,129 +97,130 @@ fn settle_one(
     }
     message.place = Some(settled);
     if let (Some(receipt), false) = (ended, is_inflight(message)) {
-        let note = message.note.get_or_insert_default();
-        if note.last_receipt < receipt {
-            note.last_receipt = receipt;
-            note.ended = Ended::ByTime;
-            message.new_note = true;
+        let record = message.record.get_or_insert_default();
+        if record.last_receipt < receipt {
+            record.last_receipt = receipt;
+            record.ended = Ended::ByTime;
+            message.new_record = true;
         }
     }
-    check_note(message, plan);
+    check_record(message, plan);
 }
 
 fn is_inflight(message: &Message) -> bool {
     matches!(message.place, Some(Place::Inflight { .. }))
 }
 
-/// Stands for the number in a group of a message that has none yet.
+/// A message without a number in its group.
 const NO_NUMBER: u64 = u64::MAX;
 
-/// Where a message waits that is ready and has no place: in its group, or since its push or death.
-fn home(id: MessageId, note: Option<&Note>) -> Place {
-    if let Some(group) = note.and_then(group_of) {
+/// The place of a ready message that has none: in its group, or by the time of its push or death.
+fn home(id: MessageId, record: Option<&StateRecord>) -> Place {
+    if let Some(group) = record.and_then(group_of) {
         let sequence = group.sequence.unwrap_or(NO_NUMBER);
         return Place::Grouped { group: group.name.as_slice().into(), sequence };
     }
-    let death = note.and_then(|note| note.death.as_ref());
+    let death = record.and_then(|record| record.death.as_ref());
     let since_ms = death.map_or(id.timestamp_ms(), |death| death.at_ms);
-    Place::Ranked { priority: priority_of(note), since: since_ms.saturating_mul(GRAIN) }
+    Place::Ranked { priority: priority_of(record), since: since_ms.saturating_mul(RANKS_PER_MS) }
 }
 
-/// Where a message belongs whose place does not fit its note. If it has no note, that gets one which
-/// fits the place.
+/// The place of a message whose place contradicts its record. Without a record it gets one that matches
+/// the place.
 fn moved(id: MessageId, message: &mut Message, place: &Place) -> Place {
-    let Some(note) = &mut message.note else {
-        let mut note = Note::default();
+    let Some(record) = &mut message.record else {
+        let mut record = StateRecord::default();
         match place {
             Place::Grouped { group, sequence } => {
-                note.group =
+                record.group =
                     Some(Membership { name: group.as_ref().into(), sequence: Some(*sequence) });
             }
-            Place::Ranked { priority, .. } => note.priority = *priority,
+            Place::Ranked { priority, .. } => record.priority = *priority,
             Place::Inflight { .. } | Place::Delayed { .. } => {}
         }
-        message.note = Some(Box::new(note));
-        message.new_note = true;
+        message.record = Some(Box::new(record));
+        message.new_record = true;
         return place.clone();
     };
     match place {
         Place::Grouped { group, sequence } => {
             if let (None, Some(Membership { name, sequence: number @ None })) =
-                (&note.death, &mut note.group)
+                (&record.death, &mut record.group)
                 && **name == **group
             {
                 *number = Some(*sequence);
-                message.new_note = true;
+                message.new_record = true;
             }
         }
-        Place::Ranked { since, .. } if group_of(note).is_none() => {
-            return Place::Ranked { priority: priority_of(Some(note)), since: *since };
+        Place::Ranked { since, .. } if group_of(record).is_none() => {
+            return Place::Ranked { priority: priority_of(Some(record)), since: *since };
         }
         _ => {}
     }
-    home(id, Some(note))
+    home(id, Some(record))
 }
 
-/// A note that says what can't be with what the message does, or that is missing.
-fn check_note(message: &mut Message, plan: &mut Plan) {
+/// Fixes a record that contradicts the place, or that is missing.
+fn check_record(message: &mut Message, plan: &mut Plan) {
     let is_idle = !is_inflight(message);
-    let is_missing = needs_note(message) && !message.is_noted;
-    let Some(note) = &mut message.note else { return };
-    let is_idle_with_consumer = note.consumer.is_some() && is_idle;
-    let is_dead_with_key = note.death.is_some() && note.dedup.is_some();
+    let is_missing = needs_record(message) && !message.has_record;
+    let Some(record) = &mut message.record else { return };
+    let is_idle_with_consumer = record.consumer.is_some() && is_idle;
+    let is_dead_with_key = record.death.is_some() && record.dedup.is_some();
     if is_idle_with_consumer {
-        note.consumer = None;
+        record.consumer = None;
     }
     if is_dead_with_key {
-        note.dedup = None;
+        record.dedup = None;
     }
     if is_idle_with_consumer || is_dead_with_key || is_missing {
         plan.count(Finding::WrongNote);
-        message.new_note = true;
+        message.new_record = true;
     }
 }
 
-/// True if an acknowledgment would look for group and deduplication key in a note only: the delivery
-/// has no mark that there is one in the body.
-fn needs_note(message: &Message) -> bool {
+/// True if an acknowledgment must read group and deduplication key from the state record, because the
+/// delivery does not say that the body has them.
+fn needs_record(message: &Message) -> bool {
     let Some(Place::Inflight { is_marked: false, .. }) = message.place else { return false };
-    let binds = |note: &Note| note.group.is_some() || note.dedup.is_some();
-    message.note.as_deref().is_some_and(binds)
+    let has_cleanup = |record: &StateRecord| record.group.is_some() || record.dedup.is_some();
+    message.record.as_deref().is_some_and(has_cleanup)
 }
 
-/// True for a message of a group that has no number there, but should: it is not delayed.
+/// True for a message of a group that should have a number and has none: it is not delayed.
 fn belongs_without_number(message: &Message) -> bool {
-    let group = message.note.as_deref().and_then(group_of);
+    let group = message.record.as_deref().and_then(group_of);
     group.is_some_and(|group| group.sequence.is_none())
         && !matches!(message.place, Some(Place::Delayed { .. }))
 }
 
-/// Gives a message its number in its group.
 pub fn join(message: &mut Message, sequence: u64, plan: &mut Plan) {
-    let Some(group) = message.note.as_mut().and_then(|note| note.group.as_mut()) else { return };
+    let Some(group) = message.record.as_mut().and_then(|record| record.group.as_mut()) else {
+        return;
+    };
     group.sequence = Some(sequence);
-    message.new_note = true;
+    message.new_record = true;
     match &mut message.place {
         Some(Place::Grouped { sequence: number, .. }) => *number = sequence,
-        // One in flight was delivered out of its group: only its note is wrong.
+        // A message in flight is not in its group: only its record is wrong.
         _ => plan.count(Finding::WrongNote),
     }
 }
 
-/// Writes the notes that are other than the stored ones, or what the push said.
-pub fn write_notes(found: &Found, plan: &mut Plan) {
+/// Writes the state records that differ from the stored ones.
+pub fn write_records(found: &Found, plan: &mut Plan) {
     for (id, message) in &found.messages {
-        let says_more = message.lost_note && message.said.is_some();
-        if !message.new_note && !says_more {
+        let says_more = message.lost_record && message.said.is_some();
+        if !message.new_record && !says_more {
             continue;
         }
-        let note = message.note.as_deref().cloned().unwrap_or_default();
-        let is_said = note == message.said.as_deref().cloned().unwrap_or_default();
+        let record = message.record.as_deref().cloned().unwrap_or_default();
+        let is_said = record == message.said.as_deref().cloned().unwrap_or_default();
         let field = id.0.to_vec();
-        plan.change(if is_said && !needs_note(message) {
+        plan.change(if is_said && !needs_record(message) {
             Change::Delete(Part::Notes, field)
         } else {
-            Change::Put(Part::Notes, field, record::encode_note(&note).to_vec())
+            Change::Put(Part::Notes, field, record::encode_state(&record).to_vec())
         });
     }
 }

@@ -1,8 +1,8 @@
-//! A check of a whole queue, and its repair.
+//! MQ.CHECK: checks and repairs a whole queue.
 //!
-//! Reads all keys of the queue and says what does not fit together. What it expects is written down
-//! here a second time, from docs/storage.md: nothing of the rules is used, so that a fault of theirs
-//! shows. It looks at no clock, and at the same keys always does the same.
+//! Reads all keys of the queue and reports what is inconsistent. The expectations are written down here
+//! a second time, from docs/storage.md, without using the rules, so that a bug in those shows. Uses no
+//! clock and is deterministic.
 
 mod indexes;
 mod messages;
@@ -23,14 +23,14 @@ use crate::queue::settings::Setting;
 use crate::queue::valid::MAX_PRIORITY;
 use plan::Plan;
 
-/// What was found in a queue whose parts have their types, how often each, in the order of
+/// The findings in a queue whose parts have their types and how often each occurred, in the order of
 /// [`Finding`].
 pub fn check<K: Contents>(keyspace: &mut K) -> Vec<(Finding, u64)> {
     plan(keyspace, Rules::V2).0.findings.into_iter().collect()
 }
 
-/// Puts right what [`check`] finds, and returns that. A check finds nothing then, and no body is
-/// lost: those that can't be read are in `Damaged`. 0.1.0 left lists out of order.
+/// Repairs what [`check`] finds, and returns the findings. After that a check finds nothing. No body is
+/// lost: unreadable ones are in `Damaged`. 0.1.0 left lists out of order.
 pub fn repair<K: Keyspace>(keyspace: &mut K, rules: Rules) -> Vec<(Finding, u64)> {
     let (plan, found) = plan(keyspace, rules);
     for change in &plan.changes {
@@ -43,12 +43,12 @@ pub fn repair<K: Keyspace>(keyspace: &mut K, rules: Rules) -> Vec<(Finding, u64)
         }
     }
     if !plan.findings.is_empty() {
-        indexes::repair_lanes(keyspace);
+        indexes::repair_marks(keyspace);
     }
     plan.findings.into_iter().collect()
 }
 
-/// What is to be done about what is there.
+/// Plans the repair.
 fn plan<K: Contents>(keyspace: &mut K, rules: Rules) -> (Plan, read::Found) {
     let mut plan = Plan::default();
     if rules != Rules::V1 {
@@ -59,15 +59,15 @@ fn plan<K: Contents>(keyspace: &mut K, rules: Rules) -> (Plan, read::Found) {
     let joining = messages::settle(&mut found, &mut plan);
     indexes::groups(keyspace, &mut plan, &mut found, joining, settings.get(Setting::GroupInflight));
     indexes::dedup(keyspace, &mut plan, &mut found);
-    messages::write_notes(&found, &mut plan);
+    messages::write_records(&found, &mut plan);
     indexes::of_messages(keyspace, &mut plan, &found);
-    indexes::lanes(keyspace, &mut plan);
+    indexes::ready_marks(keyspace, &mut plan);
     (plan, found)
 }
 
-/// Takes out of the lists of ready messages what can't be read and what is there or in `Messages`
-/// already, by turning each list round once. A body with other bytes than the one that stays is set
-/// aside; one of another priority goes to the end of its own list.
+/// Removes from the ready lists what is unreadable, duplicated, or in `Messages` as well, by rotating
+/// each list once. A duplicate with other bytes is set aside; a record of another priority moves to the
+/// end of its own list.
 fn rewrite_ready<K: Keyspace>(keyspace: &mut K, found: &read::Found) {
     let mut kept: BTreeMap<MessageId, Option<Vec<u8>>> =
         found.repeated().map(|id| (id, None)).collect();
@@ -109,7 +109,7 @@ fn rewrite_ready<K: Keyspace>(keyspace: &mut K, found: &read::Found) {
     }
 }
 
-/// Puts the records of a list of ready messages, all of which can be read, in the order of their ids.
+/// Sorts a ready list, whose records are all readable, by id.
 fn sort_ready<K: Keyspace>(keyspace: &mut K, list: Part) {
     let mut ids = Vec::new();
     keyspace.each_element(list, |bytes| ids.extend(read::ready(bytes).map(|(id, _)| id)));

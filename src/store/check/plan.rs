@@ -1,4 +1,4 @@
-//! What a check found, and the changes that would put it right.
+//! The findings of a check and the changes that repair them.
 
 use std::collections::BTreeMap;
 
@@ -6,29 +6,29 @@ use crate::queue::finding::Finding;
 use crate::queue::part::Part;
 use crate::store::keyspace::Keyspace;
 
-/// What was found, and what is to be done about it.
+/// Findings and repairs.
 #[derive(Default)]
 pub struct Plan {
     pub findings: BTreeMap<Finding, u64>,
-    /// In the order in which they are to be made.
+    /// In the order in which they must be made.
     pub changes: Vec<Change>,
-    /// The lists of ready messages are to be written anew.
+    /// The ready lists must be rewritten.
     pub ready: bool,
 }
 
-/// One change of one record.
+/// A change of one record.
 pub enum Change {
-    /// These bytes go to `Damaged`.
+    /// Adds bytes to `Damaged`.
     SetAside(Vec<u8>),
-    /// A body goes from this field of `Messages` to `Damaged`.
+    /// Moves the body in this field of `Messages` to `Damaged`.
     SetBodyAside(Vec<u8>),
-    /// A field of a hash goes.
+    /// Deletes a field of a hash.
     Delete(Part, Vec<u8>),
-    /// A field of a hash gets a value.
+    /// Sets a field of a hash.
     Put(Part, Vec<u8>, Vec<u8>),
-    /// A member of a sorted set goes.
+    /// Removes a member of a sorted set.
     Remove(Part, Vec<u8>),
-    /// A member of a sorted set gets a score.
+    /// Sets the score of a member.
     Add(Part, Vec<u8>, f64),
 }
 

@@ -1,39 +1,48 @@
-//! Reads bodies, notes and places, and what is wrong with one of them by itself.
+//! Reads bodies, state records and places, and finds what is wrong with each by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{Change, Plan};
-use crate::queue::few::Name;
 use crate::queue::finding::Finding;
-use crate::queue::message::{MessageId, Note, Receipt};
+use crate::queue::message::{MessageId, Receipt, StateRecord};
 use crate::queue::part::Part;
 use crate::queue::records::Group;
+use crate::queue::small_vec::NameBytes;
 use crate::queue::valid::{DEADLINES, MAX_PRIORITY, MAX_TIME_MS, is_name, is_sequence, whole};
 use crate::store::body::{decode_body, decode_body_of};
 use crate::store::keyspace::Contents;
 use crate::store::record;
 
-/// How many ranks there are in a millisecond.
-pub const GRAIN: u64 = 64;
+pub const RANKS_PER_MS: u64 = 64;
 
-/// The ranks of a priority.
-const LANE: u64 = MAX_TIME_MS * GRAIN;
+const RANKS_PER_PRIORITY: u64 = MAX_TIME_MS * RANKS_PER_MS;
 
 /// Where a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In `Inflight`; with or without the mark that its body says what ends with it.
-    Inflight { receipt: u64, until_ms: u64, is_marked: bool },
-    /// In `Ranked`, ready since then, in 64ths of a millisecond.
-    Ranked { priority: u8, since: u64 },
-    /// In its group: in the head of the record, or in `Grouped`.
-    Grouped { group: Box<[u8]>, sequence: u64 },
-    /// In `Delayed`.
-    Delayed { due_at_ms: u64 },
+    /// In `Inflight`; `is_marked` if an acknowledgment must release a group slot or a deduplication key.
+    Inflight {
+        receipt: u64,
+        until_ms: u64,
+        is_marked: bool,
+    },
+    /// In `Ranked`; ready since, in 64ths of a millisecond.
+    Ranked {
+        priority: u8,
+        since: u64,
+    },
+    /// In its group: in the record or in `Grouped`.
+    Grouped {
+        group: Box<[u8]>,
+        sequence: u64,
+    },
+    Delayed {
+        due_at_ms: u64,
+    },
 }
 
 impl Place {
-    /// The part, the member and the score; None for a place in a group, whose record tells which it is.
+    /// Part, member and score; None in a group, whose record determines which it is.
     pub fn stored(&self, id: MessageId) -> Option<(Part, Vec<u8>, f64)> {
         Some(match self {
             Self::Inflight { receipt, until_ms, is_marked } => {
@@ -42,9 +51,9 @@ impl Place {
                 (Part::Inflight, member, -(*until_ms as f64) - mark)
             }
             Self::Ranked { priority, since } => {
-                let lane = u64::from(MAX_PRIORITY.saturating_sub(*priority));
-                let rank = LANE.saturating_mul(lane).saturating_add(*since);
-                (Part::Ranked, id.0.to_vec(), rank as f64 / GRAIN as f64)
+                let level = u64::from(MAX_PRIORITY.saturating_sub(*priority));
+                let rank = RANKS_PER_PRIORITY.saturating_mul(level).saturating_add(*since);
+                (Part::Ranked, id.0.to_vec(), rank as f64 / RANKS_PER_MS as f64)
             }
             Self::Grouped { .. } => return None,
             Self::Delayed { due_at_ms } => (Part::Delayed, id.0.to_vec(), *due_at_ms as f64),
@@ -52,7 +61,7 @@ impl Place {
     }
 }
 
-/// The member of `Grouped` for a message with that number in its group.
+/// The member of `Grouped`.
 pub fn grouped_member(group: &[u8], (sequence, id): (u64, MessageId)) -> Vec<u8> {
     let length = u8::try_from(group.len().saturating_sub(1)).unwrap_or(u8::MAX);
     [&[length], group, &sequence.to_be_bytes(), &id.0].concat()
@@ -61,37 +70,36 @@ pub fn grouped_member(group: &[u8], (sequence, id): (u64, MessageId)) -> Vec<u8>
 /// A message with a readable body in `Messages`.
 #[derive(Default)]
 pub struct Message {
-    /// What its push said.
-    pub said: Option<Box<Note>>,
-    /// What is known of it: the stored note, or what its push said.
-    pub note: Option<Box<Note>>,
-    /// A note of it is stored.
-    pub is_noted: bool,
-    /// It had a note that can't be read.
-    pub lost_note: bool,
-    /// The note is another than the stored one.
-    pub new_note: bool,
+    /// The push options.
+    pub said: Option<Box<StateRecord>>,
+    /// The stored state record, or the push options.
+    pub record: Option<Box<StateRecord>>,
+    /// It has a stored state record.
+    pub has_record: bool,
+    /// Its state record was unreadable.
+    pub lost_record: bool,
+    /// The record differs from the stored one.
+    pub new_record: bool,
     pub place: Option<Place>,
 }
 
-/// What is in a queue.
+/// The contents of a queue.
 #[derive(Default)]
 pub struct Found {
-    /// The ids in the lists of ready messages, sorted.
+    /// The ids in the ready lists, sorted.
     pub ready: Vec<MessageId>,
-    /// The deduplication keys that some of them name.
-    pub keys_of_ready: BTreeMap<MessageId, Name>,
+    /// The UNTILDONE keys of these messages.
+    pub keys_of_ready: BTreeMap<MessageId, NameBytes>,
     pub messages: BTreeMap<MessageId, Message>,
-    /// The records of groups; None for one that can't be.
+    /// None for an impossible record.
     pub groups: BTreeMap<Vec<u8>, Option<Group>>,
-    /// Further places of some of them.
+    /// Duplicate places.
     pub surplus: BTreeMap<MessageId, Vec<Place>>,
-    /// Deliveries of some of them whose end can't be read: the last receipt.
+    /// Messages whose delivery has an unreadable end, with the last receipt.
     pub ended: BTreeMap<MessageId, u64>,
 }
 
 impl Found {
-    /// Reads bodies, notes and places.
     pub fn read<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> Self {
         let mut found = Self::default();
         for priority in 0..=MAX_PRIORITY {
@@ -101,10 +109,10 @@ impl Found {
         found.messages = bodies(keyspace, plan);
         found.count_repeated(plan);
         found.forget_keys_of_repeated(keyspace);
-        found.read_notes(keyspace, plan);
+        found.read_records(keyspace, plan);
         for message in found.messages.values_mut() {
-            if !message.is_noted && !message.lost_note {
-                message.note.clone_from(&message.said);
+            if !message.has_record && !message.lost_record {
+                message.record.clone_from(&message.said);
             }
         }
         found.read_groups(keyspace, plan);
@@ -135,13 +143,13 @@ impl Found {
         });
     }
 
-    /// The ids that are more than once in those lists.
+    /// The ids that occur more than once in the ready lists.
     pub fn repeated(&self) -> impl Iterator<Item = MessageId> {
         let pairs = self.ready.iter().zip(self.ready.iter().skip(1));
         pairs.filter(|(one, other)| one == other).map(|(id, _)| *id)
     }
 
-    /// Of several records with an id, the first stays, unless a body in `Messages` has it.
+    /// Of duplicate records the first stays, unless a body in `Messages` has the id.
     fn forget_keys_of_repeated<K: Contents>(&mut self, keyspace: &mut K) {
         let repeated: BTreeSet<MessageId> = self.repeated().collect();
         let mut first = BTreeMap::new();
@@ -172,21 +180,21 @@ impl Found {
         }
     }
 
-    fn read_notes<K: Contents>(&mut self, keyspace: &mut K, plan: &mut Plan) {
+    fn read_records<K: Contents>(&mut self, keyspace: &mut K, plan: &mut Plan) {
         let notes = Part::Notes;
-        // Set aside in an order that is the same on every server, which that of a hash is not.
+        // Set aside in an order that is the same on every server; that of a hash is not.
         let mut damaged = BTreeMap::new();
         keyspace.each_field(notes, |field, bytes| {
-            let note = record::decode_note(bytes).ok();
+            let record = record::decode_state(bytes).ok();
             let message = message_id(field).and_then(|id| self.messages.get_mut(&id));
-            match (message, note) {
-                (Some(message), Some(note)) => {
-                    message.note = Some(Box::new(note));
-                    message.is_noted = true;
+            match (message, record) {
+                (Some(message), Some(record)) => {
+                    message.record = Some(Box::new(record));
+                    message.has_record = true;
                     return;
                 }
                 (Some(message), None) => {
-                    message.lost_note = true;
+                    message.lost_record = true;
                     damaged.insert(field.to_vec(), bytes.to_vec());
                 }
                 (None, Some(_)) => plan.count(Finding::NoteWithoutMessage),
@@ -202,7 +210,7 @@ impl Found {
         }
     }
 
-    /// Reads the records of groups, and the places in their heads.
+    /// Reads the records of groups and the places in them.
     fn read_groups<K: Contents>(&mut self, keyspace: &mut K, plan: &mut Plan) {
         keyspace.each_field(Part::Groups, |name, bytes| {
             let group = record::decode_group(bytes).ok();
@@ -234,7 +242,7 @@ impl Found {
         }
     }
 
-    /// Notes where a message is; false if it can't be there.
+    /// Records the place of a message; false if that is impossible.
     fn put(&mut self, plan: &mut Plan, id: MessageId, place: Result<Place, Option<u64>>) -> bool {
         let Some(message) = self.messages.get_mut(&id) else {
             let is_ready = self.ready.binary_search(&id).is_ok();
@@ -260,7 +268,7 @@ impl Found {
     }
 }
 
-/// Looks whether the lists of ready messages are in the order of their ids.
+/// Checks that the ready lists are in the order of their ids.
 pub fn order<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
     for list in Part::READY {
         let mut greatest = None;
@@ -275,23 +283,23 @@ pub fn order<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
     }
 }
 
-/// A message in a list of ready ones, and what its push said; None if it can't be one.
-pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<Note>)> {
+/// A message of a ready list and its push options; None if it cannot be in one.
+pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<StateRecord>)> {
     let body = decode_body(bytes).ok()?;
-    let said = body.terms.note();
-    let stands_elsewhere = |said: &Note| said.group.is_some() || said.expires_at_ms.is_some();
+    let said = body.terms.record();
+    let stands_elsewhere =
+        |said: &StateRecord| said.group.is_some() || said.expires_at_ms.is_some();
     (!said.as_ref().is_some_and(stands_elsewhere)).then_some((body.id, said))
 }
 
-/// The readable bodies of `Messages`.
 fn bodies<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
     let mut messages = BTreeMap::new();
-    // In the same order on every server, as with notes.
+    // In the same order on every server.
     let mut damaged = BTreeSet::new();
     keyspace.each_field(Part::Messages, |field, bytes| {
         match message_id(field).and_then(|id| decode_body_of(id, bytes).ok()) {
             Some(body) => {
-                let said = body.terms.note().map(Box::new);
+                let said = body.terms.record().map(Box::new);
                 messages.insert(body.id, Message { said, ..Message::default() });
             }
             None => {
@@ -306,8 +314,8 @@ fn bodies<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId,
     messages
 }
 
-/// Where a member of a sorted set puts which message. None if it is none of ours; if only the score
-/// is wrong, instead of the place the receipt of a delivery.
+/// The message and the place of a member of a sorted set. None if the member is invalid; the receipt of
+/// the delivery instead of the place if only the score is.
 fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Place, Option<u64>>)> {
     match part {
         Part::Inflight => {
@@ -335,12 +343,13 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
             Some((id, Ok(Place::Grouped { group: group.into(), sequence })))
         }
         Part::Ranked => {
-            let lanes = u64::from(MAX_PRIORITY).saturating_add(1);
-            let rank = whole(score * GRAIN as f64, LANE.saturating_mul(lanes));
+            let levels = u64::from(MAX_PRIORITY).saturating_add(1);
+            let rank =
+                whole(score * RANKS_PER_MS as f64, RANKS_PER_PRIORITY.saturating_mul(levels));
             let place = rank.map(|rank| {
-                let lane = u8::try_from(rank / LANE).unwrap_or(MAX_PRIORITY);
-                let priority = MAX_PRIORITY.saturating_sub(lane);
-                Place::Ranked { priority, since: rank % LANE }
+                let level = u8::try_from(rank / RANKS_PER_PRIORITY).unwrap_or(MAX_PRIORITY);
+                let priority = MAX_PRIORITY.saturating_sub(level);
+                Place::Ranked { priority, since: rank % RANKS_PER_PRIORITY }
             });
             Some((message_id(member)?, place.ok_or(None)))
         }
@@ -352,7 +361,7 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
     }
 }
 
-/// An id that a message can have.
+/// A valid id.
 fn message_id(bytes: &[u8]) -> Option<MessageId> {
     bytes.try_into().ok().map(MessageId).filter(|id| id.is_valid())
 }

@@ -1,4 +1,4 @@
-//! Indexes, counts, keys and settings that are damaged.
+//! Damaged indexes, counts, keys and settings.
 
 use super::*;
 
@@ -110,8 +110,12 @@ fn damaged_indexes_are_found_and_repaired() {
         (
             "a key that another message has, one that holds for a time",
             |k| {
-                put_note(k, PRIORITY, |note| note.dedup = Some(Name::from_slice(b"until done")));
-                put_note(k, RETURNED, |note| note.dedup = Some(Name::from_slice(b"window")));
+                put_record(k, PRIORITY, |record| {
+                    record.dedup = Some(NameBytes::from_slice(b"until done"))
+                });
+                put_record(k, RETURNED, |record| {
+                    record.dedup = Some(NameBytes::from_slice(b"window"))
+                });
             },
             &[(WrongDedup, 2)],
         ),

@@ -11,30 +11,31 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::check;
+use crate::queue::Request;
 use crate::queue::effects::Effects;
-use crate::queue::few::Name;
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    Body, Delivery, Header, Membership, MessageId, NewMessage, Note, Receipt,
+    Body, Delivery, Header, Membership, MessageId, NewMessage, Receipt, StateRecord,
 };
 use crate::queue::name::QueueName;
-use crate::queue::op::{Dedup, Line, Mode, Op, Return, Sweep, With};
+use crate::queue::op::{self, Class, Dedup, Mode, Op, PushOptions, Return, SweepLimit};
 use crate::queue::part::Part;
 use crate::queue::pull::Delivered;
 use crate::queue::records::{Duplicate, Group, GroupCounts};
 use crate::queue::settings::Setting;
-use crate::queue::{Outcome, apply};
+use crate::queue::small_vec::NameBytes;
+use crate::store::body::StoredBody;
 use crate::store::body::{as_pushed, decode_body_of, encode_body};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::memory::{Database, MemoryKeyspace};
 use crate::store::record::{
-    decode_group, decode_note, encode_duplicate, encode_group, encode_note,
+    decode_group, decode_state, encode_duplicate, encode_group, encode_state,
 };
 use crate::store::records::Records;
 
 const NOW_MS: u64 = 1_800_000_000_000;
 const HOUR_MS: u64 = 3_600_000;
-const SWEEP: Sweep = Sweep { limit: 1_000, same_slot: false };
+const SWEEP: SweepLimit = SweepLimit { limit: 1_000, same_slot: false };
 
 /// A number for each of the messages that the tests damage.
 const PLAIN: u64 = 1;
@@ -66,14 +67,14 @@ fn body(number: u64) -> Vec<u8> {
     body_that_says(number, None)
 }
 
-fn body_that_says(number: u64, note: Option<&Note>) -> Vec<u8> {
+fn body_that_says(number: u64, record: Option<&StateRecord>) -> Vec<u8> {
     let payload = format!("payload {number}");
-    let message = NewMessage { id: id(number), note, headers: &[], payload: payload.as_bytes() };
+    let message = NewMessage { id: id(number), record, headers: &[], payload: payload.as_bytes() };
     encode_body(&message).to_vec()
 }
 
-fn plain() -> With<'static> {
-    With { expires_at_ms: None, line: Line::Priority(0), dedup: None, headers: Vec::new() }
+fn plain() -> PushOptions<'static> {
+    PushOptions { expires_at_ms: None, class: Class::Priority(0), dedup: None, headers: Vec::new() }
 }
 
 struct Queue {
@@ -94,31 +95,41 @@ impl Queue {
         MemoryKeyspace::new(&self.database, &QueueName::new(queue.as_bytes()).unwrap())
     }
 
-    fn apply(&self, queue: &str, op: &Op<'_>) -> (Outcome<impl Body + use<>>, Effects) {
+    fn apply<'a, R: Request<'a>>(
+        &self,
+        queue: &str,
+        op: &R,
+    ) -> (R::Outcome<StoredBody<Vec<u8>>>, Effects) {
         let mut effects = Effects::none();
-        let outcome = apply(&mut Records::new(self.keys_of(queue)), &mut effects, op).unwrap();
+        let outcome = op.apply(&mut Records::new(self.keys_of(queue)), &mut effects).unwrap();
         (outcome, effects)
     }
 
-    fn push(&self, number: u64, delay_ms: Option<u64>, with: Option<With<'_>>) {
+    fn push(&self, number: u64, delay_ms: Option<u64>, with: Option<PushOptions<'_>>) {
         self.push_to("orders", number, delay_ms, with);
     }
 
-    fn push_to(&self, queue: &str, number: u64, delay_ms: Option<u64>, with: Option<With<'_>>) {
+    fn push_to(
+        &self,
+        queue: &str,
+        number: u64,
+        delay_ms: Option<u64>,
+        with: Option<PushOptions<'_>>,
+    ) {
         let payload = format!("payload {number}");
         let due_at_ms = delay_ms.map(|ms| NOW_MS + ms);
         let payload = payload.as_bytes();
-        self.apply(queue, &Op::Push { id: id(number), due_at_ms, payload, with });
+        self.apply(queue, &op::Push { id: id(number), due_at_ms, payload, options: with });
     }
 
     fn pull(&mut self, queue: &str, count: u32, now_ms: u64) -> Vec<Delivered<impl Body + use<>>> {
         let consumer = Some(b"worker".as_slice());
-        let delivery = Mode::Receipt { visibility_ms: HOUR_MS, consumer };
+        let mode = Mode::AtLeastOnce { visibility_ms: HOUR_MS, consumer };
         let base_receipt = Receipt(self.last_receipt + 1);
         let sweep = SWEEP;
         let acknowledged = Vec::new();
-        let op = Op::Pull { now_ms, count, delivery, base_receipt, sweep, acknowledged };
-        let (Outcome::Pulled(pulled), effects) = self.apply(queue, &op) else { panic!() };
+        let op = op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged };
+        let (pulled, effects) = self.apply(queue, &op);
         self.last_receipt = effects.last_receipt.map_or(self.last_receipt, |receipt| receipt.0);
         pulled.messages.into_vec()
     }
@@ -128,8 +139,8 @@ impl Queue {
         Delivery { id: message.body.id(), receipt: message.receipt.unwrap().0 }
     }
 
-    fn give_back(&self, queue: &str, claim: Delivery, delay_ms: u64, reason: Option<&[u8]>) {
-        let op = Op::GiveBack {
+    fn nack(&self, queue: &str, claim: Delivery, delay_ms: u64, reason: Option<&[u8]>) {
+        let op = op::Nack {
             now_ms: NOW_MS + 1,
             deliveries: smallvec![claim],
             delay_ms: Some(delay_ms),
@@ -142,7 +153,7 @@ impl Queue {
 
     fn configure(&self, queue: &str, setting: Setting, text: &str) {
         let changes = vec![(setting, Some(text.as_bytes().to_vec()))];
-        self.apply(queue, &Op::Configure { changes });
+        self.apply(queue, &op::Configure { changes });
     }
 
     fn check(&self) -> Vec<(Finding, u64)> {
@@ -151,9 +162,7 @@ impl Queue {
 
     fn repair(&self) -> Vec<(Finding, u64)> {
         let before = self.database.borrow().clone();
-        let (Outcome::Repaired(findings), effects) = self.apply("orders", &Op::Repair) else {
-            panic!()
-        };
+        let (findings, effects) = self.apply("orders", &op::Repair);
         assert_eq!(effects.changed, *self.database.borrow() != before);
         assert_eq!(effects.changed, !findings.is_empty());
         findings
@@ -194,10 +203,10 @@ fn sound() -> Queue {
     for number in [IN_FLIGHT, IN_FLIGHT + 1] {
         queue.push(number, None, None);
     }
-    let expiring = With { expires_at_ms: Some(NOW_MS + 2 * HOUR_MS), ..plain() };
+    let expiring = PushOptions { expires_at_ms: Some(NOW_MS + 2 * HOUR_MS), ..plain() };
     queue.push(32, None, Some(expiring.clone()));
     assert_eq!(queue.pull("orders", 3, NOW_MS).len(), 3);
-    let in_group = |name| Some(With { line: Line::Group(name), ..plain() });
+    let in_group = |name| Some(PushOptions { class: Class::Group(name), ..plain() });
     queue.push(20, None, in_group(b"g"));
     queue.pull_one("orders");
     queue.push(WAITS_IN_G, None, in_group(b"g"));
@@ -209,27 +218,30 @@ fn sound() -> Queue {
     // Group k holds its slot for a retry, and has one that joins later.
     queue.push(25, None, in_group(b"k"));
     let claim = queue.pull_one("orders");
-    queue.give_back("orders", claim, HOUR_MS, None);
+    queue.nack("orders", claim, HOUR_MS, None);
     queue.push(26, None, in_group(b"k"));
     queue.push(27, Some(HOUR_MS), in_group(b"k"));
-    // One that came back, with a reason.
+    // A returned one, with a reason.
     queue.push(RETURNED, None, None);
     let claim = queue.pull_one("orders");
-    queue.give_back("orders", claim, 0, Some(b"no paper"));
+    queue.nack("orders", claim, 0, Some(b"no paper"));
     queue.push(ALONE_IN_H, None, in_group(b"h"));
     // Two dead letters, one of them delayed.
     queue.configure("mails", Setting::MaxRetries, "0");
     queue.configure("mails", Setting::DeadLetter, "orders");
     for number in [DEAD, DEAD + 1] {
-        let with = With { line: Line::Group(b"tenant"), ..plain() };
+        let with = PushOptions { class: Class::Group(b"tenant"), ..plain() };
         queue.push_to("mails", number, None, Some(with));
         let claim = queue.pull_one("mails");
-        queue.give_back("mails", claim, 0, None);
+        queue.nack("mails", claim, 0, None);
     }
     queue.push(DELAYED, Some(HOUR_MS), None);
-    let priority = |priority| Some(With { line: Line::Priority(priority), ..plain() });
+    let priority = |priority| Some(PushOptions { class: Class::Priority(priority), ..plain() });
     queue.push(PRIORITY, Some(HOUR_MS), priority(7));
-    queue.apply("orders", &Op::Reschedule { now_ms: NOW_MS, id: id(PRIORITY), due_at_ms: 0 });
+    queue.apply(
+        "orders",
+        &Op::Reschedule(op::Reschedule { now_ms: NOW_MS, id: id(PRIORITY), due_at_ms: 0 }),
+    );
     for listed in 1..=9 {
         queue.push(LISTED + u64::from(listed), None, priority(listed));
     }
@@ -237,14 +249,14 @@ fn sound() -> Queue {
     queue.push(31, Some(HOUR_MS), Some(expiring));
     let dedup = |key, until_ms| {
         let dedup = Dedup { key, now_ms: NOW_MS, until_ms };
-        Some(With { dedup: Some(dedup), ..plain() })
+        Some(PushOptions { dedup: Some(dedup), ..plain() })
     };
     queue.push(PLAIN, None, None);
     let headers = vec![Header { name: b"trace", value: b"1" }];
-    queue.push(PLAIN + 1, None, Some(With { headers, ..plain() }));
+    queue.push(PLAIN + 1, None, Some(PushOptions { headers, ..plain() }));
     queue.push(40, None, dedup(b"window", Some(NOW_MS + HOUR_MS)));
     queue.push(KEY_HELD, None, dedup(b"until done", None));
-    queue.apply("orders", &Op::Pause { until_ms: Some(NOW_MS + HOUR_MS) });
+    queue.apply("orders", &Op::Pause(op::Pause { until_ms: Some(NOW_MS + HOUR_MS) }));
     queue
 }
 
@@ -272,19 +284,19 @@ fn grouped(group: &[u8], sequence: u64, number: u64) -> Vec<u8> {
     [&[len], group, &sequence.to_be_bytes(), &id(number).0].concat()
 }
 
-fn note(keys: &mut MemoryKeyspace, number: u64) -> Note {
+fn record(keys: &mut MemoryKeyspace, number: u64) -> StateRecord {
     if let Some(bytes) = keys.get(Part::Notes, &id(number).0) {
-        return decode_note(&bytes).unwrap();
+        return decode_state(&bytes).unwrap();
     }
     let body = keys.get(Part::Messages, &id(number).0);
     let body = body.as_ref().map(|bytes| decode_body_of(id(number), bytes).unwrap());
-    body.and_then(|body| body.terms.note()).unwrap_or_default()
+    body.and_then(|body| body.terms.record()).unwrap_or_default()
 }
 
-fn put_note(keys: &mut MemoryKeyspace, number: u64, change: impl FnOnce(&mut Note)) {
-    let mut note = note(keys, number);
-    change(&mut note);
-    keys.put(Part::Notes, &id(number).0, &encode_note(&note));
+fn put_record(keys: &mut MemoryKeyspace, number: u64, change: impl FnOnce(&mut StateRecord)) {
+    let mut record = record(keys, number);
+    change(&mut record);
+    keys.put(Part::Notes, &id(number).0, &encode_state(&record));
 }
 
 fn put_group(keys: &mut MemoryKeyspace, name: &[u8], counts: [u64; 4]) {

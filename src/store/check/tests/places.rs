@@ -1,4 +1,4 @@
-//! Places that are damaged, lost, too many or wrong.
+//! Places that are damaged, missing, duplicated or wrong.
 
 use smallvec::smallvec;
 
@@ -187,31 +187,34 @@ fn damaged_places_are_found_and_repaired() {
         ),
         (
             "a note with another priority",
-            |k| put_note(k, RETURNED, |note| note.priority = 3),
+            |k| put_record(k, RETURNED, |record| record.priority = 3),
             &[(WrongPlace, 1)],
         ),
         (
             "a note with another number, one with another group, one with none",
             |k| {
-                let change =
-                    |number| move |note: &mut Note| note.group.as_mut().unwrap().sequence = number;
-                put_note(k, WAITS_IN_G, change(Some(7)));
-                put_note(k, 22, |note| note.group.as_mut().unwrap().name = Name::from_slice(b"z"));
-                put_note(k, ALONE_IN_H, change(None));
+                let change = |number| {
+                    move |record: &mut StateRecord| record.group.as_mut().unwrap().sequence = number
+                };
+                put_record(k, WAITS_IN_G, change(Some(7)));
+                put_record(k, 22, |record| {
+                    record.group.as_mut().unwrap().name = NameBytes::from_slice(b"z")
+                });
+                put_record(k, ALONE_IN_H, change(None));
             },
             &[(WrongPlace, 3), (WrongGroup, 2), (WrongTurn, 1)],
         ),
         (
             "a note without the group",
-            |k| put_note(k, WAITS_IN_G, |note| note.group = None),
+            |k| put_record(k, WAITS_IN_G, |record| record.group = None),
             &[(WrongPlace, 1), (WrongGroup, 1)],
         ),
         (
             "a note that names a group of a message with a rank, and one in flight",
             |k| {
                 for number in [PRIORITY, IN_FLIGHT] {
-                    let group = Membership { name: Name::from_slice(b"g"), sequence: None };
-                    put_note(k, number, |note| note.group = Some(group));
+                    let group = Membership { name: NameBytes::from_slice(b"g"), sequence: None };
+                    put_record(k, number, |record| record.group = Some(group));
                 }
             },
             &[(WrongPlace, 1), (WrongNote, 1), (WrongGroup, 1)],
@@ -226,7 +229,7 @@ fn damaged_places_are_found_and_repaired() {
         ),
         (
             "a receipt that is not newer than the last",
-            |k| put_note(k, IN_FLIGHT, |note| note.last_receipt = Receipt::LIMIT.0 - 1),
+            |k| put_record(k, IN_FLIGHT, |record| record.last_receipt = Receipt::LIMIT.0 - 1),
             &[(WrongPlace, 1), (WrongNote, 1)],
         ),
     ];
@@ -273,7 +276,7 @@ fn a_delivery_that_can_not_be_read_is_over_and_can_still_be_acknowledged() {
     );
     assert!(queue.keys().score(Part::Ranked, &id(IN_FLIGHT).0).is_some());
     let deliveries = smallvec![Delivery { id: id(IN_FLIGHT), receipt: Receipt(receipt) }];
-    let op = Op::Acknowledge { now_ms: Some(NOW_MS), deliveries };
+    let op = Op::Acknowledge(op::Acknowledge { now_ms: Some(NOW_MS), deliveries });
     let (_, effects) = queue.apply("orders", &op);
     assert_eq!((effects.counts.acked, effects.counts.late_acks), (1, 1));
     assert_eq!(queue.check(), []);

@@ -132,7 +132,7 @@ fn drain(queue: &mut Queue, seed: u64) {
     let mut ids = Vec::new();
     keys.each_field(Part::Messages, |id, _| ids.push(MessageId(id.try_into().unwrap())));
     let expires =
-        |id| Records::new(queue.keys()).note(id).unwrap().unwrap_or_default().expires_at_ms;
+        |id| Records::new(queue.keys()).record(id).unwrap().unwrap_or_default().expires_at_ms;
     let expiring = ids.into_iter().filter(|id| expires(*id).is_some()).count() as u64;
     let mut got = 0;
     for round in 1..1_000 {
@@ -147,7 +147,10 @@ fn drain(queue: &mut Queue, seed: u64) {
             receipt: message.receipt.unwrap().0,
         };
         let deliveries = messages.iter().map(claim).collect();
-        queue.apply("orders", &Op::Acknowledge { now_ms: Some(now_ms), deliveries });
+        queue.apply(
+            "orders",
+            &Op::Acknowledge(op::Acknowledge { now_ms: Some(now_ms), deliveries }),
+        );
         assert_eq!(queue.check(), [], "seed {seed}");
     }
     assert!(got + expiring >= expected && got <= expected, "seed {seed}: {got} of {expected}");

@@ -1,4 +1,4 @@
-//! Bodies and notes that are damaged.
+//! Damaged bodies and state records.
 
 use super::*;
 
@@ -56,10 +56,10 @@ fn damaged_bodies_are_found_and_repaired() {
         (
             "bodies in ready that say a group and a time to live",
             |k| {
-                let group = Membership { name: Name::from_slice(b"g"), sequence: Some(7) };
-                let says = Note { group: Some(group), ..Note::default() };
+                let group = Membership { name: NameBytes::from_slice(b"g"), sequence: Some(7) };
+                let says = StateRecord { group: Some(group), ..StateRecord::default() };
                 k.push_back(Part::Ready, &body_that_says(70, Some(&says)));
-                let says = Note { expires_at_ms: Some(NOW_MS), ..Note::default() };
+                let says = StateRecord { expires_at_ms: Some(NOW_MS), ..StateRecord::default() };
                 k.push_back(Part::Ready, &body_that_says(71, Some(&says)));
             },
             &[(DamagedBody, 2)],
@@ -67,7 +67,7 @@ fn damaged_bodies_are_found_and_repaired() {
         (
             "a body that says what can't be",
             |k| {
-                let says = Note { priority: 10, ..Note::default() };
+                let says = StateRecord { priority: 10, ..StateRecord::default() };
                 k.put(Part::Messages, &id(DELAYED).0, &body_that_says(DELAYED, Some(&says)));
             },
             &[(DamagedBody, 1), (PlaceWithoutBody, 1)],
@@ -118,7 +118,7 @@ fn damaged_notes_are_found_and_repaired() {
         ),
         (
             "a note that says what can't be",
-            |k| put_note(k, WAITS_IN_G, |note| note.priority = 10),
+            |k| put_record(k, WAITS_IN_G, |record| record.priority = 10),
             &[(DamagedNote, 1)],
         ),
         (
@@ -128,12 +128,12 @@ fn damaged_notes_are_found_and_repaired() {
         ),
         (
             "a note of a message that is not there",
-            |k| put_note(k, 70, |note| note.priority = 1),
+            |k| put_record(k, 70, |record| record.priority = 1),
             &[(NoteWithoutMessage, 1)],
         ),
         (
             "a note of a plain message",
-            |k| put_note(k, PLAIN, |note| note.priority = 1),
+            |k| put_record(k, PLAIN, |record| record.priority = 1),
             &[(NoteWithoutMessage, 1)],
         ),
         (
@@ -153,14 +153,18 @@ fn damaged_notes_are_found_and_repaired() {
         ),
         (
             "a consumer without a delivery",
-            |k| put_note(k, RETURNED, |note| note.consumer = Some(Name::from_slice(b"worker"))),
+            |k| {
+                put_record(k, RETURNED, |record| {
+                    record.consumer = Some(NameBytes::from_slice(b"worker"))
+                })
+            },
             &[(WrongNote, 1)],
         ),
         (
             "a dead letter with a key",
             |k| {
-                put_note(k, DEAD, |note| {
-                    note.dedup = Some(Name::from_slice(b"a key"));
+                put_record(k, DEAD, |record| {
+                    record.dedup = Some(NameBytes::from_slice(b"a key"));
                 });
             },
             &[(WrongNote, 1)],
@@ -183,9 +187,9 @@ fn what_a_place_tells_is_kept_where_nothing_else_tells_it() {
         &[(WrongPlace, 2)],
     );
     let mut keys = queue.keys();
-    assert_eq!(note(&mut keys, PRIORITY).priority, 7);
-    let group = Membership { name: Name::from_slice(b"g"), sequence: Some(1) };
-    assert_eq!(note(&mut keys, WAITS_IN_G).group, Some(group));
+    assert_eq!(record(&mut keys, PRIORITY).priority, 7);
+    let group = Membership { name: NameBytes::from_slice(b"g"), sequence: Some(1) };
+    assert_eq!(record(&mut keys, WAITS_IN_G).group, Some(group));
 }
 
 #[test]
@@ -196,7 +200,7 @@ fn without_notes_the_bodies_tell() {
         &[(WrongPlace, 2), (WrongRetried, 2), (WrongDead, 2), (WrongGroup, 1), (WrongTurn, 1)],
     );
     let mut keys = queue.keys();
-    assert_eq!(note(&mut keys, PRIORITY).priority, 7);
+    assert_eq!(record(&mut keys, PRIORITY).priority, 7);
     assert_eq!(keys.len(Part::Notes), 0);
 }
 

@@ -1,52 +1,49 @@
-//! Looks at messages without delivering them. Changes nothing.
+//! Reads messages without delivering them. Changes nothing.
 
 use std::collections::BTreeSet;
 
 use super::error::QueueError;
-use super::message::{Body, MessageId, Note, Rank};
+use super::message::{Body, MessageId, Rank, StateRecord};
 use super::part::Part;
 use super::search::{find_deliveries, find_ready};
-use super::seek::{self, Kind, Sequence};
+use super::seek::{self, Sequence, Source};
 use super::settings::Setting;
 use super::store::Store;
 use super::valid::MAX_PRIORITY;
 use super::{group, limits, place, pull};
 
-/// A message that was looked at.
+/// A message and its state.
 #[derive(Debug)]
 pub struct Seen<B> {
-    /// The body.
     pub body: B,
-    /// What else is known of it; None if nothing is.
-    pub note: Option<Note>,
-    /// Where it is.
+    /// None if nothing is known beyond headers and payload.
+    pub record: Option<StateRecord>,
     pub state: State,
 }
 
-/// The state of a message, with its moment, unix ms.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It waits.
     Ready,
-    /// It is invisible until then.
+    /// Until then, unix ms.
     Inflight(u64),
-    /// It becomes ready then.
+    /// Due then, unix ms.
     Delayed(u64),
 }
 
-/// Which messages are looked at.
+/// The messages of a peek.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// Those that wait, in the order of delivery at that moment, unix ms; those of groups last, group
-    /// by group, in the order of their turns.
+    /// Ready ones in the order of delivery at this time, unix ms; those of groups last, group by group
+    /// in the order of the schedule.
     Ready(u64),
-    /// Those in flight, in the order in which they come back.
+    /// By end of visibility.
     Inflight,
-    /// Those that are delayed, in the order in which they are due.
+    /// By due time.
     Delayed,
 }
 
-/// The message with this id, if the queue has it.
+/// Finds a message by id.
 pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Body>>, QueueError> {
     store.require(&Part::ALL)?;
     let wanted = BTreeSet::from([id]);
@@ -54,22 +51,22 @@ pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Bod
         let found = find_ready(store, &wanted).pop();
         return Ok(found.map(|listed| seen_ready(listed.body)));
     }
-    let note = store.note(id)?;
-    let state = match store.delayed_until(id) {
+    let record = store.record(id)?;
+    let state = match store.time_of(Part::Delayed, id) {
         Some(due_at_ms) => State::Delayed(due_at_ms),
-        None if place::is_waiting(store, id, note.as_ref()) => State::Ready,
+        None if place::is_waiting(store, id, record.as_ref()) => State::Ready,
         None => match find_deliveries(store, &wanted).pop() {
             Some((_, until_ms)) => State::Inflight(until_ms),
             None => return Ok(None),
         },
     };
     let body = store.message(id)?;
-    Ok(body.map(|body| Seen { body, note, state }))
+    Ok(body.map(|body| Seen { body, record, state }))
 }
 
-/// Up to `count` messages without the first `skip`. Those that can't be read are left out. It ends
-/// after the message that brings it over [`pull::BATCH_BYTES`]. Error: [`QueueError::TooManyGroups`]
-/// when more than [`MAX_GROUPS`] groups would be passed.
+/// Up to `count` messages without the first `skip` and without unreadable ones. Ends after the message
+/// that brings the batch over [`pull::BATCH_BYTES`]. Error: [`QueueError::TooManyGroups`] when it would
+/// skip more than [`MAX_GROUPS`] groups.
 pub fn peek<S: Store>(
     store: &mut S,
     which: Which,
@@ -88,7 +85,7 @@ pub fn peek<S: Store>(
             deliveries.map(|(delivery, until)| (delivery.id, State::Inflight(until))).collect()
         }
         Which::Delayed => {
-            let delayed = store.delayed(skip, count).into_iter();
+            let delayed = store.timed(Part::Delayed, skip, count).into_iter();
             delayed.map(|(id, due_at_ms)| (id, State::Delayed(due_at_ms))).collect::<Vec<_>>()
         }
     };
@@ -101,10 +98,9 @@ pub fn peek<S: Store>(
     Ok(reply.seen)
 }
 
-/// The most groups whose messages a peek goes past.
+/// The most groups whose messages a peek skips.
 pub const MAX_GROUPS: u64 = 5_000;
 
-/// What is shown.
 struct Reply<B> {
     seen: Vec<Seen<B>>,
     bytes: usize,
@@ -121,7 +117,7 @@ impl<B: Body> Reply<B> {
     }
 }
 
-/// How many messages wait with each priority, the highest first; none if there are no priorities.
+/// The number of ready messages by priority, highest first; empty if there are no priorities.
 pub fn priorities<S: Store>(store: &mut S) -> Vec<(u8, u64)> {
     if store.len(Part::Lanes) == 0 {
         return Vec::new();
@@ -138,19 +134,18 @@ pub fn priorities<S: Store>(store: &mut S) -> Vec<(u8, u64)> {
     counts
 }
 
-/// Since when messages are in a state, unix ms; None if none is.
+/// The oldest message of each state, unix ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Oldest {
-    /// The one without a group that waits longest; if there is none, the push of the first one of the
-    /// group whose turn it is.
+    /// Ready since; without such messages outside of groups, the push of the next group's next message.
     pub ready_ms: Option<u64>,
-    /// The delivery of the one whose visibility ends first.
+    /// When the delivery began whose visibility ends first.
     pub inflight_ms: Option<u64>,
-    /// The push of the one that is due first.
+    /// When the message was pushed that is due first.
     pub delayed_ms: Option<u64>,
 }
 
-/// Since when messages are in each state.
+/// The oldest message of each state.
 pub fn oldest<S: Store>(store: &mut S) -> Oldest {
     let mut ungrouped_ms: Vec<u64> = Vec::new();
     for priority in 0..=MAX_PRIORITY {
@@ -159,12 +154,12 @@ pub fn oldest<S: Store>(store: &mut S) -> Oldest {
         let listed = store.first_ready(priority).ok().flatten();
         ungrouped_ms.extend(listed.map(MessageId::timestamp_ms));
     }
-    let grouped_ms = store.first_turn().and_then(|name| {
+    let grouped_ms = store.first_group().and_then(|name| {
         let group = store.group(&name);
         group::waiting(store, &name, &group, 0, 1).pop().map(MessageId::timestamp_ms)
     });
     let delivery = store.first_inflight().and_then(|(delivery, _)| delivery.ok());
-    let delayed = store.first_delayed().and_then(|(id, _)| id.ok());
+    let delayed = store.first_timed(Part::Delayed).and_then(|(id, _)| id.ok());
     Oldest {
         ready_ms: ungrouped_ms.into_iter().min().or(grouped_ms),
         inflight_ms: delivery.map(|delivery| delivery.receipt.timestamp_ms()),
@@ -174,13 +169,13 @@ pub fn oldest<S: Store>(store: &mut S) -> Oldest {
 
 fn read<S: Store>(store: &mut S, id: MessageId, state: State) -> Option<Seen<S::Body>> {
     let body = store.message(id).ok()??;
-    let note = store.note(id).ok()?;
-    Some(Seen { body, note, state })
+    let record = store.record(id).ok()?;
+    Some(Seen { body, record, state })
 }
 
-/// A message of a list of ready ones.
+/// A message of a ready list.
 fn seen_ready<B: Body>(mut body: B) -> Seen<B> {
-    Seen { note: body.take_note().map(|note| *note), body, state: State::Ready }
+    Seen { record: body.take_record().map(|record| *record), body, state: State::Ready }
 }
 
 fn peek_ready<S: Store>(
@@ -191,9 +186,9 @@ fn peek_ready<S: Store>(
 ) -> Result<(), QueueError> {
     let ungrouped = limits::ungrouped(store);
     if skip < ungrouped {
-        let mut lanes = Lanes::new(store, now_ms);
-        lanes.skip(store, skip);
-        lanes.walk(store, count, reply);
+        let mut cursors = Priorities::new(store, now_ms);
+        cursors.skip(store, skip);
+        cursors.walk(store, count, reply);
     }
     if reply.has_room(count) {
         let missing = count.saturating_sub(reply.seen.len() as u64);
@@ -206,8 +201,8 @@ fn peek_ready<S: Store>(
     Ok(())
 }
 
-/// Up to `count` waiting messages of groups without the first `skip`: those of the groups in the line of
-/// turns, then those of the blocked ones. Error: [`QueueError::TooManyGroups`].
+/// Up to `count` ready messages of groups without the first `skip`: scheduled groups first, then blocked
+/// ones. Error: [`QueueError::TooManyGroups`].
 fn waiting_in_groups<S: Store>(
     store: &mut S,
     mut skip: u64,
@@ -233,31 +228,32 @@ fn waiting_in_groups<S: Store>(
     Ok(ids)
 }
 
-/// How many members of a sorted set are read at once.
+/// Members of a sorted set per read.
 const CHUNK: u64 = 64;
 
-/// How many records of a list are read at once: they are whole messages.
+/// Elements of a list per read: they are whole messages.
 const RECORDS: u64 = 4;
 
-/// The messages without a group, a lane for each priority, the highest first.
-struct Lanes<B> {
-    lanes: Vec<Lane<B>>,
+/// A merge of all ready messages without a group: one cursor per priority, highest first.
+struct Priorities<B> {
+    cursors: Vec<Cursor<B>>,
     now_ms: u64,
     aging_ms: u64,
 }
 
-/// The messages of a priority: those in its list, and those in `Ranked`.
-struct Lane<B> {
+/// The messages of a priority: its ready list and its range of `Ranked`.
+struct Cursor<B> {
     priority: u8,
     listed: Ahead<Option<B>>,
     ranked: Ahead<(MessageId, Rank)>,
 }
 
-/// What was read and not yet passed, the first last, and how many were read or skipped.
+/// A read-ahead buffer: what was read and not yet consumed, next one last, and how many were read or
+/// skipped.
 struct Ahead<T> {
     read: Vec<T>,
     total: u64,
-    /// There is no more to read.
+    /// The end was reached.
     is_over: bool,
 }
 
@@ -266,7 +262,7 @@ impl<T> Ahead<T> {
         Self { read: Vec::new(), total: 0, is_over: false }
     }
 
-    /// The first one, after reading more if there is none.
+    /// The next one; reads more if the buffer is empty.
     fn first(&mut self, chunk: u64, more: impl FnOnce(u64) -> Vec<T>) -> Option<&T> {
         if self.read.is_empty() && !self.is_over {
             self.read = more(self.total);
@@ -278,36 +274,35 @@ impl<T> Ahead<T> {
     }
 }
 
-/// The first of all lanes.
-struct Head {
-    /// Since when it is ready, unix ms.
+/// The next message of one source.
+struct Candidate {
+    /// Unix ms.
     since_ms: u64,
     rank: Rank,
     id: MessageId,
-    place: Place,
+    position: Position,
 }
 
-/// Where the first of all lanes is: at the head of a list, or in `Ranked`. The number is that of the
-/// lane.
+/// Which source is next, with the index of its cursor.
 #[derive(Clone, Copy)]
-enum Place {
+enum Position {
     Listed(usize),
     Ranked(usize),
 }
 
-impl<B: Body> Lanes<B> {
+impl<B: Body> Priorities<B> {
     fn new<S: Store<Body = B>>(store: &mut S, now_ms: u64) -> Self {
-        let lane = |priority| Lane { priority, listed: Ahead::new(), ranked: Ahead::new() };
-        let lanes = (0..=MAX_PRIORITY).rev().map(lane).collect();
-        Self { lanes, now_ms, aging_ms: store.number(Setting::Aging) }
+        let cursor = |priority| Cursor { priority, listed: Ahead::new(), ranked: Ahead::new() };
+        let cursors = (0..=MAX_PRIORITY).rev().map(cursor).collect();
+        Self { cursors, now_ms, aging_ms: store.number(Setting::Aging) }
     }
 
-    /// Goes past the first `skip` without reading them: first those that wait so long that the aging
-    /// mixes all lanes, then lane after lane.
+    /// Skips messages without reading them: first those for which AGING overrides the priorities, then
+    /// priority by priority.
     fn skip<S: Store<Body = B>>(&mut self, store: &mut S, mut skip: u64) {
         if self.aging_ms > 0 && skip > 0 {
             let ready_before_ms = self.now_ms.saturating_sub(self.aging_ms);
-            let mut aged = self.sequences(store, 0..self.lanes.len());
+            let mut aged = self.sequences(store, 0..self.cursors.len());
             for sequence in &mut aged {
                 let length = sequence.length;
                 let is_aged =
@@ -316,7 +311,7 @@ impl<B: Body> Lanes<B> {
             }
             skip = self.skip_in(store, &aged, skip);
         }
-        for index in 0..self.lanes.len() {
+        for index in 0..self.cursors.len() {
             if skip == 0 {
                 break;
             }
@@ -325,8 +320,7 @@ impl<B: Body> Lanes<B> {
         }
     }
 
-    /// Goes past up to `skip` messages of sequences that are merged; the number of those that are left
-    /// to skip.
+    /// Skips up to `skip` messages of merged sequences; returns how many are left to skip.
     fn skip_in<S: Store<Body = B>>(
         &mut self,
         store: &mut S,
@@ -336,89 +330,101 @@ impl<B: Body> Lanes<B> {
         let all = sequences.iter().fold(0u64, |sum, one| sum.saturating_add(one.length));
         let counts = seek::split(store, sequences, skip.min(all));
         for (sequence, count) in sequences.iter().zip(counts) {
-            let Some(lane) = self.lanes.get_mut(sequence.lane) else { continue };
-            let total = match sequence.kind {
-                Kind::Listed => &mut lane.listed.total,
-                Kind::Ranked => &mut lane.ranked.total,
+            let Some(cursor) = self.cursors.get_mut(sequence.cursor) else { continue };
+            let total = match sequence.source {
+                Source::Listed => &mut cursor.listed.total,
+                Source::Ranked => &mut cursor.ranked.total,
             };
             *total = total.saturating_add(count);
         }
         skip.saturating_sub(all)
     }
 
-    /// What is left of these lanes.
+    /// The remaining messages of these cursors.
     fn sequences<S: Store<Body = B>>(
         &self,
         store: &mut S,
-        lanes: std::ops::Range<usize>,
+        cursors: std::ops::Range<usize>,
     ) -> Vec<Sequence> {
         let mut sequences = Vec::new();
         let has_ranked = store.len(Part::Ranked) > 0;
-        for (number, lane) in self.lanes.iter().enumerate().skip(lanes.start).take(lanes.len()) {
-            let priority = lane.priority;
+        for (number, cursor) in
+            self.cursors.iter().enumerate().skip(cursors.start).take(cursors.len())
+        {
+            let priority = cursor.priority;
             let listed = store.len(Part::ready(priority));
             let ranked = if has_ranked { store.count_ranked(priority) } else { 0 };
-            for (kind, start, end) in [
-                (Kind::Listed, lane.listed.total, listed),
-                (Kind::Ranked, lane.ranked.total, ranked),
+            for (source, start, end) in [
+                (Source::Listed, cursor.listed.total, listed),
+                (Source::Ranked, cursor.ranked.total, ranked),
             ] {
                 let length = end.saturating_sub(start);
                 if length > 0 {
-                    sequences.push(Sequence { kind, lane: number, priority, start, length });
+                    sequences.push(Sequence { source, cursor: number, priority, start, length });
                 }
             }
         }
         sequences
     }
 
-    /// Up to `count` messages, which may be shown in a reply of so many bytes.
+    /// Reads up to `count` messages into the reply.
     fn walk<S: Store<Body = B>>(&mut self, store: &mut S, count: u64, reply: &mut Reply<B>) {
         while reply.has_room(count) {
-            let Some(place) = self.first(store) else { break };
-            reply.show(self.pass(store, place));
+            let Some(position) = self.first(store) else { break };
+            reply.show(self.pass(store, position));
         }
     }
 
-    /// Where the first of all is, as a pull would choose it; a record that can't be read counts as the
-    /// first.
-    fn first<S: Store<Body = B>>(&mut self, store: &mut S) -> Option<Place> {
-        let mut heads = Vec::new();
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
-            let priority = lane.priority;
-            match lane.listed.first(RECORDS, |total| store.ready(priority, total, RECORDS)) {
+    /// The source of the message that a pull would deliver next; an unreadable record counts as next.
+    fn first<S: Store<Body = B>>(&mut self, store: &mut S) -> Option<Position> {
+        let mut candidates = Vec::new();
+        for (index, cursor) in self.cursors.iter_mut().enumerate() {
+            let priority = cursor.priority;
+            match cursor.listed.first(RECORDS, |total| store.ready(priority, total, RECORDS)) {
                 Some(Some(body)) => {
                     let since_ms = body.id().timestamp_ms();
                     let rank = Rank::new(priority, since_ms);
-                    heads.push(Head { since_ms, rank, id: body.id(), place: Place::Listed(index) });
+                    candidates.push(Candidate {
+                        since_ms,
+                        rank,
+                        id: body.id(),
+                        position: Position::Listed(index),
+                    });
                 }
-                Some(None) => return Some(Place::Listed(index)),
+                Some(None) => return Some(Position::Listed(index)),
                 None => {}
             }
             if let Some((id, rank)) =
-                lane.ranked.first(CHUNK, |total| store.ranked(priority, total, CHUNK))
+                cursor.ranked.first(CHUNK, |total| store.ranked(priority, total, CHUNK))
             {
                 let since_ms = rank.ready_since_ms();
-                heads.push(Head { since_ms, rank: *rank, id: *id, place: Place::Ranked(index) });
+                candidates.push(Candidate {
+                    since_ms,
+                    rank: *rank,
+                    id: *id,
+                    position: Position::Ranked(index),
+                });
             }
         }
-        let age_ms = |head: &Head| self.now_ms.saturating_sub(head.since_ms);
-        let oldest = heads
+        let age_ms = |candidate: &Candidate| self.now_ms.saturating_sub(candidate.since_ms);
+        let oldest = candidates
             .iter()
-            .filter(|head| self.aging_ms > 0 && age_ms(head) > self.aging_ms)
-            .min_by_key(|head| (head.since_ms, head.rank, head.id));
-        let first = oldest.or_else(|| heads.iter().min_by_key(|head| (head.rank, head.id)));
-        first.map(|head| head.place)
+            .filter(|candidate| self.aging_ms > 0 && age_ms(candidate) > self.aging_ms)
+            .min_by_key(|candidate| (candidate.since_ms, candidate.rank, candidate.id));
+        let first = oldest
+            .or_else(|| candidates.iter().min_by_key(|candidate| (candidate.rank, candidate.id)));
+        first.map(|candidate| candidate.position)
     }
 
-    /// Goes past the first of a place; None if it can't be read.
-    fn pass<S: Store<Body = B>>(&mut self, store: &mut S, place: Place) -> Option<Seen<B>> {
-        match place {
-            Place::Listed(index) => {
-                let body = self.lanes.get_mut(index)?.listed.read.pop()??;
+    /// Consumes the next message of a source; None if it is unreadable.
+    fn pass<S: Store<Body = B>>(&mut self, store: &mut S, position: Position) -> Option<Seen<B>> {
+        match position {
+            Position::Listed(index) => {
+                let body = self.cursors.get_mut(index)?.listed.read.pop()??;
                 Some(seen_ready(body))
             }
-            Place::Ranked(index) => {
-                let (id, _) = self.lanes.get_mut(index)?.ranked.read.pop()?;
+            Position::Ranked(index) => {
+                let (id, _) = self.cursors.get_mut(index)?.ranked.read.pop()?;
                 read(store, id, State::Ready)
             }
         }

@@ -1,4 +1,4 @@
-//! Looking at messages.
+//! Reading messages.
 
 use std::cmp::Reverse;
 
@@ -28,8 +28,8 @@ impl Queue {
     pub fn peek_inflight(&self) -> Vec<Id> {
         self.by(|id, message| match message.place {
             Place::Inflight { receipt, until_ms } => {
-                let binds = message.group.is_some() || message.key.is_some();
-                Some((until_ms, binds, receipt, Reverse(id)))
+                let has_cleanup = message.group.is_some() || message.key.is_some();
+                Some((until_ms, has_cleanup, receipt, Reverse(id)))
             }
             _ => None,
         })
@@ -55,9 +55,13 @@ impl Queue {
     pub fn priorities(&self) -> Vec<(u8, u64)> {
         let of_lane =
             |lane| self.count(|m| m.is_waiting() && m.active_group().is_none() && m.lane() == lane);
-        let lanes = (0..=9).rev().map(|lane| (lane, of_lane(lane)));
-        let lanes: Vec<_> = lanes.filter(|(_, count)| *count > 0).collect();
-        if lanes.iter().all(|(lane, _)| *lane == 0) { Vec::new() } else { lanes }
+        let ready_priorities = (0..=9).rev().map(|lane| (lane, of_lane(lane)));
+        let ready_priorities: Vec<_> = ready_priorities.filter(|(_, count)| *count > 0).collect();
+        if ready_priorities.iter().all(|(lane, _)| *lane == 0) {
+            Vec::new()
+        } else {
+            ready_priorities
+        }
     }
 
     /// Since when the oldest of those that wait without a group is ready.

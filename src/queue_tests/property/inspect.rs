@@ -1,11 +1,11 @@
-//! Looking at messages: it changes nothing, and shows what is there.
+//! Reads: they change nothing and show what is there.
 
 use super::*;
+use crate::queue::inspect::{self, Seen, State, Which};
 use crate::queue::limits;
-use crate::queue::look::{self, Seen, State, Which};
 
 impl Run<'_> {
-    pub(super) fn look(&mut self, name: &'static str) {
+    pub(super) fn inspect(&mut self, name: &'static str) {
         let before = self.server.database.borrow().clone();
         self.peek(name);
         self.find(name);
@@ -23,7 +23,7 @@ impl Run<'_> {
             [(Which::Ready(now_ms), ready), (Which::Inflight, inflight), (Which::Delayed, delayed)]
         {
             let mut store = self.server.store(&queue(name));
-            let seen = look::peek(&mut store, which, skip as u64, count as u64).unwrap();
+            let seen = inspect::peek(&mut store, which, skip as u64, count as u64).unwrap();
             let ids: Vec<_> = seen.iter().map(|seen| seen.body.id().0).collect();
             let expected: Vec<_> = all.into_iter().skip(skip).take(count).collect();
             assert_eq!(ids, expected, "{which:?} of {name}");
@@ -40,7 +40,7 @@ impl Run<'_> {
 
     fn find(&mut self, name: &'static str) {
         let Some(id) = self.some_id(name) else { return };
-        let found = look::find(&mut self.server.store(&queue(name)), id).unwrap();
+        let found = inspect::find(&mut self.server.store(&queue(name)), id).unwrap();
         let is_there = self.model.queue(name).messages.contains_key(&id.0);
         assert_eq!(found.is_some(), is_there);
         if let Some(seen) = found {
@@ -58,9 +58,9 @@ impl Run<'_> {
             model::Place::Delayed { due_ms } => State::Delayed(due_ms),
         };
         assert_eq!(seen.state, state);
-        let note = seen.note.clone().unwrap_or_default();
-        assert_eq!(note.consumer, expected.consumer.map(|name| name.as_bytes().into()));
-        compare_fields(&got(&seen.body, note, (Receipt::NONE, 0)), &expected);
+        let record = seen.record.clone().unwrap_or_default();
+        assert_eq!(record.consumer, expected.consumer.map(|name| name.as_bytes().into()));
+        compare_fields(&got(&seen.body, record, (Receipt::NONE, 0)), &expected);
     }
 
     fn look_at_numbers(&mut self, name: &'static str) {
@@ -69,12 +69,12 @@ impl Run<'_> {
         let deliverable = limits::deliverable(&mut store, now_ms);
         assert_eq!(deliverable > 0, self.model.can_deliver(name, now_ms));
         let queue_of = self.model.queue(name);
-        assert_eq!(look::priorities(&mut store), queue_of.priorities());
+        assert_eq!(inspect::priorities(&mut store), queue_of.priorities());
         assert_eq!(limits::len(&mut store), queue_of.count(|_| true));
-        let oldest = look::oldest(&mut store);
+        let oldest = inspect::oldest(&mut store);
         let first = |ids: Vec<model::Id>| ids.first().map(|id| queue_of.messages[id].clone());
         let inflight_ms = first(queue_of.peek_inflight()).map(|message| match message.place {
-            // A receipt begins with the moment of its delivery.
+            // A receipt begins with the time of its delivery.
             model::Place::Inflight { receipt, .. } => receipt >> 20,
             _ => panic!("not in flight"),
         });

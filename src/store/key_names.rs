@@ -1,0 +1,95 @@
+//! The names of a queue's keys, as the server needs them.
+
+use std::cell::{Cell, OnceCell};
+
+use super::keys;
+use crate::queue::name::QueueName;
+use crate::queue::part::Part;
+use crate::server::context::Context;
+use crate::server::key::{Access, Key, KeyType};
+use crate::server::string::ServerString;
+
+/// The names of a queue's keys, each created on first use: most queues use few.
+pub struct KeyNames {
+    queue: QueueName,
+    name: ServerString,
+    parts: [OnceCell<ServerString>; Part::ALL.len()],
+    wait: OnceCell<ServerString>,
+    /// One bit per rare part that existed when it was last opened: a guess that saves a lookup.
+    found: Cell<u32>,
+    /// Cluster mode only.
+    probe: OnceCell<ServerString>,
+}
+
+impl KeyNames {
+    /// Creates the queue's own name only.
+    pub fn new(queue: QueueName) -> Self {
+        let name = ServerString::new(queue.as_bytes());
+        let parts = [const { OnceCell::new() }; Part::ALL.len()];
+        Self {
+            queue,
+            name,
+            parts,
+            wait: OnceCell::new(),
+            found: Cell::new(0),
+            probe: OnceCell::new(),
+        }
+    }
+
+    #[inline]
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
+    pub(super) fn part(&self, part: Part) -> &ServerString {
+        self.parts[part as usize].get_or_init(|| self.new_part(part))
+    }
+
+    #[cold]
+    fn new_part(&self, part: Part) -> ServerString {
+        ServerString::new(&keys::key(&self.queue, part))
+    }
+
+    /// True if one of the queue's keys exists in the selected database. Keeps no names: most of the
+    /// queues that are asked for are not used otherwise.
+    pub fn has_keys(&self, context: Context<'_>) -> bool {
+        let exists = |name: &ServerString| Key::open(context, name, Access::Read).is_some();
+        self.parts.iter().zip(Part::ALL).any(|(name, part)| match name.get() {
+            Some(name) => exists(name),
+            None => exists(&self.new_part(part)),
+        })
+    }
+
+    pub fn queue(&self) -> &QueueName {
+        &self.queue
+    }
+
+    /// The queue's name, which is the key that commands declare; it never exists.
+    pub fn name(&self) -> &ServerString {
+        &self.name
+    }
+
+    /// The key on which clients wait; it never exists.
+    pub fn wait(&self) -> &ServerString {
+        self.wait.get_or_init(|| ServerString::new(&keys::wait_key(&self.queue)))
+    }
+
+    pub(super) fn was_found(&self, part: Part) -> bool {
+        self.found.get() & bit(part) != 0
+    }
+
+    pub(super) fn note_found(&self, part: Part, key: &Key<'_>) {
+        let others = self.found.get() & !bit(part);
+        let is_there = key.key_type() != KeyType::Absent;
+        self.found.set(if is_there { others | bit(part) } else { others });
+    }
+
+    /// Cluster mode: true if the queue's slot is served here and is not being moved. While it moves, a
+    /// command would see half of the queue.
+    pub fn slot_is_stable(&self, context: Context<'_>) -> bool {
+        let probe = self.probe.get_or_init(|| ServerString::new(&keys::probe_key(&self.queue)));
+        context.slot_is_stable(self.wait(), probe)
+    }
+}
+
+/// The bit of a part in a set of parts.
+pub(super) fn bit(part: Part) -> u32 {
+    1 << part as u32
+}
