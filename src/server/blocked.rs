@@ -255,3 +255,22 @@ unsafe extern "C" fn deferred_gone<L: Deferred>(
         client.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Outside of a server the test would abort where a function of it is called.
+    #[test]
+    fn a_client_that_is_gone_is_neither_replied_to_nor_woken() {
+        let gone = || BlockedClient::keep(next_number(), NonNull::dangling());
+        for end in [BlockedClient::wake, BlockedClient::wake_replied] {
+            let client = gone();
+            assert!(give_up(client.number()).is_some());
+            client.reply_with(|_| panic!("there is no client to reply to"));
+            assert!(give_up(client.number()).is_none());
+            end(client);
+        }
+        assert!(gone().number() < gone().number());
+    }
+}

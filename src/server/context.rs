@@ -25,7 +25,7 @@ pub(super) struct OwnContext(*mut raw::RedisModuleCtx);
 /// - Strings and buffers live during the call. The server copies them or takes a reference of its own.
 /// - No other argument may be NULL but where the call says so, and none of these functions returns a pointer.
 /// - None frees anything of ours, opens or closes a key, or runs a command. SignalModifiedKey marks watching clients
-///   and queues invalidation messages.
+///   and buffers what it tells client-side caches.
 /// - ReplicateVerbatim is for the handler of a command, of which it sends the arguments; SetModuleOptions for the
 ///   callback that loads the module, which an [`OwnContext`] does not know.
 macro_rules! in_context {

@@ -1,5 +1,5 @@
 //! Reads the source: imports go one way, as ARCHITECTURE.md says, and `unsafe` stays where it belongs.
-//! Comments are not read.
+//! Comments are not read, except for words that `src/server` must not use.
 
 #![allow(
     missing_docs,
@@ -175,6 +175,18 @@ fn the_module_api_is_named_in_the_wrappers_only() {
         .filter(|line| !line.file.starts_with("server/") && line.file != "lib.rs")
         .collect();
     none_of(&elsewhere, "the raw module API", |line| has_word(&line.code, "redis_module"));
+}
+
+#[test]
+fn the_wrappers_of_the_module_api_use_no_words_of_queues() {
+    for path in rust_files(&source_root().join("server")) {
+        // Comments included.
+        let text = fs::read_to_string(&path).expect("a source file").to_lowercase();
+        for word in ["queue", "queues", "message", "messages", "receipt", "visibility", "delivery"]
+        {
+            assert!(!has_word(&text, word), "{}: {word}", path.display());
+        }
+    }
 }
 
 #[test]
