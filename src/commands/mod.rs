@@ -9,6 +9,7 @@ mod claims;
 mod config;
 mod dead_letters;
 mod del;
+mod deliver;
 mod diagnose;
 mod drop;
 mod errors;

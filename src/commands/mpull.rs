@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use super::arguments::{BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, VISIBILITY};
+use super::deliver::{Request, connection, deliver_or_wait};
 use super::errors::CommandError;
 use super::handler;
 use super::options::{self, Options};
-use super::pull::{Request, connection, deliver_or_wait};
 use crate::runtime::entry::Entry;
 use crate::runtime::waiting::BlockTimeout;
 use crate::server::command::Command;
