@@ -18,8 +18,10 @@ import statistics
 import time
 from pathlib import Path
 
+from consumers import consumers_part
 from features import FEATURES, features_part
 from server import Connection, Server, command, expect
+from shapes import shapes_part
 from tables import heading, middle_half, note, paragraph, table, verdict
 from workloads import FILL, YEAR_MS, Lists, Mq, Streams, drive, fill, measure_cpu, payloads
 
@@ -304,7 +306,7 @@ def run_parts(options):
     if not options.module.is_file():
         raise SystemExit(f"no module at {options.module}: run `make build`")
     parts = {"cpu": cpu_part, "memory": memory_part, "waiting": waiting_part}
-    parts["features"] = features_part
+    parts |= {"features": features_part, "shapes": shapes_part, "consumers": consumers_part}
     for binary in binaries:
         for name in options.parts.split(","):
             parts[name](options, binary)
@@ -323,7 +325,7 @@ def main():
         default=os.environ.get("MQ_MODULE", PROJECT / "target/release/libmq.so"),
         help="the module (default: MQ_MODULE, or target/release/libmq.so)",
     )
-    parser.add_argument("--parts", default="cpu,memory,waiting,features", help="comma-separated comparisons to run")
+    parser.add_argument("--parts", default="cpu,shapes,consumers,memory,waiting,features", help="comma-separated comparisons to run")
     parser.add_argument("--keep", action="store_true", help="also write the tables to bench/results")
     parser.add_argument("--runs", type=int, default=15, help="interleaved runs of the CPU comparison")
     parser.add_argument("--messages", type=int, default=8000, help="messages per run")
@@ -343,6 +345,11 @@ def main():
     parser.add_argument(
         "--live", type=int, default=1_000_000, help="live keys in the comparison of features"
     )
+    parser.add_argument(
+        "--most", type=int, default=10**6, help="most messages that wait or are in flight beside the cycle"
+    )
+    parser.add_argument("--depth-runs", type=int, default=5, help="runs with messages beside the cycle")
+    parser.add_argument("--consumer-runs", type=int, default=5, help="interleaved runs of consumers")
     commands = parser.add_subparsers(dest="command")
     driver = commands.add_parser("drive", help="run cycles against a running server")
     driver.add_argument("port", type=int)

@@ -13,11 +13,11 @@ FILL = 1000
 YEAR_MS = 31_536_000_000
 
 
-def payloads(count):
+def payloads(count, size=PAYLOAD_BYTES):
     """Random letters and digits, unique, and the same in every run. No peer compresses them."""
     source = random.Random(1)
     letters = string.ascii_letters + string.digits
-    return ["".join(source.choices(letters, k=PAYLOAD_BYTES)).encode() for _ in range(count)]
+    return ["".join(source.choices(letters, k=size)).encode() for _ in range(count)]
 
 
 class Lists:
@@ -25,8 +25,8 @@ class Lists:
 
     label = "lists"
 
-    def __init__(self, connection, size, batched):
-        self.payloads = payloads(size)
+    def __init__(self, connection, size, batched, payload_bytes=PAYLOAD_BYTES):
+        self.payloads = payloads(size, payload_bytes)
         self.pushes = b"".join(command("LPUSH", "l", payload) for payload in self.payloads)
         self.pops = command("RPOP", "l") * size
 
@@ -52,11 +52,11 @@ class Streams:
 
     label = "Streams"
 
-    def __init__(self, connection, size, batched):
+    def __init__(self, connection, size, batched, payload_bytes=PAYLOAD_BYTES):
         self.batched = batched
         self.one_command = connection.call("COMMAND", "INFO", "XACKDEL") != [None]
         self.size = size
-        self.payloads = payloads(size)
+        self.payloads = payloads(size, payload_bytes)
         self.pushes = b"".join(command("XADD", "s", "*", "p", payload) for payload in self.payloads)
         self.commands, count = (1, size) if batched else (size, 1)
         self.pulls = self.commands * command(
@@ -102,10 +102,10 @@ class Mq:
 
     label = "MQ"
 
-    def __init__(self, connection, size, batched):
+    def __init__(self, connection, size, batched, payload_bytes=PAYLOAD_BYTES):
         self.batched = batched
         self.size = size
-        self.payloads = payloads(size)
+        self.payloads = payloads(size, payload_bytes)
         self.pushes = b"".join(command("MQ.PUSH", "q", payload) for payload in self.payloads)
         if batched:
             self.pulls = command("MQ.PULL", "q", "COUNT", size)
