@@ -17,7 +17,7 @@ use crate::queue::{QueueError, Settled};
 use crate::runtime::entry::Entry;
 use crate::runtime::execute::{Body, execute, execute_on};
 use crate::runtime::facts::{IS_ACTIVE, IS_CLUSTER};
-use crate::runtime::waiting::{self, BlockTimeout};
+use crate::runtime::waiting::{self, BlockTimeout, BlockedPull};
 use crate::runtime::{disconnect, index, receipts, turn};
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -27,7 +27,7 @@ const LEAST_SWEEP: u32 = 16;
 
 /// A pull as the client requests it.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct PullRequest {
     /// None: one message, not in an array.
     count: Option<u32>,
     delivery: DeliveryMode,
@@ -48,7 +48,7 @@ enum DeliveryMode {
     AtMostOnce,
 }
 
-impl Request {
+impl PullRequest {
     /// Reads the options. ONDISCONNECT ties the delivery to this `connection`.
     pub fn read<A: AsRef<[u8]>>(
         options: &Options<'_, A>,
@@ -130,7 +130,7 @@ pub fn connection(context: Context<'_>) -> Result<u64, CommandError> {
 pub fn deliver_or_wait(
     context: Context<'_>,
     entries: &[Rc<Entry>],
-    mut request: Request,
+    mut request: PullRequest,
     timeout: Option<BlockTimeout>,
     mut acknowledged: Option<Vec<Delivery>>,
 ) -> Result<(), CommandError> {
@@ -194,7 +194,7 @@ fn acknowledge(
     Ok(execute(context, entry, op::Acknowledge { now_ms, deliveries })?)
 }
 
-impl waiting::Request for Request {
+impl BlockedPull for PullRequest {
     fn count(&self) -> u32 {
         self.most()
     }
@@ -215,7 +215,7 @@ impl waiting::Request for Request {
 fn deliver(
     context: Context<'_>,
     entries: &[&Rc<Entry>],
-    request: &Request,
+    request: &PullRequest,
 ) -> Result<(), CommandError> {
     for entry in entries {
         let pulled = take_from(context, entry, request, Vec::new())?;
@@ -231,7 +231,7 @@ fn deliver(
 fn take_from(
     context: Context<'_>,
     entry: &Rc<Entry>,
-    request: &Request,
+    request: &PullRequest,
     acknowledged: Vec<Delivery>,
 ) -> Result<Pulled<Body>, CommandError> {
     let pulled = take(context, entry, request, acknowledged);
@@ -241,7 +241,7 @@ fn take_from(
 fn take(
     context: Context<'_>,
     entry: &Rc<Entry>,
-    request: &Request,
+    request: &PullRequest,
     acknowledged: Vec<Delivery>,
 ) -> Result<Pulled<Body>, QueueError> {
     let now_ms = context.now_ms();

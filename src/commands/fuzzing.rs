@@ -5,7 +5,7 @@ use super::ack::Ack;
 use super::arguments::ACK;
 use super::check::Check;
 use super::config::{self, Config};
-use super::deliver::Request;
+use super::deliver::PullRequest;
 use super::errors::CommandError;
 use super::explain::explain;
 use super::extend::{self, Extend, Extension};
@@ -63,7 +63,7 @@ fn run_known(
     match spec.name {
         "MQ.MPULL" => {
             let (names, options) = counted(&NUMKEYS, arguments)?;
-            let request = Request::read(&Options::read::<Mpull>(options)?, || Ok(1))?;
+            let request = PullRequest::read(&Options::read::<Mpull>(options)?, || Ok(1))?;
             for name in names {
                 pull(server, &QueueName::new(name)?, &request, &[])?;
             }
@@ -112,7 +112,7 @@ fn run_on(
         }
         ("MQ.PULL", _) => {
             let options = Options::read::<Pull>(arguments)?;
-            let request = Request::read(&options, || Ok(1))?;
+            let request = PullRequest::read(&options, || Ok(1))?;
             return pull(server, queue, &request, options.pairs(&ACK).unwrap_or_default());
         }
         ("MQ.ACK", _) => {
@@ -137,7 +137,7 @@ fn run_on(
             reschedule::op(&Options::read::<Reschedule>(options)?, id, now_ms)?.into()
         }
         ("MQ.REDRIVE", options) => {
-            let request = redrive::Request::read(options)?;
+            let request = redrive::RedriveRequest::read(options)?;
             server.run(queue, &request.op(Choice::ALL, 100, 100, now_ms, same_slot).into());
             return Ok(());
         }
@@ -168,7 +168,7 @@ fn run_on(
 fn pull(
     server: &mut impl Server,
     queue: &QueueName,
-    request: &Request,
+    request: &PullRequest,
     acknowledged: &[&[u8]],
 ) -> Result<(), CommandError> {
     let op = Op::Pull(op::Pull {

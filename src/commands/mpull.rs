@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::arguments::{BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, VISIBILITY};
-use super::deliver::{Request, connection, deliver_or_wait};
+use super::deliver::{PullRequest, connection, deliver_or_wait};
 use super::errors::CommandError;
 use super::handler;
 use super::options::{self, Options};
@@ -49,7 +49,7 @@ fn mpull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let [_, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let (queues, options) = options::counted(&NUMKEYS, rest)?;
     let options = Options::read::<Mpull>(options)?;
-    let request = Request::read(&options, || connection(context))?;
+    let request = PullRequest::read(&options, || connection(context))?;
     let timeout = options.number(&BLOCK).map(BlockTimeout::Milliseconds);
     let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(queues.len());
     for queue in queues {

@@ -1,7 +1,7 @@
 //! MQ.PULL: delivers messages, or blocks until there is one.
 
 use super::arguments::{ACK, BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, QUEUE, VISIBILITY};
-use super::deliver::{Request, connection, deliver_or_wait};
+use super::deliver::{PullRequest, connection, deliver_or_wait};
 use super::errors::CommandError;
 use super::options::Options;
 use super::{claims, handler};
@@ -45,7 +45,7 @@ impl Command for Pull {
 fn pull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Pull>(options)?;
-    let request = Request::read(&options, || connection(context))?;
+    let request = PullRequest::read(&options, || connection(context))?;
     let acknowledged = options.pairs(&ACK).map(claims::of_pairs);
     let timeout = options.number(&BLOCK).map(BlockTimeout::Milliseconds);
     let entry = handler::entry(context, *queue)?;

@@ -67,7 +67,7 @@ impl Command for Redrive {
 }
 
 /// A redrive as the client requests it.
-pub struct Request {
+pub struct RedriveRequest {
     /// None: all.
     count: Option<u64>,
     ids: Option<Vec<MessageId>>,
@@ -76,7 +76,7 @@ pub struct Request {
     to: Option<QueueName>,
 }
 
-impl Request {
+impl RedriveRequest {
     /// Reads the options.
     pub fn read<A: AsRef<[u8]>>(options: &[A]) -> Result<Self, CommandError> {
         let options = Options::read::<Redrive>(options)?;
@@ -116,7 +116,7 @@ impl Request {
 
 fn redrive(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
-    let request = Request::read(options)?;
+    let request = RedriveRequest::read(options)?;
     let entry = handler::entry(context, *queue)?;
     match &request.to {
         Some(to) if to == entry.queue() => return Err(CommandError::RedrivenToItself),
@@ -173,7 +173,7 @@ fn check_named(context: Context<'_>, store: &mut impl Store) -> Result<(), Comma
 
 /// A redrive in progress.
 struct Redriving {
-    request: Request,
+    request: RedriveRequest,
     /// None where the server can't check permissions.
     user: Option<UserName>,
     progress: RefCell<Progress>,

@@ -20,7 +20,7 @@ use crate::server::context::Context;
 use crate::server::key::Access;
 
 /// What a client waits for, and how it is answered.
-pub trait Request {
+pub trait BlockedPull {
     /// The most messages that it takes.
     fn count(&self) -> u32;
     /// Delivers messages of the first of these queues that has some; else replies that there are none.
@@ -36,7 +36,7 @@ pub struct Waiter {
     number: u64,
     /// The queues, in the order in which they are tried.
     entries: Vec<Rc<Entry>>,
-    request: Box<dyn Request>,
+    request: Box<dyn BlockedPull>,
     timeout: BlockTimeout,
     /// Since when, unix ms.
     since_ms: u64,
@@ -115,7 +115,7 @@ pub fn forget() {
 pub fn wait(
     context: Context<'_>,
     entries: &[Rc<Entry>],
-    request: Box<dyn Request>,
+    request: Box<dyn BlockedPull>,
     timeout: BlockTimeout,
 ) -> bool {
     let entries = insert_all(context, entries);
