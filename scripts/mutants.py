@@ -22,10 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TREE = ROOT / "target" / "mutants" / "tree"
 BUILD = ROOT / "target" / "mutants" / "build"
 
-REPLICATE = 'context.replicate(c"MQ.APPLY",'
-REPLICATE_ALL_BUT = ("let replicate = |command, key, bytes: &[u8]| {{ "
-                     "if !matches!(op, Op::{} {{ .. }}) {{ context.replicate(command, key, bytes); }} }}; "
-                     'replicate(c"MQ.APPLY",')
+REPLICATE = 'context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&request.into()));'
+REPLICATE_ALL_BUT = ("let op = request.into(); if !matches!(op, crate::queue::op::Op::{} {{ .. }}) {{ "
+                     'context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&op)); }}')
 
 MUTANTS = [
     # name, code, its replacement, tests
