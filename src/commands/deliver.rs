@@ -248,7 +248,7 @@ fn take(
     let mut store = entry.open(context, Access::Write);
     let mode = request.mode(&mut store)?;
     let is_due = index::may_be_due(entry, now_ms);
-    // After a standstill, acknowledgments that were sent in time may not have been read yet: so nothing is swept
+    // After a stall, acknowledgments that were sent in time may not have been read yet: so nothing is swept
     // for a while, and a client that may block waits for it.
     let is_early = is_due && IS_ACTIVE.get() && turn::is_settling() && !context.may_not_block();
     let limit = if is_due && !is_early { request.most().max(LEAST_SWEEP) } else { 0 };

@@ -210,10 +210,7 @@ fn a_dead_message_is_not_found_in_the_queue_where_it_died() {
 fn several_acknowledgments_take_effect_each_by_itself() {
     let server = Server::start();
     let mut client = server.client();
-    for payload in ["one", "two", "three"] {
-        client.push("orders", payload);
-    }
-    let batch = client.pull_batch("orders COUNT 3");
+    let batch = client.three_in_flight("orders");
     let line = format!(
         "MQ.ACK orders IDS 5 {} {} ffffffffffffffff nonsense {} {} {}",
         batch[0].pair(),

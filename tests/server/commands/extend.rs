@@ -161,10 +161,7 @@ fn unknown_messages_are_not_found() {
 fn several_messages_are_extended_each_by_itself() {
     let server = Server::start();
     let mut client = server.client();
-    for payload in ["one", "two", "three"] {
-        client.push("orders", payload);
-    }
-    let batch = client.pull_batch("orders COUNT 3");
+    let batch = client.three_in_flight("orders");
     let line = format!(
         "MQ.EXTEND orders IDS 4 {} {} 0000000000000001 nonsense {} {} VISIBILITY 90000",
         batch[0].pair(),

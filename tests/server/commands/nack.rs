@@ -111,10 +111,7 @@ fn unknown_messages_and_wrong_receipts_are_told_apart() {
 fn several_messages_are_nacked_each_by_itself() {
     let server = Server::start();
     let mut client = server.client();
-    for payload in ["one", "two", "three"] {
-        client.push("orders", payload);
-    }
-    let batch = client.pull_batch("orders COUNT 3");
+    let batch = client.three_in_flight("orders");
     let line = format!(
         "MQ.NACK orders IDS 5 {} {} 0000000000000001 nonsense {} {} {} DELAY 60000",
         batch[0].pair(),

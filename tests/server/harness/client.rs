@@ -190,6 +190,15 @@ impl Client {
         items(&self.ask(&format!("MQ.PULL {arguments}"))).iter().map(Message::from).collect()
     }
 
+    /// Pushes "one", "two" and "three" and pulls them in one batch.
+    #[track_caller]
+    pub fn three_in_flight(&mut self, queue: &str) -> Vec<Message> {
+        for payload in ["one", "two", "three"] {
+            self.push(queue, payload);
+        }
+        self.pull_batch(&format!("{queue} COUNT 3"))
+    }
+
     /// MQ.ACK of a delivery; the reply must be 1.
     #[track_caller]
     pub fn acknowledge(&mut self, message: &Message) {
