@@ -47,6 +47,17 @@ fn a_batch_takes_turns() {
 }
 
 #[test]
+fn deleted_deliveries_free_their_groups_in_the_order_of_the_ids() {
+    let (mut server, orders) = (Server::new(), queue("orders"));
+    let pushed = push_to(&mut server, &orders, &["a", "b", "a", "b"]);
+    for visibility_ms in [2_000, 1_000] {
+        assert!(server.pull(&orders, visibility_ms).is_some());
+    }
+    assert_eq!(server.delete(&orders, &[pushed[1], pushed[0]]), 2);
+    assert_eq!(drain(&mut server, &orders), ["a", "b"], "b would have expired first");
+}
+
+#[test]
 fn a_tenant_with_many_does_not_delay_the_tenant_with_one() {
     let (mut server, orders) = (Server::new(), queue("orders"));
     push_to(&mut server, &orders, &["a"; 50]);

@@ -1,5 +1,7 @@
 //! Administration: remove, move, pause, configure.
 
+use std::collections::BTreeSet;
+
 use super::{Death, End, Id, Message, Model, Pause};
 
 /// Which messages go where.
@@ -27,11 +29,11 @@ pub struct Redriven {
 }
 
 impl Model {
-    /// How many there were of these. Those in flight go last, the one first that ends first: in this
-    /// order their groups go on.
+    /// How many there were of these. Those in flight go last, ordered by id: in this order their groups
+    /// are scheduled again.
     pub fn delete(&mut self, name: &'static str, ids: &[Id]) -> u64 {
-        let inflight = self.queue(name).peek_inflight();
-        let others = ids.iter().filter(|id| !inflight.contains(id));
+        let inflight: BTreeSet<_> = self.queue(name).peek_inflight().into_iter().collect();
+        let others = ids.iter().filter(|id| !inflight.contains(*id));
         let inflight = inflight.iter().filter(|id| ids.contains(id));
         let mut deleted = 0;
         for id in others.chain(inflight) {
