@@ -27,9 +27,10 @@ pub(super) enum Origin {
     Group(Box<First>),
 }
 
-pub(super) enum NextMessage<B> {
+/// What is next; `T` is one message, or several.
+pub(super) enum NextMessage<T> {
     /// It has left its place, except that its group still has it.
-    Message(Taken<B>),
+    Message(T),
     /// Its time to live ended at this time, unix ms; it is left to the sweep.
     Expired(MessageId, u64),
     Nothing,
@@ -47,15 +48,42 @@ pub(super) struct Order {
     pub is_plain: bool,
 }
 
-/// Takes the next ready message out of its place. On an error it stays there.
+impl<T> NextMessage<T> {
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> NextMessage<U> {
+        match self {
+            Self::Message(message) => NextMessage::Message(change(message)),
+            Self::Expired(id, at_ms) => NextMessage::Expired(id, at_ms),
+            Self::Nothing => NextMessage::Nothing,
+        }
+    }
+}
+
+/// Takes the next ready message out of its place and hands it to `take`. In a plain queue, where no other can come
+/// between them, up to `count`, until `take` returns false. On an error the next one stays in its place.
 pub(super) fn take_next<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     order: Order,
-) -> Result<NextMessage<S::Body>, QueueError> {
+    count: u64,
+    mut take: impl FnMut(S::Body, Option<Box<StateRecord>>) -> bool,
+) -> Result<NextMessage<Origin>, QueueError> {
     if order.is_plain {
-        return take_ready(store, order, 0);
+        let is_taken = take_ready(store, order, 0, count, take)?;
+        let next = NextMessage::Message(Origin::Ready);
+        return Ok(if is_taken { next } else { NextMessage::Nothing });
     }
+    let next = take_one(store, effects, order)?;
+    Ok(next.map(|Taken { body, record, from }| {
+        take(body, record);
+        from
+    }))
+}
+
+fn take_one<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    order: Order,
+) -> Result<NextMessage<Taken<S::Body>>, QueueError> {
     match group::next_group(store, effects)? {
         NextGroup::Ungrouped => take_ungrouped(store, order),
         NextGroup::Group(first, id) => {
@@ -75,10 +103,17 @@ pub(super) fn take_next<S: Store>(
 pub(super) fn take_ungrouped<S: Store>(
     store: &mut S,
     order: Order,
-) -> Result<NextMessage<S::Body>, QueueError> {
+) -> Result<NextMessage<Taken<S::Body>>, QueueError> {
     match first_ungrouped(store, order)? {
         None => Ok(NextMessage::Nothing),
-        Some(Candidate::Ready(priority)) => take_ready(store, order, priority),
+        Some(Candidate::Ready(priority)) => {
+            let mut next = NextMessage::Nothing;
+            take_ready(store, order, priority, 1, |body, record| {
+                next = NextMessage::Message(Taken { body, record, from: Origin::Ready });
+                false
+            })?;
+            Ok(next)
+        }
         Some(Candidate::Ranked(id)) => {
             let taken = read(store, id, order, Origin::Ranked)?;
             if let Some(at_ms) = taken.expired_at(order) {
@@ -93,17 +128,31 @@ pub(super) fn take_ungrouped<S: Store>(
     }
 }
 
+/// Takes messages from the front of a ready list, up to `count`, until `take` returns false. True if there were any.
+/// On an error none was taken; what fails behind the first one stays for the next pull.
+#[inline]
 fn take_ready<S: Store>(
     store: &mut S,
     order: Order,
     priority: u8,
-) -> Result<NextMessage<S::Body>, QueueError> {
+    count: u64,
+    mut take: impl FnMut(S::Body, Option<Box<StateRecord>>) -> bool,
+) -> Result<bool, QueueError> {
     let parts: &[Part] = if order.is_final { &[Part::Dedup] } else { &[] };
-    let taken = store.take_ready(priority, parts)?;
-    Ok(taken.map_or(NextMessage::Nothing, |mut body| {
+    let (mut is_taken, mut has_room) = (false, true);
+    let result = store.take_ready(priority, count, parts, |mut body| {
+        if !has_room {
+            return Some(body);
+        }
         let record = body.take_record();
-        NextMessage::Message(Taken { body, record, from: Origin::Ready })
-    }))
+        has_room = take(body, record);
+        is_taken = true;
+        None
+    });
+    match result {
+        Err(error) if !is_taken => Err(error),
+        _ => Ok(is_taken),
+    }
 }
 
 impl<B> Taken<B> {

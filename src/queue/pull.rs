@@ -5,7 +5,7 @@ use super::effects::Effects;
 use super::error::QueueError;
 use super::group::{self, Slot};
 use super::message::{Body, Delivery, Receipt, Running, StateRecord};
-use super::next::{self, NextMessage, Order, Origin, Taken};
+use super::next::{self, NextMessage, Order, Origin};
 use super::op::{Mode, Pull};
 use super::part::Part;
 use super::rules::Rules;
@@ -108,10 +108,19 @@ fn deliver<S: Store>(
     let is_final = matches!(pull.mode, Mode::AtMostOnce);
     let order = Order { now_ms: pull.now_ms, aging_ms, is_final, is_plain };
     let mut receipts = Receipts::from(pull.base_receipt, store.rules());
+    let rules = store.rules();
     let mut bytes = 0usize;
     while (pulled.messages.len() as u64) < count && bytes <= BATCH_BYTES {
-        let taken = match next::take_next(store, effects, order) {
-            Ok(NextMessage::Message(taken)) => taken,
+        let first = pulled.messages.len();
+        let left = count.saturating_sub(first as u64);
+        let next = next::take_next(store, effects, order, left, |body, record| {
+            let size = if rules == Rules::V1 { body.payload().len() } else { body.size() };
+            bytes = bytes.saturating_add(size);
+            pulled.messages.push(Delivered { body, record, receipt: None });
+            bytes <= BATCH_BYTES
+        });
+        let mut from = match next {
+            Ok(NextMessage::Message(from)) => from,
             Ok(NextMessage::Nothing) => break,
             Ok(NextMessage::Expired(id, at_ms)) => {
                 // Another client may have removed it from the TTL index; then nothing would ever discard
@@ -131,21 +140,21 @@ fn deliver<S: Store>(
                 break;
             }
         };
-        let size = match store.rules() {
-            Rules::V1 => taken.body.payload().len(),
-            Rules::V2 => taken.body.size(),
-        };
-        bytes = bytes.saturating_add(size);
-        let delivered = match pull.mode {
-            Mode::AtLeastOnce { visibility_ms, consumer } => {
-                let until_ms = pull.now_ms.saturating_add(visibility_ms);
-                let terms = DeliveryTerms { receipts: &mut receipts, until_ms, consumer };
-                effects.next_due.add(until_ms);
-                deliver_with_receipt(store, effects, taken, terms)
+        for message in pulled.messages.iter_mut().skip(first) {
+            match pull.mode {
+                Mode::AtLeastOnce { visibility_ms, consumer } => {
+                    let until_ms = pull.now_ms.saturating_add(visibility_ms);
+                    let terms = DeliveryTerms { receipts: &mut receipts, until_ms, consumer };
+                    effects.next_due.add(until_ms);
+                    deliver_with_receipt(store, effects, message, &mut from, terms);
+                }
+                Mode::AtMostOnce => deliver_at_most_once(store, effects, message, &mut from),
             }
-            Mode::AtMostOnce => deliver_at_most_once(store, effects, taken),
-        };
-        pulled.messages.push(delivered);
+        }
+        if is_plain {
+            // These were all.
+            break;
+        }
     }
     if !pulled.messages.is_empty() {
         effects.changed = true;
@@ -188,16 +197,17 @@ struct DeliveryTerms<'a> {
 fn deliver_with_receipt<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    taken: Taken<S::Body>,
+    message: &mut Delivered<S::Body>,
+    from: &mut Origin,
     terms: DeliveryTerms<'_>,
-) -> Delivered<S::Body> {
-    let Taken { mut body, mut record, from } = taken;
+) {
+    let Delivered { body, record, .. } = message;
     let id = body.id();
     effects.last_receipt = Some(terms.receipts.next);
     let receipt = terms.receipts.give(record.as_deref());
     match store.rules() {
-        Rules::V2 => store.put_delivered(&mut body, receipt),
-        Rules::V1 if from == Origin::Ready => store.put_message(&body),
+        Rules::V2 => store.put_delivered(body, receipt),
+        Rules::V1 if *from == Origin::Ready => store.put_message(body),
         Rules::V1 => {}
     }
     let has_cleanup = record.as_ref().is_some_and(|record| record.has_cleanup());
@@ -208,23 +218,23 @@ fn deliver_with_receipt<S: Store>(
         record.consumer = Some(consumer.into());
         store.put_record(id, record);
     }
-    Delivered { body, record, receipt: Some((receipt, terms.until_ms)) }
+    message.receipt = Some((receipt, terms.until_ms));
 }
 
 fn deliver_at_most_once<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    taken: Taken<S::Body>,
-) -> Delivered<S::Body> {
-    let Taken { body, record, from, .. } = taken;
-    let is_listed = from == Origin::Ready;
+    message: &mut Delivered<S::Body>,
+    from: &mut Origin,
+) {
+    let Delivered { body, record, .. } = message;
+    let is_listed = *from == Origin::Ready;
     pass_turn(store, effects, record.as_deref(), from, None);
-    match &record {
+    match record {
         None if is_listed => {}
         Some(record) if is_listed => dedup::release(store, body.id(), record),
         _ => place::forget(store, effects, body.id(), record.as_deref(), None),
     }
-    Delivered { body, record, receipt: None }
 }
 
 /// A message was delivered: its group counts it as `to` now, and the next group is served.
@@ -232,11 +242,11 @@ fn pass_turn<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     record: Option<&StateRecord>,
-    from: Origin,
+    from: &mut Origin,
     to: Option<Slot>,
 ) {
     match from {
-        Origin::Group(mut first) => group::serve(store, effects, &mut first, record, to),
+        Origin::Group(first) => group::serve(store, effects, first, record, to),
         Origin::Ready | Origin::Ranked => group::pass_turn(store),
     }
 }

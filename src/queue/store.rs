@@ -45,14 +45,17 @@ pub trait Store: Sized {
     fn top_priority(&mut self) -> Option<u8>;
     /// The id of the first record of a ready list. Error: [`Corruption::Ready`] when it is unreadable.
     fn first_ready(&mut self, priority: u8) -> Result<Option<MessageId>, Corruption>;
-    /// Removes the first record of a ready list. On an error it stays: [`Corruption::Ready`] when it is
+    /// Hands records from the front of a ready list to `take`, up to `count`, until it returns one: that one
+    /// stays, the others are removed. On an error the next one stays too: [`Corruption::Ready`] when it is
     /// unreadable; [`QueueError::WrongType`] when it holds more than a payload and one of `parts` has
     /// another type.
     fn take_ready(
         &mut self,
         priority: u8,
+        count: u64,
         parts: &[Part],
-    ) -> Result<Option<Self::Body>, QueueError>;
+        take: impl FnMut(Self::Body) -> Option<Self::Body>,
+    ) -> Result<(), QueueError>;
     /// Moves the first record of a ready list to `Damaged`.
     fn set_ready_aside(&mut self, priority: u8);
     /// Up to `count` records of a ready list from index `start` on; None for an unreadable one.

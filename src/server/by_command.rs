@@ -55,6 +55,13 @@ impl Context<'_> {
         reply.map(|reply| reply.strings()).unwrap_or_default()
     }
 
+    /// Removes so many values from the front of a list. False if the server has no such command: nothing was
+    /// removed then.
+    pub fn trim_list(self, key: &ServerString, count: u64) -> bool {
+        let reply = call!(self, c"LTRIM", c"sll", key.as_ptr(), signed(count), -1i64);
+        reply.is_some_and(|reply| !reply.is_error())
+    }
+
     /// How many members of a sorted set have a score in the range; both ends belong to it.
     pub fn count_scores(self, key: &ServerString, [low, high]: [f64; 2]) -> u64 {
         self.count(c"ZCOUNT", key, low.to_string().as_bytes(), high.to_string().as_bytes())
@@ -146,7 +153,7 @@ impl Context<'_> {
     }
 }
 
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -169,7 +176,8 @@ mod tests {
                 .iter()
                 .chain([&NEEDED_IN_CLUSTER])
                 .any(|name| name.to_bytes() == word.as_bytes());
-            assert!(!is_command || checked || word == "WITHSCORES", "{word}");
+            let is_optional = word == "LTRIM";
+            assert!(!is_command || checked || is_optional || word == "WITHSCORES", "{word}");
         }
     }
 }

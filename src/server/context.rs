@@ -144,6 +144,13 @@ impl Context<'_> {
         in_context!(RedisModule_SignalModifiedKey(self, key.as_ptr()));
     }
 
+    /// True if the server may tell clients what its commands do to lists.
+    pub fn notifies_of_lists(self) -> bool {
+        // SAFETY: it takes nothing, and reads a setting of the server.
+        let events = unsafe { function!(RedisModule_GetNotifyKeyspaceEvents)() };
+        events & raw::REDISMODULE_NOTIFY_LIST != 0
+    }
+
     /// True if a key may be listed: in cluster mode not while its slot is still being imported. Where the server
     /// can't tell, it may.
     pub fn may_show(self, key: &ServerString) -> bool {

@@ -5,6 +5,7 @@ use std::ffi::{c_int, c_long};
 use redis_module::raw;
 
 use super::api::{function, has};
+use super::by_command::signed;
 use super::context::Context;
 use super::key::{Key, KeyType};
 use super::string::{ServerString, ValueString};
@@ -79,6 +80,23 @@ impl Key<'_> {
         let value = on_list!(RedisModule_ListGet(self, index as c_long));
         // SAFETY: a new string, or NULL.
         unsafe { ValueString::from_raw(value) }
+    }
+
+    /// True if [`read_front`](Self::read_front) may be used, and then [`Context::trim_list`]: not if that would
+    /// notify clients.
+    pub fn can_read_front(context: Context<'_>) -> bool {
+        has!(RedisModule_ListGet) && !context.notifies_of_lists()
+    }
+
+    /// List: hands values from the front to `take`, up to `count`, until it returns one. How many it kept.
+    pub fn read_front(
+        &self,
+        count: u64,
+        mut take: impl FnMut(ValueString) -> Option<ValueString>,
+    ) -> u64 {
+        let count = count.min(self.len());
+        let values = (0..signed(count)).map_while(|index| self.at(index));
+        values.map_while(|value| take(value).is_none().then_some(())).count() as u64
     }
 
     /// List: up to `count` values from the one at `start` on. `name` is the key's own.

@@ -42,6 +42,14 @@ pub trait Keyspace: Contents + Sized {
     fn back(&mut self, list: Part) -> Option<Self::Bytes>;
     /// List: removes the first.
     fn pop_front(&mut self, list: Part) -> Option<Self::Bytes>;
+    /// List: hands elements from the front to `take`, up to `count`, until it returns one: that one stays, the
+    /// others are removed. `take` is called before or after an element is removed.
+    fn take_front(
+        &mut self,
+        list: Part,
+        count: u64,
+        take: impl FnMut(Self::Bytes) -> Option<Self::Bytes>,
+    );
     /// List: up to `count` elements from index `start` on.
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<Self::Bytes>;
     /// List: the element at an index. Fast in practice: the server skips whole nodes.

@@ -186,6 +186,23 @@ impl Keyspace for MemoryKeyspace {
         self.on_list(list, VecDeque::pop_front)
     }
 
+    fn take_front(
+        &mut self,
+        list: Part,
+        count: u64,
+        mut take: impl FnMut(Vec<u8>) -> Option<Vec<u8>>,
+    ) {
+        self.on_list(list, |list| {
+            for _ in 0..count {
+                let Some(value) = list.pop_front() else { break };
+                if let Some(value) = take(value) {
+                    list.push_front(value);
+                    break;
+                }
+            }
+        });
+    }
+
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<Vec<u8>> {
         let elements: Vec<Vec<u8>> = self.on_list(list, |list| {
             list.iter().skip(start as usize).take(count as usize).cloned().collect()

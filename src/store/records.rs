@@ -116,20 +116,27 @@ impl<K: Keyspace> Store for Records<K> {
     fn take_ready(
         &mut self,
         priority: u8,
+        count: u64,
         parts: &[Part],
-    ) -> Result<Option<Self::Body>, QueueError> {
-        let list = Part::ready(priority);
-        let Some(bytes) = self.0.pop_front(list) else { return Ok(None) };
-        let (bytes, error) = match StoredBody::read(bytes) {
-            Ok(body) if body.says_only_payload() || self.require(parts).is_ok() => {
-                self.close_list(priority);
-                return Ok(Some(body));
+        mut take: impl FnMut(Self::Body) -> Option<Self::Body>,
+    ) -> Result<(), QueueError> {
+        let required = self.require(parts);
+        let mut result = Ok(());
+        self.0.take_front(Part::ready(priority), count, |bytes| match StoredBody::read(bytes) {
+            Ok(body) if required.is_ok() || body.says_only_payload() => {
+                take(body).map(|body| body.bytes)
             }
-            Ok(body) => (body.bytes, QueueError::WrongType),
-            Err(bytes) => (bytes, Corruption::Ready(priority).into()),
-        };
-        self.0.push_front(list, &bytes);
-        Err(error)
+            Ok(body) => {
+                result = required;
+                Some(body.bytes)
+            }
+            Err(bytes) => {
+                result = Err(Corruption::Ready(priority).into());
+                Some(bytes)
+            }
+        });
+        self.close_list(priority);
+        result
     }
 
     fn set_ready_aside(&mut self, priority: u8) {

@@ -42,6 +42,10 @@ fn score(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// From this many elements on, it is cheaper to read them one by one and to remove them together than to pop each:
+/// removing them takes a command.
+const TRIMMED: u64 = 8;
+
 /// List elements per step of a copy.
 const MIRRORED: u64 = 64;
 
@@ -315,6 +319,40 @@ impl Keyspace for ServerKeyspace<'_> {
     fn pop_front(&mut self, list: Part) -> Option<ValueString> {
         self.mirror(|mirror| mirror.pop_front(list));
         self.key(list)?.pop_front()
+    }
+
+    fn take_front(
+        &mut self,
+        list: Part,
+        count: u64,
+        mut take: impl FnMut(ValueString) -> Option<ValueString>,
+    ) {
+        if count < TRIMMED || !Key::can_read_front(self.context) {
+            for _ in 0..count {
+                let Some(value) = self.pop_front(list) else { break };
+                if let Some(value) = take(value) {
+                    self.push_front(list, &value);
+                    break;
+                }
+            }
+            return;
+        }
+        self.approach(list, 0);
+        let Some(key) = self.key(list) else { return };
+        let len = key.len();
+        let taken = key.read_front(count, take);
+        self.mirror(|mirror| (0..taken).for_each(|_| mirror.pop_front(list)));
+        self.read_last = None;
+        self.close(list);
+        let name = self.names.part(list);
+        if taken == len {
+            Key::unlink(self.context, name);
+        } else if taken > 0 && !self.context.trim_list(name, taken) {
+            // The server has no LTRIM, or one of another name.
+            if let Some(key) = self.key(list) {
+                (0..taken).for_each(|_| drop(key.pop_front()));
+            }
+        }
     }
 
     fn list(&mut self, list: Part, start: u64, count: u64) -> Vec<ValueString> {

@@ -74,6 +74,22 @@ fn what_changes_meanwhile_is_no_finding() {
 }
 
 #[test]
+fn batches_that_are_pulled_meanwhile_are_no_finding() {
+    let server = Server::start();
+    let mut client = server.client();
+    let texts = vec!["x"; 5_000].join(" ");
+    for _ in 0..4 {
+        client.ask(&format!("MQ.MPUSH orders 5000 {texts}"));
+    }
+    let mut check = server.waiting("MQ.CHECK orders");
+    for count in [100; 20] {
+        assert_eq!(client.pull_batch(&format!("orders COUNT {count}")).len(), count);
+    }
+    assert_eq!(check.reply(), Ok(SOUND));
+    assert!(!server.log().contains("MQ.CHECK begins anew"));
+}
+
+#[test]
 fn what_is_found_is_what_is_found_in_one_go() {
     let (server, mut client) = filled(1_000);
     server.damaged_on_purpose();

@@ -73,6 +73,66 @@ fn a_batch_of_one_is_an_array_of_one_message() {
     assert_eq!(batch[0].text(), "one");
 }
 
+/// The numbers that are the payloads of a batch.
+fn numbers(client: &mut Client, arguments: &str) -> Vec<usize> {
+    let batch = client.pull_batch(arguments);
+    batch.iter().map(|message| message.text().trim().parse().expect("a number")).collect()
+}
+
+#[test]
+fn batches_take_a_list_from_its_front_and_leave_the_rest() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let mut client = server.client();
+    for size in [1, 100, 9_000] {
+        let pushes: Vec<_> = (0..200).map(|n| format!("{n:size$}").into_bytes()).collect();
+        for payload in &pushes {
+            client.push("orders", payload);
+        }
+        let mut next = 0;
+        for count in [1, 3, 8, 70, 7, 95, 9, 6] {
+            let pulled = numbers(&mut client, &format!("orders COUNT {count}"));
+            assert_eq!(pulled, (next..next + count).collect::<Vec<_>>(), "{size}");
+            next += count;
+            assert_eq!(client.lengths("orders")[0], (200 - next) as i64);
+        }
+        assert_eq!(client.ask("MQ.CHECK orders"), Value::Array(vec![]));
+        client.push("orders", "200");
+        assert_eq!(numbers(&mut client, "orders COUNT 10"), [199, 200]);
+        assert_eq!(client.number("EXISTS mq:{orders}:ready"), 0);
+    }
+    same_data(&mut client, &mut replica.client(), "the batches");
+}
+
+#[test]
+fn a_batch_ends_before_an_unreadable_record() {
+    let server = Server::start();
+    server.damaged_on_purpose();
+    let mut client = server.client();
+    client.ask("MQ.MPUSH orders 9 0 1 2 3 4 5 6 7 8");
+    client.ask("RPUSH mq:{orders}:ready garbage");
+    client.ask("MQ.MPUSH orders 2 9 10");
+    assert_eq!(numbers(&mut client, "orders COUNT 100"), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    assert!(client.refused("MQ.PULL orders COUNT 100").starts_with("CORRUPT "));
+    assert_eq!(numbers(&mut client, "orders COUNT 100"), [9, 10]);
+    assert_eq!(client.text("LINDEX mq:{orders}:damaged 0"), "garbage");
+}
+
+#[test]
+fn a_batch_notifies_nobody() {
+    let server = Server::start_with(&[("notify-keyspace-events", "KEA")]);
+    let (mut client, mut told) = (server.client(), server.client());
+    for n in 0..30 {
+        client.push("orders", n.to_string());
+    }
+    told.ask("PSUBSCRIBE __key*__:*");
+    assert_eq!(numbers(&mut client, "orders COUNT 20").len(), 20);
+    assert_eq!(numbers(&mut client, "orders COUNT 20").len(), 10);
+    client.ask("SET other 1");
+    let event = told.next_reply().expect("an event");
+    assert!(text_of(&items(&event)[2]).ends_with(":other"), "{event:?}");
+}
+
 #[test]
 fn a_batch_ends_after_the_message_that_brings_it_over_16_mebibytes() {
     let server = Server::start();

@@ -27,7 +27,7 @@ fn a_server_without_a_command_that_the_module_needs_is_refused() {
 
 #[test]
 fn what_the_module_can_do_without_may_be_renamed() {
-    for command in ["EXISTS", "ECHO", "ACL", "CLIENT", "LLEN", "DEL", "FLUSHALL", "RPUSH"] {
+    for command in ["EXISTS", "ECHO", "ACL", "CLIENT", "LLEN", "LTRIM", "FLUSHALL", "RPUSH"] {
         let (server, reply) = load(command, &[]);
         assert_eq!(reply, Ok(Value::Okay), "{command}");
         let mut client = server.client();
@@ -37,6 +37,9 @@ fn what_the_module_can_do_without_may_be_renamed() {
         assert_eq!(client.number(&format!("MQ.DEL orders {} {}", ids[0], ids[1])), 2);
         assert_eq!(items(&client.ask("MQ.PEEK orders COUNT 5")).len(), 1);
         assert_eq!(client.pull("orders").id, ids[2]);
+        client.ask("MQ.MPUSH orders 11 0 1 2 3 4 5 6 7 8 9 10");
+        let batches = [8, 8].map(|count| client.pull_batch(&format!("orders COUNT {count}")).len());
+        assert_eq!(batches, [8, 3]);
     }
 }
 
