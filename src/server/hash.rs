@@ -8,7 +8,7 @@ use redis_module::raw;
 use super::api::function;
 use super::compact::{COMPACT, TOO_LONG};
 use super::key::{Key, KeyType};
-use super::string::{ServerString, ValueString};
+use super::string::ValueString;
 
 const NONE: c_int = 0;
 const EXISTS: c_int = 1 << 3;
@@ -29,7 +29,7 @@ const END: *mut raw::RedisModuleString = ptr::null_mut();
 /// - Neither runs a callback or a command.
 macro_rules! on_hash {
     ($function:ident($key:expr, $flags:expr, $field:expr, $value:expr)) => {{
-        let (key, field): (&Key<'_>, &ServerString) = ($key, $field);
+        let (key, field): (&Key<'_>, &ValueString) = ($key, $field);
         // SAFETY: as the contract above says; the value is a string, or where one is written.
         unsafe { function!($function)(key.as_ptr(), $flags, field.as_ptr(), $value, END) }
     }};
@@ -37,7 +37,7 @@ macro_rules! on_hash {
 
 impl Key<'_> {
     /// Hash: a field's value.
-    pub fn get(&self, field: &ServerString) -> Option<ValueString> {
+    pub fn get(&self, field: &ValueString) -> Option<ValueString> {
         let mut value: *mut raw::RedisModuleString = ptr::null_mut();
         let out: *mut *mut raw::RedisModuleString = &mut value;
         on_hash!(RedisModule_HashGet(self, NONE, field, out));
@@ -46,7 +46,7 @@ impl Key<'_> {
     }
 
     /// Hash: true if the field exists.
-    pub fn has(&self, field: &ServerString) -> bool {
+    pub fn has(&self, field: &ValueString) -> bool {
         let mut exists: c_int = 0;
         let out: *mut c_int = &mut exists;
         on_hash!(RedisModule_HashGet(self, EXISTS, field, out));
@@ -54,26 +54,17 @@ impl Key<'_> {
     }
 
     /// Hash: sets a field.
-    pub fn put(&mut self, field: &ServerString, value: &ServerString) {
-        self.set(field, value.as_ptr());
-    }
-
-    /// Hash: sets a field to what was read before.
-    pub fn put_read(&mut self, field: &ServerString, value: &ValueString) {
-        self.set(field, value.as_ptr());
-    }
-
-    fn set(&mut self, field: &ServerString, value: *mut raw::RedisModuleString) {
-        on_hash!(RedisModule_HashSet(self, NONE, field, value));
+    pub fn put(&mut self, field: &ValueString, value: &ValueString) {
+        on_hash!(RedisModule_HashSet(self, NONE, field, value.as_ptr()));
         if self.len() == COMPACT {
-            let long = ServerString::new(&TOO_LONG);
+            let long = ValueString::new(&TOO_LONG);
             on_hash!(RedisModule_HashSet(self, NONE, &long, long.as_ptr()));
             self.delete(&long);
         }
     }
 
     /// Hash: removes a field.
-    pub fn delete(&mut self, field: &ServerString) {
+    pub fn delete(&mut self, field: &ValueString) {
         if self.key_type() == KeyType::Hash {
             on_hash!(RedisModule_HashSet(self, NONE, field, DELETE));
         }

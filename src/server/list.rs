@@ -38,11 +38,11 @@ macro_rules! on_list {
 
 impl Key<'_> {
     /// List: appends.
-    pub fn push_back(&mut self, value: &ServerString) {
+    pub fn push_back(&mut self, value: &ValueString) {
         on_list!(RedisModule_ListPush(self, TAIL, value.as_ptr()));
     }
 
-    /// List: puts back in front what was popped.
+    /// List: puts a value in front.
     pub fn push_front(&mut self, value: &ValueString) {
         on_list!(RedisModule_ListPush(self, HEAD, value.as_ptr()));
     }

@@ -8,7 +8,7 @@ use redis_module::raw;
 use super::api::function;
 use super::compact::{COMPACT, SHORT, TOO_LONG};
 use super::key::{Key, KeyType};
-use super::string::{ServerString, ValueString};
+use super::string::ValueString;
 
 const OK: c_int = raw::REDISMODULE_OK as c_int;
 
@@ -40,11 +40,11 @@ macro_rules! on_sorted_set {
 
 impl Key<'_> {
     /// Sorted set: adds a member or changes its score.
-    pub fn add(&mut self, member: &ServerString, score: f64) {
+    pub fn add(&mut self, member: &ValueString, score: f64) {
         // Redis 6.0.16 crashes if a member that is too long for the compact encoding is the first of a sorted
         // set.
         let is_long_and_first = member.as_ref().len() > SHORT && self.len() == 0;
-        let empty = is_long_and_first.then(|| ServerString::new(b""));
+        let empty = is_long_and_first.then(|| ValueString::new(b""));
         if let Some(empty) = &empty {
             self.add_only(empty, score);
         }
@@ -53,18 +53,18 @@ impl Key<'_> {
             self.remove(empty);
         }
         if self.len() == COMPACT {
-            let long = ServerString::new(&TOO_LONG);
+            let long = ValueString::new(&TOO_LONG);
             self.add_only(&long, score);
             self.remove(&long);
         }
     }
 
-    fn add_only(&mut self, member: &ServerString, score: f64) {
+    fn add_only(&mut self, member: &ValueString, score: f64) {
         on_sorted_set!(RedisModule_ZsetAdd(self, score, member.as_ptr(), ptr::null_mut()));
     }
 
     /// Sorted set: removes a member. True if it was there.
-    pub fn remove(&mut self, member: &ServerString) -> bool {
+    pub fn remove(&mut self, member: &ValueString) -> bool {
         let mut deleted: c_int = 0;
         on_sorted_set!(RedisModule_ZsetRem(self, member.as_ptr(), &mut deleted));
         if deleted != 0 && self.len() == 0 {
@@ -75,7 +75,7 @@ impl Key<'_> {
     }
 
     /// Sorted set: a member's score.
-    pub fn score(&self, member: &ServerString) -> Option<f64> {
+    pub fn score(&self, member: &ValueString) -> Option<f64> {
         let mut score = 0.0;
         let found = on_sorted_set!(RedisModule_ZsetScore(self, member.as_ptr(), &mut score));
         (found == OK).then_some(score)
@@ -139,7 +139,7 @@ impl Key<'_> {
         }
         let mut bound = vec![b'['];
         bound.extend_from_slice(from);
-        let (low, high) = (ServerString::new(&bound), ServerString::new(b"+"));
+        let (low, high) = (ValueString::new(&bound), ValueString::new(b"+"));
         on_sorted_set!(RedisModule_ZsetFirstInLexRange(self, low.as_ptr(), high.as_ptr()));
         let members = self.collect(skip, count, Direction::Up);
         members.into_iter().map(|(member, _)| member).collect()

@@ -1,4 +1,4 @@
-//! The server's strings: those that we make, copies of what is stored, and the arguments of a command.
+//! The server's strings: those that it may keep, those that are ours alone, and the arguments of a command.
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use redis_module::raw::RedisModuleString;
 
 use super::api::{function, missing};
 
-/// A string that we made. The server may keep references to it, so its bytes never change.
+/// A string to which the server may keep references, so its bytes never change: the name of a key.
 pub struct ServerString(NonNull<RedisModuleString>);
 
 impl ServerString {
@@ -53,11 +53,27 @@ impl Drop for ServerString {
     }
 }
 
-/// A copy of something stored, made by the server for us: no one else refers to it, so its bytes may be
-/// changed.
+/// A string to which no one else refers, so its bytes may be changed: a copy of something stored, or what a
+/// function is given to copy.
 pub struct ValueString(ServerString);
 
 impl ValueString {
+    /// Copies bytes, which may be any, into a new string.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(ServerString::new(bytes))
+    }
+
+    /// This string with these bytes: rewritten if it is as long, else a new one.
+    #[inline]
+    pub fn renewed(mut self, bytes: &[u8]) -> Self {
+        let old = self.as_mut();
+        if old.len() != bytes.len() {
+            return Self::new(bytes);
+        }
+        old.copy_from_slice(bytes);
+        self
+    }
+
     /// Takes over a copy; None for NULL.
     ///
     /// # Safety

@@ -7,7 +7,7 @@ use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::server::context::Context;
 use crate::server::key::{Access, Key, KeyType};
-use crate::server::string::ServerString;
+use crate::server::string::{ServerString, ValueString};
 
 /// The names of a queue's keys, each created on first use: most queues use few.
 pub struct KeyNames {
@@ -19,6 +19,8 @@ pub struct KeyNames {
     found: Cell<u32>,
     /// Cluster mode only.
     probe: OnceCell<ServerString>,
+    /// The field or member of each kind that was used last.
+    fields: [Cell<Option<ValueString>>; FIELD_KINDS],
 }
 
 impl KeyNames {
@@ -33,6 +35,7 @@ impl KeyNames {
             wait: OnceCell::new(),
             found: Cell::new(0),
             probe: OnceCell::new(),
+            fields: [const { Cell::new(None) }; FIELD_KINDS],
         }
     }
 
@@ -71,6 +74,22 @@ impl KeyNames {
         self.wait.get_or_init(|| ServerString::new(&keys::wait_key(&self.queue)))
     }
 
+    /// A string with the name of a field or member. It is made of the last one, if that is as long: to make
+    /// and free one costs more than to look it up.
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per kind")]
+    pub(super) fn take_field(&self, part: Part, name: &[u8]) -> ValueString {
+        match self.fields[field_kind(part)].take() {
+            Some(field) => field.renewed(name),
+            None => ValueString::new(name),
+        }
+    }
+
+    /// Gives a string of [`take_field`](Self::take_field) back.
+    #[allow(clippy::indexing_slicing, reason = "the array has one entry per kind")]
+    pub(super) fn keep_field(&self, part: Part, field: ValueString) {
+        self.fields[field_kind(part)].set(Some(field));
+    }
+
     pub(super) fn was_found(&self, part: Part) -> bool {
         self.found.get() & bit(part) != 0
     }
@@ -86,6 +105,17 @@ impl KeyNames {
     pub fn slot_is_stable(&self, context: Context<'_>) -> bool {
         let probe = self.probe.get_or_init(|| ServerString::new(&keys::probe_key(&self.queue)));
         context.slot_is_stable(self.wait(), probe)
+    }
+}
+
+const FIELD_KINDS: usize = 3;
+
+/// What the fields or members of a part are: deliveries, names that clients choose, or ids.
+fn field_kind(part: Part) -> usize {
+    match part {
+        Part::Inflight => 0,
+        Part::Groups | Part::Turns | Part::Dedup | Part::Deduped => 1,
+        _ => 2,
     }
 }
 

@@ -31,8 +31,6 @@ pub struct ServerKeyspace<'a> {
     is_open: u32,
     /// The list and index read last: the server continues from there.
     read_last: Option<(Part, u64)>,
-    /// The last field or member of each kind: the next operation often uses the same.
-    asked: [Option<ServerString>; NAME_KINDS],
     /// An active copy of this queue gets all writes too.
     is_mirrored: bool,
 }
@@ -65,7 +63,6 @@ impl<'a> ServerKeyspace<'a> {
             looked_up: 0,
             is_open: 0,
             read_last: None,
-            asked: [const { None }; NAME_KINDS],
             is_mirrored,
         }
     }
@@ -164,24 +161,21 @@ impl<'a> ServerKeyspace<'a> {
     }
 
     /// Runs `act` on a field or member of an existing key.
-    #[allow(clippy::indexing_slicing, reason = "the array has one entry per kind")]
     fn with<T>(
         &mut self,
         part: Part,
         name: &[u8],
-        act: impl FnOnce(&mut Key<'a>, &ServerString) -> T,
+        act: impl FnOnce(&mut Key<'a>, &ValueString) -> T,
     ) -> Option<T> {
         self.key(part)?;
-        let kind = name_kind(part);
-        let asked = self.asked[kind].take().filter(|asked| asked.as_ref() == name);
-        let asked = asked.unwrap_or_else(|| ServerString::new(name));
-        let result = self.key(part).map(|key| act(key, &asked));
-        self.asked[kind] = Some(asked);
+        let field = self.names.take_field(part, name);
+        let result = self.key(part).map(|key| act(key, &field));
+        self.names.keep_field(part, field);
         result
     }
 
     /// As [`with`](Self::with), and creates the key.
-    fn with_new(&mut self, part: Part, name: &[u8], act: impl FnOnce(&mut Key<'a>, &ServerString)) {
+    fn with_new(&mut self, part: Part, name: &[u8], act: impl FnOnce(&mut Key<'a>, &ValueString)) {
         if self.key_to_add(part).is_some() {
             self.with(part, name, act);
         }
@@ -215,17 +209,6 @@ impl Drop for ServerKeyspace<'_> {
             drop(opened.take());
             self.is_open &= self.is_open.wrapping_sub(1);
         }
-    }
-}
-
-const NAME_KINDS: usize = 3;
-
-/// What the names in a part are: deliveries, names that clients choose, or ids.
-fn name_kind(part: Part) -> usize {
-    match part {
-        Part::Inflight => 0,
-        Part::Groups | Part::Turns | Part::Dedup | Part::Deduped => 1,
-        _ => 2,
     }
 }
 
@@ -296,7 +279,7 @@ impl Keyspace for ServerKeyspace<'_> {
     fn push_back(&mut self, list: Part, value: &[u8]) {
         self.mirror(|mirror| mirror.push_back(list, value));
         if let Some(key) = self.key_to_add(list) {
-            key.push_back(&ServerString::new(value));
+            key.push_back(&ValueString::new(value));
         }
     }
 
@@ -405,12 +388,12 @@ impl Keyspace for ServerKeyspace<'_> {
 
     fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
         self.mirror(|mirror| mirror.put(hash, field, value));
-        self.with_new(hash, field, |key, field| key.put(field, &ServerString::new(value)));
+        self.with_new(hash, field, |key, field| key.put(field, &ValueString::new(value)));
     }
 
     fn put_read(&mut self, hash: Part, field: &[u8], value: &ValueString) {
         self.mirror(|mirror| mirror.put(hash, field, value.as_ref()));
-        self.with_new(hash, field, |key, field| key.put_read(field, value));
+        self.with_new(hash, field, |key, field| key.put(field, value));
     }
 
     fn delete(&mut self, hash: Part, field: &[u8]) {
