@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TREE = ROOT / "target" / "mutants" / "tree"
 BUILD = ROOT / "target" / "mutants" / "build"
 
-REPLICATE = 'context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&request.into()));'
+REPLICATE = 'context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&request));'
 REPLICATE_ALL_BUT = ("let op = request.into(); if !matches!(op, crate::queue::op::Op::{} {{ .. }}) {{ "
                      'context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&op)); }}')
 

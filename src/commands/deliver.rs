@@ -155,7 +155,8 @@ pub fn deliver_or_wait(
         for entry in entries {
             let has_acknowledged = acknowledged.is_some();
             let deliveries = acknowledged.take().unwrap_or_default();
-            let mut pulled = take_from(context, entry, &request, deliveries)?;
+            let pulled = take(context, entry, &request, deliveries);
+            let mut pulled = pulled.map_err(|error| at(entry, error))?;
             if has_acknowledged {
                 request.settled = Some(std::mem::take(&mut pulled.settled));
             }
@@ -218,7 +219,8 @@ fn deliver(
     request: &PullRequest,
 ) -> Result<(), CommandError> {
     for entry in entries {
-        let pulled = take_from(context, entry, request, Vec::new())?;
+        let pulled = take(context, entry, request, Vec::new());
+        let pulled = pulled.map_err(|error| at(entry, error))?;
         if !is_empty(&pulled) {
             return request.reply(context, entry, &pulled);
         }
@@ -227,15 +229,10 @@ fn deliver(
     Ok(())
 }
 
-/// As [`take`], but the error names the queue.
-fn take_from(
-    context: Context<'_>,
-    entry: &Rc<Entry>,
-    request: &PullRequest,
-    acknowledged: Vec<Delivery>,
-) -> Result<Pulled<Body>, CommandError> {
-    let pulled = take(context, entry, request, acknowledged);
-    pulled.map_err(|error| CommandError::At(entry.queue().clone(), error))
+/// An error of this queue.
+#[cold]
+fn at(entry: &Entry, error: QueueError) -> CommandError {
+    CommandError::At(entry.queue().clone(), error)
 }
 
 fn take(
@@ -260,11 +257,13 @@ fn take(
         sweep: SweepLimit { limit, same_slot: IS_CLUSTER.get() },
         acknowledged,
     };
-    let mut pulled = execute_on(context, entry, &mut store, op)?;
-    pulled.more_due |= is_early;
-    if let DeliveryMode::AtLeastOnce { holder: Some(client), .. } = request.delivery {
-        let claims: Vec<Delivery> = pulled.messages.iter().filter_map(|m| m.claim()).collect();
-        disconnect::remember(context, client, entry, &claims);
+    let mut result = execute_on(context, entry, &mut store, op);
+    if let Ok(pulled) = &mut result {
+        pulled.more_due |= is_early;
+        if let DeliveryMode::AtLeastOnce { holder: Some(client), .. } = request.delivery {
+            let claims: Vec<Delivery> = pulled.messages.iter().filter_map(|m| m.claim()).collect();
+            disconnect::remember(context, client, entry, &claims);
+        }
     }
-    Ok(pulled)
+    result
 }

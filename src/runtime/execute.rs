@@ -14,7 +14,7 @@ use crate::queue::{Counts, Effects, NextDue, QueueError, Request, apply, valid};
 use crate::server::context::{Context, LATEST_MS};
 use crate::server::key::Access;
 pub use crate::store::op::OP_VERSION;
-use crate::store::op::{decode_op, encode_op};
+use crate::store::op::{Encode, decode_op, encode_op};
 use crate::store::record::RecordError;
 use crate::store::records::Records;
 pub use crate::store::server_keyspace::Body;
@@ -25,7 +25,7 @@ const _: () = assert!(valid::is_timestamp(LATEST_MS + MAX_DURATION_MS));
 
 /// Applies an op that this server decided and replicates it if it changed something. The database of the
 /// entry must be selected.
-pub fn execute<'a, R: Request<'a>>(
+pub fn execute<'a, R: Request<'a> + Encode>(
     context: Context<'_>,
     entry: &Rc<Entry>,
     request: R,
@@ -34,23 +34,26 @@ pub fn execute<'a, R: Request<'a>>(
 }
 
 /// As [`execute`], with the records of the queue as they were opened to decide on the op.
-pub fn execute_on<'a, R: Request<'a>>(
+pub fn execute_on<'a, R: Request<'a> + Encode>(
     context: Context<'_>,
     entry: &Rc<Entry>,
     store: &mut Records<ServerKeyspace<'_>>,
     request: R,
 ) -> Result<R::Outcome<Body>, QueueError> {
     let mut effects = Effects::none();
-    let outcome = request.apply(store, &mut effects)?;
-    if effects.changed {
-        context.signal_modified(entry.names.name());
-        context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&request.into()));
+    // Returned as it is: it may be large, and would be copied.
+    let outcome = request.apply(store, &mut effects);
+    if outcome.is_ok() {
+        if effects.changed {
+            context.signal_modified(entry.names.name());
+            context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&request));
+        }
+        if let Some(receipt) = effects.last_receipt {
+            receipts::issued(receipt);
+        }
+        note(context, entry, effects);
     }
-    if let Some(receipt) = effects.last_receipt {
-        receipts::issued(receipt);
-    }
-    note(context, entry, effects);
-    Ok(outcome)
+    outcome
 }
 
 /// Why an op of another server could not be applied.

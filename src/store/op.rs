@@ -1,9 +1,9 @@
 //! The bytes of ops in the replication stream and in the append-only file: a version byte, then bincode.
 
-use crate::queue::op::{self, Op};
+use crate::queue::op::{self, Op, PushOptions};
 use crate::queue::rules::Rules;
 
-use super::record::{Encoded, RecordError, encode, read_whole};
+use super::record::{Encoded, RecordError, append, read_whole};
 
 /// The version of the ops that this module decides.
 pub const OP_VERSION: u8 = 2;
@@ -12,12 +12,136 @@ const OLD_OP_VERSION: u8 = 1;
 /// The first op that version 1 does not have.
 const FIRST_OF_2: u8 = 16;
 
-pub fn encode_op(op: &Op<'_>) -> Encoded {
-    let room = match op {
-        Op::Push(op::Push { payload, .. }) => payload.len().saturating_add(64),
-        _ => 64,
+/// An op, or a type of its own for one, that can be encoded.
+pub trait Encode {
+    /// About how many bytes it takes.
+    fn room(&self) -> usize {
+        64
+    }
+
+    /// Appends its number and its fields: what bincode writes for an [`Op`].
+    fn append_to(&self, bytes: &mut Encoded);
+}
+
+pub fn encode_op(op: &impl Encode) -> Encoded {
+    let mut bytes = Encoded::new(op.room());
+    bytes.push(OP_VERSION);
+    op.append_to(&mut bytes);
+    bytes
+}
+
+// The ops with the most messages are written field by field: bincode writes each byte of an id by itself.
+
+impl Encode for op::Push<'_> {
+    fn room(&self) -> usize {
+        self.payload.len().saturating_add(64)
+    }
+
+    #[inline]
+    fn append_to(&self, bytes: &mut Encoded) {
+        bytes.push(0);
+        bytes.extend(&self.id.0);
+        bytes.append_optional(self.due_at_ms);
+        bytes.append_bytes(self.payload);
+        append_options(self.options.as_ref(), bytes);
+    }
+}
+
+impl Encode for op::PushMany<'_> {
+    fn room(&self) -> usize {
+        let sizes = self.messages.iter().map(|message| message.payload.len().saturating_add(21));
+        sizes.fold(64, usize::saturating_add)
+    }
+
+    fn append_to(&self, bytes: &mut Encoded) {
+        bytes.push(1);
+        bytes.append_number(self.messages.len() as u64);
+        for message in &self.messages {
+            bytes.extend(&message.id.0);
+            bytes.append_bytes(message.payload);
+        }
+        bytes.append_optional(self.due_at_ms);
+        append_options(self.options.as_ref(), bytes);
+    }
+}
+
+impl Encode for op::Acknowledge {
+    fn room(&self) -> usize {
+        self.deliveries.len().saturating_mul(25).saturating_add(64)
+    }
+
+    #[inline]
+    fn append_to(&self, bytes: &mut Encoded) {
+        bytes.push(4);
+        bytes.append_optional(self.now_ms);
+        bytes.append_number(self.deliveries.len() as u64);
+        for delivery in &self.deliveries {
+            bytes.extend(&delivery.id.0);
+            bytes.append_number(delivery.receipt.0);
+        }
+    }
+}
+
+fn append_options(options: Option<&PushOptions<'_>>, bytes: &mut Encoded) {
+    bytes.push(options.is_some().into());
+    if let Some(options) = options {
+        append(options, bytes);
+    }
+}
+
+/// Ops that bincode writes, with their numbers.
+macro_rules! by_bincode {
+    ($($number:literal $op:ty),* $(,)?) => {
+        $(impl Encode for $op {
+            fn append_to(&self, bytes: &mut Encoded) {
+                bytes.push($number);
+                append(self, bytes);
+            }
+        })*
     };
-    encode(OP_VERSION, op, room)
+}
+
+by_bincode! {
+    2 op::Pull<'_>, 3 op::Sweep, 5 op::Nack<'_>, 6 op::Extend, 7 op::Configure, 8 op::Delete, 11 op::Reschedule,
+    12 op::Redrive, 13 op::Pause, 16 op::Prolong, 17 op::RedriveSlice<'_>,
+}
+
+/// Ops without fields, with their numbers.
+macro_rules! by_number {
+    ($($number:literal $op:ty),* $(,)?) => {
+        $(impl Encode for $op {
+            fn append_to(&self, bytes: &mut Encoded) {
+                bytes.push($number);
+            }
+        })*
+    };
+}
+
+by_number! { 9 op::Purge, 10 op::Drop, 14 op::Resume, 15 op::Repair }
+
+impl Encode for Op<'_> {
+    fn append_to(&self, bytes: &mut Encoded) {
+        match self {
+            Op::Push(op) => op.append_to(bytes),
+            Op::PushMany(op) => op.append_to(bytes),
+            Op::Pull(op) => op.append_to(bytes),
+            Op::Sweep(op) => op.append_to(bytes),
+            Op::Acknowledge(op) => op.append_to(bytes),
+            Op::Nack(op) => op.append_to(bytes),
+            Op::Extend(op) => op.append_to(bytes),
+            Op::Configure(op) => op.append_to(bytes),
+            Op::Delete(op) => op.append_to(bytes),
+            Op::Purge => op::Purge.append_to(bytes),
+            Op::Drop => op::Drop.append_to(bytes),
+            Op::Reschedule(op) => op.append_to(bytes),
+            Op::Redrive(op) => op.append_to(bytes),
+            Op::Pause(op) => op.append_to(bytes),
+            Op::Resume => op::Resume.append_to(bytes),
+            Op::Repair => op::Repair.append_to(bytes),
+            Op::Prolong(op) => op.append_to(bytes),
+            Op::RedriveSlice(op) => op.append_to(bytes),
+        }
+    }
 }
 
 /// Decodes and validates an op; returns the rules of its version too.
@@ -150,6 +274,26 @@ mod tests {
     fn what_was_encoded_is_decoded() {
         for op in ops() {
             assert_eq!(decode_op(&encode_op(&op)), Ok((op, Rules::V2)));
+        }
+    }
+
+    #[test]
+    fn what_is_written_field_by_field_is_what_bincode_writes() {
+        for op in ops() {
+            let mut expected = Encoded::new(0);
+            expected.push(OP_VERSION);
+            append(&op, &mut expected);
+            assert_eq!(encode_op(&op).to_vec(), expected.to_vec(), "{op:?}");
+        }
+        for number in [0, 250, 251, 0xffff, 0x1_0000, 0xffff_ffff, 1 << 32, u64::MAX] {
+            let op = Op::Acknowledge(op::Acknowledge {
+                now_ms: Some(number),
+                deliveries: smallvec![Delivery { id: ID, receipt: Receipt(number) }; 300],
+            });
+            let mut expected = Encoded::new(0);
+            expected.push(OP_VERSION);
+            append(&op, &mut expected);
+            assert_eq!(encode_op(&op).to_vec(), expected.to_vec(), "{number}");
         }
     }
 

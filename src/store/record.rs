@@ -69,8 +69,49 @@ impl Encoded {
         Self(bytes)
     }
 
+    #[inline]
+    pub fn push(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    #[inline]
     pub fn extend(&mut self, bytes: &[u8]) {
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Appends a number as bincode does: in one byte, or a mark and 2, 4 or 8.
+    #[inline]
+    pub fn append_number(&mut self, number: u64) {
+        if let Ok(byte) = u8::try_from(number)
+            && byte <= 250
+        {
+            self.push(byte);
+        } else if let Ok(number) = u16::try_from(number) {
+            self.push(251);
+            self.extend(&number.to_le_bytes());
+        } else if let Ok(number) = u32::try_from(number) {
+            self.push(252);
+            self.extend(&number.to_le_bytes());
+        } else {
+            self.push(253);
+            self.extend(&number.to_le_bytes());
+        }
+    }
+
+    /// Appends a number that may be absent as bincode does.
+    #[inline]
+    pub fn append_optional(&mut self, number: Option<u64>) {
+        self.push(number.is_some().into());
+        if let Some(number) = number {
+            self.append_number(number);
+        }
+    }
+
+    /// Appends bytes and before them their number as bincode does.
+    #[inline]
+    pub fn append_bytes(&mut self, bytes: &[u8]) {
+        self.append_number(bytes.len() as u64);
+        self.extend(bytes);
     }
 }
 
