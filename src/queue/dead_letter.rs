@@ -135,7 +135,8 @@ fn open<S: Store>(store: &S, settings: &Settings, decided: Decided) -> Option<Op
         return None;
     }
     let mut target = store.other(&name);
-    target.require(&[Part::Messages, Part::Notes, Part::Retried]).ok()?;
+    target.require(&[Part::Messages, Part::Notes]).ok()?;
+    target.require(Part::OF_RETRIES).ok()?;
     target.require(&[Part::Ranked, Part::Lanes, Part::Dead]).ok()?;
     let mut open = Open { store: target, behind: TailRanks::default(), ttl_ms: 0, max_len: 0 };
     if store.rules() == Rules::V2 {

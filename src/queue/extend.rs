@@ -76,8 +76,9 @@ fn resume<S: Store>(
 ) -> Option<u64> {
     let mut record = store.stored_record(claim.id).ok()??;
     let slot = take_returned(store, claim, &record)?;
-    store.remove_record(claim.id, Some(&record));
-    record.retry_count = record.retry_count.saturating_sub(1);
+    let retry_count = record.retry_count.saturating_sub(1);
+    store.change_retry_count(claim.id, record.retry_count, retry_count);
+    record.retry_count = retry_count;
     record.remove_delivery();
     // The delivery has not ended after all; all earlier ones have smaller receipts.
     record.last_receipt = claim.receipt.0.saturating_sub(1);

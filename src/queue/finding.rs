@@ -27,7 +27,7 @@ pub enum Finding {
     WrongNote,
     /// `Lanes` does not match the ready lists.
     WrongLane,
-    /// `Retried` does not match the state records.
+    /// `Retries` and `Retried` do not match the state records.
     WrongRetried,
     /// `Expiring` does not match the messages and their places.
     WrongExpiring,

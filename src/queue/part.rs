@@ -78,7 +78,9 @@ parts! {
     Inflight = "inflight", SortedSet;
     /// Messages that become ready later, by due time.
     Delayed = "delayed", SortedSet;
-    /// Returned messages, by retry count.
+    /// How many messages have which retry count.
+    Retries = "retries", Hash;
+    /// Messages that 0.1.0 returned, by retry count: those that are not counted in `Retries`.
     Retried = "retried", SortedSet;
     /// Ready and delayed messages with a time to live, by its end.
     Expiring = "expiring", SortedSet;
@@ -106,6 +108,9 @@ impl Part {
 
     /// All parts but the ready lists.
     pub const BEHIND_READY: &[Self] = Self::ALL.split_at(MAX_PRIORITY as usize + 1).1;
+
+    /// The index of retry counts.
+    pub const OF_RETRIES: &[Self] = &[Self::Retries, Self::Retried];
 
     /// The ready list of a priority.
     pub fn ready(priority: u8) -> Self {

@@ -31,7 +31,7 @@ pub(super) fn require_beside<S: Store>(
     record: &StateRecord,
 ) -> Result<(), QueueError> {
     if record.retry_count > 0 {
-        store.require(&[Part::Retried])?;
+        store.require(Part::OF_RETRIES)?;
     }
     if record.expires_at_ms.is_some() {
         store.require(&[Part::Expiring])?;
@@ -48,7 +48,7 @@ pub(super) fn require_to_forget<S: Store>(
     record: &StateRecord,
 ) -> Result<(), QueueError> {
     if record.retry_count > 0 {
-        store.require(&[Part::Retried])?;
+        store.require(Part::OF_RETRIES)?;
     }
     if record.dedup.is_some() {
         store.require(&[Part::Dedup])?;

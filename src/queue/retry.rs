@@ -172,6 +172,7 @@ pub(super) fn end_delivery<S: Store>(
         {
             return;
         }
+        store.change_retry_count(id, record.retry_count, retry_count);
         record.retry_count = retry_count;
         // A delivery that timed out has waited for its visibility already; 0.1.0 added the backoff.
         if end.why != Why::RanOut || store.rules() == Rules::V1 {

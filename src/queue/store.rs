@@ -84,8 +84,10 @@ pub trait Store: Sized {
     /// The state record of a message, if one was written. Error: [`Corruption::Message`] when it is
     /// unreadable.
     fn stored_record(&mut self, id: MessageId) -> Result<Option<StateRecord>, Corruption>;
-    /// Writes the state record of a message and its retry count to `Retried`.
+    /// Writes the state record of a message; a retry count that differs is [changed](Self::change_retry_count).
     fn put_record(&mut self, id: MessageId, record: &StateRecord);
+    /// Counts a message with another retry count than before; 0: one that was never returned.
+    fn change_retry_count(&mut self, id: MessageId, from: u32, to: u32);
     /// Removes the state record and the retry count of a message. `record` is that record; None if it
     /// was unreadable or may not exist.
     fn remove_record(&mut self, id: MessageId, record: Option<&StateRecord>);

@@ -19,7 +19,8 @@ fn returned(last_receipt: u64, number: usize) -> (Server, QueueName, Vec<Message
     let got = server.pull_with(&orders, number as u32, 10, ALL).unwrap();
     server.nack(&orders, got.iter().map(Got::claim).collect(), Some(0));
     let mut store = server.store(&orders);
-    let record = StateRecord { last_receipt, ended: Ended::Nacked, ..StateRecord::default() };
+    let ended = Ended::Nacked;
+    let record = StateRecord { retry_count: 1, last_receipt, ended, ..StateRecord::default() };
     store.put_record(pushed[0], &record);
     (server, orders, pushed)
 }
@@ -319,6 +320,7 @@ fn a_retry_count_that_is_as_high_as_can_be_stays_there() {
     server.configure(&orders, Setting::MaxRetries, Some("-1"));
     let mut store = server.store(&orders);
     let record = store.record(pushed[0]).unwrap().unwrap();
+    store.change_retry_count(pushed[0], record.retry_count, u32::MAX);
     store.put_record(pushed[0], &StateRecord { retry_count: u32::MAX, ..record });
     for _ in 0..2 {
         let got = server.pull(&orders, 10).unwrap();

@@ -74,6 +74,9 @@ fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
         }
         Part::Notes => decode_state(bytes).is_ok_and(|record| is_note(&record)),
         Part::Groups => decode_group(bytes).is_ok_and(|group| is_group(&group)),
+        Part::Retries => [(field, f64::from(u32::MAX)), (bytes, u64::MAX as f64)]
+            .into_iter()
+            .all(|(text, most)| parse_integer(text).is_some_and(|n| n >= 1 && n as f64 <= most)),
         Part::Dedup => decode_duplicate(bytes).is_ok_and(|duplicate| is_duplicate(&duplicate)),
         _ => {
             let number = parse_integer(bytes);

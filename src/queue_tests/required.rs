@@ -43,7 +43,7 @@ fn fill() -> Filled {
 }
 
 /// All but the ready lists.
-const BEHIND: &str = "lanes ranked messages notes inflight delayed retried expiring groups grouped \
+const BEHIND: &str = "lanes ranked messages notes inflight delayed retries retried expiring groups grouped \
                       turns dedup deduped dead config damaged";
 
 const PULL: &str = "ready lanes ranked messages inflight groups turns config";
@@ -186,12 +186,12 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
         (
             "acknowledge late",
             required(fill, acknowledge(late)),
-            "lanes ranked messages notes inflight delayed retried",
+            "lanes ranked messages notes inflight delayed retries retried",
         ),
         (
             "acknowledge late in a group",
             required(fill, acknowledge(|filled| vec![filled.late_grouped])),
-            "lanes messages notes inflight delayed retried groups grouped turns config",
+            "lanes messages notes inflight delayed retries retried groups grouped turns config",
         ),
         (
             "acknowledge a late one behind another",

@@ -110,11 +110,11 @@ impl KeyNames {
 
 const FIELD_KINDS: usize = 3;
 
-/// What the fields or members of a part are: deliveries, names that clients choose, or ids.
+/// What the fields or members of a part are: deliveries, of any length, or ids.
 fn field_kind(part: Part) -> usize {
     match part {
         Part::Inflight => 0,
-        Part::Groups | Part::Turns | Part::Dedup | Part::Deduped => 1,
+        Part::Groups | Part::Turns | Part::Dedup | Part::Deduped | Part::Retries => 1,
         _ => 2,
     }
 }

@@ -17,4 +17,5 @@ pub mod mirror;
 pub mod op;
 pub mod record;
 pub mod records;
+mod retries;
 pub mod server_keyspace;

@@ -194,6 +194,16 @@ pub fn decode_state(bytes: &[u8]) -> Result<StateRecord, RecordError> {
     if record.is_valid() { Ok(record) } else { Err(RecordError::Damaged) }
 }
 
+/// The retry count of a state record, which may be damaged behind it.
+pub fn retry_count(bytes: &[u8]) -> Option<u32> {
+    match bytes.split_first()? {
+        (&(STATE_VERSION | STATE_WITH_DELIVERIES), rest) => {
+            read_first(rest).ok().map(|(count, _)| count)
+        }
+        _ => None,
+    }
+}
+
 /// A message in the record of its group: its number, big endian, and its id.
 const IN_GROUP: usize = 24;
 

@@ -211,22 +211,31 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn put_record(&mut self, id: MessageId, record: &StateRecord) {
         self.0.put(Part::Notes, &id.0, &record::encode_state(record));
-        if record.retry_count > 0 {
-            self.0.add(Part::Retried, &id.0, f64::from(record.retry_count));
+    }
+
+    fn change_retry_count(&mut self, id: MessageId, from: u32, to: u32) {
+        if from != to {
+            self.uncount(id, Some(from));
+            self.count(to);
         }
     }
 
     fn remove_record(&mut self, id: MessageId, record: Option<&StateRecord>) {
         if self.0.len(Part::Notes) > 0 {
+            let retry_count = match record {
+                Some(record) => Some(record.retry_count),
+                None => self
+                    .0
+                    .get(Part::Notes, &id.0)
+                    .and_then(|bytes| record::retry_count(bytes.as_ref())),
+            };
             self.0.delete(Part::Notes, &id.0);
-            if record.is_none_or(|record| record.retry_count > 0) {
-                self.0.remove(Part::Retried, &id.0);
-            }
+            self.uncount(id, retry_count);
         }
     }
 
     fn highest_retry_count(&mut self) -> u32 {
-        self.0.last(Part::Retried).map_or(0, |(_, count)| count as u32)
+        self.highest_counted()
     }
 
     fn add_ranked(&mut self, id: MessageId, rank: Rank) {

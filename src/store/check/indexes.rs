@@ -41,15 +41,13 @@ fn set(settings: &mut Settings, queue: &QueueName, field: &[u8], text: &[u8]) ->
     })
 }
 
-/// `Retried`, `Expiring` and `Dead`.
+/// `Retries` and `Retried`, `Expiring`, and `Dead`.
 pub fn of_messages<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &Found) {
-    let [mut retried, mut expiring, mut dead] = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
+    retry_counts(keyspace, plan, found);
+    let [mut expiring, mut dead] = [BTreeMap::new(), BTreeMap::new()];
     for (id, message) in &found.messages {
         let Some(record) = &message.record else { continue };
         let member = id.0.to_vec();
-        if record.retry_count > 0 {
-            retried.insert(member.clone(), f64::from(record.retry_count));
-        }
         let is_inflight = matches!(message.place, Some(Place::Inflight { .. }));
         if let (Some(death), Some(Place::Ranked { .. })) = (&record.death, &message.place) {
             dead.insert(member.clone(), death.at_ms as f64);
@@ -58,9 +56,46 @@ pub fn of_messages<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &Found
             expiring.insert(member, at_ms as f64);
         }
     }
-    compare(keyspace, plan, Part::Retried, Finding::WrongRetried, retried);
     compare(keyspace, plan, Part::Expiring, Finding::WrongExpiring, expiring);
     compare(keyspace, plan, Part::Dead, Finding::WrongDead, dead);
+}
+
+/// `Retried` has the right counts of messages that 0.1.0 returned, `Retries` counts the others.
+fn retry_counts<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &Found) {
+    let counts = found.messages.iter().filter_map(|(id, message)| {
+        let retry_count = message.record.as_ref()?.retry_count;
+        (retry_count > 0).then_some((id.0.to_vec(), retry_count))
+    });
+    let mut counts: BTreeMap<Vec<u8>, u32> = counts.collect();
+    keyspace.each_member(Part::Retried, |member, score| match counts.get(member) {
+        Some(retry_count) if f64::from(*retry_count) == score => drop(counts.remove(member)),
+        _ => {
+            plan.count(Finding::WrongRetried);
+            plan.change(Change::Remove(Part::Retried, member.to_vec()));
+        }
+    });
+    let mut numbers: BTreeMap<u32, u64> = BTreeMap::new();
+    for retry_count in counts.into_values() {
+        let number = numbers.entry(retry_count).or_default();
+        *number = number.saturating_add(1);
+    }
+    let text = |(retry_count, number): (u32, u64)| {
+        (retry_count.to_string().into_bytes(), number.to_string().into_bytes())
+    };
+    let mut expected: BTreeMap<Vec<u8>, Vec<u8>> = numbers.into_iter().map(text).collect();
+    let mut wrong = BTreeMap::new();
+    keyspace.each_field(Part::Retries, |field, number| match expected.remove(field) {
+        Some(right) if right == number => {}
+        right => drop(wrong.insert(field.to_vec(), right)),
+    });
+    wrong.extend(expected.into_iter().map(|(field, number)| (field, Some(number))));
+    for (field, right) in wrong {
+        plan.count(Finding::WrongRetried);
+        plan.change(match right {
+            Some(number) => Change::Put(Part::Retries, field, number),
+            None => Change::Delete(Part::Retries, field),
+        });
+    }
 }
 
 /// Counts and fixes the differences of a sorted set from what is expected.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 type Ids = BTreeMap<&'static str, String>;
 
 const PARTS: [&str; 18] = [
-    "ready", "ready7", "lanes", "ranked", "messages", "notes", "inflight", "delayed", "retried",
+    "ready", "ready7", "lanes", "ranked", "messages", "notes", "inflight", "delayed", "retries",
     "expiring", "grouped", "groups", "turns", "dedup", "deduped", "dead", "config", "damaged",
 ];
 
@@ -176,7 +176,7 @@ const ROWS: [Row; 22] = [
         0,
     ),
     (|client, _| put(client, &[b"DEL", b"lanes"]), &[("wrong_lane", 3)], 0),
-    (|client, _| put(client, &[b"DEL", b"retried"]), &[("wrong_retried", 1)], 0),
+    (|client, _| put(client, &[b"DEL", b"retries"]), &[("wrong_retried", 1)], 0),
     (|client, _| put(client, &[b"DEL", b"expiring"]), &[("wrong_expiring", 1)], 0),
     (
         |client, ids| {
@@ -287,7 +287,7 @@ fn every_record_of_a_large_queue_is_read() {
         client.ask(&format!("MQ.PUSH orders x GROUP {group} DEDUP {group}"));
     }
     assert_eq!(findings(&mut client, "MQ.CHECK orders"), []);
-    let absent = ["retried", "dead", "damaged"];
+    let absent = ["retries", "dead", "damaged"];
     for part in PARTS.iter().filter(|part| !absent.contains(part)) {
         let kind = client.text(&format!("TYPE mq:{{orders}}:{part}"));
         let key = format!("mq:{{orders}}:{part}");

@@ -3,9 +3,10 @@
 
 use crate::harness::*;
 
-const PARTS: [&str; 18] = [
+const PARTS: [&str; 19] = [
     "ready", "ready1", "lanes", "ranked", "grouped", "messages", "notes", "inflight", "delayed",
-    "retried", "expiring", "groups", "turns", "dedup", "deduped", "dead", "config", "damaged",
+    "retries", "retried", "expiring", "groups", "turns", "dedup", "deduped", "dead", "config",
+    "damaged",
 ];
 
 /// What is said of a key of the queue orders.

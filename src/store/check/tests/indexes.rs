@@ -4,9 +4,19 @@ use super::*;
 
 #[test]
 fn damaged_indexes_are_found_and_repaired() {
-    let rows: [Row; 27] = [
+    let rows: [Row; 30] = [
         (
-            "a retry count too many, a wrong one",
+            "wrong numbers of retry counts",
+            |k| {
+                k.put(Part::Retries, b"1", b"7");
+                k.put(Part::Retries, b"9", b"1");
+                k.put(Part::Retries, b"no number", b"1");
+            },
+            &[(WrongRetried, 3)],
+        ),
+        ("all numbers lost", |k| k.unlink(Part::Retries), &[(WrongRetried, 1)]),
+        (
+            "a retry count of 0.1.0 too many, a wrong one",
             |k| {
                 k.add(Part::Retried, &id(PRIORITY).0, 1.0);
                 k.add(Part::Retried, &id(RETURNED).0, 9.0);
@@ -14,7 +24,12 @@ fn damaged_indexes_are_found_and_repaired() {
             },
             &[(WrongRetried, 3)],
         ),
-        ("all retry counts lost", |k| k.unlink(Part::Retried), &[(WrongRetried, 2)]),
+        (
+            "a message counted twice",
+            |k| k.add(Part::Retried, &id(RETURNED).0, 1.0),
+            &[(WrongRetried, 1)],
+        ),
+        ("all retry counts of 0.1.0 lost", |k| k.unlink(Part::Retried), &[(WrongRetried, 1)]),
         (
             "times to live of one without, of one in flight, a wrong one",
             |k| {

@@ -257,6 +257,9 @@ fn sound() -> Queue {
     queue.push(40, None, dedup(b"window", Some(NOW_MS + HOUR_MS)));
     queue.push(KEY_HELD, None, dedup(b"until done", None));
     queue.apply("orders", &Op::Pause(op::Pause { until_ms: Some(NOW_MS + HOUR_MS) }));
+    // 0.1.0 returned the one of group k.
+    queue.keys().put(Part::Retries, b"1", b"1");
+    queue.keys().add(Part::Retried, &id(25).0, 1.0);
     queue
 }
 
