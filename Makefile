@@ -19,14 +19,17 @@ IO_THREADS ?=
 FUZZ_SECONDS ?= 600
 # Options of cargo-mutants for `make mutants`.
 MUTANTS ?=
-BENCH_SERVERS := redis-7.0 redis-8.6
+# The servers of `make bench` and their options (BENCH="--parts cycle"); the server of `make bench-peers`.
+BENCH_SERVERS ?= redis-7.0 redis-8.6 valkey-9.1
+BENCH ?=
+PEERS_SERVER ?= redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := @scripts/build.sh
-SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh docker/*.sh) .ci/run
-PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py examples/python/*.py tests/clients/*.py)
+SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh bench/peers/*.sh docker/*.sh) .ci/run
+PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py bench/peers/*.py examples/python/*.py tests/clients/*.py)
 
 .PHONY: help build run install uninstall docker-up docker-down test test-matrix test-coverage chaos fuzz asan memcheck soak mutants \
-  install-check lint fmt deny deny-advisories bench clean
+  install-check lint fmt deny deny-advisories bench bench-peers clean
 
 help:
 	@awk -F': ## ' '/^## / {printf "%s%s:\n", n++ ? "\n" : "", substr($$0, 4)} \
@@ -83,7 +86,7 @@ install-check: ## installs it into Debian and starts the packaged servers with t
 	$(BUILD)
 	@scripts/install-check.sh
 
-lint: ## formatting, clippy, shell and Python scripts, stale mutants
+lint: ## formatting, clippy, shell and Python scripts, stale mutants and bench tables
 	@scripts/install-needs.sh build lint
 	cargo fmt --check
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
@@ -92,6 +95,7 @@ lint: ## formatting, clippy, shell and Python scripts, stale mutants
 	shellcheck -x $(SHELL_SCRIPTS)
 	python3 -c 'import sys; [compile(open(path).read(), path, "exec") for path in sys.argv[1:]]' $(PYTHON_SCRIPTS)
 	python3 scripts/mutants.py --stale
+	python3 bench/report.py --check
 
 deny: ## licences, bans and sources of the dependencies
 	@scripts/install-needs.sh build
@@ -105,11 +109,20 @@ fmt: ## formats the Rust code
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
 
-bench: ## CPU and memory per message, compared with lists and Streams
+bench: ## CPU and memory per message beside lists and Streams, about 12 minutes a server (BENCH_SERVERS=redis-7.0, BENCH="--parts cycle")
 	@scripts/install-needs.sh fetch
 	$(BUILD)
 	scripts/servers.sh $(BENCH_SERVERS)
-	python3 bench/bench.py --keep $(BENCH_SERVERS:%=--server $(MQ_SERVERS)/%/redis-server)
+	@status=0; python3 bench/bench.py $(BENCH_SERVERS:%=--server $(MQ_SERVERS)/%/redis-server) $(BENCH) || status=$$?; \
+	  python3 bench/report.py && exit $$status
+
+bench-peers: ## the same beside BullMQ, RSMQ, Celery, beanstalkd, RabbitMQ, NATS and hand-written queues, about 10 minutes
+	@scripts/install-needs.sh fetch peers
+	$(BUILD)
+	scripts/servers.sh $(PEERS_SERVER)
+	bench/peers/install.sh $(TARGET)/peers
+	@status=0; python3 bench/peers/peers.py --server $(MQ_SERVERS)/$(PEERS_SERVER)/redis-server --folder $(TARGET)/peers || status=$$?; \
+	  python3 bench/report.py && exit $$status
 
 fuzz: ## fuzzers for arguments, records, ops and sequences of ops (FUZZ_SECONDS=600 each)
 	@scripts/install-needs.sh build fuzz

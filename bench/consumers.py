@@ -1,26 +1,46 @@
-"""The consumer loop as applications run it: one message at a time, without pipelines, on several connections.
+"""The loop of a consumer that handles one message at a time without pipelines, on several connections.
 
-Standard library only.
+Part `consumers`. Standard library only.
 """
 
-import selectors
+import re
+import select
 import statistics
 import time
 
-from server import Connection, Server, ServerError, command, expect, parse
-from tables import heading, note, paragraph, table
-from workloads import FILL, fill
+from cycle import AOF, turned
+from results import Part, note
+from server import Connection, Server, ServerError, command, expect
+from workloads import BULK, FILL, INTEGER, fill
 
 CONNECTIONS = (1, 8, 64)
+MESSAGE = rb"\*14\r\n\$2\r\nid\r\n\$36\r\n(.{36})\r\n.*\$7\r\nreceipt\r\n\$16\r\n(.{16})\r\n"
+EMPTY = b"*-1\r\n"
+
+
+class Incomplete(Exception):
+    """More of the reply is to come."""
+
+
+def match(pattern, reply):
+    found = pattern.fullmatch(reply)
+    if found is None:
+        if reply.startswith(b"-") or len(reply) > 1000:
+            raise ServerError(f"unexpected: {reply[:200]!r}")
+        raise Incomplete
+    return found
 
 
 class PullWithAck:
     """The acknowledgment of a message travels with the pull of the next one."""
 
-    label = "`MQ.PULL ... ACK`"
+    label = "MQ.PULL ... ACK"
+    first = command("MQ.PULL", "q")
+    lines = BULK
+    taken = re.compile(MESSAGE, re.DOTALL)
+    taken_next = re.compile(rb"\*2\r\n\*1\r\n:1\r\n(?:\*-1\r\n|" + MESSAGE + rb")", re.DOTALL)
 
     def __init__(self, connection, number):
-        self.first = command("MQ.PULL", "q")
         self.pulled = False
 
     @staticmethod
@@ -28,20 +48,22 @@ class PullWithAck:
         return command("MQ.PUSH", "q", payload)
 
     def next(self, reply):
-        """The next request after this reply, and whether a message was settled. No request: the queue is empty."""
+        """The next request, and whether a message was settled. No request: the queue is empty."""
         settled = self.pulled
-        if settled:
-            results, reply = reply
-            expect("ACK", results, [1])
-        if reply is None:
-            return None, settled
-        fields = dict(zip(reply[::2], reply[1::2]))
+        if not settled and reply == EMPTY:
+            return None, False
+        message_id, receipt = match(self.taken_next if settled else self.taken, reply).groups()
+        if message_id is None:
+            return None, True
         self.pulled = True
-        return command("MQ.PULL", "q", "ACK", 1, fields[b"id"], fields[b"receipt"]), settled
+        return command("MQ.PULL", "q", "ACK", 1, message_id, receipt), settled
 
 
 class TwoSteps:
     """A command that takes a message, then one that settles it."""
+
+    empty = EMPTY
+    settled = b":1\r\n"
 
     def __init__(self, connection, number):
         self.number = number
@@ -52,41 +74,51 @@ class TwoSteps:
         pass
 
     def next(self, reply):
-        self.taken = not self.taken
-        if not self.taken:
-            expect(self.label, reply, self.settled)
+        if self.taken:
+            if reply != self.settled:
+                if self.settled.startswith(reply):
+                    raise Incomplete
+                raise ServerError(f"{self.label}: {reply[:200]!r}")
+            self.taken = False
             return self.first, True
-        return (None if reply is None else self.settle(reply)), False
+        if reply == self.empty:
+            return None, False
+        request = self.settle(match(self.pattern, reply))
+        self.taken = True
+        return request, False
 
 
 class PullThenAck(TwoSteps):
-    label = "`MQ.PULL`, `MQ.ACK`"
+    label = "MQ.PULL, MQ.ACK"
     push = PullWithAck.push
-    first = command("MQ.PULL", "q")
-    settled = 1
+    lines = BULK
+    first = PullWithAck.first
+    pattern = PullWithAck.taken
 
-    def settle(self, message):
-        fields = dict(zip(message[::2], message[1::2]))
-        return command("MQ.ACK", "q", fields[b"id"], fields[b"receipt"])
+    def settle(self, found):
+        return command("MQ.ACK", "q", *found.groups())
 
 
 class Group(TwoSteps):
-    label = "`XREADGROUP`, `XACKDEL` (or `XACK` and `XDEL`)"
+    label = "Streams"
+    lines = BULK
     first = command("XREADGROUP", "GROUP", "g", "c", "COUNT", 1, "STREAMS", "s", ">")
-    settled = [1]
+    pattern = re.compile(
+        rb"\*1\r\n\*2\r\n\$1\r\ns\r\n\*1\r\n\*2\r\n\$\d+\r\n(\d+-\d+)\r\n\*2\r\n\$1\r\np\r\n\$100\r\n.{100}\r\n",
+        re.DOTALL,
+    )
 
     def prepare(self, connection):
-        # Servers without it need two commands, here in one packet.
+        # Servers without XACKDEL need two commands, here in one packet.
         self.one_command = connection.call("COMMAND", "INFO", "XACKDEL") != [None]
-        if not self.one_command:
-            self.settled = [1, 1]
+        self.settled = b"*1\r\n:1\r\n" if self.one_command else b":1\r\n:1\r\n"
 
     @staticmethod
     def push(payload):
         return command("XADD", "s", "*", "p", payload)
 
-    def settle(self, streams):
-        [[_, [[entry, _]]]] = streams
+    def settle(self, found):
+        entry = found[1]
         if self.one_command:
             return command("XACKDEL", "s", "g", "IDS", 1, entry)
         return command("XACK", "s", "g", entry) + command("XDEL", "s", entry)
@@ -95,8 +127,10 @@ class Group(TwoSteps):
 class Reliable(TwoSteps):
     """The reliable queue of the Redis documentation: a list of its own holds what a consumer has taken."""
 
-    label = "`LMOVE`, `LREM`"
-    settled = 1
+    label = "LMOVE, LREM"
+    lines = INTEGER
+    empty = b"$-1\r\n"
+    pattern = re.compile(rb"\$100\r\n(.{100})\r\n", re.DOTALL)
 
     def prepare(self, connection):
         self.first = command("LMOVE", "l", f"taken:{self.number}", "RIGHT", "LEFT")
@@ -105,15 +139,21 @@ class Reliable(TwoSteps):
     def push(payload):
         return command("LPUSH", "l", payload)
 
-    def settle(self, payload):
-        return command("LREM", f"taken:{self.number}", 1, payload)
+    def settle(self, found):
+        return command("LREM", f"taken:{self.number}", 1, found[1])
 
 
 WAYS = (PullWithAck, PullThenAck, Group, Reliable)
 
 
-def replies_of(request):
-    return 2 if request.startswith(b"*4\r\n$4\r\nXACK\r\n") else 1
+class Loop:
+    """One consumer: its connection, what is still missing of a reply, and when its message was asked for."""
+
+    def __init__(self, server, way, number):
+        self.connection = Connection(server.port)
+        self.way = way(self.connection, number)
+        self.buffer = b""
+        self.began = None
 
 
 def measure(server, way, connections, messages):
@@ -121,82 +161,66 @@ def measure(server, way, connections, messages):
     filler = Connection(server.port)
     filler.call("DEL", "s")
     filler.call("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
-    fill(filler, messages, way.push)
+    messages = max(FILL, messages // FILL * FILL)
+    fill(filler, messages, way.push, way.lines)
     filler.close()
-    loops, settled = [], 0
-    with selectors.DefaultSelector() as ready:
-        consumers = []
-        for number in range(connections):
-            connection = Connection(server.port)
-            consumer = way(connection, number)
-            connection.socket.setblocking(False)
-            consumers.append((connection, consumer))
-        before, started = server.control.cpu_us(), time.perf_counter()
-        for connection, consumer in consumers:
-            state = [consumer, b"", 1, time.perf_counter()]
-            ready.register(connection.socket, selectors.EVENT_READ, state)
-            connection.send(consumer.first)
-        left = connections
-        while left:
-            for key, _ in ready.select(20) or [(None, None)]:
-                if key is None:
-                    raise ServerError(f"{way.label}: no reply for 20 s")
-                state = key.data
-                consumer, buffer, wanted, began = state
-                buffer += key.fileobj.recv(1 << 16)
-                got, at = [], 0
-                try:
-                    while len(got) < wanted:
-                        reply, at = parse(buffer, at)
-                        got.append(reply)
-                except ValueError:
-                    state[1] = buffer
-                    continue
-                request, is_settled = consumer.next(got[0] if wanted == 1 else got)
-                if is_settled:
-                    now = time.perf_counter()
-                    loops.append((now - began) * 1e6)
-                    settled += 1
-                    state[3] = now
-                if request is None:
-                    ready.unregister(key.fileobj)
-                    left -= 1
-                    continue
-                state[1], state[2] = b"", replies_of(request)
-                key.fileobj.sendall(request)
-        seconds, cpu = time.perf_counter() - started, server.control.cpu_us() - before
-    expect("settled", settled, messages // FILL * FILL)
-    for connection, _ in consumers:
-        connection.close()
-    p50, p99 = statistics.median(loops), statistics.quantiles(loops, n=100)[98]
-    return cpu / settled, settled / seconds, p50, p99
+    loops = [Loop(server, way, number) for number in range(connections)]
+    times, at_work = [], {loop.connection.socket.fileno(): loop for loop in loops}
+    poll = select.epoll()
+    for number in at_work:
+        poll.register(number, select.EPOLLIN)
+    before, started = server.control.cpu_us(), time.perf_counter()
+    for loop in loops:
+        loop.began = time.perf_counter()
+        loop.connection.send(loop.way.first)
+    while at_work:
+        events = poll.poll(20)
+        if not events:
+            raise ServerError(f"{way.label}: no reply for 20 s")
+        for number, _ in events:
+            loop = at_work[number]
+            data = loop.connection.socket.recv(1 << 16)
+            if not data:
+                raise ServerError("the server closed the connection")
+            reply = loop.buffer + data
+            try:
+                request, settled = loop.way.next(reply)
+            except Incomplete:
+                loop.buffer = reply
+                continue
+            loop.buffer = b""
+            if settled:
+                now = time.perf_counter()
+                times.append(now - loop.began)
+                loop.began = now
+            if request is None:
+                poll.unregister(number)
+                del at_work[number]
+            else:
+                loop.connection.socket.sendall(request)
+    seconds, cpu = time.perf_counter() - started, server.control.cpu_us() - before
+    expect("settled", len(times), messages)
+    poll.close()
+    for loop in loops:
+        loop.connection.close()
+    p99 = statistics.quantiles(times, n=100)[98]
+    return {
+        "cpu": cpu / messages,
+        "rate": messages / seconds,
+        "p50": statistics.median(times) * 1e6,
+        "p99": p99 * 1e6,
+    }
 
 
 def consumers_part(options, binary):
-    samples = {}
-    with Server(binary, options.module, aof=True) as server:
-        for run in range(options.consumer_runs):
-            for connections in CONNECTIONS:
-                for way in WAYS:
-                    note(f"{server.name} consumers, run {run + 1} of {options.consumer_runs}")
-                    sample = measure(server, way, connections, options.messages)
-                    samples.setdefault((connections, way), []).append(sample)
-        name = server.name
-    heading(name, "consumers", "a consumer's loop without pipelines, AOF everysec", options.keep)
-    rows = []
-    for connections in CONNECTIONS:
-        theirs = [sample[0] for sample in samples[connections, Group]]
-        for way in WAYS:
-            runs = samples[connections, way]
-            cpu, rate, p50, p99 = (statistics.median(column) for column in zip(*runs))
-            ratio = statistics.median(ours[0] / peer for ours, peer in zip(runs, theirs))
-            rows.append(
-                [connections, way.label, f"{cpu:.1f}", f"{ratio:.2f}", f"{rate:,.0f}", f"{p50:.0f}", f"{p99:.0f}"]
-            )
-    table(
-        ["connections", "commands", "server CPU, µs", "/ Streams", "messages/s", "p50, µs", "p99, µs"], rows
-    )
-    paragraph(
-        "One client program, which takes most of a processor, drives all connections: messages/s and times compare the "
-        "ways with each other and are not the most that the server can do."
-    )
+    part = Part(runs=options.consumer_runs, messages=options.messages)
+    for aof in AOF:
+        with Server(binary, options.module, AOF[aof], clients=200) as server:
+            part.measured_on(server)
+            for run in range(options.consumer_runs):
+                note(f"{server.name} consumers, AOF {aof}, run {run + 1} of {options.consumer_runs}")
+                for connections in CONNECTIONS:
+                    for way in turned(WAYS, run):
+                        where = {"aof": aof, "connections": connections, "peer": way.label}
+                        part.add(where, **measure(server, way, connections, options.messages))
+    return part

@@ -7,13 +7,13 @@ message to be delivered and checks it.
 
 import itertools
 import random
-import statistics
 import time
 from collections import deque
 
+from cycle import turned
+from results import Part, note
 from server import Connection, Server, ServerError, command, expect
-from tables import heading, middle_half, note, paragraph, table, verdict
-from workloads import FILL, YEAR_MS, Mq, fill, measure_cpu, payloads
+from workloads import BULK, FILL, YEAR_MS, Mq, fill, measure_cpu, payloads, settle_tables
 
 ROUND = 100
 # Messages per group.
@@ -96,7 +96,6 @@ class Feature(Mq):
     """The plain cycle on a separate queue in which `live` messages are always waiting."""
 
     label = "plain, long queue"
-    goal = None
     order = InOrder
 
     def __init__(self, connection, size, live, queue=None):
@@ -166,7 +165,6 @@ class Plain(Feature):
 
 class Priorities(Feature):
     label = "PRIORITY 1 to 9"
-    goal = 1.6
     order = ByPriority
 
     def tag(self):
@@ -183,7 +181,6 @@ class Dedup(Feature):
     starts to rehash the table."""
 
     label = "DEDUP"
-    goal = 1.6
 
     def prepare_queue(self, connection, live):
         for _ in range(live * 7 // 8 // self.size):
@@ -199,7 +196,6 @@ class UntilDone(Feature):
     """Keys are held until the acknowledgment; as many messages are waiting."""
 
     label = "DEDUP UNTILDONE"
-    goal = 1.6
 
     def options(self, tag):
         return ("DEDUP", f"order-{next(self.numbers)}", "UNTILDONE")
@@ -207,7 +203,6 @@ class UntilDone(Feature):
 
 class Groups(Feature):
     label = "GROUP"
-    goal = 2.2
     order = InTurn
 
     def prepare_queue(self, connection, live):
@@ -232,15 +227,9 @@ FEATURES = {kind.__name__.lower(): kind for kind in KINDS}
 
 # ---- the comparisons -----------------------------------------------------------------------------
 
-# Tolerance for commands whose cost is independent of the length.
-LENGTH_GOAL = 1.3
-# Cheaper than two commands.
-SETTLING_GOAL = 1.0
 CALLS = 500
-# Runs of MQ.PURGE, each on refilled queues.
-PURGES = 5
-# Reads per pipeline while a table is rehashed.
-SETTLING = 10_000
+# Runs of MQ.PURGE, each on a refilled queue.
+PURGES = 1
 LOOKED_AT = (Feature, Priorities, Groups)
 LOOKS = {
     "MQ.LEN": [("MQ.LEN",)],
@@ -250,76 +239,33 @@ LOOKS = {
 }
 
 
-def cycles(options, server):
-    """Server CPU of push, pull and acknowledgment with each feature, relative to the plain cycle of the same run."""
+def cycles(options, part, server):
+    """Server CPU of push, pull and acknowledgment with each feature, beside the plain cycle of the same run."""
     kinds = list(KINDS)
     workloads = {}
     for kind in kinds:
         note(f"{server.name} features, filling: {kind.label}")
         workloads[kind] = kind(server.control, ROUND, options.live)
         settle_tables(server.control, workloads[kind].queue)
-    samples = {kind: [] for kind in kinds}
-    for run in range(options.runs):
-        note(f"{server.name} features, run {run + 1} of {options.runs}")
-        # Each run starts with another workload, so that none always follows the same one.
-        for kind in kinds[run % len(kinds) :] + kinds[: run % len(kinds)]:
-            samples[kind].append(measure_cpu(server, workloads[kind], options.messages))
-    rows = []
-    for kind in kinds:
-        columns = [statistics.median(column) for column in zip(*samples[kind])]
-        ratios = [ours[0] / plain[0] for ours, plain in zip(samples[kind], samples[Plain])]
-        rows.append([kind.label, *(f"{cell:.2f}" for cell in columns), *judge(ratios, kind.goal)])
-    heading(server.name, "features", "server CPU per message with features, µs", options.keep)
-    paragraph(f"{options.live:,} live keys, {options.live // 10:,} groups; single commands, rounds of {ROUND}.")
-    table(
-        ["cycle", "total", "push", "pull", "ack", "/ plain", "middle 50 % of runs", "goal", "met"],
-        rows,
-    )
+    for run in range(options.feature_runs):
+        note(f"{server.name} features, run {run + 1} of {options.feature_runs}")
+        for kind in turned(kinds, run):
+            sample = measure_cpu(server, workloads[kind], options.messages)
+            part.add({"topic": "cycle", "peer": kind.label}, **dict(zip(("cpu", "push", "pull", "ack"), sample)))
     return workloads
 
 
-def settle_tables(connection, queue):
-    """Completes rehashing: the server moves a few entries of a grown table per access, and until that
-    is done every access searches both tables. Reads missing entries until then, so that runs do not depend
-    on the progress of rehashing."""
-    keys = connection.call("KEYS", f"mq:{{{queue}}}:*")
-    for key in keys:
-        look, count = {
-            b"hash": (("HEXISTS", key, "absent"), "HLEN"),
-            b"zset": (("ZSCORE", key, "absent"), "ZCARD"),
-        }.get(connection.call("TYPE", key), (None, None))
-        if look:
-            batches = connection.call(count, key) // SETTLING + 1
-            for _ in range(batches):
-                connection.run(command(*look) * SETTLING, SETTLING)
-
-
-def looks(options, server, long):
+def looks(options, part, server, long):
     """Server CPU of commands whose cost must not depend on the number of waiting messages."""
     pairs = [(kind(server.control, ROUND, ROUND, f"short-{kind.__name__}"), long[kind]) for kind in LOOKED_AT]
-    samples = {}
-    for run in range(options.runs):
-        note(f"{server.name} looks, run {run + 1} of {options.runs}")
+    for run in range(options.feature_runs):
+        note(f"{server.name} reads, run {run + 1} of {options.feature_runs}")
         for name, words in LOOKS.items():
-            for pair in pairs:
-                for workload in pair[:: 1 if run % 2 else -1]:
+            for short, filled in pairs:
+                for length, workload in turned([("short", short), ("long", filled)], run):
                     cpu = measure_look(server, words, workload.queue)
-                    samples.setdefault((name, workload), []).append(cpu)
-    rows = []
-    for name in LOOKS:
-        for short, filled in pairs:
-            ours = zip(samples[name, filled], samples[name, short])
-            rows.append(
-                [name, filled.label, f"{len(filled.line):,}"]
-                + [f"{statistics.median(samples[name, workload]):.2f}" for workload in (short, filled)]
-                + judge([longer / shorter for longer, shorter in ours], LENGTH_GOAL)
-            )
-    heading(server.name, "reads", f"server CPU per call at {ROUND} messages and at many, µs", options.keep)
-    table(
-        ["command", "queue", "many", f"at {ROUND}", "at many", "ratio", "middle 50 % of runs"]
-        + ["goal", "met"],
-        rows,
-    )
+                    where = {"topic": "reads", "command": name, "queue": filled.label}
+                    part.add(where | {"count": len(filled.line), "length": length}, cpu=cpu)
 
 
 def measure_look(server, words, queue):
@@ -337,22 +283,15 @@ def measure_look(server, words, queue):
     return cpu / CALLS
 
 
-def purges(options, server):
+def purges(options, part, server):
     """The server's own time for MQ.PURGE, at a tenth of the messages and at all of them (the memory of a hundred
-    is freed synchronously). The minimum of all runs: the thread that frees the memory can only add to it."""
-    rows = []
-    for kind in LOOKED_AT:
-        samples = []
-        for run in range(PURGES):
-            note(f"{server.name} MQ.PURGE, {kind.label}, run {run + 1} of {PURGES}")
-            samples.append([measure_purge(server, kind, live) for live in (options.live // 10, options.live)])
-        # The counts are the same in all runs.
-        (few, at_few), (many, at_many) = map(min, zip(*samples))
-        ratio = at_many / max(at_few, 1)
-        cells = [kind.label, f"{few:,}", f"{many:,}", at_few, at_many, f"{ratio:.2f}"]
-        rows.append([*cells, *verdict(ratio, LENGTH_GOAL)])
-    heading(server.name, "purge", "time of MQ.PURGE, µs", options.keep)
-    table(["queue", "few", "many", "at few", "at many", "ratio", "goal", "met"], rows)
+    is freed synchronously)."""
+    for run in range(PURGES):
+        for kind in LOOKED_AT:
+            for length, live in (("short", options.live // 10), ("long", options.live)):
+                note(f"{server.name} MQ.PURGE, {kind.label}, run {run + 1} of {PURGES}")
+                count, us = measure_purge(server, kind, live)
+                part.add({"topic": "purge", "queue": kind.label, "count": count, "length": length}, us=us)
 
 
 def measure_purge(server, kind, live):
@@ -368,30 +307,14 @@ def measure_purge(server, kind, live):
     return count, int(dict(field.split("=") for field in stats.split(","))["usec"])
 
 
-def settling(options, server):
+def settling(options, part, server):
     """Server CPU of an acknowledgment and the next pull, as two commands and as one."""
-    samples = {}
-    for run in range(options.runs):
-        note(f"{server.name} ACK in the next pull, run {run + 1} of {options.runs}")
+    for run in range(options.feature_runs):
+        note(f"{server.name} acknowledgment with the next pull, run {run + 1} of {options.feature_runs}")
         for size in (1, ROUND):
-            for settle in (apart, together)[:: 1 if run % 2 else -1]:
+            for settle in turned((apart, together), run):
                 cpu = measure_settling(server, settle, size, options.messages)
-                samples.setdefault((size, settle), []).append(cpu)
-    rows = []
-    for size in (1, ROUND):
-        one, two = samples[size, together], samples[size, apart]
-        rows.append(
-            ["one at a time" if size == 1 else f"{size} in a pipeline"]
-            + [f"{statistics.median(cpu):.2f}" for cpu in (two, one)]
-            + judge([ours / theirs for ours, theirs in zip(one, two)], SETTLING_GOAL)
-            + [2, 1]
-        )
-    heading(server.name, "ack", "server CPU of an acknowledgment and the next pull, µs", options.keep)
-    table(
-        ["commands", "MQ.ACK, MQ.PULL", "MQ.PULL ... ACK", "ratio", "middle 50 % of runs", "goal", "met"]
-        + ["round trips of two", "of one"],
-        rows,
-    )
+                part.add({"topic": "ack", "round": size, "peer": settle.__name__}, cpu=cpu)
 
 
 def delivery(reply):
@@ -427,6 +350,7 @@ def measure_settling(server, settle, size, messages):
         connection,
         messages + FILL,
         lambda payload: command("MQ.PUSH", "settling", payload),
+        BULK,
     )
     pulled = connection.call("MQ.PULL", "settling", "VISIBILITY", YEAR_MS, "COUNT", size)
     deliveries = [delivery(message) for message in pulled]
@@ -439,15 +363,12 @@ def measure_settling(server, settle, size, messages):
     return cpu / (rounds * size)
 
 
-def judge(ratios, goal):
-    """The table cells of a ratio: median, middle half, goal, and whether it is met."""
-    ratio = statistics.median(ratios)
-    return [f"{ratio:.2f}", middle_half(ratios), *verdict(ratio, goal)]
-
-
 def features_part(options, binary):
+    part = Part(runs=options.feature_runs, live=options.live, messages=options.messages)
     with Server(binary, options.module) as server:
-        long = cycles(options, server)
-        settling(options, server)
-        looks(options, server, long)
-        purges(options, server)
+        part.measured_on(server)
+        long = cycles(options, part, server)
+        settling(options, part, server)
+        looks(options, part, server, long)
+        purges(options, part, server)
+    return part

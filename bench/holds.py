@@ -18,8 +18,9 @@ import os
 import time
 from pathlib import Path
 
+from results import note
 from server import Connection, Server, command
-from tables import note, table
+from tables import table
 from workloads import YEAR_MS
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -328,12 +329,11 @@ def main():
                     shown = f"{min(held.hold_ms(make()) for _ in range(runs)):.2f}"
                 found.setdefault(text, {})[shape] = shown
             name = server.name
-    note("")
     print(f"{name}, {options.messages:,} messages of {len(PAYLOAD)} bytes, milliseconds:\n")
     rows = [
         [text, *(shown.get(shape, "") for shape in options.shapes)] for text, shown in found.items()
     ]
-    table(["command", *options.shapes], rows)
+    print(table(["command", *options.shapes], rows))
 
 
 if __name__ == "__main__":

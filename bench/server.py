@@ -89,6 +89,33 @@ class Connection:
             raise ServerError(f"more replies than commands: {buffer[at:at + 40]!r}")
         return got
 
+    def bulk(self, pipeline, lines):
+        """Sends commands whose replies have `lines` lines in all, and no line breaks in their data; only errors are
+        noticed. For filling a queue."""
+        self.send(pipeline)
+        last = b"\n"
+        while lines > 0:
+            data = self.socket.recv(1 << 20)
+            if not data:
+                raise ServerError("the server closed the connection")
+            if (last == b"\n" and data.startswith(b"-")) or b"\n-" in data:
+                raise ServerError(data[data.index(b"-") :][:200].decode(errors="replace"))
+            lines -= data.count(b"\n")
+            last = data[-1:]
+        expect("lines of replies", lines, 0)
+
+    def find_all(self, request, pattern, count):
+        """Sends a command and returns the `count` matches of the pattern in its reply, which ends with the last one."""
+        self.send(request)
+        reply = b""
+        while True:
+            data = self.socket.recv(1 << 20)
+            reply += data
+            if not data or reply.startswith(b"-"):
+                raise ServerError(f"no reply: {reply[:200]!r}")
+            if reply.endswith(b"\r\n") and len(found := pattern.findall(reply)) == count:
+                return found
+
     def run(self, pipeline, count):
         self.send(pipeline)
         return self.replies(count)
@@ -109,6 +136,16 @@ class Connection:
 def expect(what, got, wanted):
     if got != wanted:
         raise ServerError(f"{what}: got {str(got)[:200]}, expected {str(wanted)[:200]}")
+
+
+def module_version(connection):
+    """0.2.0 is loaded as 200."""
+    for module in connection.call("MODULE", "LIST"):
+        fields = dict(zip(module[::2], module[1::2]))
+        if fields[b"name"] == b"mq":
+            number = fields[b"ver"]
+            return f"{number // 10000}.{number // 100 % 100}.{number % 100}"
+    return None
 
 
 class Server:
@@ -153,6 +190,7 @@ class Server:
         server = self.control.info("server")
         brand = "Valkey" if "valkey_version" in server else "Redis"
         self.name = f"{brand} {server.get('valkey_version', server['redis_version'])}"
+        self.module_version = module_version(self.control)
         # The process's CPU-time clock, as returned by clock_getcpuclockid(3): same value as INFO, without
         # a request to the server.
         self.cpu_clock = (~int(server["process_id"]) << 3) | 2

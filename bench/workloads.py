@@ -3,8 +3,10 @@
 A workload has `label`, `payloads` (of one round), the steps `push`, `pull` and `acknowledge`, and `left`.
 """
 
+import base64
+import functools
 import random
-import string
+import re
 
 from server import Connection, command, expect
 
@@ -13,11 +15,11 @@ FILL = 1000
 YEAR_MS = 31_536_000_000
 
 
+@functools.cache
 def payloads(count, size=PAYLOAD_BYTES):
-    """Random letters and digits, unique, and the same in every run. No peer compresses them."""
+    """Random text, unique, and the same in every run. No peer compresses it."""
     source = random.Random(1)
-    letters = string.ascii_letters + string.digits
-    return ["".join(source.choices(letters, k=size)).encode() for _ in range(count)]
+    return [base64.b64encode(source.randbytes(size))[:size] for _ in range(count)]
 
 
 class Lists:
@@ -143,6 +145,17 @@ class Mq:
         return connection.call("MQ.LEN", "q")
 
 
+class MqAllBatched(Mq):
+    """A round is three commands: MQ.MPUSH, MQ.PULL COUNT, MQ.ACK IDS."""
+
+    def __init__(self, connection, size, batched=True, payload_bytes=PAYLOAD_BYTES):
+        super().__init__(connection, size, True, payload_bytes)
+        self.pushes = command("MQ.MPUSH", "q", size, *self.payloads)
+
+    def push(self, connection):
+        [self.ids] = connection.run(self.pushes, 1)
+
+
 def drive(workload, connection, rounds, clock_ns):
     """Runs `rounds` of push, pull, acknowledge; returns the clock time of each phase.
 
@@ -173,9 +186,39 @@ def measure_cpu(server, workload, messages):
     return [whole / count] + [ns / 1000 / count for ns in phases]
 
 
-def fill(connection, count, make):
-    """Sends `count` commands in pipelines; `make(payload)` builds each."""
+def fill(connection, count, make, lines):
+    """Sends `count` commands in pipelines; `make(payload)` builds each, its reply has `lines` lines."""
     pool = payloads(FILL)
     pipeline = b"".join(make(payload) for payload in pool)
     for _ in range(count // FILL):
-        connection.run(pipeline, FILL)
+        connection.bulk(pipeline, lines * FILL)
+
+
+# The id and the receipt of each message of a pull, the id of each entry of a read.
+MESSAGE = re.compile(rb"\$2\r\nid\r\n\$36\r\n(.{36})\r\n.*?\$7\r\nreceipt\r\n\$16\r\n(.{16})\r\n", re.DOTALL)
+ENTRY = re.compile(rb"\*2\r\n\$\d+\r\n(\d+-\d+)\r\n\*2\r\n\$1\r\np\r\n\$100\r\n.{100}\r\n", re.DOTALL)
+# Filling: the lines of one reply.
+INTEGER, BULK = 1, 2
+
+PULL_ALL = command("MQ.PULL", "q", "COUNT", FILL, "VISIBILITY", YEAR_MS)
+READ_ALL = command("XREADGROUP", "GROUP", "g", "c", "COUNT", FILL, "STREAMS", "s", ">")
+
+
+# Accesses per pipeline while a table is rehashed.
+SETTLING = 10_000
+
+
+def settle_tables(connection, queue):
+    """Completes rehashing: the server moves a few entries of a grown table per access, and until that
+    is done every access searches both tables. Reads missing entries until then, so that runs do not depend
+    on the progress of rehashing."""
+    keys = connection.call("KEYS", f"mq:{{{queue}}}:*")
+    for key in keys:
+        look, count = {
+            b"hash": (("HEXISTS", key, "absent"), "HLEN"),
+            b"zset": (("ZSCORE", key, "absent"), "ZCARD"),
+        }.get(connection.call("TYPE", key), (None, None))
+        if look:
+            batches = connection.call(count, key) // SETTLING + 1
+            for _ in range(batches):
+                connection.run(command(*look) * SETTLING, SETTLING)
