@@ -57,8 +57,7 @@ MUTANTS = [
      "|| is_active && self.refuses_writes(context, now_ms);", ";", "writes_refused::"),
     ("a late timer ends waits and deliveries at once", "let is_late = late_ms > LATE_MS;", "let is_late = false;",
      "time::stalls"),
-    ("a pull right after a stall sweeps", "IS_ACTIVE.get() && turn::is_settling()",
-     "IS_ACTIVE.get() & false", "time::stalls"),
+    ("a pull right after a stall sweeps", "(turn::is_settling() || store", "(store", "time::stalls"),
 
     # Blocked clients
     ("the client that blocked last is served first",
@@ -94,14 +93,14 @@ MUTANTS = [
      "context.slot_is_stable(self.wait(), probe)", "context.slot_is_stable(self.wait(), probe) || true", "cluster::slots cluster::moves"),
 
     # Rare losses, for the journals of the chaos tests
-    ("one acknowledgment in a thousand is forgotten", "let slot = if running.is_some() {",
-     "if id.0[15] == 7 && id.0[14] < 64 { return Ok(Settled::Done(0)); } let slot = if running.is_some() {",
+    ("one acknowledgment in a thousand is forgotten", "if let Some(running) = running {",
+     "if id.0[15] == 7 && id.0[14] < 64 { return Ok(Settled::Done(0)); } if let Some(running) = running {",
      "chaos::crashes"),
     ("one message in a hundred is forgotten when its visibility ends",
-     "Ok(delivery) => { let returns = returns.get_or",
-     "Ok(delivery) if delivery.id.0[15] < 3 => { store.remove_inflight(delivery);"
-     " place::forget(store, effects, delivery.id, None, None); }"
-     " Ok(delivery) => { let returns = returns.get_or", "chaos::crashes"),
+     "end(store, effects, delivery, running.until_ms);",
+     "if delivery.id.0[15] < 3 { store.end_with_message(delivery, running);"
+     " place::forget_rest(store, effects, delivery.id, None, None); }"
+     " else { end(store, effects, delivery, running.until_ms); }", "chaos::crashes"),
 ]
 
 

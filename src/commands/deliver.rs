@@ -245,10 +245,20 @@ fn take(
     let mut store = entry.open(context, Access::Write);
     let mode = request.mode(&mut store)?;
     let is_due = index::may_be_due(entry, now_ms);
-    // After a stall, acknowledgments that were sent in time may not have been read yet: so nothing is swept
-    // for a while, and a client that may block waits for it.
-    let is_early = is_due && IS_ACTIVE.get() && turn::is_settling() && !context.may_not_block();
+    // After a stall, acknowledgments that were sent in time may not have been read yet, and after a load what
+    // ends when is read in slices: so nothing is swept for a while, and a client that may block waits for it.
+    let is_early = is_due
+        && IS_ACTIVE.get()
+        && (turn::is_settling() || store.0.has_to_read_deadlines())
+        && !context.may_not_block();
     let limit = if is_due && !is_early { request.most().max(LEAST_SWEEP) } else { 0 };
+    let ended = if limit > 0 {
+        // Some of them may be acknowledged first.
+        let acknowledged = u32::try_from(acknowledged.len()).unwrap_or(0);
+        store.ended(now_ms, limit.saturating_add(acknowledged))
+    } else {
+        Vec::new()
+    };
     let op = op::Pull {
         now_ms,
         count: request.most(),
@@ -256,6 +266,7 @@ fn take(
         base_receipt: receipts::base(now_ms),
         sweep: SweepLimit { limit, same_slot: IS_CLUSTER.get() },
         acknowledged,
+        ended,
     };
     let mut result = execute_on(context, entry, &mut store, op);
     if let Ok(pulled) = &mut result {

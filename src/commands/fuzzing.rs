@@ -178,6 +178,7 @@ fn pull(
         base_receipt: server.base_receipt(),
         sweep: SweepLimit { limit: request.most(), same_slot: server.is_cluster() },
         acknowledged: claims::of_pairs(acknowledged),
+        ended: Vec::new(),
     });
     server.run(queue, &op);
     Ok(())

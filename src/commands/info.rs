@@ -58,7 +58,7 @@ fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
         ("exists", exists.into()),
         ("deadletter_waiting", dead_letters),
         ("ready", limits::waiting(&mut store)),
-        ("inflight", store.len(Part::Inflight)),
+        ("inflight", store.count_inflight()),
         ("delayed", store.len(Part::Delayed)),
     ];
     let fields = [Setting::ALL.len(), lengths.len(), 1, state.len(), counters.len()];

@@ -50,8 +50,8 @@ fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
         limits::require_waiting(&mut store)?;
         limits::waiting(&mut store)
     } else if options.has("INFLIGHT") {
-        store.require(&[Part::Inflight])?;
-        store.len(Part::Inflight)
+        store.require(&[Part::Flight, Part::Inflight])?;
+        store.count_inflight()
     } else if options.has("DELAYED") {
         store.require(&[Part::Delayed])?;
         store.len(Part::Delayed)

@@ -1,15 +1,17 @@
 //! Arbitrary bytes as a record, a member or a key.
 
-use crate::queue::message::{Body, MessageId, NewMessage, Receipt};
+use crate::queue::message::{Body, MessageId, NewMessage, Receipt, Running};
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, Mode, Op};
 use crate::queue::part::Part;
 use crate::queue::rules::Rules;
 use crate::queue::settings::{Setting, Settings, parse_integer};
+use crate::queue::valid::DEADLINES;
 use crate::queue_tests::ranges;
 use crate::store::body::{
-    BodyRecord, StoredBody, as_pushed, decode_body, decode_body_of, encode_body, last_delivery,
+    BodyRecord, StoredBody, decode_body, decode_delivered, encode_body, take_head_off,
 };
+use crate::store::flight::Head;
 use crate::store::op::{decode_op, encode_op};
 use crate::store::{keys, members, record};
 
@@ -46,17 +48,18 @@ pub fn records(bytes: &[u8]) {
 
 fn body(bytes: &[u8]) {
     let id = MessageId([1, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
-    let receipt = last_delivery(id, bytes);
-    assert!(receipt.is_none_or(|receipt| (1..1 << 63).contains(&receipt.0)));
-    if receipt.is_some()
-        && let Ok(delivered) = decode_body_of(id, bytes)
-    {
-        assert_eq!(decode_body(&as_pushed(id, bytes)), Ok(delivered));
+    let head = Head::decode(bytes);
+    let mut taken_off = bytes.to_vec();
+    if take_head_off(id, &mut taken_off) {
+        assert_eq!(decode_delivered(id, bytes), decode_body(&taken_off));
+    }
+    if let Some(head) = head {
+        assert!((1..1 << 63).contains(&head.receipt.0) && head.running.until_ms < DEADLINES);
+        assert!(bytes.starts_with(&head.encode()));
     }
     let Ok(body) = decode_body(bytes) else {
         return assert!(StoredBody::read(bytes).is_err());
     };
-    assert_eq!((receipt, last_delivery(body.id, bytes)), (None, None));
     assert!(body.id.is_valid());
     let record = body.terms.record();
     let BodyRecord { id, terms, payload } = &body;
@@ -67,11 +70,11 @@ fn body(bytes: &[u8]) {
     assert_eq!(stored.headers(), terms.headers);
     assert_eq!(stored.take_record(), record.map(Box::new));
     let mut stored = StoredBody::read(bytes.to_vec()).expect("a body");
-    stored.set_last_delivery(Receipt(1));
-    assert_eq!(last_delivery(body.id, &stored.bytes), Some(Receipt(1)));
-    assert_eq!(as_pushed(body.id, &stored.bytes), bytes);
-    let delivered = StoredBody::read_of(body.id, stored.bytes).expect("a body");
-    assert_eq!((delivered.payload(), delivered.headers()), (body.payload, body.terms.headers));
+    let running = Running { until_ms: 1, has_cleanup: true, began: Rules::V2 };
+    stored.put_head_on(Receipt(1), running);
+    assert_eq!((stored.payload(), stored.headers()), (body.payload, body.terms.headers));
+    assert!(take_head_off(body.id, &mut stored.bytes));
+    assert_eq!(stored.bytes, bytes);
 }
 
 fn member(bytes: &[u8]) {

@@ -9,6 +9,7 @@ use crate::queue::name::QueueName;
 use crate::queue::op::{self, Mode, Op, SweepLimit};
 use crate::queue::part::Part;
 use crate::queue::rules::Rules;
+use crate::queue::store::Store;
 use crate::queue::{Effects, NextDue, QueueError, Request, apply, limits};
 use crate::queue_tests::ranges::check_what_was_written;
 use crate::store::keys;
@@ -44,6 +45,7 @@ impl World {
         let before = self.database.borrow().clone();
         let mut effects = Effects::none();
         let mut store = Records::with_rules(self.keys(queue), rules);
+        let op = &self.decided(queue, op.clone(), rules);
         let result = match op {
             Op::Pull(pull) => pull.apply(&mut store, &mut effects).map(Some),
             _ => apply(&mut store, &mut effects, op).map(|()| None),
@@ -73,13 +75,27 @@ impl World {
                 let is_corrupt = matches!(pulled.error, Some(QueueError::Corrupt(_)));
                 assert!(!(is_corrupt && is_same), "the next pull meets it again: {op:?}");
             }
-            (Op::Sweep(op::Sweep { now_ms, sweep }), _) if sweep.limit > 0 && is_same => {
+            (Op::Sweep(op::Sweep { now_ms, sweep, .. }), _) if sweep.limit > 0 && is_same => {
                 let NextDue::Exactly(next) = effects.next_due else { panic!("{effects:?}") };
                 assert!(next.is_none_or(|next| next > *now_ms), "a sweep that goes on for ever");
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// The op as a server decides it that knows what has ended.
+    fn decided<'a>(&self, queue: &QueueName, mut op: Op<'a>, rules: Rules) -> Op<'a> {
+        let (Op::Pull(op::Pull { now_ms, sweep, ended, .. })
+        | Op::Sweep(op::Sweep { now_ms, sweep, ended, .. })) = &op
+        else {
+            return op;
+        };
+        if rules == Rules::V2 && ended.is_empty() && sweep.limit > 0 {
+            let ended = self.open(queue).ended(*now_ms, sweep.limit.saturating_add(1_000));
+            op.set_ended(ended);
+        }
+        op
     }
 
     /// Reads everything, which changes nothing.
@@ -105,7 +121,11 @@ impl World {
         let sweep = SweepLimit { limit: 100, same_slot: false };
         for _ in 0..1_000 {
             let before = self.database.borrow().clone();
-            let swept = self.apply(queue, &Op::Sweep(op::Sweep { now_ms, sweep }), Rules::V2);
+            let swept = self.apply(
+                queue,
+                &Op::Sweep(op::Sweep { now_ms, sweep, ended: Vec::new() }),
+                Rules::V2,
+            );
             if swept.is_err() || *self.database.borrow() == before {
                 return;
             }
@@ -122,6 +142,7 @@ impl World {
             base_receipt: Receipt::at(now_ms),
             sweep: SweepLimit { limit: 100, same_slot: false },
             acknowledged: Vec::new(),
+            ended: Vec::new(),
         });
         for _ in 0..1_000 {
             let before = self.database.borrow().clone();

@@ -18,7 +18,7 @@ pub(super) fn acknowledge<S: Store>(
     claims: &[Delivery],
     now_ms: Option<u64>,
 ) -> Result<ShortVec<Settled>, QueueError> {
-    store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
+    store.require(&[Part::Flight, Part::Inflight, Part::Messages, Part::Notes])?;
     let mut settled = ShortVec::with_capacity(claims.len());
     for claim in claims {
         settled.push(acknowledge_one(store, effects, *claim, now_ms)?);
@@ -53,18 +53,17 @@ fn acknowledge_one<S: Store>(
     }
     let mut is_late =
         now_ms.is_some_and(|now_ms| running.is_some_and(|running| running.until_ms <= now_ms));
-    let slot = if running.is_some() {
-        store.remove_inflight(delivery);
-        Some(Slot::Inflight)
+    if let Some(running) = running {
+        store.end_with_message(delivery, running);
+        place::forget_rest(store, effects, id, record.as_ref(), Some(Slot::Inflight));
     } else {
         let Some(slot) = record.as_ref().and_then(|record| take_returned(store, delivery, record))
         else {
             return refuse_first(store, effects, id);
         };
         is_late = true;
-        slot
-    };
-    place::forget(store, effects, id, record.as_ref(), slot);
+        place::forget(store, effects, id, record.as_ref(), slot);
+    }
     effects.delivery_ended = true;
     effects.counts.acked = effects.counts.acked.saturating_add(1);
     effects.counts.late_acks = effects.counts.late_acks.saturating_add(is_late.into());

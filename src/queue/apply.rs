@@ -57,7 +57,7 @@ requests! {
         push::push(store, effects, &op.messages, op.due_at_ms, op.options.as_ref())
     };
     op::Pull<'a>, Pulled<B>: |op, store, effects| pull::pull(store, effects, op);
-    op::Sweep, (): |op, store, effects| sweep::sweep(store, effects, op.now_ms, op.sweep);
+    op::Sweep, (): |op, store, effects| sweep::sweep(store, effects, op);
     // One per delivery, in order.
     op::Acknowledge, ShortVec<Settled>: |op, store, effects| {
         acknowledge::acknowledge(store, effects, &op.deliveries, op.now_ms)

@@ -12,6 +12,13 @@ pub(super) fn set_message_aside<S: Store>(store: &mut S, effects: &mut Effects, 
     effects.counts.damaged = effects.counts.damaged.saturating_add(1);
 }
 
+/// Sets a delivery aside whose record in `Flight` is unreadable.
+pub(super) fn set_delivery_aside<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) {
+    store.set_delivery_aside(id);
+    effects.changed = true;
+    effects.counts.damaged = effects.counts.damaged.saturating_add(1);
+}
+
 /// Sets a member of a sorted set aside that is no valid member.
 pub(super) fn set_member_aside<S: Store>(
     store: &mut S,

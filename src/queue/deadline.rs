@@ -6,7 +6,7 @@ use super::store::Store;
 /// The earliest end of a visibility, a delay or a time to live, unix ms.
 pub fn of_messages<S: Store>(store: &mut S) -> Option<u64> {
     let expiry = store.first_timed(Part::Expiring).map(|(_, at_ms)| at_ms);
-    let visibility = store.first_inflight().map(|(_, until_ms)| until_ms);
+    let visibility = store.first_end();
     let delay = store.first_timed(Part::Delayed).map(|(_, due_at_ms)| due_at_ms);
     expiry.into_iter().chain(visibility).chain(delay).min()
 }

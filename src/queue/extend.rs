@@ -37,7 +37,7 @@ pub(super) fn extend<S: Store>(
     now_ms: u64,
     end: NewEnd,
 ) -> Result<ShortVec<Settled>, QueueError> {
-    store.require(&[Part::Inflight, Part::Messages, Part::Notes])?;
+    store.require(&[Part::Flight, Part::Inflight, Part::Messages, Part::Notes])?;
     store.require(&[Part::Ranked, Part::Delayed, Part::Groups, Part::Grouped])?;
     let takes_late = store.rules() != Rules::V1;
     let is_back = |claim: &Delivery| store.running(*claim).is_none();
@@ -51,7 +51,9 @@ pub(super) fn extend<S: Store>(
             Some(running) if takes_late || running.until_ms > now_ms => {
                 let until_ms = end.until_ms(running.until_ms);
                 if until_ms != running.until_ms {
-                    put_inflight(store, effects, delivery, Running { until_ms, ..running });
+                    store.change_end(delivery, running, Running { until_ms, ..running });
+                    effects.next_due.add(until_ms);
+                    effects.changed = true;
                 }
                 Some(until_ms)
             }
@@ -84,20 +86,11 @@ fn resume<S: Store>(
     record.last_receipt = claim.receipt.0.saturating_sub(1);
     store.put_record(claim.id, &record);
     let has_cleanup = record.has_cleanup();
-    put_inflight(store, effects, claim, Running { until_ms, has_cleanup });
+    store.resume(claim, Running { until_ms, has_cleanup, began: store.rules() });
+    effects.next_due.add(until_ms);
+    effects.changed = true;
     if let Some(member) = record.active_group() {
         group::count(store, effects, &member.name, slot, Some(Slot::Inflight));
     }
     Some(until_ms)
-}
-
-fn put_inflight<S: Store>(
-    store: &mut S,
-    effects: &mut Effects,
-    delivery: Delivery,
-    running: Running,
-) {
-    store.put_inflight(delivery, running);
-    effects.next_due.add(running.until_ms);
-    effects.changed = true;
 }

@@ -56,7 +56,7 @@ pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Bod
         Some(due_at_ms) => State::Delayed(due_at_ms),
         None if place::is_waiting(store, id, record.as_ref()) => State::Ready,
         None => match find_deliveries(store, &wanted).pop() {
-            Some((_, until_ms)) => State::Inflight(until_ms),
+            Some((_, running)) => State::Inflight(running.until_ms),
             None => return Ok(None),
         },
     };
@@ -158,11 +158,11 @@ pub fn oldest<S: Store>(store: &mut S) -> Oldest {
         let group = store.group(&name);
         group::waiting(store, &name, &group, 0, 1).pop().map(MessageId::timestamp_ms)
     });
-    let delivery = store.first_inflight().and_then(|(delivery, _)| delivery.ok());
+    let delivery = store.inflight(0, 1).pop();
     let delayed = store.first_timed(Part::Delayed).and_then(|(id, _)| id.ok());
     Oldest {
         ready_ms: ungrouped_ms.into_iter().min().or(grouped_ms),
-        inflight_ms: delivery.map(|delivery| delivery.receipt.timestamp_ms()),
+        inflight_ms: delivery.map(|(delivery, _)| delivery.receipt.timestamp_ms()),
         delayed_ms: delayed.map(MessageId::timestamp_ms),
     }
 }

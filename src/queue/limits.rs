@@ -12,7 +12,7 @@ use super::store::Store;
 /// Requires the parts that hold ready messages.
 pub fn require_waiting<S: Store>(store: &mut S) -> Result<(), QueueError> {
     store.require(&[Part::Ready, Part::Lanes, Part::Ranked, Part::Groups])?;
-    store.require(&[Part::Messages, Part::Inflight, Part::Delayed])?;
+    store.require(&[Part::Messages, Part::Flight, Part::Inflight, Part::Delayed])?;
     for priority in store.ready_priorities() {
         store.require(&[Part::ready(priority)])?;
     }
@@ -42,7 +42,7 @@ pub fn waiting<S: Store>(store: &mut S) -> u64 {
 
 /// The number of messages in all states.
 pub fn len<S: Store>(store: &mut S) -> u64 {
-    let others = store.len(Part::Inflight).saturating_add(store.len(Part::Delayed));
+    let others = store.count_inflight().saturating_add(store.len(Part::Delayed));
     waiting(store).saturating_add(others)
 }
 
@@ -76,7 +76,7 @@ pub(super) fn allowed<S: Store>(store: &mut S, now_ms: u64, delivery: Mode<'_>) 
     let settings = limits(store);
     let max_inflight = match settings.get(Setting::MaxInflight) {
         0 => u64::MAX,
-        max => max.saturating_sub(store.len(Part::Inflight)),
+        max => max.saturating_sub(store.count_inflight()),
     };
     let max_inflight = match delivery {
         Mode::AtMostOnce if max_inflight > 0 => u64::MAX,

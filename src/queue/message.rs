@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::Bytes;
 
 use super::name::QueueName;
+use super::rules::Rules;
 use super::small_vec::NameBytes;
 use super::valid::{
     MAX_ERROR_BYTES, MAX_PRIORITY, MAX_TIME_MS, is_membership, is_name, is_priority, is_timestamp,
@@ -86,6 +87,8 @@ pub struct Running {
     pub until_ms: u64,
     /// See [`StateRecord::has_cleanup`].
     pub has_cleanup: bool,
+    /// The version of ops under which it began: it is stored as that version does.
+    pub began: Rules,
 }
 
 /// An entry of `Dead`. Ordered as that set.

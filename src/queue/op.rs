@@ -77,13 +77,20 @@ pub struct Pull<'a> {
     pub base_receipt: Receipt,
     pub sweep: SweepLimit,
     pub acknowledged: Vec<Delivery>,
+    /// See [`Sweep::ended`].
+    #[serde(skip)]
+    pub ended: Vec<MessageId>,
 }
 
 /// Moves what is due: it becomes ready, dies or is discarded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sweep {
     pub now_ms: u64,
     pub sweep: SweepLimit,
+    /// The messages in flight that are returned, within the limit, if their visibility has ended: the
+    /// order in which they end is not stored. Not in version 1.
+    #[serde(skip)]
+    pub ended: Vec<MessageId>,
 }
 
 /// Removes messages that were processed.
@@ -317,6 +324,17 @@ impl Op<'_> {
             | Op::Redrive(Redrive { same_slot, .. })
             | Op::RedriveSlice(RedriveSlice { same_slot, .. }) => *same_slot = true,
             _ => {}
+        }
+    }
+
+    /// Sets [`Sweep::ended`]; false if the op has none.
+    pub fn set_ended(&mut self, ids: Vec<MessageId>) -> bool {
+        match self {
+            Op::Pull(Pull { ended, .. }) | Op::Sweep(Sweep { ended, .. }) => {
+                *ended = ids;
+                true
+            }
+            _ => false,
         }
     }
 

@@ -176,6 +176,17 @@ pub(super) fn forget<S: Store>(
     from: Option<Slot>,
 ) {
     store.remove_message(id);
+    forget_rest(store, effects, id, record, from);
+}
+
+/// As [`forget`], for a message whose body was removed.
+pub(super) fn forget_rest<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    id: MessageId,
+    record: Option<&StateRecord>,
+    from: Option<Slot>,
+) {
     store.remove_record(id, record);
     effects.changed = true;
     if let Some(record) = record {

@@ -58,9 +58,12 @@ pub(super) fn pull<S: Store>(
     effects: &mut Effects,
     pull: &Pull<'_>,
 ) -> Result<Pulled<S::Body>, QueueError> {
-    store.require(&[Part::Ready, Part::Lanes, Part::Messages, Part::Inflight, Part::Config])?;
+    store.require(&[Part::Ready, Part::Lanes, Part::Flight, Part::Config])?;
+    if store.rules() == Rules::V1 {
+        store.require(&[Part::Messages, Part::Inflight])?;
+    }
     if !group::is_plain(store) {
-        store.require(&[Part::Turns])?;
+        store.require(&[Part::Turns, Part::Messages])?;
         if store.len(Part::Turns) > 0 {
             store.require(&[Part::Groups])?;
         }
@@ -84,7 +87,7 @@ pub(super) fn pull<S: Store>(
             acknowledge::acknowledge(store, effects, &pull.acknowledged, Some(pull.now_ms))?;
     }
     if pull.sweep.limit > 0 {
-        pulled.more_due = sweep::sweep_messages(store, effects, pull.now_ms, pull.sweep)?;
+        pulled.more_due = sweep::sweep_messages(store, effects, pull)?;
     }
     deliver(store, effects, pull, &mut pulled);
     Ok(pulled)
@@ -205,13 +208,9 @@ fn deliver_with_receipt<S: Store>(
     let id = body.id();
     effects.last_receipt = Some(terms.receipts.next);
     let receipt = terms.receipts.give(record.as_deref());
-    match store.rules() {
-        Rules::V2 => store.put_delivered(body, receipt),
-        Rules::V1 if *from == Origin::Ready => store.put_message(body),
-        Rules::V1 => {}
-    }
     let has_cleanup = record.as_ref().is_some_and(|record| record.has_cleanup());
-    store.put_inflight(Delivery { id, receipt }, Running { until_ms: terms.until_ms, has_cleanup });
+    let running = Running { until_ms: terms.until_ms, has_cleanup, began: store.rules() };
+    store.put_delivered(body, receipt, running, *from == Origin::Ready);
     pass_turn(store, effects, record.as_deref(), from, Some(Slot::Inflight));
     if let Some(consumer) = terms.consumer {
         let record = record.get_or_insert_default();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::effects::{Effects, NextDue};
 use super::error::QueueError;
 use super::group::Slot;
-use super::message::{Body, MessageId, StateRecord};
+use super::message::{Body, Delivery, MessageId, StateRecord};
 use super::part::Part;
 use super::rules::Rules;
 use super::search::{self, find_deliveries};
@@ -28,11 +28,12 @@ pub(super) fn delete<S: Store>(
             in_flight.insert(*id);
         }
     }
-    for (delivery, _) in find_deliveries(store, &in_flight) {
-        let record = store.record(delivery.id).unwrap_or(None);
-        store.remove_inflight(delivery);
+    for (delivery, running) in find_deliveries(store, &in_flight) {
+        let Delivery { id, .. } = delivery;
+        let record = store.record(id).unwrap_or(None);
+        store.end_with_message(delivery, running);
         effects.delivery_ended = true;
-        place::forget(store, effects, delivery.id, record.as_ref(), Some(Slot::Inflight));
+        place::forget_rest(store, effects, id, record.as_ref(), Some(Slot::Inflight));
         count_deleted(effects, 1);
     }
     for mut body in take_listed(store, &plain) {

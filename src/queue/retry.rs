@@ -119,7 +119,7 @@ impl<S: Store> Returns<S> {
     }
 }
 
-/// Ends a delivery in `Inflight`: the message is counted and becomes ready, delayed or dead, or is
+/// Ends a delivery: the message is counted and becomes ready, delayed or dead, or is
 /// discarded. All parts were required.
 pub(super) fn end_delivery<S: Store>(
     store: &mut S,
@@ -130,7 +130,7 @@ pub(super) fn end_delivery<S: Store>(
     decided: Decided,
 ) {
     let Delivery { id, receipt } = delivery;
-    store.remove_inflight(delivery);
+    store.end_delivery(delivery);
     effects.delivery_ended = true;
     let mut record = match store.record(id) {
         Ok(record) => record.unwrap_or_default(),

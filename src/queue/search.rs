@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::message::{Body, Delivery, MessageId};
+use super::message::{Body, Delivery, MessageId, Running};
 use super::part::Part;
 use super::store::Store;
 
@@ -190,24 +190,23 @@ fn guess(low: Border, high: Border, id: MessageId) -> u64 {
     low.index.saturating_add(steps)
 }
 
-/// The running deliveries of these messages and their ends. Those that began under version 1 of ops are
-/// found by one walk over all deliveries, the one that ends first at the start.
+/// The running deliveries of these messages. Those that began under version 1 of ops come last; they are
+/// found by one walk over all such deliveries, the one that ends first at the start.
 pub(super) fn find_deliveries<S: Store>(
     store: &mut S,
     ids: &BTreeSet<MessageId>,
-) -> Vec<(Delivery, u64)> {
+) -> Vec<(Delivery, Running)> {
     let (mut found, mut missing) = (Vec::new(), BTreeSet::new());
     for id in ids {
-        let last = store.last_delivery(*id);
-        match last.and_then(|last| Some((last, store.running(last)?.until_ms))) {
-            Some(running) => found.push(running),
-            None => drop(missing.insert(*id)),
+        match store.delivery_of(*id) {
+            Ok(Some(running)) => found.push(running),
+            _ => drop(missing.insert(*id)),
         }
     }
     if !missing.is_empty() {
-        store.each_inflight(|delivery, until_ms| {
+        store.each_old_delivery(|delivery, running| {
             if missing.contains(&delivery.id) {
-                found.push((delivery, until_ms));
+                found.push((delivery, running));
             }
             found.len() < ids.len()
         });

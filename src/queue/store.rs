@@ -71,14 +71,12 @@ pub trait Store: Sized {
     fn add_message(&mut self, message: &NewMessage<'_>);
     /// Adds a body that was read from a ready list or from another queue to `Messages`.
     fn put_message(&mut self, body: &Self::Body);
-    /// The same for a body that is delivered, with its receipt; it may be in `Messages` already.
-    fn put_delivered(&mut self, body: &mut Self::Body, receipt: Receipt);
-    /// The last delivery of a message according to its body in `Messages`; it may have ended. None if it
-    /// was not delivered, or under version 1 of ops.
-    fn last_delivery(&mut self, id: MessageId) -> Option<Delivery>;
-    /// A body of `Messages`. Error: [`Corruption::Message`] when it is unreadable or another message's.
+    /// The body of a message that is not in a ready list. Error: [`Corruption::Message`] when it is
+    /// unreadable or another message's.
     fn message(&mut self, id: MessageId) -> Result<Option<Self::Body>, Corruption>;
+    /// True if there is such a message.
     fn has_message(&mut self, id: MessageId) -> bool;
+    /// Removes a body from `Messages`.
     fn remove_message(&mut self, id: MessageId);
 
     /// The state record of a message, if one was written. Error: [`Corruption::Message`] when it is
@@ -117,16 +115,37 @@ pub trait Store: Sized {
     /// Up to `count` readable ones without the first `skip`, the earliest first.
     fn timed(&mut self, part: Part, skip: u64, count: u64) -> Vec<(MessageId, u64)>;
 
-    /// Adds a delivery or changes its end.
-    fn put_inflight(&mut self, delivery: Delivery, running: Running);
-    /// Removes a delivery. True if it was running, or its end was not processed yet.
-    fn remove_inflight(&mut self, delivery: Delivery) -> bool;
+    /// Stores a delivery and the body of its message, which was taken out of a ready list
+    /// (`was_listed`), or else is in `Messages`.
+    fn put_delivered(
+        &mut self,
+        body: &mut Self::Body,
+        receipt: Receipt,
+        running: Running,
+        was_listed: bool,
+    );
+    /// The same for a message that was returned, with a delivery that has ended.
+    fn resume(&mut self, delivery: Delivery, running: Running);
     /// A delivery that is running, or whose end was not processed yet. None for an invalid receipt.
     fn running(&mut self, delivery: Delivery) -> Option<Running>;
-    /// The delivery that ends first, and its end, unix ms.
-    fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)>;
-    /// Visits readable deliveries and their ends, unix ms, in that order, while `visit` returns true.
-    fn each_inflight(&mut self, visit: impl FnMut(Delivery, u64) -> bool);
+    /// The delivery of a message in `Flight`. Error: [`Corruption::Message`] when it is unreadable.
+    fn delivery_of(&mut self, id: MessageId) -> Result<Option<(Delivery, Running)>, Corruption>;
+    /// Changes the end of a delivery.
+    fn change_end(&mut self, delivery: Delivery, old: Running, new: Running);
+    /// Ends a delivery; the body is in `Messages` then.
+    fn end_delivery(&mut self, delivery: Delivery);
+    /// Ends a delivery and removes the body.
+    fn end_with_message(&mut self, delivery: Delivery, running: Running);
+    /// The messages in `Flight` whose visibility has ended at this time, unix ms, or whose records are
+    /// unreadable, up to `count`, the earliest end first. For who decides on an op: it is no stored order.
+    fn ended(&mut self, now_ms: u64, count: u32) -> Vec<MessageId>;
+    /// When the first delivery ends, unix ms; 0 if that is not known.
+    fn first_end(&mut self) -> Option<u64>;
+    /// Of the deliveries that began under version 1 of ops the one that ends first.
+    fn first_old_delivery(&mut self) -> Option<(Result<Delivery, Unreadable>, Running)>;
+    /// Visits readable deliveries that began under version 1 of ops in the order of their ends, while
+    /// `visit` returns true.
+    fn each_old_delivery(&mut self, visit: impl FnMut(Delivery, Running) -> bool);
     /// Up to `count` readable deliveries without the first `skip`, in the order of their ends, unix ms.
     fn inflight(&mut self, skip: u64, count: u64) -> Vec<(Delivery, u64)>;
 
@@ -171,6 +190,9 @@ pub trait Store: Sized {
     /// first.
     fn dead(&mut self, after: Option<Died>, until_ms: u64, count: u64) -> Vec<Died>;
 
+    /// Moves the unreadable head of a delivery in `Flight` to `Damaged`, behind the id; the body goes to
+    /// `Messages`, or to `Damaged` too if it is unreadable.
+    fn set_delivery_aside(&mut self, id: MessageId);
     /// Moves an unreadable member of a sorted set to `Damaged`.
     fn set_member_aside(&mut self, part: Part, member: &Unreadable);
     /// Moves an unreadable message to `Damaged`: the body as it is, then the state record. The caller
@@ -187,6 +209,11 @@ pub trait Store: Sized {
     fn repair(&mut self) -> Vec<(Finding, u64)>;
 
     // Made of the methods above.
+
+    /// The number of messages in flight.
+    fn count_inflight(&mut self) -> u64 {
+        self.len(Part::Flight).saturating_add(self.len(Part::Inflight))
+    }
 
     /// The state of a message that is not in a ready list: its state record, or what its push said.
     /// Error: [`Corruption::Message`] when it is unreadable.

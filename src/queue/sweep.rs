@@ -3,11 +3,11 @@
 
 use super::effects::{Effects, NextDue};
 use super::error::QueueError;
-use super::message::{MessageId, Rank, StateRecord};
-use super::op::{Decided, SweepLimit};
+use super::message::{Delivery, MessageId, Rank, Running, StateRecord};
+use super::op::{Decided, Pull, Sweep};
 use super::part::Part;
 use super::retry::{End, Returns, Why, end_delivery};
-use super::store::Store;
+use super::store::{Store, Unreadable};
 use super::{damage, deadline, dedup, limits, pause, place};
 
 /// Processes up to `sweep.limit` of what is due at `now_ms`. Leaves the earliest remaining deadline in
@@ -15,12 +15,11 @@ use super::{damage, deadline, dedup, limits, pause, place};
 pub(super) fn sweep<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    now_ms: u64,
-    sweep: SweepLimit,
+    Sweep { now_ms, sweep, ended }: &Sweep,
 ) -> Result<(), QueueError> {
     store.require(Part::BEHIND_READY)?;
-    let mut left = sweep.limit;
-    move_due(store, effects, &mut left, Decided { now_ms, same_slot: sweep.same_slot });
+    let (mut left, now_ms) = (sweep.limit, *now_ms);
+    move_due(store, effects, &mut left, Decided { now_ms, same_slot: sweep.same_slot }, ended);
     dedup::sweep(store, effects, &mut left, now_ms);
     report_deadlines(store, effects, now_ms);
     Ok(())
@@ -31,20 +30,25 @@ pub(super) fn sweep<S: Store>(
 pub(super) fn sweep_messages<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    now_ms: u64,
-    sweep: SweepLimit,
+    Pull { now_ms, sweep, ended, .. }: &Pull<'_>,
 ) -> Result<bool, QueueError> {
     store.require(Part::BEHIND_READY)?;
-    let mut left = sweep.limit;
-    move_due(store, effects, &mut left, Decided { now_ms, same_slot: sweep.same_slot });
+    let (mut left, now_ms) = (sweep.limit, *now_ms);
+    move_due(store, effects, &mut left, Decided { now_ms, same_slot: sweep.same_slot }, ended);
     let next_ms = report_deadlines(store, effects, now_ms);
     Ok(next_ms.is_some_and(|next_ms| next_ms <= now_ms))
 }
 
-fn move_due<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, decided: Decided) {
+fn move_due<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    left: &mut u32,
+    decided: Decided,
+    ended: &[MessageId],
+) {
     pause::sweep(store, effects, decided.now_ms);
     discard_expired(store, effects, left, decided.now_ms);
-    return_overdue(store, effects, left, decided);
+    return_overdue(store, effects, left, decided, ended);
     release_delayed(store, effects, left, decided.now_ms);
 }
 
@@ -107,23 +111,57 @@ fn return_overdue<S: Store>(
     effects: &mut Effects,
     left: &mut u32,
     decided: Decided,
+    ended: &[MessageId],
 ) {
     let mut returns = None;
+    let mut end = |store: &mut S, effects: &mut Effects, delivery, until_ms| {
+        let returns = returns.get_or_insert_with(|| Returns::begin(store));
+        let end = End { why: Why::RanOut, at_ms: until_ms, delay_ms: None, reason: None };
+        end_delivery(store, effects, returns, delivery, end, decided);
+        effects.counts.expired = effects.counts.expired.saturating_add(1);
+    };
+    let mut listed = ended.iter().copied().peekable();
     while *left > 0 {
-        let Some((delivery, until_ms)) = store.first_inflight() else { return };
-        if until_ms > decided.now_ms {
-            return;
+        let next = listed.peek().copied().map(|id| (id, store.delivery_of(id)));
+        let old = store.first_old_delivery().filter(|(_, old)| old.until_ms <= decided.now_ms);
+        match (next, old) {
+            (Some((id, Err(_))), _) => damage::set_delivery_aside(store, effects, id),
+            (Some((_, Ok(None))), _) => {
+                listed.next();
+                continue;
+            }
+            (Some((_, Ok(Some((delivery, running))))), old)
+                if is_first(delivery, running, &old) =>
+            {
+                listed.next();
+                if running.until_ms > decided.now_ms {
+                    continue;
+                }
+                end(store, effects, delivery, running.until_ms);
+            }
+            (_, Some((Ok(delivery), old))) => end(store, effects, delivery, old.until_ms),
+            (_, Some((Err(member), _))) => {
+                damage::set_member_aside(store, effects, Part::Inflight, &member);
+            }
+            (_, None) => return,
         }
         *left = left.saturating_sub(1);
-        match delivery {
-            Ok(delivery) => {
-                let returns = returns.get_or_insert_with(|| Returns::begin(store));
-                let end = End { why: Why::RanOut, at_ms: until_ms, delay_ms: None, reason: None };
-                end_delivery(store, effects, returns, delivery, end, decided);
-                effects.counts.expired = effects.counts.expired.saturating_add(1);
-            }
-            Err(member) => damage::set_member_aside(store, effects, Part::Inflight, &member),
-        }
+    }
+}
+
+/// True if a delivery ends before the first of those that began under version 1 of ops.
+fn is_first(
+    delivery: Delivery,
+    running: Running,
+    old: &Option<(Result<Delivery, Unreadable>, Running)>,
+) -> bool {
+    let order = |delivery: &Delivery, running: &Running| {
+        (running.until_ms, running.has_cleanup, delivery.receipt)
+    };
+    match old {
+        Some((Ok(other), old)) => order(&delivery, &running) < order(other, old),
+        Some((Err(_), old)) => running.until_ms < old.until_ms,
+        None => true,
     }
 }
 

@@ -56,11 +56,10 @@ fn a_running_delivery_tells_whether_something_ends_with_the_message() {
         for _ in 0..3 {
             let Delivery { id, receipt } = server.pull(&orders, 100).unwrap().claim();
             let running = |server: &Server| server.store(&orders).running(Delivery { id, receipt });
-            let until_ms = server.now_ms + 100;
-            assert_eq!(running(&server), Some(Running { until_ms, has_cleanup }), "{asked:?}");
+            let until = |until_ms| Some(Running { until_ms, has_cleanup, began: Rules::V2 });
+            assert_eq!(running(&server), until(server.now_ms + 100), "{asked:?}");
             server.extend(&orders, vec![Delivery { id, receipt }], 200);
-            let until_ms = server.now_ms + 200;
-            assert_eq!(running(&server), Some(Running { until_ms, has_cleanup }), "{asked:?}");
+            assert_eq!(running(&server), until(server.now_ms + 200), "{asked:?}");
             server.nack(&orders, vec![Delivery { id, receipt }], Some(0));
         }
     }

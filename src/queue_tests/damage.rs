@@ -5,7 +5,6 @@ use crate::queue::error::Corruption;
 use crate::queue::op::{self, Choice};
 use crate::queue::valid::MAX_TIME_MS;
 use crate::queue::{NextDue, limits};
-use crate::store::body::as_pushed;
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::Value;
@@ -41,6 +40,7 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
                 base_receipt,
                 sweep,
                 acknowledged: claims.clone(),
+                ended: Vec::new(),
             })
         };
         let with =
@@ -54,7 +54,7 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
             Op::Push(op::Push { id, due_at_ms: Some(now_ms), payload: b"", options: None }),
             pull(Mode::AtLeastOnce { visibility_ms, consumer: None }),
             pull(Mode::AtMostOnce),
-            Op::Sweep(op::Sweep { now_ms, sweep }),
+            Op::Sweep(op::Sweep { now_ms, sweep, ended: Vec::new() }),
             Op::Acknowledge(op::Acknowledge { now_ms: None, deliveries: claims.clone().into() }),
             nack(Return::Counted),
             nack(Return::Rejected),
@@ -143,7 +143,7 @@ fn records_of_a_newer_version_are_set_aside_as_they_are() {
     let got = server.pull(&orders, 10).unwrap();
     server.nack(&orders, vec![got.claim()], Some(0));
     let mut store = server.store(&orders);
-    let body = as_pushed(id, &store.0.get(Part::Messages, &id.0).unwrap());
+    let body = store.0.get(Part::Messages, &id.0).unwrap();
     let mut record = store.0.get(Part::Notes, &id.0).unwrap();
     record[0] += 1;
     record.extend(b"what is new");
@@ -269,10 +269,12 @@ fn a_group_goes_on_after_messages_that_are_not_there() {
 #[test]
 fn an_acknowledgment_does_not_believe_the_body_of_another_message() {
     let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+    server.rules = Rules::V1;
     let one = server.add(&orders, &Asked::group("a"));
     let other = server.add(&orders, &Asked::group("b"));
     server.add(&orders, &Asked::group("b"));
     let got = server.pull_with(&orders, 2, 10, ALL).unwrap();
+    server.rules = Rules::V2;
     let mut store = server.store(&orders);
     let body = store.0.get(Part::Messages, &other.0).unwrap();
     store.0.put(Part::Messages, &one.0, &body);
@@ -360,8 +362,8 @@ fn moments_out_of_range_do_no_harm() {
         store.0.add(Part::Delayed, &[2; 16], score);
         server.sweep(&orders, 100);
         let mut store = server.store(&orders);
-        for (_, moment) in store.first_inflight().into_iter() {
-            assert!(moment <= MAX_TIME_MS);
+        for (_, old) in store.first_old_delivery().into_iter() {
+            assert!(old.until_ms <= MAX_TIME_MS);
         }
         store.0.remove(Part::Inflight, &[1; 24]);
         store.0.remove(Part::Delayed, &[2; 16]);

@@ -204,7 +204,7 @@ fn more_slots_serve_groups_at_once_and_fewer_take_nothing_back() {
     assert_eq!(server.pull_all(&orders, 1_000), [pushed[1], pushed[4]]);
     server.configure(&orders, Setting::GroupInflight, None);
     assert_eq!(server.pull(&orders, 1_000), None);
-    assert_eq!(server.len(&orders, Part::Inflight), 4);
+    assert_eq!(server.len(&orders, Part::Flight), 4);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn at_the_limit_of_messages_in_flight_a_pull_finds_nothing() {
     server.nack(&orders, vec![got[1].claim()], Some(10_000));
     assert_eq!(server.pull_all(&orders, 1_000).len(), 1, "what is given back is not in flight");
     server.configure(&orders, Setting::MaxInflight, Some("1"));
-    assert_eq!(server.len(&orders, Part::Inflight), 2, "nothing is taken back");
+    assert_eq!(server.len(&orders, Part::Flight), 2, "nothing is taken back");
     server.configure(&orders, Setting::MaxInflight, None);
     assert!(server.effects().became_ready);
     assert_eq!(server.pull_all(&orders, 1_000).len(), 1);

@@ -27,7 +27,7 @@ mod versions;
 
 use asked::{Asked, Pushed};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::queue::finding::Finding;
@@ -46,6 +46,7 @@ use crate::queue::small_vec::ShortVec;
 use crate::queue::store::Store;
 use crate::queue::{Counts, Effects, QueueError, Request, Settled, apply};
 use crate::store::body::StoredBody;
+use crate::store::deadlines::Deadlines;
 use crate::store::keys;
 use crate::store::memory::{Database, MemoryKeyspace};
 use crate::store::record;
@@ -83,6 +84,8 @@ type Applied<'a, R> = (<R as Request<'a>>::Outcome<StoredBody<Vec<u8>>>, Effects
 /// replicates.
 struct Server {
     database: Rc<RefCell<Database>>,
+    /// What is remembered of `Flight`, by queue.
+    deadlines: RefCell<BTreeMap<QueueName, Rc<RefCell<Deadlines>>>>,
     now_ms: u64,
     /// The release, by its version of ops.
     rules: Rules,
@@ -146,6 +149,7 @@ impl Server {
     fn new() -> Self {
         Self {
             database: Rc::default(),
+            deadlines: RefCell::default(),
             now_ms: START_MS,
             rules: Rules::V2,
             last_receipt: 0,
@@ -169,7 +173,11 @@ impl Server {
     }
 
     fn store(&self, queue: &QueueName) -> Records<MemoryKeyspace> {
-        Records::with_rules(MemoryKeyspace::new(&self.database, queue), self.rules)
+        let mut all = self.deadlines.borrow_mut();
+        let unknown = || Rc::new(RefCell::new(Deadlines::UNKNOWN));
+        let deadlines = all.entry(queue.clone()).or_insert_with(unknown);
+        let keyspace = MemoryKeyspace::with_deadlines(&self.database, queue, deadlines);
+        Records::with_rules(keyspace, self.rules)
     }
 
     fn len(&self, queue: &QueueName, part: Part) -> u64 {
@@ -300,6 +308,14 @@ impl Server {
         }
     }
 
+    /// What the decider of a sweep knows of `Flight`.
+    fn ended(&self, queue: &QueueName, limit: u32) -> Vec<MessageId> {
+        if self.rules == Rules::V1 {
+            return Vec::new();
+        }
+        self.store(queue).ended(self.now_ms, limit)
+    }
+
     /// A pull with all options; returns the results of the acknowledgments and the messages.
     fn pull_as(
         &mut self,
@@ -311,7 +327,9 @@ impl Server {
     ) -> Result<(Vec<Settled>, Vec<Got>), QueueError> {
         let base_receipt = Receipt::at(self.now_ms).max(Receipt(self.last_receipt + 1));
         let now_ms = self.now_ms;
-        let op = op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged };
+        let acknowledged_too = sweep.limit.saturating_add(acknowledged.len() as u32);
+        let ended = if sweep.limit > 0 { self.ended(queue, acknowledged_too) } else { Vec::new() };
+        let op = op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged, ended };
         let (pulled, _) = self.run(queue, &op)?;
         self.more_due = pulled.more_due;
         if let Some(error) = pulled.error {
@@ -403,7 +421,9 @@ impl Server {
     }
 
     fn sweep(&mut self, queue: &QueueName, limit: u32) -> Effects {
-        let op = op::Sweep { now_ms: self.now_ms, sweep: SweepLimit { limit, same_slot: false } };
+        let sweep = SweepLimit { limit, same_slot: false };
+        let ended = self.ended(queue, limit);
+        let op = op::Sweep { now_ms: self.now_ms, sweep, ended };
         self.run(queue, &op).unwrap().1
     }
 

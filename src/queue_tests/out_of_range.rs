@@ -4,7 +4,7 @@
 use super::*;
 use crate::queue::error::Corruption;
 use crate::queue::limits;
-use crate::queue::message::{Delivery, Ended, Running};
+use crate::queue::message::{Delivery, Ended};
 use crate::queue::records::{Group, StoredNumber};
 use crate::store::keyspace::Keyspace;
 
@@ -111,13 +111,13 @@ fn a_delivery_with_a_receipt_out_of_range_is_set_aside_and_a_repair_puts_its_mes
     for receipt in [0, LAST + 1, u64::MAX] {
         let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
         let id = server.push(&orders, b"x", 0);
-        let delivery = server.pull(&orders, 10).unwrap().claim();
-        let running = Running { until_ms: server.now_ms + 10, has_cleanup: false };
-        let (receipt, claims) =
-            (Receipt(receipt), vec![Delivery { id, receipt: Receipt(receipt) }]);
+        server.pull(&orders, 10).unwrap();
         let mut store = server.store(&orders);
-        store.remove_inflight(Delivery { id, receipt: delivery.receipt });
-        store.put_inflight(Delivery { id, receipt }, running);
+        let mut record = store.0.get(Part::Flight, &id.0).unwrap();
+        record[..8].copy_from_slice(&receipt.to_be_bytes());
+        store.0.put(Part::Flight, &id.0, &record);
+        store.0.deadlines(|deadlines| *deadlines = Deadlines::UNKNOWN);
+        let claims = vec![Delivery { id, receipt: Receipt(receipt) }];
         for how in [Return::Counted, Return::Rejected, Return::Disconnected] {
             let settled = server.nack_as(&orders, claims.clone(), None, how, None);
             assert_eq!(settled.unwrap(), [Settled::BadReceipt], "{receipt:?}");
@@ -126,7 +126,7 @@ fn a_delivery_with_a_receipt_out_of_range_is_set_aside_and_a_repair_puts_its_mes
         assert_eq!(server.acknowledge(&orders, claims), [Settled::BadReceipt]);
         server.now_ms += 10;
         server.sweep(&orders, 100);
-        assert_eq!(server.len(&orders, Part::Inflight), 0);
+        assert_eq!(server.len(&orders, Part::Flight), 0);
         assert_eq!((server.len(&orders, Part::Damaged), server.counts.damaged), (1, 1));
         assert_eq!(server.pull(&orders, 10), None);
         assert_eq!(server.repair(&orders), [(Finding::BodyWithoutPlace, 1)]);

@@ -200,11 +200,12 @@ fn an_op_from_elsewhere_can_be_kept_to_its_slot() {
         base_receipt: Receipt(1),
         sweep,
         acknowledged: Vec::new(),
+        ended: Vec::new(),
     });
     let redrive = op::Redrive { now_ms, count: 1, to: None, same_slot: false };
     let slice = slice(&Choice::ALL, None);
-    for mut op in [pull, Op::Sweep(op::Sweep { now_ms, sweep }), nack, redrive.into(), slice.into()]
-    {
+    let sweep = op::Sweep { now_ms, sweep, ended: Vec::new() };
+    for mut op in [pull, sweep.into(), nack, redrive.into(), slice.into()] {
         op.keep_to_slot();
         let is_kept = match op {
             Op::Pull(op::Pull { sweep, .. }) | Op::Sweep(op::Sweep { sweep, .. }) => {

@@ -43,10 +43,10 @@ fn fill() -> Filled {
 }
 
 /// All but the ready lists.
-const BEHIND: &str = "lanes ranked messages notes inflight delayed retries retried expiring groups grouped \
+const BEHIND: &str = "lanes ranked messages notes flight inflight delayed retries retried expiring groups grouped \
                       turns dedup deduped dead config damaged";
 
-const PULL: &str = "ready lanes ranked messages inflight groups turns config";
+const PULL: &str = "ready lanes ranked messages flight groups turns config";
 
 type Which = fn(&Filled) -> Vec<Delivery>;
 
@@ -59,7 +59,8 @@ fn pull(
 ) -> Result<(), QueueError> {
     let (now_ms, sweep) = (filled.server.now_ms, SweepLimit { limit, same_slot: false });
     let base_receipt = Receipt::at(now_ms);
-    let op = op::Pull { now_ms, count: 1, mode, base_receipt, sweep, acknowledged };
+    let op =
+        op::Pull { now_ms, count: 1, mode, base_receipt, sweep, acknowledged, ended: Vec::new() };
     filled.server.run(&filled.orders, &op).map(|_| ())
 }
 
@@ -164,7 +165,7 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
         (
             "pull for a consumer",
             required(fill, pull(with_receipt(Some(b"c")), 0, none)),
-            "ready lanes ranked messages notes inflight groups turns config",
+            "ready lanes ranked messages notes flight groups turns config",
         ),
         (
             "pull after a sweep",
@@ -177,26 +178,26 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
             &format!("ready {BEHIND}"),
         ),
         ("pull without receipt", required(fill, pull(Mode::AtMostOnce, 0, none)), PULL),
-        ("acknowledge", required(fill, acknowledge(held)), "messages notes inflight"),
+        ("acknowledge", required(fill, acknowledge(held)), "messages notes flight inflight"),
         (
             "acknowledge in a group",
             required(fill, acknowledge(|filled| vec![filled.grouped])),
-            "lanes messages notes inflight groups turns config",
+            "lanes messages notes flight inflight groups turns config",
         ),
         (
             "acknowledge late",
             required(fill, acknowledge(late)),
-            "lanes ranked messages notes inflight delayed retries retried",
+            "lanes ranked messages notes flight inflight delayed retries retried",
         ),
         (
             "acknowledge late in a group",
             required(fill, acknowledge(|filled| vec![filled.late_grouped])),
-            "lanes messages notes inflight delayed retries retried groups grouped turns config",
+            "lanes messages notes flight inflight delayed retries retried groups grouped turns config",
         ),
         (
             "acknowledge a late one behind another",
             required(fill, acknowledge(|filled| vec![filled.held, filled.late])),
-            "messages notes inflight",
+            "messages notes flight inflight",
         ),
         (
             "acknowledge outdated",
@@ -204,7 +205,7 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
                 fill,
                 acknowledge(|filled| vec![Delivery { receipt: Receipt(1), ..filled.held }]),
             ),
-            "ranked messages notes inflight delayed groups grouped",
+            "ranked messages notes flight inflight delayed groups grouped",
         ),
         (
             "acknowledge an outdated one behind another",
@@ -214,12 +215,12 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
                     vec![filled.held, Delivery { receipt: Receipt(1), ..filled.grouped }]
                 }),
             ),
-            "messages notes inflight",
+            "messages notes flight inflight",
         ),
         (
             "extend",
             required(fill, extend(held)),
-            "ranked messages notes inflight delayed groups grouped",
+            "ranked messages notes flight inflight delayed groups grouped",
         ),
         ("extend late", required(fill, extend(late)), BEHIND),
         ("nack", required(fill, nack(held, Return::Counted)), BEHIND),
@@ -231,7 +232,10 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
         ("reject", required(fill, nack(held, Return::Rejected)), BEHIND),
         (
             "sweep",
-            required(fill, run(Op::Sweep(op::Sweep { now_ms: START_MS, sweep: ALL }))),
+            required(
+                fill,
+                run(Op::Sweep(op::Sweep { now_ms: START_MS, sweep: ALL, ended: Vec::new() })),
+            ),
             BEHIND,
         ),
         ("reschedule", required(fill, reschedule), &all),
@@ -261,9 +265,9 @@ fn a_pull_requires_no_keys_of_features_that_the_queue_does_not_use() {
     let plain = || fill_with(&Asked::default());
     let with_ttl = || fill_with(&Asked::to_live(1_000));
     for (fill, consumer, expected) in [
-        (plain as fn() -> Filled, None, "ready lanes messages inflight config"),
-        (plain, Some(b"c".as_slice()), "ready lanes messages notes inflight config"),
-        (with_ttl, None, "ready lanes ranked messages inflight turns config"),
+        (plain as fn() -> Filled, None, "ready lanes flight config"),
+        (plain, Some(b"c".as_slice()), "ready lanes notes flight config"),
+        (with_ttl, None, "ready lanes ranked messages flight turns config"),
     ] {
         let mode = Mode::AtLeastOnce { visibility_ms: 1, consumer };
         let actual = required(fill, |filled| pull(filled, mode, 0, Vec::new()));

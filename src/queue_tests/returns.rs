@@ -91,7 +91,7 @@ fn a_dead_letter_cannot_be_rejected_and_the_whole_request_is_refused() {
     let claims: Vec<_> = got.iter().map(Got::claim).rev().collect();
     let refused = server.nack_as(&dead, claims, None, Return::Rejected, None);
     assert_eq!(refused.unwrap_err(), QueueError::AlreadyDead);
-    assert_eq!(server.len(&dead, Part::Inflight), 2);
+    assert_eq!(server.len(&dead, Part::Flight), 2);
     // A claim that doesn't hold is no reason.
     server.now_ms += 100;
     let claims = vec![got[0].claim()];

@@ -317,7 +317,7 @@ fn in_a_batch_each_claim_is_settled_by_itself() {
     let expected = [DONE, Settled::BadReceipt, Settled::NotFound, Settled::NotFound];
     assert_eq!(server.acknowledge(&orders, claims), expected);
     assert_eq!(server.counts.bad_receipts, 1);
-    assert_eq!(server.len(&orders, Part::Inflight), 1);
+    assert_eq!(server.len(&orders, Part::Flight), 1);
 }
 
 #[test]
@@ -416,10 +416,11 @@ fn in_cluster_mode_a_grave_in_another_slot_is_refused() {
     for (same_slot, dead) in [(true, 0), (false, 1)] {
         server.pull(&orders, 10).unwrap();
         server.now_ms += 10;
-        let op = Op::Sweep(op::Sweep {
+        let op = op::Sweep {
             now_ms: server.now_ms,
             sweep: SweepLimit { limit: 9, same_slot },
-        });
+            ended: server.ended(&orders, 9),
+        };
         server.run(&orders, &op).unwrap();
         assert_eq!(server.counts.dead, dead);
     }
@@ -437,7 +438,7 @@ fn a_sweep_stops_at_its_limit_and_says_what_is_due_next() {
     server.now_ms += 10;
     let due = |effects: &Effects| effects.next_due;
     assert_eq!(due(&server.sweep(&orders, 3)), NextDue::Exactly(Some(START_MS + 10)));
-    assert_eq!(server.len(&orders, Part::Inflight), 2);
+    assert_eq!(server.len(&orders, Part::Flight), 2);
     assert_eq!(due(&server.sweep(&orders, 3)), NextDue::Exactly(Some(START_MS + 500)));
     let effects = server.sweep(&orders, 3);
     assert!(!effects.changed && !effects.became_ready);

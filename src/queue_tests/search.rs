@@ -149,7 +149,7 @@ fn a_delivery_by_an_op_of_0_1_0_is_found_too() {
         assert_eq!(found.state, inspect::State::Inflight(got[0].visibility_until_ms));
         assert_eq!(server.delete(&orders, &[one, two]), 2);
         assert_eq!(server.repair(&orders), []);
-        assert_eq!(server.len(&orders, Part::Inflight), 0);
+        assert_eq!(server.len(&orders, Part::Flight), 0);
     }
 }
 

@@ -318,7 +318,7 @@ fn running(
     mut deliveries: Vec<Delivery>,
     now_ms: u64,
 ) -> Result<Vec<Delivery>, QueueError> {
-    store.require(&[Part::Inflight])?;
+    store.require(&[Part::Flight, Part::Inflight])?;
     deliveries.retain(|delivery| {
         let running = store.running(*delivery);
         running.is_some_and(|running| running.until_ms > now_ms)

@@ -89,8 +89,20 @@ impl Entry {
 
     /// As [`open`](Self::open), to write once: the names of the keys are not kept.
     pub fn open_once<'a>(&self, context: Context<'a>) -> Records<ServerKeyspace<'a>> {
-        let names = Rc::new(KeyNames::new(self.queue().clone()));
+        let names = Rc::new(self.names.again());
         Records::new(ServerKeyspace::new(context, names, Access::Write))
+    }
+
+    /// Reads some of the deliveries of a queue that has many, if what ends when is not known; false if it
+    /// is. The queue's database must be selected.
+    pub fn reads_deadlines(&self, context: Context<'_>) -> bool {
+        let names = self.names.clone();
+        let mut keyspace = ServerKeyspace::new(context, names, Access::Read);
+        let has_to_read = keyspace.has_to_read_deadlines();
+        if has_to_read {
+            keyspace.read_deadlines();
+        }
+        has_to_read
     }
 
     /// True if the queue has a message, a setting or anything else. Its database must be selected.

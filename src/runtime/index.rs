@@ -348,6 +348,7 @@ impl Index {
         self.hold(entry, 0);
         self.set_due(entry, UNKNOWN);
         entry.forget_last_ready();
+        entry.names.forget_contents();
     }
 
     /// Drops all hints about all queues.

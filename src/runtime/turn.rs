@@ -15,7 +15,8 @@ use super::execute::execute_on;
 use super::facts::{HAS_KEYSPACE_EVENTS, IS_ACTIVE, IS_CLUSTER};
 use super::waiting::{self, Woken};
 use super::{checking, counters, disconnect, index, scan, slices};
-use crate::queue::op::{self, Op, SweepLimit};
+use crate::queue::op::{self, SweepLimit};
+use crate::queue::store::Store;
 use crate::server::context::Context;
 use crate::server::key::Access;
 
@@ -289,12 +290,17 @@ fn sweep(context: Context<'_>, entry: &Rc<Entry>, now_ms: u64) {
         index::with(|index| index.hold(entry, retry_ms));
         return;
     }
-    let op =
-        Op::Sweep(op::Sweep { now_ms, sweep: SweepLimit { limit: SLICE, same_slot: is_cluster } });
+    if entry.reads_deadlines(context) {
+        index::with(|index| index.hold(entry, now_ms));
+        return;
+    }
     // After a load most queues are opened only this once.
     let is_first = entry.next_due_ms() == UNKNOWN;
     let mut store =
         if is_first { entry.open_once(context) } else { entry.open(context, Access::Write) };
+    let ended = store.ended(now_ms, SLICE);
+    let sweep = SweepLimit { limit: SLICE, same_slot: is_cluster };
+    let op = op::Sweep { now_ms, sweep, ended };
     let is_done = execute_on(context, entry, &mut store, op).is_ok();
     drop(store);
     if !is_done {

@@ -4,17 +4,18 @@
 //! its payload: a version byte, a whole id and a length would be three bytes more. The other push
 //! options, if any, are stored between the two.
 //!
-//! A delivery writes its receipt into the prefix, in place of most of the id, which is the field in
-//! `Messages` as well. So the running delivery of a message is found by its id.
+//! While a message is in flight, the head of its delivery takes the place of the prefix: see
+//! [`flight`](super::flight).
 
 use serde::{Deserialize, Serialize};
 
 use crate::queue::message::{
-    Body, Header, Membership, MessageId, NewMessage, Receipt, StateRecord,
+    Body, Header, Membership, MessageId, NewMessage, Receipt, Running, StateRecord,
 };
 use crate::queue::small_vec::NameBytes;
 use crate::queue::valid::{is_membership, is_name, is_priority, is_timestamp};
 
+use super::flight::{self, Format, Head, PREFIX};
 use super::record::{self, Encoded, RecordError};
 
 /// A decoded body.
@@ -81,38 +82,21 @@ impl<'a> Terms<'a> {
 /// 7; they hold the three bits of the first byte that are not always 0 (timestamps are below 2^43) and
 /// the format: byte 5 is `aaapbbbb`, with a from byte 0 of the id and b from its byte 6, and byte 7
 /// begins with `10`. The bit p is 1 if the payload follows at once, and 0 if [`Terms`] come before it.
-const PREFIX: usize = 15;
 const NO_TERMS: u8 = 0x10;
 
-fn prefix_of(id: MessageId, format: u8) -> [u8; PREFIX] {
+fn prefix_of(id: MessageId, format: Format) -> [u8; PREFIX] {
     let [first, mut prefix @ ..] = id.0;
-    prefix[5] = first << 5 | format | prefix[5] & 0x0f;
+    let no_terms = if format == Format::Payload { NO_TERMS } else { 0 };
+    prefix[5] = first << 5 | no_terms | prefix[5] & 0x0f;
     prefix
-}
-
-/// The prefix of a delivered body: the last six bytes of the id with the format among them, then the
-/// receipt.
-fn delivered_prefix(id: MessageId, receipt: Receipt, format: u8) -> [u8; PREFIX] {
-    let [.., a, b, c, d, e, f] = id.0;
-    let [g, h, i, j, k, l, m, n] = receipt.0.to_be_bytes();
-    [a, b, c, d, e, format, f, g, h, i, j, k, l, m, n]
-}
-
-/// The receipt in this message's body; None if it was not delivered, or is another message's.
-pub fn last_delivery(id: MessageId, bytes: &[u8]) -> Option<Receipt> {
-    let prefix = bytes.first_chunk::<PREFIX>()?;
-    let receipt = Receipt(u64::from_be_bytes(*prefix.last_chunk()?));
-    // The prefix of an undelivered body would be an invalid receipt.
-    let is_delivered =
-        receipt.is_valid() && *prefix == delivered_prefix(id, receipt, prefix[5] & NO_TERMS);
-    is_delivered.then_some(receipt)
 }
 
 /// Encodes the body of a new message. Its id must be [valid](MessageId::is_valid).
 pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
     let has_terms = message.record.is_some() || !message.headers.is_empty();
     let mut bytes = Encoded::new(PREFIX.saturating_add(message.payload.len()));
-    bytes.extend(&prefix_of(message.id, if has_terms { 0 } else { NO_TERMS }));
+    let format = if has_terms { Format::Terms } else { Format::Payload };
+    bytes.extend(&prefix_of(message.id, format));
     if has_terms {
         record::append(Terms::of(message), &mut bytes);
     }
@@ -120,13 +104,14 @@ pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
     bytes
 }
 
-/// Decodes a body that was not delivered.
+/// Decodes a body.
 pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
     let (prefix, rest) = bytes.split_first_chunk::<PREFIX>().ok_or(RecordError::Damaged)?;
     if prefix[7] & 0xc0 != 0x80 {
         return Err(RecordError::Damaged);
     }
-    let (terms, payload) = decode_rest(prefix, rest)?;
+    let format = if prefix[5] & NO_TERMS != 0 { Format::Payload } else { Format::Terms };
+    let (terms, payload) = decode_rest(format, rest)?;
     let mut id = [0; 16];
     let (first, others) = id.split_at_mut(1);
     first.fill(prefix[5] >> 5);
@@ -135,22 +120,21 @@ pub fn decode_body(bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
     Ok(BodyRecord { id: MessageId(id), terms, payload })
 }
 
-/// Decodes the body of this message, delivered or not.
+/// Decodes the body of this message.
 pub fn decode_body_of(id: MessageId, bytes: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
-    if last_delivery(id, bytes).is_none() {
-        return decode_body(bytes)
-            .and_then(|body| if body.id == id { Ok(body) } else { Err(RecordError::Damaged) });
-    }
-    let (prefix, rest) = bytes.split_first_chunk::<PREFIX>().ok_or(RecordError::Damaged)?;
-    let (terms, payload) = decode_rest(prefix, rest)?;
+    decode_body(bytes)
+        .and_then(|body| if body.id == id { Ok(body) } else { Err(RecordError::Damaged) })
+}
+
+/// Decodes the body in a record of `Flight`, whatever its receipt and its end.
+pub fn decode_delivered(id: MessageId, record: &[u8]) -> Result<BodyRecord<'_>, RecordError> {
+    let format = flight::format(record).ok_or(RecordError::Damaged)?;
+    let (terms, payload) = decode_rest(format, record.get(PREFIX..).unwrap_or_default())?;
     Ok(BodyRecord { id, terms, payload })
 }
 
-fn decode_rest<'a>(
-    prefix: &[u8; PREFIX],
-    rest: &'a [u8],
-) -> Result<(Terms<'a>, &'a [u8]), RecordError> {
-    if prefix[5] & NO_TERMS != 0 {
+fn decode_rest(format: Format, rest: &[u8]) -> Result<(Terms<'_>, &[u8]), RecordError> {
+    if format == Format::Payload {
         return Ok((Terms::default(), rest));
     }
     let (terms, read) = record::read_first::<Terms<'_>>(rest)?;
@@ -161,15 +145,13 @@ fn decode_rest<'a>(
     Ok((terms, payload))
 }
 
-/// The body as its push stored it; unreadable bytes as they are.
-pub fn as_pushed(id: MessageId, bytes: &[u8]) -> Vec<u8> {
-    let mut pushed = bytes.to_vec();
-    if last_delivery(id, bytes).is_some()
-        && let Some(prefix) = pushed.first_chunk_mut::<PREFIX>()
-    {
-        *prefix = prefix_of(id, prefix[5] & NO_TERMS);
-    }
-    pushed
+/// Makes a record of `Flight` the body of its message, whatever its receipt and its end; false if that is
+/// not possible.
+pub fn take_head_off(id: MessageId, record: &mut [u8]) -> bool {
+    let Some(format) = flight::format(record) else { return false };
+    let Some(prefix) = record.first_chunk_mut::<PREFIX>() else { return false };
+    *prefix = prefix_of(id, format);
+    true
 }
 
 /// A stored body and what was decoded of it.
@@ -189,13 +171,13 @@ struct Parsed {
 }
 
 impl<B: AsRef<[u8]>> StoredBody<B> {
-    /// A body that was not delivered; Err(bytes) if it is unreadable.
+    /// A body; Err(bytes) if it is unreadable.
     pub fn read(bytes: B) -> Result<Self, B> {
         let parsed = decode_body(bytes.as_ref()).map(|body| Self::parsed(&body, bytes.as_ref()));
         Self::holding(parsed, bytes)
     }
 
-    /// The body of this message, delivered or not; Err(bytes) if it is unreadable.
+    /// The body of this message; Err(bytes) if it is unreadable.
     pub fn read_of(id: MessageId, bytes: B) -> Result<Self, B> {
         let whole = bytes.as_ref();
         let parsed = decode_body_of(id, whole).map(|body| Self::parsed(&body, whole));
@@ -226,11 +208,13 @@ impl<B: AsRef<[u8]>> StoredBody<B> {
     }
 }
 
-impl<B: AsMut<[u8]>> StoredBody<B> {
-    /// Writes the receipt of the last delivery over the id.
-    pub fn set_last_delivery(&mut self, receipt: Receipt) {
+impl<B: AsRef<[u8]> + AsMut<[u8]>> StoredBody<B> {
+    /// Makes the bytes a record of `Flight`.
+    pub fn put_head_on(&mut self, receipt: Receipt, running: Running) {
+        let only_payload = self.says_only_payload();
+        let format = if only_payload { Format::Payload } else { Format::Terms };
         if let Some(prefix) = self.bytes.as_mut().first_chunk_mut::<PREFIX>() {
-            *prefix = delivered_prefix(self.id, receipt, prefix[5] & NO_TERMS);
+            *prefix = Head { receipt, running, format }.encode();
         }
     }
 }
@@ -244,8 +228,9 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
         if self.says_only_payload() {
             return Vec::new();
         }
-        let body = decode_body_of(self.id, self.bytes.as_ref());
-        body.map(|body| body.terms.headers).unwrap_or_default()
+        let rest = self.bytes.as_ref().get(PREFIX..).unwrap_or_default();
+        let rest = decode_rest(Format::Terms, rest);
+        rest.map(|(terms, _)| terms.headers).unwrap_or_default()
     }
 
     fn take_record(&mut self) -> Option<Box<StateRecord>> {
@@ -264,6 +249,7 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::rules::Rules;
 
     const ID: MessageId =
         MessageId([7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff]);
@@ -333,35 +319,28 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_was_delivered_has_a_receipt_in_place_of_the_id() {
+    fn a_delivery_has_a_head_in_place_of_the_prefix() {
         let headers = vec![Header { name: b"a", value: b"1" }];
         for headers in [headers.as_slice(), &[]] {
             let message = NewMessage { id: ID, record: None, headers, payload: b"payload" };
             let pushed = encode_body(&message).to_vec();
-            assert_eq!(last_delivery(ID, &pushed), None);
             let mut body = StoredBody::read(pushed.clone()).unwrap();
             for receipt in [Receipt(1), Receipt(Receipt::LIMIT.0 - 1)] {
-                body.set_last_delivery(receipt);
-                assert_eq!(last_delivery(ID, &body.bytes), Some(receipt));
+                let running = Running { until_ms: 1, has_cleanup: false, began: Rules::V2 };
+                body.put_head_on(receipt, running);
+                let head = Head::decode(&body.bytes).unwrap();
+                assert_eq!((head.receipt, head.running), (receipt, running));
                 assert_eq!((body.id(), body.payload()), (ID, b"payload".as_slice()));
                 assert_eq!(body.headers(), headers);
-                assert_eq!(decode_body_of(ID, &body.bytes), decode_body(&pushed));
-                assert_eq!(decode_body(&body.bytes), Err(RecordError::Damaged), "in a list");
-                assert_eq!(as_pushed(ID, &body.bytes), pushed);
+                assert_eq!(decode_delivered(ID, &body.bytes), decode_body(&pushed));
+                let mut back = body.bytes.clone();
+                assert!(take_head_off(ID, &mut back));
+                assert_eq!(back, pushed);
             }
-            let mut other = ID;
-            other.0[12] ^= 1;
-            for id in [ID, other] {
-                let is_read = decode_body_of(id, &body.bytes).is_ok();
-                assert_eq!(
-                    (is_read, last_delivery(id, &body.bytes).is_some()),
-                    (id == ID, id == ID)
-                );
-            }
-            for out_of_range in [Receipt::NONE, Receipt::LIMIT] {
-                body.set_last_delivery(out_of_range);
-                assert_eq!(last_delivery(ID, &body.bytes), None);
-                assert_eq!(decode_body_of(ID, &body.bytes), Err(RecordError::Damaged));
+            for cut in 0..15 {
+                let mut record = body.bytes[..cut].to_vec();
+                assert_eq!(decode_delivered(ID, &record), Err(RecordError::Damaged));
+                assert!(!take_head_off(ID, &mut record), "{cut}");
             }
         }
     }

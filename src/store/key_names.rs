@@ -1,12 +1,15 @@
 //! The names of a queue's keys, as the server needs them.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
+use super::deadlines::Deadlines;
 use super::keys;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::server::context::Context;
 use crate::server::key::{Access, Key, KeyType};
+use crate::server::scan::KeyCursor;
 use crate::server::string::{ServerString, ValueString};
 
 /// The names of a queue's keys, each created on first use: most queues use few.
@@ -21,6 +24,10 @@ pub struct KeyNames {
     probe: OnceCell<ServerString>,
     /// The field or member of each kind that was used last.
     fields: [Cell<Option<ValueString>>; FIELD_KINDS],
+    /// The order of `Flight`.
+    pub(super) deadlines: Rc<RefCell<Deadlines>>,
+    /// How far `Flight` was read for that.
+    pub(super) reading: RefCell<Option<KeyCursor>>,
 }
 
 impl KeyNames {
@@ -36,7 +43,14 @@ impl KeyNames {
             found: Cell::new(0),
             probe: OnceCell::new(),
             fields: [const { Cell::new(None) }; FIELD_KINDS],
+            deadlines: Rc::new(RefCell::new(Deadlines::UNKNOWN)),
+            reading: RefCell::new(None),
         }
+    }
+
+    /// Other names of the same keys, to be used once.
+    pub fn again(&self) -> Self {
+        Self { deadlines: self.deadlines.clone(), ..Self::new(self.queue.clone()) }
     }
 
     #[inline]
@@ -98,6 +112,11 @@ impl KeyNames {
         let others = self.found.get() & !bit(part);
         let is_there = key.key_type() != KeyType::Absent;
         self.found.set(if is_there { others | bit(part) } else { others });
+    }
+
+    /// Other keys may have taken the place of the queue's: nothing is known of what they hold.
+    pub fn forget_contents(&self) {
+        *self.deadlines.borrow_mut() = Deadlines::UNKNOWN;
     }
 
     /// Cluster mode: true if the queue's slot is served here and is not being moved. While it moves, a

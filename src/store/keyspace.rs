@@ -4,6 +4,7 @@
 //! before; on a key of another type it does nothing and finds nothing. A key exists only while it is not
 //! empty.
 
+use super::deadlines::Deadlines;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 
@@ -28,6 +29,9 @@ pub trait Keyspace: Contents + Sized {
     fn other(&self, queue: &QueueName) -> Self;
     /// True if the key is absent or of the part's type.
     fn has_its_type(&mut self, part: Part) -> bool;
+
+    /// The order of `Flight` as far as it is known.
+    fn deadlines<T>(&mut self, work: impl FnOnce(&mut Deadlines) -> T) -> T;
 
     /// Removes the whole key; its memory is freed in the background.
     fn unlink(&mut self, part: Part);

@@ -4,6 +4,7 @@ use super::keyspace::Keyspace;
 use super::members::Mark;
 use super::records::Records;
 use crate::queue::part::Part;
+use crate::queue::valid::MAX_PRIORITY;
 
 impl<K: Keyspace> Records<K> {
     /// Sets the marker in `Lanes` of a part that got an entry.
@@ -35,5 +36,29 @@ impl<K: Keyspace> Records<K> {
         if priority > 0 {
             self.remove_mark(Part::ready(priority), Mark(priority));
         }
+    }
+
+    /// See [`Store::ready_priorities`](crate::queue::store::Store::ready_priorities).
+    pub(super) fn marked_priorities(&mut self) -> Vec<u8> {
+        if self.0.len(Part::Lanes) == 0 {
+            return Vec::new();
+        }
+        let members = self.0.range_down(Part::Lanes, 0, MAX_PRIORITY.into());
+        let priorities = members.iter().filter_map(|(member, _)| match member.as_ref() {
+            [priority @ 1..=MAX_PRIORITY] => Some(*priority),
+            _ => None,
+        });
+        priorities.collect()
+    }
+
+    /// See [`Store::top_priority`](crate::queue::store::Store::top_priority).
+    pub(super) fn highest_mark(&mut self) -> Option<u8> {
+        let highest = self.0.last(Part::Lanes).map_or(0, |(_, score)| score as u8);
+        let highest = highest.min(MAX_PRIORITY);
+        if self.0.len(Part::ready(highest)) > 0 {
+            return Some(highest);
+        }
+        // Another client may have removed that list.
+        (0..highest).rev().find(|lower| self.0.len(Part::ready(*lower)) > 0)
     }
 }

@@ -1,6 +1,7 @@
 //! The members of a queue's sorted sets: how they and their scores are encoded.
 
 use crate::queue::message::{Delivery, MessageId, Rank, Receipt, Running};
+use crate::queue::rules::Rules;
 use crate::queue::store::Unreadable;
 use crate::queue::valid::{MAX_PRIORITY, MAX_TIME_MS, TICKETS, is_sequence};
 
@@ -60,7 +61,8 @@ pub fn inflight_score(running: Running) -> f64 {
 
 /// The inverse of [`inflight_score`].
 pub fn running(score: f64) -> Running {
-    Running { until_ms: timestamp(-score), has_cleanup: score.fract() != 0.0 }
+    let until_ms = timestamp(-score);
+    Running { until_ms, has_cleanup: score.fract() != 0.0, began: Rules::V1 }
 }
 
 pub fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use super::deadlines::Deadlines;
 use super::keys;
 use super::keyspace::{Contents, Keyspace};
 use crate::queue::name::QueueName;
@@ -46,11 +47,21 @@ thread_local! {
 pub struct MemoryKeyspace {
     database: Rc<RefCell<Database>>,
     queue: QueueName,
+    deadlines: Rc<RefCell<Deadlines>>,
 }
 
 impl MemoryKeyspace {
     pub fn new(database: &Rc<RefCell<Database>>, queue: &QueueName) -> Self {
-        Self { database: database.clone(), queue: queue.clone() }
+        Self::with_deadlines(database, queue, &Rc::new(RefCell::new(Deadlines::UNKNOWN)))
+    }
+
+    /// With the order of `Flight` that was kept of this queue.
+    pub fn with_deadlines(
+        database: &Rc<RefCell<Database>>,
+        queue: &QueueName,
+        deadlines: &Rc<RefCell<Deadlines>>,
+    ) -> Self {
+        Self { database: database.clone(), queue: queue.clone(), deadlines: deadlines.clone() }
     }
 
     /// Runs `work` on the value of a part, created if it is absent and removed if it ends up empty.
@@ -160,6 +171,10 @@ impl Keyspace for MemoryKeyspace {
         self.with(part, |value| {
             std::mem::discriminant(value) == std::mem::discriminant(&empty(part))
         })
+    }
+
+    fn deadlines<T>(&mut self, work: impl FnOnce(&mut Deadlines) -> T) -> T {
+        work(&mut self.deadlines.borrow_mut())
     }
 
     fn unlink(&mut self, part: Part) {

@@ -14,7 +14,7 @@ use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 
-use super::body::{BodyRecord, decode_body, decode_body_of};
+use super::body::{BodyRecord, decode_body, decode_body_of, decode_delivered};
 use super::keyspace::Contents;
 
 /// Inline storage for an id and a receipt.
@@ -126,7 +126,12 @@ impl Mirror {
     }
 
     pub fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
-        let value = if hash == Part::Messages { stored(field, value) } else { value.into() };
+        let id = MessageId(field.try_into().unwrap_or_default());
+        let value = match hash {
+            Part::Messages => without_payload(value, decode_body_of(id, value)),
+            Part::Flight => without_payload(value, decode_delivered(id, value)),
+            _ => value.into(),
+        };
         self.hashes.entry(hash).or_default().insert(field.into(), value);
     }
 
@@ -159,12 +164,6 @@ fn without_payload<E>(bytes: &[u8], body: Result<BodyRecord<'_>, E>) -> Bytes {
 
 fn listed(value: &[u8]) -> Bytes {
     without_payload(value, decode_body(value))
-}
-
-/// A value of `Messages`.
-fn stored(field: &[u8], value: &[u8]) -> Bytes {
-    let id = MessageId(field.try_into().unwrap_or_default());
-    without_payload(value, decode_body_of(id, value))
 }
 
 impl Contents for Mirror {

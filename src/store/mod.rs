@@ -6,6 +6,9 @@
 
 pub mod body;
 pub mod check;
+pub mod deadlines;
+mod deliveries;
+pub mod flight;
 pub mod key_names;
 pub mod keys;
 pub mod keyspace;
@@ -19,3 +22,4 @@ pub mod record;
 pub mod records;
 mod retries;
 pub mod server_keyspace;
+mod slices;

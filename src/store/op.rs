@@ -1,9 +1,10 @@
 //! The bytes of ops in the replication stream and in the append-only file: a version byte, then bincode.
 
+use crate::queue::message::MessageId;
 use crate::queue::op::{self, Op, PushOptions};
 use crate::queue::rules::Rules;
 
-use super::record::{Encoded, RecordError, append, read_whole};
+use super::record::{Encoded, RecordError, append, read_first, read_whole};
 
 /// The version of the ops that this module decides.
 pub const OP_VERSION: u8 = 2;
@@ -11,6 +12,8 @@ pub const OP_VERSION: u8 = 2;
 const OLD_OP_VERSION: u8 = 1;
 /// The first op that version 1 does not have.
 const FIRST_OF_2: u8 = 16;
+/// In place of the number of an op: ids follow, see [`op::Sweep::ended`], then the op.
+const ENDED: u8 = 18;
 
 /// An op, or a type of its own for one, that can be encoded.
 pub trait Encode {
@@ -89,6 +92,31 @@ fn append_options(options: Option<&PushOptions<'_>>, bytes: &mut Encoded) {
     }
 }
 
+impl Encode for op::Pull<'_> {
+    #[inline]
+    fn append_to(&self, bytes: &mut Encoded) {
+        append_ended(&self.ended, bytes);
+        bytes.push(2);
+        append(self, bytes);
+    }
+}
+
+impl Encode for op::Sweep {
+    fn append_to(&self, bytes: &mut Encoded) {
+        append_ended(&self.ended, bytes);
+        bytes.push(3);
+        append(self, bytes);
+    }
+}
+
+/// Appends what stands before an op that returns messages in flight.
+fn append_ended(ended: &[MessageId], bytes: &mut Encoded) {
+    if !ended.is_empty() {
+        bytes.push(ENDED);
+        append(ended, bytes);
+    }
+}
+
 /// Ops that bincode writes, with their numbers.
 macro_rules! by_bincode {
     ($($number:literal $op:ty),* $(,)?) => {
@@ -102,7 +130,7 @@ macro_rules! by_bincode {
 }
 
 by_bincode! {
-    2 op::Pull<'_>, 3 op::Sweep, 5 op::Nack<'_>, 6 op::Extend, 7 op::Configure, 8 op::Delete, 11 op::Reschedule,
+    5 op::Nack<'_>, 6 op::Extend, 7 op::Configure, 8 op::Delete, 11 op::Reschedule,
     12 op::Redrive, 13 op::Pause, 16 op::Prolong, 17 op::RedriveSlice<'_>,
 }
 
@@ -153,7 +181,15 @@ pub fn decode_op(bytes: &[u8]) -> Result<(Op<'_>, Rules), RecordError> {
         OLD_OP_VERSION => return Err(RecordError::Damaged),
         other => return Err(RecordError::Version(other)),
     };
-    let op: Op<'_> = read_whole(op)?;
+    let op: Op<'_> = match op.split_first() {
+        Some((&ENDED, rest)) => {
+            let (ended, read) = read_first::<Vec<MessageId>>(rest)?;
+            let mut op: Op<'_> = read_whole(rest.get(read..).unwrap_or_default())?;
+            let is_possible = !ended.is_empty() && op.set_ended(ended);
+            if is_possible { op } else { return Err(RecordError::Damaged) }
+        }
+        _ => read_whole(op)?,
+    };
     let is_known = rules != Rules::V1 || op.is_in_version_1();
     if is_known && op.is_valid() { Ok((op, rules)) } else { Err(RecordError::Damaged) }
 }
@@ -165,7 +201,7 @@ mod tests {
     use super::*;
     use crate::queue::message::Delivery;
     use crate::queue::message::Died;
-    use crate::queue::message::{Header, MessageId, Receipt};
+    use crate::queue::message::{Header, Receipt};
     use crate::queue::name::QueueName;
     use crate::queue::op::{
         self, BatchMessage, Choice, Class, Dedup, Mode, PushOptions, RedriveSlice, Return,
@@ -219,7 +255,8 @@ mod tests {
             }),
             pull(5, 3, Mode::AtLeastOnce { visibility_ms: 1, consumer: Some(b"me") }, 9),
             pull(5, 3, Mode::AtMostOnce, 9),
-            Op::Sweep(op::Sweep { now_ms: 5, sweep }),
+            Op::Sweep(op::Sweep { now_ms: 5, sweep, ended: Vec::new() }),
+            Op::Sweep(op::Sweep { now_ms: 5, sweep, ended: vec![ID, ID] }),
             Op::Acknowledge(op::Acknowledge { now_ms: None, deliveries: claims.clone() }),
             Op::Nack(op::Nack {
                 now_ms: 5,
@@ -267,7 +304,8 @@ mod tests {
         let sweep = SweepLimit { limit: 300, same_slot: true };
         let acknowledged = vec![Delivery { id: ID, receipt: Receipt(77) }];
         let base_receipt = Receipt(receipt);
-        Op::Pull(op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged })
+        let ended = vec![ID; (receipt % 2) as usize];
+        Op::Pull(op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged, ended })
     }
 
     #[test]
@@ -282,6 +320,11 @@ mod tests {
         for op in ops() {
             let mut expected = Encoded::new(0);
             expected.push(OP_VERSION);
+            if let Op::Pull(op::Pull { ended, .. }) | Op::Sweep(op::Sweep { ended, .. }) = &op
+                && !ended.is_empty()
+            {
+                append((ENDED, ended), &mut expected);
+            }
             append(&op, &mut expected);
             assert_eq!(encode_op(&op).to_vec(), expected.to_vec(), "{op:?}");
         }

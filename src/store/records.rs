@@ -3,11 +3,12 @@
 //!
 //! The layout is described in docs/storage.md. No rules, no clock, no server.
 
-use super::body::{StoredBody, as_pushed, decode_body, encode_body, last_delivery};
+use super::body::{StoredBody, decode_body, encode_body};
+use super::deadlines::Deadlines;
 use super::keyspace::Keyspace;
 use super::members::{
     ALL_SCORES, BLOCKED, Mark, TICKET_SCORES, delivery, group_prefix, grouped, grouped_member,
-    inflight_member, inflight_score, message_id, rank_scores, readable, running, timestamp,
+    message_id, rank_scores, readable, running, timestamp,
 };
 use super::{check, record};
 use crate::queue::error::{Corruption, QueueError};
@@ -21,7 +22,6 @@ use crate::queue::records::{Duplicate, Group};
 use crate::queue::rules::Rules;
 use crate::queue::small_vec::NameBytes;
 use crate::queue::store::{Store, Unreadable};
-use crate::queue::valid::MAX_PRIORITY;
 
 /// The records of one queue, and the rules that apply to the current op.
 pub struct Records<K>(pub K, Rules);
@@ -60,6 +60,9 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn clear(&mut self, part: Part) {
         self.0.unlink(part);
+        if part == Part::Flight {
+            self.0.deadlines(|deadlines| *deadlines = Deadlines::default());
+        }
     }
 
     fn require(&mut self, parts: &[Part]) -> Result<(), QueueError> {
@@ -84,25 +87,11 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn ready_priorities(&mut self) -> Vec<u8> {
-        if self.0.len(Part::Lanes) == 0 {
-            return Vec::new();
-        }
-        let members = self.0.range_down(Part::Lanes, 0, MAX_PRIORITY.into());
-        let priorities = members.iter().filter_map(|(member, _)| match member.as_ref() {
-            [priority @ 1..=MAX_PRIORITY] => Some(*priority),
-            _ => None,
-        });
-        priorities.collect()
+        self.marked_priorities()
     }
 
     fn top_priority(&mut self) -> Option<u8> {
-        let highest = self.0.last(Part::Lanes).map_or(0, |(_, score)| score as u8);
-        let highest = highest.min(MAX_PRIORITY);
-        if self.0.len(Part::ready(highest)) > 0 {
-            return Some(highest);
-        }
-        // Another client may have removed that list.
-        (0..highest).rev().find(|lower| self.0.len(Part::ready(*lower)) > 0)
+        self.highest_mark()
     }
 
     fn first_ready(&mut self, priority: u8) -> Result<Option<MessageId>, Corruption> {
@@ -178,23 +167,15 @@ impl<K: Keyspace> Store for Records<K> {
         self.0.put_read(Part::Messages, &body.id().0, &body.bytes);
     }
 
-    fn put_delivered(&mut self, body: &mut Self::Body, receipt: Receipt) {
-        body.set_last_delivery(receipt);
-        self.put_message(body);
-    }
-
-    fn last_delivery(&mut self, id: MessageId) -> Option<Delivery> {
-        let bytes = self.0.get(Part::Messages, &id.0)?;
-        last_delivery(id, bytes.as_ref()).map(|receipt| Delivery { id, receipt })
-    }
-
     fn message(&mut self, id: MessageId) -> Result<Option<Self::Body>, Corruption> {
-        let Some(bytes) = self.0.get(Part::Messages, &id.0) else { return Ok(None) };
+        let Some(bytes) = self.0.get(Part::Messages, &id.0) else {
+            return self.body_in_flight(id);
+        };
         StoredBody::read_of(id, bytes).map(Some).map_err(|_| Corruption::Message(id))
     }
 
     fn has_message(&mut self, id: MessageId) -> bool {
-        self.0.has(Part::Messages, &id.0)
+        self.0.has(Part::Messages, &id.0) || self.0.has(Part::Flight, &id.0)
     }
 
     fn remove_message(&mut self, id: MessageId) {
@@ -306,35 +287,61 @@ impl<K: Keyspace> Store for Records<K> {
         readable(members, |member| message_id(member).ok(), timestamp)
     }
 
-    fn put_inflight(&mut self, delivery: Delivery, running: Running) {
-        self.0.add(Part::Inflight, &inflight_member(delivery), inflight_score(running));
+    fn put_delivered(
+        &mut self,
+        body: &mut Self::Body,
+        receipt: Receipt,
+        running: Running,
+        was_listed: bool,
+    ) {
+        Self::put_delivered(self, body, receipt, running, was_listed);
     }
 
-    fn remove_inflight(&mut self, delivery: Delivery) -> bool {
-        self.0.remove(Part::Inflight, &inflight_member(delivery))
+    fn resume(&mut self, delivery: Delivery, running: Running) {
+        self.resume_delivery(delivery, running);
     }
 
     fn running(&mut self, delivery: Delivery) -> Option<Running> {
-        if !delivery.receipt.is_valid() {
-            return None;
-        }
-        self.0.score(Part::Inflight, &inflight_member(delivery)).map(running)
+        self.running_delivery(delivery)
     }
 
-    fn first_inflight(&mut self) -> Option<(Result<Delivery, Unreadable>, u64)> {
+    fn delivery_of(&mut self, id: MessageId) -> Result<Option<(Delivery, Running)>, Corruption> {
+        self.delivery_in_flight(id)
+    }
+
+    fn change_end(&mut self, delivery: Delivery, old: Running, new: Running) {
+        Self::change_end(self, delivery, old, new);
+    }
+
+    fn end_delivery(&mut self, delivery: Delivery) {
+        Self::end_delivery(self, delivery);
+    }
+
+    fn end_with_message(&mut self, delivery: Delivery, running: Running) {
+        Self::end_with_message(self, delivery, running);
+    }
+
+    fn ended(&mut self, now_ms: u64, count: u32) -> Vec<MessageId> {
+        Self::ended(self, now_ms, count)
+    }
+
+    fn first_end(&mut self) -> Option<u64> {
+        Self::first_end(self)
+    }
+
+    fn first_old_delivery(&mut self) -> Option<(Result<Delivery, Unreadable>, Running)> {
         let (member, score) = self.0.last(Part::Inflight)?;
-        Some((delivery(member.as_ref()), timestamp(-score)))
+        Some((delivery(member.as_ref()), running(score)))
     }
 
-    fn each_inflight(&mut self, mut visit: impl FnMut(Delivery, u64) -> bool) {
+    fn each_old_delivery(&mut self, mut visit: impl FnMut(Delivery, Running) -> bool) {
         self.0.each_member_down(Part::Inflight, |member, score| {
-            delivery(member).map_or(true, |delivery| visit(delivery, timestamp(-score)))
+            delivery(member).map_or(true, |delivery| visit(delivery, running(score)))
         });
     }
 
     fn inflight(&mut self, skip: u64, count: u64) -> Vec<(Delivery, u64)> {
-        let members = self.0.range_down(Part::Inflight, skip, count);
-        readable(members, |member| delivery(member).ok(), |score| timestamp(-score))
+        self.in_order_of_ends(skip, count)
     }
 
     fn group(&mut self, name: &[u8]) -> Group {
@@ -462,6 +469,10 @@ impl<K: Keyspace> Store for Records<K> {
         dead
     }
 
+    fn set_delivery_aside(&mut self, id: MessageId) {
+        Self::set_delivery_aside(self, id);
+    }
+
     fn set_member_aside(&mut self, part: Part, member: &Unreadable) {
         self.0.remove(part, &member.0);
         if part == Part::Ranked {
@@ -472,7 +483,7 @@ impl<K: Keyspace> Store for Records<K> {
 
     fn set_message_aside(&mut self, id: MessageId) {
         if let Some(bytes) = self.0.get(Part::Messages, &id.0) {
-            self.0.push_back(Part::Damaged, &as_pushed(id, bytes.as_ref()));
+            self.0.push_back(Part::Damaged, bytes.as_ref());
             self.0.delete(Part::Messages, &id.0);
             if let Some(bytes) = self.0.get(Part::Notes, &id.0) {
                 self.0.push_back(Part::Damaged, bytes.as_ref());

@@ -7,10 +7,10 @@ use crate::queue::name::QueueName;
 use crate::queue::part::{Kind, Part};
 use crate::server::context::Context;
 use crate::server::key::{Access, Key, KeyType};
-use crate::server::scan::KeyCursor;
 use crate::server::string::{ServerString, ValueString};
 
 use super::body::StoredBody;
+use super::deadlines::Deadlines;
 use super::key_names::{KeyNames, bit};
 use super::keyspace::{Contents, Keyspace};
 use super::mirror::{self, Mirror};
@@ -21,7 +21,7 @@ pub type Body = StoredBody<ValueString>;
 /// The keys of a queue in the selected database, during one callback.
 pub struct ServerKeyspace<'a> {
     context: Context<'a>,
-    names: Rc<KeyNames>,
+    pub(super) names: Rc<KeyNames>,
     access: Access,
     /// None if the part was not looked up, or is absent.
     open: [ManuallyDrop<Option<Key<'a>>>; Part::ALL.len()],
@@ -35,17 +35,9 @@ pub struct ServerKeyspace<'a> {
     is_mirrored: bool,
 }
 
-/// Parses a score as the server prints it.
-fn score(text: &[u8]) -> Option<f64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
-
 /// From this many elements on, it is cheaper to read them one by one and to remove them together than to pop each:
 /// removing them takes a command.
 const TRIMMED: u64 = 8;
-
-/// List elements per step of a copy.
-const MIRRORED: u64 = 64;
 
 /// From this many skipped members on the server is asked by rank, O(log n): the module API can only step
 /// from one to the next.
@@ -75,35 +67,10 @@ impl<'a> ServerKeyspace<'a> {
         }
     }
 
-    /// Copies the next elements of a list. False if there are no more.
-    pub fn mirror_list(&mut self, list: Part) -> bool {
-        let start = mirror::with(|mirror| mirror.read_of(list)).unwrap_or(0);
-        let values = self.list(list, start, MIRRORED);
-        let length = self.len(list);
-        mirror::with(|mirror| mirror.add_read(list, length, &values));
-        !values.is_empty()
-    }
-
-    /// Copies the next entries of a hash or a sorted set, from the cursor on. False if there are no
-    /// more.
-    pub fn mirror_some(&mut self, part: Part, cursor: &mut KeyCursor) -> bool {
-        let is_hash = part.kind() == Kind::Hash;
-        let Some(key) = self.key(part) else { return false };
-        key.scan(cursor, |name, value| {
-            mirror::with(|mirror| {
-                if is_hash {
-                    mirror.put(part, name, value);
-                } else if let Some(score) = score(value) {
-                    mirror.add(part, name, score);
-                }
-            });
-        })
-    }
-
     /// The open key of a part; None if it is absent and cannot or need not be created.
     #[inline]
     #[allow(clippy::indexing_slicing, reason = "the array has one entry per part")]
-    fn key(&mut self, part: Part) -> Option<&mut Key<'a>> {
+    pub(super) fn key(&mut self, part: Part) -> Option<&mut Key<'a>> {
         if self.looked_up & bit(part) == 0 {
             self.look_up(part);
         }
@@ -214,7 +181,7 @@ impl Drop for ServerKeyspace<'_> {
 
 /// True for parts that do not exist in a queue without retries, delays and settings.
 fn is_seldom_there(part: Part) -> bool {
-    !matches!(part, Part::Ready | Part::Messages | Part::Inflight)
+    !matches!(part, Part::Ready | Part::Flight)
 }
 
 fn key_type(part: Part) -> KeyType {
@@ -268,6 +235,11 @@ impl Keyspace for ServerKeyspace<'_> {
         let Some(key) = self.key(part) else { return true };
         let found = key.key_type();
         found == KeyType::Absent || found == key_type(part)
+    }
+
+    #[inline]
+    fn deadlines<T>(&mut self, work: impl FnOnce(&mut Deadlines) -> T) -> T {
+        work(&mut self.names.deadlines.borrow_mut())
     }
 
     fn unlink(&mut self, part: Part) {

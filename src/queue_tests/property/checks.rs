@@ -4,6 +4,7 @@ use super::model::{Message, Queue};
 use super::*;
 use crate::queue::NextDue;
 use crate::queue::records::StoredNumber;
+use crate::store::keyspace::{Contents, Keyspace};
 
 impl Run<'_> {
     /// The queues that would deliver something.
@@ -84,15 +85,20 @@ impl Run<'_> {
             let grouped = count(|m| m.is_waiting() && m.active_group().is_some());
             let ready = Part::READY.iter().map(|list| len(*list)).sum::<u64>();
             let ranked = len(Part::Ranked);
+            // Deliveries of version 1 go on as they were.
+            let in_flight = len(Part::Flight);
+            let old = count(Message::is_inflight).saturating_sub(in_flight);
+            assert!(self.server.rules == Rules::V2 || in_flight == 0, "step {step}: {name}");
+            self.check_deadlines(&queue_name);
             assert_eq!(ready + ranked, waiting - grouped, "step {step}: ready in {name}");
             let dead = |m: &Message| m.is_waiting() && m.death.is_some();
             let expiring = |m: &Message| !m.is_inflight() && m.expires_ms.is_some();
             for (part, expected) in [
-                (Part::Inflight, count(Message::is_inflight)),
+                (Part::Inflight, old),
                 (Part::Delayed, count(Message::is_delayed)),
                 (Part::Expiring, count(expiring)),
                 (Part::Dead, count(dead)),
-                (Part::Messages, count(|_| true) - ready),
+                (Part::Messages, count(|_| true) - ready - in_flight),
                 (Part::Groups, queue.groups().len() as u64),
                 (Part::Turns, (queue.turns.len() + queue.blocked().len()) as u64),
                 (Part::Dedup, queue.keys.len() as u64),
@@ -111,6 +117,15 @@ impl Run<'_> {
             }
         }
         self.check_counts(present, step);
+    }
+
+    /// What is remembered of the order of `Flight` is what a walk over it says.
+    fn check_deadlines(&self, queue: &QueueName) {
+        let mut store = self.server.store(queue);
+        let fields = store.len(Part::Flight);
+        let mut walked = Deadlines::default();
+        store.0.each_field(Part::Flight, |field, record| walked.read(field, record));
+        store.0.deadlines(|known| assert!(!known.is_known(fields) || *known == walked));
     }
 
     fn check_details(&self, name: &'static str, queue: &Queue, step: usize) {

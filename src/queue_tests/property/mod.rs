@@ -342,10 +342,11 @@ impl Run<'_> {
     fn sweep(&mut self, name: &'static str) {
         let limit = if self.chance(4) { 1_000 } else { self.random.u32(..5) };
         let same_slot = self.random.bool();
-        let op = Op::Sweep(op::Sweep {
+        let op = op::Sweep {
             now_ms: self.server.now_ms,
             sweep: SweepLimit { limit, same_slot },
-        });
+            ended: self.server.ended(&queue(name), limit),
+        };
         let (_, effects) = self.server.run(&queue(name), &op).unwrap();
         self.model.sweep_all(name, self.server.now_ms, limit as usize, same_slot);
         if effects.changed {
@@ -357,6 +358,7 @@ impl Run<'_> {
     /// back; receipts of a message must rise all the same, because its state record has the last one.
     fn restart(&mut self) {
         self.server.database = self.server.replayed();
+        self.server.deadlines = RefCell::default();
         self.server.last_receipt = 0;
         self.wakes = NAMES.into_iter().map(|name| (name, Some(0))).collect();
         self.hit("restarted");

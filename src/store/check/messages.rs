@@ -24,6 +24,11 @@ pub fn settle(found: &mut Found, plan: &mut Plan) -> Vec<MessageId> {
             }
         }
         settle_one(*id, message, place, found.ended.get(id).copied(), plan);
+        if message.in_flight
+            && !matches!(message.place, Some(Place::Inflight { is_old: false, .. }))
+        {
+            plan.change(Change::EndDelivery(*id));
+        }
         if belongs_without_number(message) {
             joining.push(*id);
         }

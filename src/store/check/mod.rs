@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::body::as_pushed;
+use super::deadlines::Deadlines;
 use super::keyspace::{Contents, Keyspace};
 use crate::queue::finding::Finding;
 use crate::queue::message::MessageId;
@@ -21,7 +21,7 @@ use crate::queue::part::Part;
 use crate::queue::rules::Rules;
 use crate::queue::settings::Setting;
 use crate::queue::valid::MAX_PRIORITY;
-use plan::Plan;
+use plan::{Plan, delivered_body};
 
 /// The findings in a queue whose parts have their types and how often each occurred, in the order of
 /// [`Finding`].
@@ -35,6 +35,9 @@ pub fn repair<K: Keyspace>(keyspace: &mut K, rules: Rules) -> Vec<(Finding, u64)
     let (plan, found) = plan(keyspace, rules);
     for change in &plan.changes {
         change.make(keyspace);
+    }
+    if !plan.changes.is_empty() {
+        keyspace.deadlines(|deadlines| *deadlines = Deadlines::UNKNOWN);
     }
     if plan.ready {
         rewrite_ready(keyspace, &found);
@@ -65,7 +68,7 @@ fn plan<K: Contents>(keyspace: &mut K, rules: Rules) -> (Plan, read::Found) {
     (plan, found)
 }
 
-/// Removes from the ready lists what is unreadable, duplicated, or in `Messages` as well, by rotating
+/// Removes from the ready lists what is unreadable, duplicated, or stored elsewhere as well, by rotating
 /// each list once. A duplicate with other bytes is set aside; a record of another priority moves to the
 /// end of its own list.
 fn rewrite_ready<K: Keyspace>(keyspace: &mut K, found: &read::Found) {
@@ -82,7 +85,8 @@ fn rewrite_ready<K: Keyspace>(keyspace: &mut K, found: &read::Found) {
             };
             if found.messages.contains_key(&id) {
                 let other = keyspace.get(Part::Messages, &id.0);
-                if other.is_none_or(|other| as_pushed(id, other.as_ref()) != bytes.as_ref()) {
+                let other = other.or_else(|| delivered_body(keyspace, id));
+                if other.is_none_or(|other| other.as_ref() != bytes.as_ref()) {
                     keyspace.push_back(Part::Damaged, bytes.as_ref());
                 }
                 continue;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::queue::finding::Finding;
+use crate::queue::message::MessageId;
 use crate::queue::part::Part;
+use crate::store::body::take_head_off;
 use crate::store::keyspace::Keyspace;
 
 /// Findings and repairs.
@@ -22,6 +24,12 @@ pub enum Change {
     SetAside(Vec<u8>),
     /// Moves the body in this field of `Messages` to `Damaged`.
     SetBodyAside(Vec<u8>),
+    /// Removes the body of a message in `Flight` from `Messages`; one with other bytes is set aside.
+    DropBody(MessageId),
+    /// Moves this field of `Flight` and its record to `Damaged`.
+    SetRecordAside(Vec<u8>),
+    /// Moves the body of a message from `Flight` to `Messages`.
+    EndDelivery(MessageId),
     /// Deletes a field of a hash.
     Delete(Part, Vec<u8>),
     /// Sets a field of a hash.
@@ -59,6 +67,28 @@ impl Change {
                     keyspace.delete(Part::Messages, field);
                 }
             }
+            Self::DropBody(id) => {
+                let delivered = delivered_body(keyspace, *id);
+                if let Some(body) = keyspace.get(Part::Messages, &id.0) {
+                    if delivered.is_none_or(|other| other.as_ref() != body.as_ref()) {
+                        keyspace.push_back(Part::Damaged, body.as_ref());
+                    }
+                    keyspace.delete(Part::Messages, &id.0);
+                }
+            }
+            Self::SetRecordAside(field) => {
+                if let Some(record) = keyspace.get(Part::Flight, field) {
+                    let bytes = [field.as_slice(), record.as_ref()].concat();
+                    keyspace.push_back(Part::Damaged, &bytes);
+                    keyspace.delete(Part::Flight, field);
+                }
+            }
+            Self::EndDelivery(id) => {
+                if let Some(body) = delivered_body(keyspace, *id) {
+                    keyspace.put_read(Part::Messages, &id.0, &body);
+                    keyspace.delete(Part::Flight, &id.0);
+                }
+            }
             Self::Delete(hash, field) => keyspace.delete(*hash, field),
             Self::Put(hash, field, value) => keyspace.put(*hash, field, value),
             Self::Remove(set, member) => {
@@ -67,4 +97,10 @@ impl Change {
             Self::Add(set, member, score) => keyspace.add(*set, member, *score),
         }
     }
+}
+
+/// The body of a message in `Flight`.
+pub fn delivered_body<K: Keyspace>(keyspace: &mut K, id: MessageId) -> Option<K::Bytes> {
+    let mut record = keyspace.get(Part::Flight, &id.0)?;
+    take_head_off(id, record.as_mut()).then_some(record)
 }

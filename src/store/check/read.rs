@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{Change, Plan};
 use crate::queue::finding::Finding;
-use crate::queue::message::{MessageId, Receipt, StateRecord};
+use crate::queue::message::{MessageId, Receipt, Running, StateRecord};
 use crate::queue::part::Part;
 use crate::queue::records::Group;
 use crate::queue::small_vec::NameBytes;
 use crate::queue::valid::{DEADLINES, MAX_PRIORITY, MAX_TIME_MS, is_name, is_sequence, whole};
-use crate::store::body::{decode_body, decode_body_of};
+use crate::store::body::{BodyRecord, decode_body, decode_body_of, decode_delivered};
+use crate::store::flight::{self, Head, PREFIX};
 use crate::store::keyspace::Contents;
 use crate::store::record;
 
@@ -20,11 +21,13 @@ const RANKS_PER_PRIORITY: u64 = MAX_TIME_MS * RANKS_PER_MS;
 /// Where a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In `Inflight`; `is_marked` if an acknowledgment must release a group slot or a deduplication key.
+    /// In flight; `is_marked` if an acknowledgment must release a group slot or a deduplication key.
     Inflight {
         receipt: u64,
         until_ms: u64,
         is_marked: bool,
+        /// In `Inflight`, or else in `Flight`.
+        is_old: bool,
     },
     /// In `Ranked`; ready since, in 64ths of a millisecond.
     Ranked {
@@ -42,10 +45,11 @@ pub enum Place {
 }
 
 impl Place {
-    /// Part, member and score; None in a group, whose record determines which it is.
+    /// Part, member and score; None in a group, whose record determines which it is, and in `Flight`.
     pub fn stored(&self, id: MessageId) -> Option<(Part, Vec<u8>, f64)> {
         Some(match self {
-            Self::Inflight { receipt, until_ms, is_marked } => {
+            Self::Inflight { is_old: false, .. } => return None,
+            Self::Inflight { receipt, until_ms, is_marked, .. } => {
                 let member = [(!receipt).to_be_bytes().as_slice(), &id.0].concat();
                 let mark = if *is_marked { 0.5 } else { 0.0 };
                 (Part::Inflight, member, -(*until_ms as f64) - mark)
@@ -67,9 +71,11 @@ pub fn grouped_member(group: &[u8], (sequence, id): (u64, MessageId)) -> Vec<u8>
     [&[length], group, &sequence.to_be_bytes(), &id.0].concat()
 }
 
-/// A message with a readable body in `Messages`.
+/// A message with a readable body in `Messages` or `Flight`.
 #[derive(Default)]
 pub struct Message {
+    /// Its body is in `Flight`.
+    pub in_flight: bool,
     /// The push options.
     pub said: Option<Box<StateRecord>>,
     /// The stored state record, or the push options.
@@ -107,6 +113,7 @@ impl Found {
         }
         found.ready.sort();
         found.messages = bodies(keyspace, plan);
+        found.read_flight(keyspace, plan);
         found.count_repeated(plan);
         found.forget_keys_of_repeated(keyspace);
         found.read_records(keyspace, plan);
@@ -122,6 +129,45 @@ impl Found {
             });
         }
         found
+    }
+
+    /// Reads the deliveries and bodies of `Flight`. A body in `Messages` with the same id is dropped.
+    fn read_flight<K: Contents>(&mut self, keyspace: &mut K, plan: &mut Plan) {
+        // Set aside in an order that is the same on every server; that of a hash is not.
+        let mut damaged = BTreeMap::new();
+        keyspace.each_field(Part::Flight, |field, record| {
+            let body = flight::id(field).and_then(|id| decode_delivered(id, record).ok());
+            let Some(BodyRecord { id, terms, .. }) = body else {
+                damaged.insert(field.to_vec(), None);
+                return;
+            };
+            let said = terms.record().map(Box::new);
+            let mut message = Message { said, in_flight: true, ..Message::default() };
+            match delivery(record) {
+                Ok(place) => message.place = Some(place),
+                Err(receipt) => {
+                    let head = record.get(..PREFIX).unwrap_or_default();
+                    damaged.insert(field.to_vec(), Some(head.to_vec()));
+                    self.ended.extend(receipt.map(|receipt| (id, receipt)));
+                }
+            }
+            if self.messages.insert(id, message).is_some() {
+                plan.count(Finding::TwoPlaces);
+                plan.change(Change::DropBody(id));
+            }
+        });
+        for (field, head) in damaged {
+            match head {
+                Some(head) => {
+                    plan.count(Finding::DamagedPlace);
+                    plan.change(Change::SetAside([field, head].concat()));
+                }
+                None => {
+                    plan.count(Finding::DamagedBody);
+                    plan.change(Change::SetRecordAside(field));
+                }
+            }
+        }
     }
 
     fn read_ready<K: Contents>(&mut self, keyspace: &mut K, plan: &mut Plan, priority: u8) {
@@ -314,6 +360,16 @@ fn bodies<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId,
     messages
 }
 
+/// The place of a message in `Flight`; the receipt instead if only that is valid.
+fn delivery(record: &[u8]) -> Result<Place, Option<u64>> {
+    let Some(Head { receipt, running, .. }) = Head::decode(record) else {
+        let receipt = record.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+        return Err(receipt.filter(|receipt| Receipt(*receipt).is_valid()));
+    };
+    let Running { until_ms, has_cleanup: is_marked, .. } = running;
+    Ok(Place::Inflight { receipt: receipt.0, until_ms, is_marked, is_old: false })
+}
+
 /// The message and the place of a member of a sorted set. None if the member is invalid; the receipt of
 /// the delivery instead of the place if only the score is.
 fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Place, Option<u64>>)> {
@@ -327,7 +383,12 @@ fn place(part: Part, member: &[u8], score: f64) -> Option<(MessageId, Result<Pla
             }
             let is_marked = score.fract() == -0.5;
             let until_ms = whole(if is_marked { -score - 0.5 } else { -score }, DEADLINES);
-            let place = until_ms.map(|until_ms| Place::Inflight { receipt, until_ms, is_marked });
+            let place = until_ms.map(|until_ms| Place::Inflight {
+                receipt,
+                until_ms,
+                is_marked,
+                is_old: true,
+            });
             Some((id, place.ok_or(Some(receipt))))
         }
         Part::Grouped => {

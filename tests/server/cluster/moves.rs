@@ -49,7 +49,7 @@ fn a_queue_whose_slot_is_on_its_way_out_is_left_alone() {
         client.number("ZCARD mq:{mails}:ranked") == 1
     });
     sleep_until_ms(now_ms() + 50);
-    assert_eq!(client.number("ZCARD mq:{orders}:inflight"), 1, "the timer left it alone");
+    assert_eq!(client.number("HLEN mq:{orders}:flight"), 1, "the timer left it alone");
     client.ask(&format!("CLUSTER SETSLOT {slot} STABLE"));
     eventually("it is swept when the slot stays", || {
         client.number("ZCARD mq:{orders}:ranked") == 1

@@ -67,7 +67,7 @@ fn all_keys_of_a_queue_are_in_the_slot_of_its_name() {
             .iter()
             .map(|key| bulk(key).rsplit(|b| *b == b':').next().expect("a part").to_vec())
             .collect();
-        for part in ["ready", "ranked", "messages", "notes", "inflight", "delayed", "config"] {
+        for part in ["ready", "ranked", "messages", "notes", "flight", "delayed", "config"] {
             assert!(parts.contains(part.as_bytes()), "no {part} in {keys:?}");
         }
     }

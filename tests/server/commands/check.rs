@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 /// Ids by what the messages are.
 type Ids = BTreeMap<&'static str, String>;
 
-const PARTS: [&str; 18] = [
-    "ready", "ready7", "lanes", "ranked", "messages", "notes", "inflight", "delayed", "retries",
-    "expiring", "grouped", "groups", "turns", "dedup", "deduped", "dead", "config", "damaged",
+const PARTS: [&str; 19] = [
+    "ready", "ready7", "lanes", "ranked", "messages", "notes", "flight", "inflight", "delayed",
+    "retries", "expiring", "grouped", "groups", "turns", "dedup", "deduped", "dead", "config",
+    "damaged",
 ];
 
 /// Makes a queue `orders` that has something in every key but `damaged`, and in which nothing
@@ -20,6 +21,8 @@ fn fill(client: &mut Client) -> Ids {
         ids.insert(what, id);
     };
     client.ask("MQ.CONFIG orders VISIBILITY 3600000 MAXRETRIES 5");
+    push(client, "old", "");
+    client.pull_as_0_1_0("orders");
     client.ask("MQ.CONFIG mails MAXRETRIES 0 DEADLETTER orders");
     client.push("mails", "dead");
     let dead = client.pull("mails");
@@ -88,7 +91,7 @@ fn seen(client: &mut Client) -> usize {
 /// A kind of damage: what is done, what is found, and how many messages it costs.
 type Row = (fn(&mut Client, &Ids), &'static [(&'static str, i64)], usize);
 
-const ROWS: [Row; 22] = [
+const ROWS: [Row; 24] = [
     (|client, _| put(client, &[b"RPUSH", b"ready", b"garbage"]), &[("damaged_body", 1)], 0),
     (
         |client, ids| put(client, &[b"HSET", b"messages", &binary(&ids["delayed"]), b"garbage"]),
@@ -131,16 +134,19 @@ const ROWS: [Row; 22] = [
         &[("body_without_place", 4), ("wrong_lane", 1)],
         0,
     ),
+    (|client, _| put(client, &[b"DEL", b"inflight"]), &[("body_without_place", 1)], 0),
     (
-        |client, _| put(client, &[b"DEL", b"inflight"]),
-        &[
-            ("body_without_place", 3),
-            ("wrong_note", 2),
-            ("wrong_dead", 1),
-            ("wrong_group", 1),
-            ("wrong_turn", 1),
-        ],
+        |client, ids| {
+            let note = get(client, "notes", &binary(&ids["inflight"]));
+            put(client, &[b"HSET", b"notes", &binary(&ids["returned"]), &note]);
+        },
+        &[("wrong_note", 1), ("wrong_retried", 1)],
         0,
+    ),
+    (
+        |client, _| put(client, &[b"DEL", b"flight"]),
+        &[("note_without_message", 2), ("wrong_group", 1), ("wrong_turn", 1)],
+        3,
     ),
     (
         |client, ids| put(client, &[b"HDEL", b"messages", &binary(&ids["delayed"])]),
@@ -301,7 +307,7 @@ fn every_record_of_a_large_queue_is_read() {
     }
     let found = findings(&mut client, "MQ.CHECK orders REPAIR");
     let expected = [
-        ("damaged_body", 9),
+        ("damaged_body", 12),
         ("damaged_note", 3),
         ("damaged_place", 12),
         ("damaged_setting", 3),
@@ -339,10 +345,9 @@ fn names_of_zeros_of_any_length_are_kept() {
 fn a_repair_serves_clients_that_wait_and_arms_the_timer() {
     let server = Server::start();
     let mut client = server.client();
-    client.push("orders", "one");
-    client.pull("orders VISIBILITY 3600000");
+    client.ask("MQ.PUSH orders one DELAY 3600000");
     let waiting = server.waiting("MQ.PULL orders BLOCK 0");
-    put(&mut client, &[b"DEL", b"inflight"]);
+    put(&mut client, &[b"DEL", b"delayed"]);
     assert_eq!(findings(&mut client, "MQ.CHECK orders REPAIR").len(), 1);
     assert_eq!(waiting.message().0.text(), "one");
     client.ask("MQ.PUSH orders two PRIORITY 1 TTL 300");

@@ -95,8 +95,9 @@ fn what_is_found_is_what_is_found_in_one_go() {
     server.damaged_on_purpose();
     assert_eq!(client.ask("MQ.CHECK orders"), SOUND);
     client.ask("RPUSH mq:{orders}:ready garbage more");
-    client.ask("ZREMRANGEBYRANK mq:{orders}:inflight 0 6");
+    client.ask("ZREMRANGEBYRANK mq:{orders}:delayed 0 6");
     client.ask("ZREMRANGEBYRANK mq:{orders}:ranked 3 5");
+    client.ask("ZADD mq:{orders}:ranked 5 garbage");
     client.ask("ZADD mq:{orders}:retried 2 garbage");
     client.ask("ZREMRANGEBYRANK mq:{orders}:expiring 0 1");
     client.ask("HSET mq:{orders}:groups other garbage");

@@ -50,7 +50,7 @@ fn it_is_not_shown_any_more_when_the_message_is_back() {
 
     let second = client.pull("orders VISIBILITY 20 CONSUMER bob");
     sleep_until_ms(second.visibility_until);
-    eventually("it is back", || client.number("ZCARD mq:{orders}:inflight") == 0);
+    eventually("it is back", || client.number("HLEN mq:{orders}:flight") == 0);
     assert_eq!(consumer_of(&mut client, &second), None);
 
     let third = client.pull("orders");

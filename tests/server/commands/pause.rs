@@ -32,7 +32,7 @@ fn all_else_goes_on() {
     client.number(&format!("MQ.EXTEND {} VISIBILITY 20", held[2].delivery()));
     client.ask("MQ.PUSH orders f DELAY 20");
     client.ask("MQ.PUSH orders g TTL 20");
-    eventually("deadlines pass", || client.number("ZCARD mq:{orders}:inflight") == 0);
+    eventually("deadlines pass", || client.number("HLEN mq:{orders}:flight") == 0);
     eventually("delays end", || client.number("ZCARD mq:{orders}:delayed") == 0);
     eventually("lives end", || client.queue_info("orders", "ttl_expired") == 1);
     assert_eq!(client.lengths("orders"), [5, 0, 0]);

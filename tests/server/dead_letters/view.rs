@@ -34,12 +34,12 @@ fn a_queue_shows_the_messages_of_its_dead_letter_queue() {
     assert_eq!(client.number("MQ.LEN orders DEAD"), 0);
     client.push_dead("orders", "four");
     assert_eq!(client.peek_texts("orders DEAD"), ["alive"], "the first that was pulled");
-    client.ask("SET mq:{graves}:inflight text");
+    client.ask("SET mq:{graves}:flight text");
     for line in ["MQ.LEN orders DEAD", "MQ.PEEK orders DEAD"] {
         let error = client.refused(line);
         assert!(error.starts_with("WRONGTYPE "), "{error}");
     }
-    client.ask("DEL mq:{graves}:inflight");
+    client.ask("DEL mq:{graves}:flight");
     let long = "q".repeat(510);
     for line in [format!("MQ.LEN {long} DEAD"), format!("MQ.PEEK {long} DEAD")] {
         let error = client.refused(&line);

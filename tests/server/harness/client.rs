@@ -184,6 +184,19 @@ impl Client {
         assert_eq!(reply, Value::Nil, "MQ.PULL {arguments} found a message");
     }
 
+    /// Delivers the next message for an hour as 0.1.0 stored it, by an op of version 1.
+    #[track_caller]
+    pub fn pull_as_0_1_0(&mut self, queue: &str) {
+        let number = |number: i64| [[0xfd].as_slice(), &number.to_le_bytes()].concat();
+        let (now, hour) = (now_ms(), number(3_600_000));
+        // Version, pull, the time; one message; at least once, without a consumer; the first receipt; no
+        // sweep, no acknowledgments.
+        let (time, receipt) = (number(now), number(now << 20));
+        let op = [[1, 2].as_slice(), &time, &[1, 0], &hour, &[0], &receipt, &[0, 0, 0]].concat();
+        self.reply(&[b"MQ.APPLY".as_slice(), queue.as_bytes(), &op]).expect("OK");
+        assert_eq!(self.number(&format!("ZCARD mq:{{{queue}}}:inflight")), 1);
+    }
+
     /// MQ.PULL with COUNT.
     #[track_caller]
     pub fn pull_batch(&mut self, arguments: &str) -> Vec<Message> {

@@ -21,7 +21,7 @@ fn key(word: &str) -> String {
 }
 
 /// The payloads of the messages in `orders`.
-const PAYLOADS: [&str; 30] = [
+const PAYLOADS: [&str; 31] = [
     "<dead>",
     "<held-1>",
     "<held-2>",
@@ -52,6 +52,7 @@ const PAYLOADS: [&str; 30] = [
     "<p7>",
     "<p8>",
     "<p9>",
+    "<old>",
 ];
 
 /// Makes a queue `orders` that has something in every key, and in which nothing becomes due within
@@ -66,8 +67,10 @@ fn fill(client: &mut Client) -> Vec<Message> {
     ];
     lines.extend(["<held-1>", "<held-2>", "<returned>"].map(|p| format!("MQ.PUSH orders {p}")));
     lines.push("MQ.PUSH orders <first> GROUP g".into());
+    lines.push("MQ.PUSH orders <old> PRIORITY 1".into());
     let set_aside = client.pipeline(&lines).remove(3).expect_err("the garbage");
     assert!(set_aside.starts_with("CORRUPT "), "{set_aside}");
+    client.pull_as_0_1_0("orders");
     let mut deliveries = client.pull_batch("orders COUNT 4 CONSUMER worker");
     client.nack(&deliveries.remove(2));
     client.push("mails", "<dead>");

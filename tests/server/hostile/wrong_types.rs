@@ -3,10 +3,10 @@
 
 use crate::harness::*;
 
-const PARTS: [&str; 19] = [
-    "ready", "ready1", "lanes", "ranked", "grouped", "messages", "notes", "inflight", "delayed",
-    "retries", "retried", "expiring", "groups", "turns", "dedup", "deduped", "dead", "config",
-    "damaged",
+const PARTS: [&str; 20] = [
+    "ready", "ready1", "lanes", "ranked", "grouped", "messages", "notes", "flight", "inflight",
+    "delayed", "retries", "retried", "expiring", "groups", "turns", "dedup", "deduped", "dead",
+    "config", "damaged",
 ];
 
 /// What is said of a key of the queue orders.
@@ -59,18 +59,21 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
         ("MQ.RESCHEDULE orders x DELAY 0", all),
         (
             "MQ.PURGE orders",
-            &["ready", "ready1", "lanes", "ranked", "grouped", "inflight", "delayed"],
+            &["ready", "ready1", "lanes", "ranked", "grouped", "flight", "inflight", "delayed"],
         ),
         ("MQ.PUSH orders x", &["ready", "config"]),
         ("MQ.PUSH orders x DELAY 1000", &["messages", "delayed"]),
-        ("MQ.PULL orders", &["ready", "ready1", "lanes", "ranked", "messages", "inflight"]),
-        ("MQ.ACK", &["messages", "inflight"]),
-        ("MQ.NACK", &["messages", "notes", "inflight", "ranked"]),
-        ("MQ.EXTEND", &["inflight"]),
+        ("MQ.PULL orders", &["ready", "ready1", "lanes", "ranked", "messages", "flight"]),
+        ("MQ.ACK", &["messages", "flight", "inflight"]),
+        ("MQ.NACK", &["messages", "notes", "flight", "inflight", "ranked"]),
+        ("MQ.EXTEND", &["flight", "inflight"]),
         ("MQ.CONFIG orders DELAY 5", &["config"]),
         (
             "MQ.LEN orders",
-            &["ready", "ready1", "lanes", "ranked", "groups", "messages", "inflight", "delayed"],
+            &[
+                "ready", "ready1", "lanes", "ranked", "groups", "messages", "flight", "inflight",
+                "delayed",
+            ],
         ),
     ];
     for (command, parts) in needs {
@@ -194,10 +197,10 @@ fn the_key_is_named_that_has_the_wrong_type_of_several_queues() {
     let server = Server::start();
     server.damaged_on_purpose();
     let mut client = server.client();
-    client.ask("SET mq:{b}:messages wrong");
+    client.ask("SET mq:{b}:flight wrong");
     for line in ["MQ.MPULL 2 a b", "MQ.MPULL 2 b a COUNT 5"] {
         let error = client.refused(line);
-        assert!(error.contains(": 'mq:{b}:messages' was not created by MQ"), "{line}: {error}");
+        assert!(error.contains(": 'mq:{b}:flight' was not created by MQ"), "{line}: {error}");
     }
     if facts().documents_module_commands() {
         client.ask("SET mq:{a}:dead:messages wrong");
@@ -248,9 +251,9 @@ fn a_blocked_client_gets_an_error_when_a_key_gets_a_wrong_type() {
     server.damaged_on_purpose();
     let mut client = server.client();
     let mut waiting = server.waiting("MQ.PULL orders BLOCK 0");
-    client.ask("SET mq:{orders}:inflight wrong");
+    client.ask("SET mq:{orders}:flight wrong");
     // The push itself doesn't need that key, the pull does.
     client.reply_to("MQ.PUSH orders x").expect("an id");
     let error = waiting.reply().expect_err("an error");
-    assert_eq!(error, wrong_type("inflight"));
+    assert_eq!(error, wrong_type("flight"));
 }

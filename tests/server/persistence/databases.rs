@@ -3,7 +3,7 @@
 use crate::harness::everything::{check, fill};
 use crate::harness::*;
 
-const PARTS: [&str; 7] = ["ready", "ranked", "messages", "notes", "inflight", "delayed", "config"];
+const PARTS: [&str; 7] = ["ready", "ranked", "messages", "notes", "flight", "delayed", "config"];
 
 #[test]
 fn queues_of_the_same_name_in_two_databases_are_two_queues() {
@@ -57,7 +57,7 @@ fn with_deadlines(client: &mut Client) {
     client.pull("orders VISIBILITY 1000");
     client.ask("MQ.PUSH orders two DELAY 1000");
     assert_eq!(
-        client.number("ZCARD mq:{orders}:inflight"),
+        client.number("HLEN mq:{orders}:flight"),
         1,
         "this machine is too slow for the test"
     );

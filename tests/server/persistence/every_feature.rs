@@ -117,7 +117,7 @@ fn short_deadlines_of_every_kind_leave_a_replica_the_same() {
         sleep_until_ms(now_ms() + 3);
     }
     eventually("nothing is in flight or delayed any more", || {
-        client.number("EXISTS mq:{orders}:inflight mq:{orders}:delayed mq:{orders}:expiring") == 0
+        client.number("EXISTS mq:{orders}:flight mq:{orders}:delayed mq:{orders}:expiring") == 0
     });
     assert_eq!(client.ask("MQ.CHECK orders"), Value::Array(Vec::new()));
     eventually("no window is open", || client.number("EXISTS mq:{orders}:deduped") == 0);

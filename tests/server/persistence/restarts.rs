@@ -86,7 +86,7 @@ fn deadlines_hold_over_a_restart_with_nobody_talking_to_the_queue() {
         for database in [0, 5] {
             let mut client = server.client_of_database(database);
             eventually("both are back", || client.number("ZCARD mq:{orders}:ranked") == 2);
-            assert_eq!(client.number("ZCARD mq:{mails}:inflight"), 1);
+            assert_eq!(client.number("HLEN mq:{mails}:flight"), 1);
             let batch = client.pull_batch("orders COUNT 10");
             let retries: Vec<i64> = batch.iter().map(|message| message.retry_count).collect();
             assert_eq!(retries, [1, 0]);

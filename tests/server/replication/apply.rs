@@ -170,8 +170,10 @@ fn ops_for_keys_of_wrong_types_do_no_harm() {
     let server = Server::start();
     server.damaged_on_purpose();
     let mut client = server.client();
-    for part in ["ready", "ranked", "messages", "notes", "inflight", "delayed", "retries", "config"]
-    {
+    for part in [
+        "ready", "ranked", "messages", "notes", "flight", "inflight", "delayed", "retries",
+        "config",
+    ] {
         client.ask("FLUSHALL");
         client.ask(&format!("SET mq:{{orders}}:{part} wrong"));
         for op in &ops {

@@ -41,7 +41,7 @@ fn deadlines_are_kept_by_a_promoted_replica_with_nobody_talking() {
     for database in [0, 9] {
         let mut copy = replica.client_of_database(database);
         eventually("both are back", || copy.number("ZCARD mq:{orders}:ranked") == 2);
-        eventually("it is dead", || copy.number("EXISTS mq:{mails}:inflight") == 0);
+        eventually("it is dead", || copy.number("EXISTS mq:{mails}:flight") == 0);
         let retries: Vec<i64> =
             copy.pull_batch("orders COUNT 5").iter().map(|message| message.retry_count).collect();
         assert_eq!(retries, [1, 0]);
@@ -138,7 +138,7 @@ fn a_master_that_is_demoted_and_promoted_again_keeps_its_deadlines() {
     let message = client.pull("orders VISIBILITY 100");
     client.ask("REPLICAOF 127.0.0.1 1");
     sleep_until_ms(message.visibility_until + 50);
-    assert_eq!(client.number("ZCARD mq:{orders}:inflight"), 1);
+    assert_eq!(client.number("HLEN mq:{orders}:flight"), 1);
     client.ask("REPLICAOF NO ONE");
     eventually("it is back", || client.number("ZCARD mq:{orders}:ranked") == 1);
 }

@@ -316,7 +316,7 @@ fn random_commands_leave_master_replica_and_file_the_same() {
     eventually("nothing is due any more", || {
         let count =
             |part: &str| -> usize { strings(&client.ask(&format!("KEYS mq:*:{part}"))).len() };
-        ["inflight", "delayed", "expiring", "deduped"].map(count).iter().sum::<usize>() == 0
+        ["flight", "delayed", "expiring", "deduped"].map(count).iter().sum::<usize>() == 0
     });
     same_data(&mut client, &mut replica.client(), &format!("2,000 commands (seed {seed})"));
     let digest = client.text("DEBUG DIGEST");

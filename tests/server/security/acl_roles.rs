@@ -173,7 +173,9 @@ fn the_keys_of_a_queue_are_closed_to_its_users() {
     let mut clients: Vec<Client> = USERS.iter().map(|user| client_of(&server, user)).collect();
     clients.push(others);
     for client in &mut clients {
-        for part in ["ready", "messages", "notes", "inflight", "delayed", "config", "damaged"] {
+        for part in
+            ["ready", "messages", "notes", "flight", "inflight", "delayed", "config", "damaged"]
+        {
             for command in ["GET", "DEL", "TYPE", "DUMP", "LPOP", "HGETALL"] {
                 let line = format!("{command} mq:{{orders}}:{part}");
                 assert!(is_refused(client, &line), "{line}");

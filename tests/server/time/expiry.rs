@@ -12,7 +12,7 @@ fn an_expired_message_is_back_without_any_command_of_the_module() {
     client.pull("orders VISIBILITY 20");
     // Plain reading commands: they don't let the module run.
     eventually("both are back", || client.number("ZCARD mq:{orders}:ranked") == 2);
-    assert_eq!(client.number("EXISTS mq:{orders}:inflight mq:{orders}:delayed"), 0);
+    assert_eq!(client.number("EXISTS mq:{orders}:flight mq:{orders}:delayed"), 0);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn deadlines_of_many_queues_and_databases_are_kept() {
     for database in 0..7 {
         let mut client = server.client_of_database(database);
         eventually("nothing is in flight or delayed", || {
-            strings(&client.ask("KEYS mq:*:inflight")).is_empty()
+            strings(&client.ask("KEYS mq:*:flight")).is_empty()
                 && strings(&client.ask("KEYS mq:*:delayed")).is_empty()
         });
         for n in (0..300).filter(|n| n % 7 == database) {
@@ -88,8 +88,8 @@ fn an_earlier_deadline_does_not_wait_for_a_later_one() {
     client.pull("b VISIBILITY 3600000");
     client.pull("c VISIBILITY 30");
     eventually("the third is back", || client.number("ZCARD mq:{c}:ranked") == 1);
-    assert_eq!(client.number("ZCARD mq:{a}:inflight"), 1);
-    assert_eq!(client.number("ZCARD mq:{b}:inflight"), 1);
+    assert_eq!(client.number("HLEN mq:{a}:flight"), 1);
+    assert_eq!(client.number("HLEN mq:{b}:flight"), 1);
 }
 
 #[test]
@@ -97,9 +97,9 @@ fn keys_deleted_under_the_timer_do_no_harm() {
     let server = Server::start();
     let mut client = server.client();
     for delete in [
-        "DEL mq:{orders}:inflight",
+        "DEL mq:{orders}:flight",
         "DEL mq:{orders}:messages",
-        "DEL mq:{orders}:messages mq:{orders}:inflight mq:{orders}:delayed",
+        "DEL mq:{orders}:messages mq:{orders}:flight mq:{orders}:delayed",
         "FLUSHALL",
     ] {
         client.push("orders", "one");
@@ -130,7 +130,7 @@ fn let_expire_at_once(server: &Server, count: usize) {
         server.raw_replies(&[&pull]);
     }
     let last_end = now_ms() + visibility_ms;
-    assert_eq!(client.number("ZCARD mq:{orders}:inflight"), count as i64, "too slow for the test");
+    assert_eq!(client.number("HLEN mq:{orders}:flight"), count as i64, "too slow for the test");
     sleep_until_ms(first_end - 500);
     let sleep_seconds = (last_end + 5 - now_ms()) as f64 / 1000.0;
     client.ask(&format!("DEBUG SLEEP {sleep_seconds}"));
@@ -148,7 +148,7 @@ fn other_clients_are_served_while_200_000_messages_expire_together() {
     // the server answered this client in the middle of the work. One long sweep would show none.
     let mut seen = BTreeSet::new();
     loop {
-        let left = others.number("ZCARD mq:{orders}:inflight");
+        let left = others.number("HLEN mq:{orders}:flight");
         seen.insert(left);
         if left == 0 {
             break;

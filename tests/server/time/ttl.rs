@@ -117,7 +117,7 @@ fn what_comes_back_after_its_end_is_discarded_however_it_comes() {
     client.ask("MQ.PUSH orders x TTL 300");
     let message = client.pull("orders VISIBILITY 400");
     sleep_until_ms(message.timestamp + 310);
-    eventually("it is gone", || client.number("EXISTS mq:{orders}:inflight") == 0);
+    eventually("it is gone", || client.number("EXISTS mq:{orders}:flight") == 0);
     assert_eq!(client.queue_info("orders", "ttl_expired"), count + 1);
     assert_eq!(client.number("MQ.LEN {orders}:dead"), 0, "nothing died");
     let error = client.refused(&format!("MQ.ACK {}", message.delivery()));

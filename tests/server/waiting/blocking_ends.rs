@@ -235,7 +235,7 @@ fn nothing_expires_while_writes_are_paused() {
         let offset = client.info("replication")["master_repl_offset"].clone();
         sleep_until_ms(now_ms() + 120);
         assert_eq!(client.info("replication")["master_repl_offset"], offset);
-        assert_eq!(client.number("ZCARD mq:{orders}:inflight"), 1);
+        assert_eq!(client.number("HLEN mq:{orders}:flight"), 1);
         assert_eq!(client.number("ZCARD mq:{orders}:delayed"), 1);
         waiting.still_waits();
     }

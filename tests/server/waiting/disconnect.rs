@@ -269,11 +269,11 @@ fn keys_that_are_gone_or_of_a_wrong_type_do_no_harm() {
     hold(&mut holder, "flushed");
     hold(&mut holder, "wrong");
     hold(&mut holder, "sound");
-    client.ask("DEL mq:{flushed}:inflight mq:{flushed}:messages");
-    client.ask("SET mq:{wrong}:inflight x");
+    client.ask("DEL mq:{flushed}:flight mq:{flushed}:messages");
+    client.ask("SET mq:{wrong}:flight x");
     drop(holder);
     is_back(&mut client, "sound", 1);
-    assert_eq!(client.text("GET mq:{wrong}:inflight"), "x");
+    assert_eq!(client.text("GET mq:{wrong}:flight"), "x");
     assert_eq!(client.lengths("flushed"), [0, 0, 0]);
 
     let mut holder = server.client();

@@ -15,17 +15,20 @@ use crate::queue::Request;
 use crate::queue::effects::Effects;
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    Body, Delivery, Header, Membership, MessageId, NewMessage, Receipt, StateRecord,
+    Body, Delivery, Header, Membership, MessageId, NewMessage, Receipt, Running, StateRecord,
 };
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, Class, Dedup, Mode, Op, PushOptions, Return, SweepLimit};
 use crate::queue::part::Part;
 use crate::queue::pull::Delivered;
 use crate::queue::records::{Duplicate, Group, GroupCounts};
+use crate::queue::rules::Rules;
 use crate::queue::settings::Setting;
 use crate::queue::small_vec::NameBytes;
+use crate::queue::store::Store;
 use crate::store::body::StoredBody;
-use crate::store::body::{as_pushed, decode_body_of, encode_body};
+use crate::store::body::{decode_body_of, decode_delivered, encode_body, take_head_off};
+use crate::store::flight::{Format, Head};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::memory::{Database, MemoryKeyspace};
 use crate::store::record::{
@@ -40,6 +43,8 @@ const SWEEP: SweepLimit = SweepLimit { limit: 1_000, same_slot: false };
 /// A number for each of the messages that the tests damage.
 const PLAIN: u64 = 1;
 const IN_FLIGHT: u64 = 3;
+/// Its delivery began under version 1 of ops.
+const OLD: u64 = 5;
 const DELAYED: u64 = 10;
 const PRIORITY: u64 = 11;
 const WAITS_IN_G: u64 = 21;
@@ -65,6 +70,10 @@ fn id(number: u64) -> MessageId {
 
 fn body(number: u64) -> Vec<u8> {
     body_that_says(number, None)
+}
+
+fn body_with(number: u64, payload: &[u8]) -> Vec<u8> {
+    encode_body(&NewMessage { id: id(number), record: None, headers: &[], payload }).to_vec()
 }
 
 fn body_that_says(number: u64, record: Option<&StateRecord>) -> Vec<u8> {
@@ -100,8 +109,18 @@ impl Queue {
         queue: &str,
         op: &R,
     ) -> (R::Outcome<StoredBody<Vec<u8>>>, Effects) {
+        self.apply_under(Rules::V2, queue, op)
+    }
+
+    fn apply_under<'a, R: Request<'a>>(
+        &self,
+        rules: Rules,
+        queue: &str,
+        op: &R,
+    ) -> (R::Outcome<StoredBody<Vec<u8>>>, Effects) {
         let mut effects = Effects::none();
-        let outcome = op.apply(&mut Records::new(self.keys_of(queue)), &mut effects).unwrap();
+        let mut store = Records::with_rules(self.keys_of(queue), rules);
+        let outcome = op.apply(&mut store, &mut effects).unwrap();
         (outcome, effects)
     }
 
@@ -123,13 +142,25 @@ impl Queue {
     }
 
     fn pull(&mut self, queue: &str, count: u32, now_ms: u64) -> Vec<Delivered<impl Body + use<>>> {
+        self.pull_under(Rules::V2, queue, count, now_ms)
+    }
+
+    fn pull_under(
+        &mut self,
+        rules: Rules,
+        queue: &str,
+        count: u32,
+        now_ms: u64,
+    ) -> Vec<Delivered<impl Body + use<>>> {
         let consumer = Some(b"worker".as_slice());
         let mode = Mode::AtLeastOnce { visibility_ms: HOUR_MS, consumer };
         let base_receipt = Receipt(self.last_receipt + 1);
         let sweep = SWEEP;
         let acknowledged = Vec::new();
-        let op = op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged };
-        let (pulled, effects) = self.apply(queue, &op);
+        let ended = Records::new(self.keys_of(queue)).ended(now_ms, count);
+        let ended = if rules == Rules::V1 { Vec::new() } else { ended };
+        let op = op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged, ended };
+        let (pulled, effects) = self.apply_under(rules, queue, &op);
         self.last_receipt = effects.last_receipt.map_or(self.last_receipt, |receipt| receipt.0);
         pulled.messages.into_vec()
     }
@@ -178,9 +209,17 @@ impl Queue {
                 add(bytes);
             });
         }
-        keys.each_field(Part::Messages, |field, bytes| {
-            let id = MessageId(field.try_into().unwrap_or_default());
-            add(&as_pushed(id, bytes));
+        keys.each_field(Part::Messages, |_, bytes| {
+            add(bytes);
+        });
+        keys.each_field(Part::Flight, |field, record| {
+            let (id, mut body) = (MessageId(field.try_into().unwrap_or_default()), record.to_vec());
+            if decode_delivered(id, record).is_ok() && id.is_valid() {
+                take_head_off(id, &mut body);
+                add(&body);
+            } else {
+                add(&[field, record].concat());
+            }
         });
         keys.each_element(Part::Damaged, |bytes| {
             damaged.insert(bytes.to_vec());
@@ -206,6 +245,8 @@ fn sound() -> Queue {
     let expiring = PushOptions { expires_at_ms: Some(NOW_MS + 2 * HOUR_MS), ..plain() };
     queue.push(32, None, Some(expiring.clone()));
     assert_eq!(queue.pull("orders", 3, NOW_MS).len(), 3);
+    queue.push(OLD, None, None);
+    assert_eq!(queue.pull_under(Rules::V1, "orders", 1, NOW_MS).len(), 1);
     let in_group = |name| Some(PushOptions { class: Class::Group(name), ..plain() });
     queue.push(20, None, in_group(b"g"));
     queue.pull_one("orders");
@@ -275,11 +316,18 @@ fn a_sound_queue_is_sound() {
     assert_eq!(check(&mut queue.keys_of("nothing")), []);
 }
 
-/// The member, the score of the first delivery of a message.
+/// The member, the score of a delivery that began under version 1 of ops.
 fn delivery(keys: &mut MemoryKeyspace, number: u64) -> (Vec<u8>, f64) {
     let all = [f64::NEG_INFINITY, f64::INFINITY];
     let members = keys.range(Part::Inflight, all, 0, 1_000);
     members.into_iter().find(|(member, _)| member[8..] == id(number).0).expect("a delivery")
+}
+
+/// Changes the bytes of a record of `Flight`.
+fn change_flight(keys: &mut MemoryKeyspace, number: u64, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut record = keys.get(Part::Flight, &id(number).0).unwrap();
+    change(&mut record);
+    keys.put(Part::Flight, &id(number).0, &record);
 }
 
 fn grouped(group: &[u8], sequence: u64, number: u64) -> Vec<u8> {
@@ -292,7 +340,13 @@ fn record(keys: &mut MemoryKeyspace, number: u64) -> StateRecord {
         return decode_state(&bytes).unwrap();
     }
     let body = keys.get(Part::Messages, &id(number).0);
-    let body = body.as_ref().map(|bytes| decode_body_of(id(number), bytes).unwrap());
+    let record = keys.get(Part::Flight, &id(number).0);
+    let body = match (&body, &record) {
+        (Some(bytes), _) => Some(decode_body_of(id(number), bytes).unwrap()),
+        (None, record) => {
+            record.as_ref().map(|record| decode_delivered(id(number), record).unwrap())
+        }
+    };
     body.and_then(|body| body.terms.record()).unwrap_or_default()
 }
 

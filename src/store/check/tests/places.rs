@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn damaged_places_are_found_and_repaired() {
-    let rows: [Row; 34] = [
+    let rows: [Row; 39] = [
         (
             "members that are none of ours",
             |k| {
@@ -49,7 +49,7 @@ fn damaged_places_are_found_and_repaired() {
         (
             "an end of visibility that is no moment",
             |k| {
-                let (member, _) = delivery(k, IN_FLIGHT);
+                let (member, _) = delivery(k, OLD);
                 k.add(Part::Inflight, &member, f64::NEG_INFINITY);
             },
             &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
@@ -88,7 +88,7 @@ fn damaged_places_are_found_and_repaired() {
         (
             "a lost delivery",
             |k| {
-                let (member, _) = delivery(k, IN_FLIGHT);
+                let (member, _) = delivery(k, OLD);
                 k.remove(Part::Inflight, &member);
             },
             &[(BodyWithoutPlace, 1), (WrongNote, 1)],
@@ -169,11 +169,45 @@ fn damaged_places_are_found_and_repaired() {
         (
             "two deliveries",
             |k| {
-                let (mut member, score) = delivery(k, IN_FLIGHT);
+                let (mut member, score) = delivery(k, OLD);
                 member[7] ^= 0x80;
                 k.add(Part::Inflight, &member, score - 7.0);
             },
             &[(TwoPlaces, 1)],
+        ),
+        (
+            "a delivery of version 1 and one of version 2",
+            |k| {
+                let receipt = 1u64 << 62;
+                let member = [(!receipt).to_be_bytes().as_slice(), &id(IN_FLIGHT).0].concat();
+                k.add(Part::Inflight, &member, -((NOW_MS + HOUR_MS) as f64));
+            },
+            &[(TwoPlaces, 1)],
+        ),
+        (
+            "a message in flight whose body is in the hash of the others, too",
+            |k| k.put(Part::Messages, &id(IN_FLIGHT).0, &body(IN_FLIGHT)),
+            &[(TwoPlaces, 1)],
+        ),
+        (
+            "the same with another body",
+            |k| k.put(Part::Messages, &id(IN_FLIGHT).0, &body_with(IN_FLIGHT, b"another")),
+            &[(TwoPlaces, 1)],
+        ),
+        (
+            "a message in flight in a ready list, too",
+            |k| k.push_back(Part::Ready, &body_with(IN_FLIGHT, b"another")),
+            &[(TwoPlaces, 1), (OutOfOrder, 1)],
+        ),
+        (
+            "a delivery that ended already",
+            |k| {
+                put_record(k, IN_FLIGHT, |record| {
+                    record.last_receipt = 1 << 62;
+                    record.consumer = None;
+                });
+            },
+            &[(WrongPlace, 1)],
         ),
         (
             "a message in two groups",
@@ -268,9 +302,30 @@ fn a_delivery_that_can_not_be_read_is_over_and_can_still_be_acknowledged() {
     let queue = damaged(
         "",
         |k| {
-            let (member, _) = delivery(k, IN_FLIGHT);
+            let (member, _) = delivery(k, OLD);
             k.add(Part::Inflight, &member, 1e300);
             receipt = !u64::from_be_bytes(member[..8].try_into().unwrap());
+        },
+        &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
+    );
+    assert!(queue.keys().score(Part::Ranked, &id(OLD).0).is_some());
+    let deliveries = smallvec![Delivery { id: id(OLD), receipt: Receipt(receipt) }];
+    let op = Op::Acknowledge(op::Acknowledge { now_ms: Some(NOW_MS), deliveries });
+    let (_, effects) = queue.apply("orders", &op);
+    assert_eq!((effects.counts.acked, effects.counts.late_acks), (1, 1));
+    assert_eq!(queue.check(), []);
+}
+
+#[test]
+fn a_delivery_with_an_end_that_is_none_is_over_and_can_still_be_acknowledged() {
+    let mut receipt = 0;
+    let queue = damaged(
+        "",
+        |k| {
+            change_flight(k, IN_FLIGHT, |record| {
+                record[8] = 0xff;
+                receipt = u64::from_be_bytes(record[..8].try_into().unwrap());
+            });
         },
         &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
     );

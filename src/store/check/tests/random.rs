@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::queue::store::Store;
 
 /// Any damage: entries removed, moved, made up, cut, in any number.
 #[test]
@@ -37,7 +36,7 @@ fn whatever_is_damaged_is_repaired_at_once_and_nothing_is_lost() {
 
 fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
     let numbers =
-        [1, 2, 3, 10, 11, 20, 21, 22, 23, 25, 26, 27, 30, 31, 40, 41, 50, 60, 61, 70, 81, 87];
+        [1, 2, 3, 5, 10, 11, 20, 21, 22, 23, 25, 26, 27, 30, 31, 40, 41, 50, 60, 61, 70, 81, 87];
     let mut number = || numbers[random.usize(0..numbers.len())];
     let [one, other] = [number(), number()];
     let part = Part::ALL[random.usize(0..Part::ALL.len() - 1)];
@@ -59,6 +58,30 @@ fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
                 if let Some(value) = keys.get(part, &id(one).0) {
                     keys.put(part, &id(other).0, &value);
                 }
+            }
+        },
+        Part::Flight => match random.u8(0..5) {
+            0 => keys.delete(part, &id(one).0),
+            1 => keys.put(part, &id(one).0, b"garbage"),
+            2 => keys.put(part, name, &body(one)),
+            3 => {
+                if let Some(mut record) = keys.get(part, &id(one).0) {
+                    let index = random.usize(0..record.len());
+                    record[index] ^= 1 << random.u8(0..8);
+                    keys.put(part, &id(one).0, &record);
+                }
+            }
+            _ => {
+                let mut record = body(one);
+                let running = Running {
+                    until_ms: random.u64(0..2 * NOW_MS),
+                    has_cleanup: random.bool(),
+                    began: Rules::V2,
+                };
+                let receipt = Receipt(random.u64(0..1 << 63));
+                let head = Head { receipt, running, format: Format::Payload };
+                record[..15].copy_from_slice(&head.encode());
+                keys.put(part, &id(one).0, &record);
             }
         },
         Part::Groups => match random.u8(0..5) {
@@ -123,14 +146,23 @@ fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
 fn drain(queue: &mut Queue, seed: u64) {
     let mut keys = queue.keys();
     keys.unlink(Part::Config);
+    // No delivery ends years later.
+    let mut records = Vec::new();
+    keys.each_field(Part::Flight, |id, record| records.push((id.to_vec(), record.to_vec())));
+    for (id, mut record) in records {
+        record[8..14].copy_from_slice(&NOW_MS.to_be_bytes()[2..]);
+        keys.put(Part::Flight, &id, &record);
+    }
     // Without the setting another number of groups can be served.
     queue.repair();
     let mut expected = 0;
-    for part in Part::READY.iter().chain([&Part::Messages]) {
+    for part in Part::READY.iter().chain([&Part::Messages, &Part::Flight]) {
         expected += keys.len(*part);
     }
     let mut ids = Vec::new();
-    keys.each_field(Part::Messages, |id, _| ids.push(MessageId(id.try_into().unwrap())));
+    for part in [Part::Messages, Part::Flight] {
+        keys.each_field(part, |id, _| ids.push(MessageId(id.try_into().unwrap())));
+    }
     let expires =
         |id| Records::new(queue.keys()).record(id).unwrap().unwrap_or_default().expires_at_ms;
     let expiring = ids.into_iter().filter(|id| expires(*id).is_some()).count() as u64;

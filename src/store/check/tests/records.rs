@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn damaged_bodies_are_found_and_repaired() {
-    let rows: [Row; 15] = [
+    let rows: [Row; 20] = [
         ("garbage in ready", |k| k.push_back(Part::Ready, b"garbage"), &[(DamagedBody, 1)]),
         (
             "a body twice in ready",
@@ -93,9 +93,41 @@ fn damaged_bodies_are_found_and_repaired() {
             &[(BodyWithoutPlace, 1)],
         ),
         (
-            "the body of a group's message in flight lost",
-            |k| k.delete(Part::Messages, &id(20).0),
-            &[(PlaceWithoutBody, 1), (NoteWithoutMessage, 1), (WrongGroup, 1), (WrongTurn, 1)],
+            "the body of a delivery of version 1 lost",
+            |k| k.delete(Part::Messages, &id(OLD).0),
+            &[(PlaceWithoutBody, 1), (NoteWithoutMessage, 1)],
+        ),
+        (
+            "a group's message in flight lost",
+            |k| k.delete(Part::Flight, &id(20).0),
+            &[(NoteWithoutMessage, 1), (WrongGroup, 1), (WrongTurn, 1)],
+        ),
+        (
+            "a delivery whose body is none",
+            |k| {
+                change_flight(k, 32, |record| {
+                    record.truncate(16);
+                });
+            },
+            &[(DamagedBody, 1), (NoteWithoutMessage, 1)],
+        ),
+        (
+            "a delivery that is cut",
+            |k| k.put(Part::Flight, &id(IN_FLIGHT).0, b"short"),
+            &[(DamagedBody, 1), (NoteWithoutMessage, 1)],
+        ),
+        (
+            "a delivery of a later version",
+            |k| change_flight(k, IN_FLIGHT, |record| record[14] |= 0x80),
+            &[(DamagedBody, 1), (NoteWithoutMessage, 1)],
+        ),
+        (
+            "a delivery under a name that is no id",
+            |k| {
+                let record = k.get(Part::Flight, &id(IN_FLIGHT).0).unwrap();
+                k.put(Part::Flight, b"no id", &record);
+            },
+            &[(DamagedBody, 1)],
         ),
     ];
     for (what, damage, expected) in rows {
@@ -144,9 +176,10 @@ fn damaged_notes_are_found_and_repaired() {
         (
             "in flight in a group, and neither a mark nor a note tells",
             |k| {
-                let (member, score) = delivery(k, 20);
-                assert_eq!(score.fract(), -0.5);
-                k.add(Part::Inflight, &member, score + 0.5);
+                change_flight(k, 20, |record| {
+                    assert_eq!(record[14] & 2, 2);
+                    record[14] &= !2;
+                });
                 k.delete(Part::Notes, &id(20).0);
             },
             &[(WrongNote, 1)],
