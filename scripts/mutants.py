@@ -88,6 +88,13 @@ MUTANTS = [
      "fn gone(_: Context<'_>, number: u64) { take(number);",
      "fn gone(_: Context<'_>, number: u64) { let _ = number;", "redrive_slices"),
 
+    # Replies
+    ("a piece is sent with the bytes of ECHO",
+     "unsafe { self.start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), len) };", "let _ = (self.start, len);",
+     "interface::pieces"),
+    ("a long payload overtakes the fields before it", "self.flush(); self.send(element);", "self.send(element);",
+     "interface::wire"),
+
     # Cluster
     ("half a queue is used while its slot moves",
      "context.slot_is_stable(self.wait(), probe)", "context.slot_is_stable(self.wait(), probe) || true", "cluster::slots cluster::moves"),

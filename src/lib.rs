@@ -70,6 +70,7 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
         && (!has_keyspace_events || server::event::subscribe_to_keys::<Listener>(context))
         && server::info::register::<commands::info::Section>(context);
     if is_loaded {
+        server::reply::prepare(context, c"MQ.HELP");
         let is_valkey_9 = valkey.is_some_and(|version| version >= [9, 0, 0]);
         if is_valkey_9 {
             context.allow_atomic_slot_migration();
@@ -97,7 +98,7 @@ fn unload(context: Context<'_>) -> bool {
         return false;
     }
     unload::forget(context);
-    commands::reply::forget();
+    server::reply::forget(context);
     store::record::forget();
     true
 }

@@ -1,7 +1,5 @@
 //! The shape of messages and numbers in replies.
 
-use std::cell::RefCell;
-use std::mem::ManuallyDrop;
 use uuid::Uuid;
 
 use crate::queue::inspect::{Seen, State};
@@ -9,58 +7,44 @@ use crate::queue::message::{Body, Deliveries, Header, MessageId, Receipt, StateR
 use crate::queue::name::QueueName;
 use crate::queue::pull::Delivered;
 use crate::server::context::Context;
-use crate::server::reply::{CachedText, CachedTexts};
 
 /// An id as text: a UUID in lower case with hyphens.
 pub fn id(context: Context<'_>, id: MessageId) {
-    let mut text = Uuid::encode_buffer();
-    context.reply_bytes(Uuid::from_bytes(id.0).as_hyphenated().encode_lower(&mut text).as_bytes());
+    context.reply_bytes(&id_text(id));
+}
+
+fn id_text(id: MessageId) -> [u8; 36] {
+    let mut text = [0; 36];
+    Uuid::from_bytes(id.0).as_hyphenated().encode_lower(&mut text);
+    text
 }
 
 /// A number that is never negative.
 pub fn count(context: Context<'_>, number: u64) {
-    context.reply_integer(i64::try_from(number).unwrap_or(i64::MAX));
+    context.reply_integer(integer(number));
+}
+
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// A name or a word, then a number.
+#[inline]
 pub fn field(context: Context<'_>, name: &str, number: u64) {
-    context.reply_bytes(name.as_bytes());
-    count(context, number);
-}
-
-/// The fields that every message has, in their order, and those of a delivery.
-const FIELDS: [&str; 7] =
-    ["id", "queue", "payload", "timestamp", "retry_count", "visibility_until", "receipt"];
-
-thread_local! {
-    /// Their names, prepared with the first message. Never dropped: the server may be gone when the thread ends.
-    static NAMES: ManuallyDrop<RefCell<Option<CachedTexts<{ FIELDS.len() }>>>> =
-        const { ManuallyDrop::new(RefCell::new(None)) };
-}
-
-/// Frees what was prepared: the module is unloaded.
-pub fn forget() {
-    NAMES.with(|names| names.take());
+    context.reply_number_field(name, integer(number));
 }
 
 /// A delivered message: a map.
 pub fn message<B: Body>(context: Context<'_>, queue: &QueueName, message: &Delivered<B>) {
     let record = message.record.as_deref();
     let headers = message.body.headers();
-    let own = if message.receipt.is_some() { FIELDS.len() } else { FIELDS.len().saturating_sub(2) };
+    let own = if message.receipt.is_some() { 7usize } else { 5 };
     context.reply_map(own.saturating_add(extra_fields(record, &headers)));
-    NAMES.with(|names| {
-        let mut names = names.borrow_mut();
-        let names = &**names.get_or_insert_with(|| CachedTexts::new(FIELDS));
-        let [.., visibility_until, receipt] = names;
-        common(context, names, queue, &message.body, record);
-        if let Some((Receipt(number), until_ms)) = message.receipt {
-            context.reply_cached(visibility_until);
-            count(context, until_ms);
-            context.reply_cached(receipt);
-            context.reply_bytes(&hexadecimal(number));
-        }
-    });
+    common(context, queue, &message.body, record);
+    if let Some((Receipt(number), until_ms)) = message.receipt {
+        field(context, "visibility_until", until_ms);
+        context.reply_text_field("receipt", &hexadecimal(number));
+    }
     extra(context, record, &headers, 1);
 }
 
@@ -75,11 +59,7 @@ pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
         State::Delayed(_) => 7,
     };
     context.reply_map(own.saturating_add(extra_fields(record, &headers)));
-    NAMES.with(|names| {
-        let mut names = names.borrow_mut();
-        let names = &**names.get_or_insert_with(|| CachedTexts::new(FIELDS));
-        common(context, names, queue, &seen.body, record);
-    });
+    common(context, queue, &seen.body, record);
     context.reply_bytes(b"state");
     match seen.state {
         State::Ready => context.reply_bytes(b"ready"),
@@ -87,7 +67,7 @@ pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
             context.reply_bytes(b"inflight");
             field(context, "visibility_until", until_ms);
             if let Some(consumer) = consumer {
-                text_field(context, "consumer", consumer);
+                context.reply_text_field("consumer", consumer);
             }
         }
         State::Delayed(due_at_ms) => {
@@ -102,24 +82,17 @@ pub fn seen<B: Body>(context: Context<'_>, queue: &QueueName, seen: &Seen<B>) {
 /// The fields that every message has.
 fn common<B: Body>(
     context: Context<'_>,
-    names: &[CachedText; FIELDS.len()],
     queue: &QueueName,
     body: &B,
     record: Option<&StateRecord>,
 ) {
-    let [name_id, name_queue, payload, timestamp, retry_count, ..] = names;
-    context.reply_cached(name_id);
-    id(context, body.id());
-    context.reply_cached(name_queue);
-    context.reply_bytes(queue.as_bytes());
-    context.reply_cached(payload);
+    context.reply_text_field("id", &id_text(body.id()));
+    context.reply_text_field("queue", queue.as_bytes());
     #[cfg(planted_panic)]
     assert_ne!(body.payload(), b"a-planted-panic", "what tests/server/panics.rs asks for");
-    context.reply_bytes(body.payload());
-    context.reply_cached(timestamp);
-    count(context, body.id().timestamp_ms());
-    context.reply_cached(retry_count);
-    count(context, record.map_or(0, |record| record.retry_count.into()));
+    context.reply_text_field("payload", body.payload());
+    field(context, "timestamp", body.id().timestamp_ms());
+    field(context, "retry_count", record.map_or(0, |record| record.retry_count.into()));
 }
 
 /// How many fields [`extra`] replies.
@@ -154,7 +127,7 @@ fn extra(context: Context<'_>, record: Option<&StateRecord>, headers: &[Header<'
         field(context, "priority", record.priority.into());
     }
     if let Some(group) = &record.group {
-        text_field(context, "group", &group.name);
+        context.reply_text_field("group", &group.name);
     }
     if let Some(at_ms) = record.expires_at_ms {
         field(context, "expires_at", at_ms);
@@ -164,20 +137,14 @@ fn extra(context: Context<'_>, record: Option<&StateRecord>, headers: &[Header<'
         field(context, "first_delivered_at", first_at_ms);
     }
     if let Some(text) = &record.last_error {
-        text_field(context, "last_error", text);
+        context.reply_text_field("last_error", text);
     }
     if let Some(death) = &record.death {
-        text_field(context, "dead_from", death.from.as_bytes());
+        context.reply_text_field("dead_from", death.from.as_bytes());
         field(context, "dead_at", death.at_ms);
-        text_field(context, "dead_reason", death.reason.word().as_bytes());
+        context.reply_text_field("dead_reason", death.reason.word().as_bytes());
         field(context, "dead_retries", death.retries.into());
     }
-}
-
-/// A name, then bytes.
-fn text_field(context: Context<'_>, name: &str, text: &[u8]) {
-    context.reply_bytes(name.as_bytes());
-    context.reply_bytes(text);
 }
 
 /// 16 lower-case hexadecimal digits.

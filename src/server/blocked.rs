@@ -132,7 +132,8 @@ impl BlockedClient {
         let Some(handle) = handle else { return };
         // SAFETY: the server frees the handle only after it was given up. That takes a callback, or `self`.
         let own = unsafe { OwnContext::of(handle.as_ptr()) };
-        work(own.context());
+        let context = own.context();
+        reply::buffered(context, || work(context));
     }
 
     /// Ends the wait of one whose whole reply was made by [`reply_with`](Self::reply_with).

@@ -71,6 +71,21 @@ impl<'a> Reply<'a> {
         on_reply!(RedisModule_CallReplyType(self.as_ptr())) as isize == kind
     }
 
+    /// Where the encoded reply starts, and its length. The bytes live as long as the reply.
+    pub(super) fn proto(&self) -> Option<(NonNull<u8>, usize)> {
+        let mut len = 0;
+        let start = on_reply!(RedisModule_CallReplyProto(self.as_ptr(), &mut len));
+        NonNull::new(start.cast_mut().cast()).map(|start| (start, len))
+    }
+
+    /// True if these bytes are the encoded reply.
+    pub(super) fn is_encoded_as(&self, bytes: &[u8]) -> bool {
+        self.proto().is_some_and(|(start, len)| {
+            // SAFETY: the server says that `len` bytes start there; they live as long as the reply.
+            unsafe { std::slice::from_raw_parts(start.as_ptr(), len) == bytes }
+        })
+    }
+
     /// True if the command failed.
     pub fn is_error(&self) -> bool {
         self.has_type(raw::REDISMODULE_REPLY_ERROR)

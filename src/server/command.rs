@@ -97,10 +97,14 @@ unsafe extern "C" fn called<C: Command>(
     let (context, arguments) = unsafe { (Context::new(raw), Argument::slice(argv, argc)) };
     if const { C::SPEC.has_movable_keys() } && keys_of_command::is_asked_for(context) {
         guard(|| keys_of_command::report(context, &C::SPEC, arguments));
-    } else if !C::SPEC.fits_arity(arguments.len()) {
-        context.reply_error(&C::SPEC.wrong_arity());
     } else {
-        reply::complete(context, || C::run(context, arguments));
+        reply::complete(context, || {
+            if C::SPEC.fits_arity(arguments.len()) {
+                C::run(context, arguments);
+            } else {
+                context.reply_error(&C::SPEC.wrong_arity());
+            }
+        });
     }
     raw::REDISMODULE_OK as c_int
 }

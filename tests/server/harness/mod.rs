@@ -24,6 +24,7 @@ pub use continuation::Continuation;
 pub use every_command::EveryCommand;
 pub use facts::{Brand, facts, module_path, server_binary};
 pub use message::{Message, bulk, entries, integer, items, strings, text_of};
+pub use raw::replies_of;
 pub use redis::Value;
 pub use server::{Server, free_port};
 pub use shown::{Shown, headers_of};

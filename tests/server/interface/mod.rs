@@ -5,4 +5,5 @@ mod described;
 mod keys;
 mod mistakes;
 mod option_mistakes;
+mod pieces;
 mod wire;
