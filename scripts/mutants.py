@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TREE = ROOT / "target" / "mutants" / "tree"
 BUILD = ROOT / "target" / "mutants" / "build"
 
-REPLICATE = 'context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&request));'
-REPLICATE_ALL_BUT = ("let op = request.into(); if !matches!(op, crate::queue::op::Op::{} {{ .. }}) {{ "
-                     'context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&op)); }}')
+REPLICATE = 'context.replicate(c"MQ.APPLY", entry.names.name(), &op, beside);'
+REPLICATE_ALL_BUT = ("let request = request.into(); if !matches!(request, crate::queue::op::Op::{} {{ .. }}) {{ "
+                     'context.replicate(c"MQ.APPLY", entry.names.name(), &op, beside); }}')
 
 MUTANTS = [
     # name, code, its replacement, tests

@@ -11,7 +11,7 @@ use crate::server::context::Context;
 use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 
-/// `MQ.APPLY queue op`
+/// `MQ.APPLY queue op [payload]`
 pub struct Apply;
 
 impl Command for Apply {
@@ -22,9 +22,9 @@ impl Command for Apply {
         since: "0.1.0",
         flags: "write admin",
         blocking: false,
-        arity: 3,
+        arity: -3,
         key: Some(KeyUse::Update),
-        arguments: &[QUEUE, Arg::Text("op")],
+        arguments: &[QUEUE, Arg::Text("op"), Arg::Optional("payload")],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -33,8 +33,13 @@ impl Command for Apply {
 }
 
 fn apply(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, bytes] = arguments else { return Err(CommandError::Arity) };
-    let result = apply_bytes(context, queue.as_bytes(), bytes.as_bytes());
+    let [_, queue, op, payload @ ..] = arguments else { return Err(CommandError::Arity) };
+    let payload = match payload {
+        [] => None,
+        [payload] => Some(payload.as_bytes()),
+        _ => return Err(CommandError::Arity),
+    };
+    let result = apply_bytes(context, queue.as_bytes(), op.as_bytes(), payload);
     match &result {
         Ok(()) => context.reply_status(c"OK"),
         Err(error) if context.is_replicated() => report(context, queue.as_bytes(), error),
@@ -45,9 +50,14 @@ fn apply(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     result
 }
 
-fn apply_bytes(context: Context<'_>, queue: &[u8], bytes: &[u8]) -> Result<(), CommandError> {
+fn apply_bytes(
+    context: Context<'_>,
+    queue: &[u8],
+    op: &[u8],
+    payload: Option<&[u8]>,
+) -> Result<(), CommandError> {
     let entry = index::entry(context, queue)?;
-    Ok(replay(context, &entry, bytes)?)
+    Ok(replay(context, &entry, op, payload)?)
 }
 
 /// A replica can't refuse an op of its master: all it can do is to tell the operator.

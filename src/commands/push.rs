@@ -6,7 +6,7 @@ use super::new_messages::{self, ORDER, PushRequest, WHEN_READY};
 use super::options::Options;
 use super::{handler, payloads, reply};
 use crate::queue::op;
-use crate::runtime::execute::execute_on;
+use crate::runtime::execute::execute_push;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -47,9 +47,9 @@ impl Command for Push {
 }
 
 fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, payload, options @ ..] = arguments else { return Err(CommandError::Arity) };
+    let [_, queue, argument, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Push>(options)?;
-    let payload = payload.as_bytes();
+    let payload = argument.as_bytes();
     payloads::check(payload)?;
     let entry = handler::entry(context, *queue)?;
     let now_ms = context.now_ms();
@@ -57,7 +57,8 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let PushRequest { due_at_ms, options } = PushRequest::read(&options, &mut store, now_ms)?;
     let id = entry.new_id(&mut store, now_ms);
     let op = op::Push { id, due_at_ms, payload, options };
-    let first = new_messages::check(execute_on(context, &entry, &mut store, op)?)?;
+    let pushed = execute_push(context, &entry, &mut store, op, Some(*argument))?;
+    let first = new_messages::check(pushed)?;
     reply::id(context, first.unwrap_or(id));
     Ok(())
 }

@@ -13,8 +13,9 @@ use crate::queue::valid::MAX_DURATION_MS;
 use crate::queue::{Counts, Effects, NextDue, QueueError, Request, apply, valid};
 use crate::server::context::{Context, LATEST_MS};
 use crate::server::key::Access;
+use crate::server::string::Argument;
 pub use crate::store::op::OP_VERSION;
-use crate::store::op::{Encode, decode_op, encode_op};
+use crate::store::op::{Encode, decode_with, encode_op, encode_without_payload};
 use crate::store::record::RecordError;
 use crate::store::records::Records;
 pub use crate::store::server_keyspace::Body;
@@ -33,6 +34,10 @@ pub fn execute<'a, R: Request<'a> + Encode>(
     execute_on(context, entry, &mut entry.open(context, Access::Write), request)
 }
 
+/// From this size on a payload is sent beside its op, as it came: in the op it would be copied twice. A further argument
+/// takes about as long to send as to copy so many bytes.
+const SENT_BESIDE: usize = 512;
+
 /// As [`execute`], with the records of the queue as they were opened to decide on the op.
 pub fn execute_on<'a, R: Request<'a> + Encode>(
     context: Context<'_>,
@@ -40,13 +45,29 @@ pub fn execute_on<'a, R: Request<'a> + Encode>(
     store: &mut Records<ServerKeyspace<'_>>,
     request: R,
 ) -> Result<R::Outcome<Body>, QueueError> {
+    execute_push(context, entry, store, request, None)
+}
+
+/// As [`execute_on`], with the argument that is the payload of the op.
+pub fn execute_push<'a, R: Request<'a> + Encode>(
+    context: Context<'_>,
+    entry: &Rc<Entry>,
+    store: &mut Records<ServerKeyspace<'_>>,
+    request: R,
+    payload: Option<Argument<'_>>,
+) -> Result<R::Outcome<Body>, QueueError> {
     let mut effects = Effects::none();
     // Returned as it is: it may be large, and would be copied.
     let outcome = request.apply(store, &mut effects);
     if outcome.is_ok() {
         if effects.changed {
             context.signal_modified(entry.names.name());
-            context.replicate(c"MQ.APPLY", entry.names.name(), &encode_op(&request));
+            let beside = payload.filter(|payload| payload.as_bytes().len() >= SENT_BESIDE);
+            let op = match beside {
+                None => encode_op(&request),
+                Some(_) => encode_without_payload(&request),
+            };
+            context.replicate(c"MQ.APPLY", entry.names.name(), &op, beside);
         }
         if let Some(receipt) = effects.last_receipt {
             receipts::issued(receipt);
@@ -66,9 +87,15 @@ pub enum ReplayError {
     Queue(QueueError),
 }
 
-/// Applies the bytes of an op that another server decided, or this one before it was restarted.
-pub fn replay(context: Context<'_>, entry: &Rc<Entry>, bytes: &[u8]) -> Result<(), ReplayError> {
-    let (mut op, rules) = decode_op(bytes).map_err(|error| match error {
+/// Applies the bytes of an op that another server decided, or this one before it was restarted, and the payload that was
+/// sent beside it.
+pub fn replay(
+    context: Context<'_>,
+    entry: &Rc<Entry>,
+    bytes: &[u8],
+    payload: Option<&[u8]>,
+) -> Result<(), ReplayError> {
+    let (mut op, rules) = decode_with(bytes, payload).map_err(|error| match error {
         RecordError::Version(version) => ReplayError::Version(version),
         RecordError::Damaged => ReplayError::NoOp,
     })?;

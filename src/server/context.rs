@@ -7,7 +7,7 @@ use std::ptr;
 use redis_module::raw;
 
 use super::api::{function, has};
-use super::string::ServerString;
+use super::string::{Argument, ServerString};
 
 /// A callback's context; valid while the callback runs, and so not to be kept.
 #[derive(Clone, Copy)]
@@ -122,15 +122,28 @@ impl Context<'_> {
         unsafe { function!(RedisModule_AvoidReplicaTraffic)() != 0 }
     }
 
-    /// Replicates a command with two arguments, to replicas and the append-only file.
-    pub fn replicate(self, command: &CStr, first: &ServerString, second: &[u8]) {
+    /// Replicates a command with two arguments, and a third one that is not copied, to replicas and the append-only
+    /// file.
+    pub fn replicate(
+        self,
+        command: &CStr,
+        first: &ServerString,
+        second: &[u8],
+        third: Option<Argument<'_>>,
+    ) {
+        // A NULL at the end of the arguments, behind those that the format names, is not read.
+        let (format, third) = match third {
+            Some(third) => (c"sbs", third.as_ptr()),
+            None => (c"sb", ptr::null_mut()),
+        };
         in_context!(RedisModule_Replicate(
             self,
             command.as_ptr(),
-            c"sb".as_ptr(),
+            format.as_ptr(),
             first.as_ptr(),
             second.as_ptr(),
             second.len(),
+            third,
         ));
     }
 

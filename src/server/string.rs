@@ -125,6 +125,10 @@ impl<'a> Argument<'a> {
         unsafe { std::slice::from_raw_parts(argv.cast(), len) }
     }
 
+    pub(super) fn as_ptr(self) -> *mut RedisModuleString {
+        self.0
+    }
+
     /// Its bytes.
     pub fn as_bytes(self) -> &'a [u8] {
         // SAFETY: the server keeps the arguments unchanged while the command runs, that is for 'a.

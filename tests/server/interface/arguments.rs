@@ -72,7 +72,7 @@ fn a_wrong_number_of_arguments_is_refused_in_the_servers_words() {
         "MQ.CHECK",
         "MQ.APPLY",
         "MQ.APPLY orders",
-        "MQ.APPLY orders x y",
+        "MQ.APPLY orders x y z",
     ] {
         let error = client.refused(line).to_lowercase();
         let command = line.split(' ').next().expect("a command").to_lowercase();

@@ -125,7 +125,7 @@ const COMMANDS: [Expected; 23] = [
         &["write", "readonly", "denyoom", "admin"],
         "command",
     ),
-    expected("mq.apply", 3, &["write", "admin"], &["readonly"], "queue op"),
+    expected("mq.apply", -3, &["write", "admin"], &["readonly"], "queue op"),
 ];
 
 #[test]

@@ -84,6 +84,18 @@ fn cut_off_and_lengthened_ops_are_refused() {
 }
 
 #[test]
+fn a_payload_beside_an_op_that_has_one_or_needs_none_is_refused() {
+    let ops = real_ops();
+    let server = Server::start();
+    let mut client = server.client();
+    for op in &ops {
+        let error = client.reply(&[b"MQ.APPLY".as_slice(), b"orders", op, b"x"]);
+        assert_eq!(error.expect_err("a refusal"), "ERR not an op");
+    }
+    assert_eq!(client.number("DBSIZE"), 0);
+}
+
+#[test]
 fn an_op_of_an_unknown_version_is_refused() {
     let ops = real_ops();
     let server = Server::start();

@@ -105,6 +105,42 @@ fn reading_commands_and_refused_commands_replicate_nothing() {
 }
 
 #[test]
+fn a_long_payload_is_sent_beside_its_op() {
+    let mut server = Server::start_with_append_only_file();
+    let replica = server.start_replica();
+    let mut client = server.client();
+    for size in [0, 1, 511, 512, 40_000, 1_000_000] {
+        let payload = vec![b'x'; size];
+        let mut stream = server.replication_stream();
+        client.push("orders", &payload);
+        client.ask("MULTI");
+        client
+            .reply(&[b"MQ.PUSH".as_slice(), b"orders", &payload, b"PRIORITY", b"3"])
+            .expect("QUEUED");
+        client.ask("EXEC");
+        let script = "return redis.call('MQ.PUSH', KEYS[1], ARGV[1], 'DELAY', '3600000')";
+        let line = [b"EVAL".as_slice(), script.as_bytes(), b"1", b"orders", &payload];
+        client.reply(&line).expect("an id");
+        let commands = stream.take();
+        let ops: Vec<_> = commands.iter().filter(|command| command[0] == b"MQ.APPLY").collect();
+        assert_eq!(ops.len(), 3);
+        for op in ops {
+            let is_beside = size >= 512;
+            assert_eq!(op.get(3), is_beside.then_some(&payload), "{size}");
+            assert_eq!(op[2].len() > size, size < 100 || !is_beside, "{size}");
+        }
+    }
+    same_data(&mut client, &mut replica.client(), "the pushes");
+    let digest = client.text("DEBUG DIGEST");
+    server.kill_and_start_again();
+    let mut client = server.client();
+    assert_eq!(client.text("DEBUG DIGEST"), digest);
+    let sizes: Vec<_> =
+        client.pull_batch("orders COUNT 20").iter().map(|message| message.payload.len()).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), 2 * 1_041_024);
+}
+
+#[test]
 fn a_pull_does_not_send_the_payload_again() {
     let server = Server::start();
     let mut client = server.client();

@@ -1,0 +1,299 @@
+//! Tests of `op.rs`.
+
+use smallvec::smallvec;
+
+use super::*;
+use crate::queue::message::Delivery;
+use crate::queue::message::Died;
+use crate::queue::message::{Header, Receipt};
+use crate::queue::name::QueueName;
+use crate::queue::op::{
+    self, BatchMessage, Choice, Class, Dedup, Mode, PushOptions, RedriveSlice, Return, SweepLimit,
+};
+use crate::queue::settings::Setting;
+use crate::queue::small_vec::ShortVec;
+use crate::queue::valid::MAX_TIME_MS;
+
+const ID: MessageId = MessageId([7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff]);
+
+fn orders() -> QueueName {
+    QueueName::new(b"orders").unwrap()
+}
+
+fn slice(inspect: u32, count: u32, choice: Choice, reason: &'static [u8]) -> Op<'static> {
+    Op::RedriveSlice(RedriveSlice {
+        now_ms: 1,
+        inspect,
+        count,
+        to: Some(orders()),
+        same_slot: true,
+        choice,
+        from: Some(orders()),
+        reason: Some(reason),
+    })
+}
+
+fn ops() -> Vec<Op<'static>> {
+    let sweep = SweepLimit { limit: 300, same_slot: true };
+    let claim = Delivery { id: ID, receipt: Receipt(77) };
+    let claims: ShortVec<Delivery> = smallvec![claim];
+    vec![
+        Op::Push(op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload", options: None }),
+        Op::Push(op::Push {
+            id: ID,
+            due_at_ms: None,
+            payload: b"",
+            options: Some(with(Class::Group(b"g"))),
+        }),
+        Op::PushMany(op::PushMany {
+            messages: vec![BatchMessage { id: ID, payload: b"x" }],
+            due_at_ms: None,
+            options: Some(PushOptions { dedup: None, ..with(Class::Priority(9)) }),
+        }),
+        pull(5, 3, Mode::AtLeastOnce { visibility_ms: 1, consumer: Some(b"me") }, 9),
+        pull(5, 3, Mode::AtMostOnce, 9),
+        Op::Sweep(op::Sweep { now_ms: 5, sweep, ended: Vec::new() }),
+        Op::Sweep(op::Sweep { now_ms: 5, sweep, ended: vec![ID, ID] }),
+        Op::Acknowledge(op::Acknowledge { now_ms: None, deliveries: claims.clone() }),
+        Op::Nack(op::Nack {
+            now_ms: 5,
+            deliveries: claims.clone(),
+            delay_ms: Some(0),
+            same_slot: false,
+            how: Return::Rejected,
+            reason: Some(b"why"),
+        }),
+        Op::Extend(op::Extend { now_ms: 5, deliveries: claims, visibility_ms: 8 }),
+        Op::Configure(op::Configure {
+            changes: vec![
+                (Setting::DeadLetter, Some(b"dead".to_vec())),
+                (Setting::MaxRetries, Some(b"-1".to_vec())),
+                (Setting::Delay, None),
+            ],
+        }),
+        Op::Configure(op::Configure { changes: vec![(Setting::MaxDedup, Some(b"5".to_vec()))] }),
+        Op::Delete(op::Delete { ids: vec![ID] }),
+        Op::Purge,
+        Op::Drop,
+        Op::Reschedule(op::Reschedule { now_ms: 1, id: ID, due_at_ms: 2 }),
+        Op::Redrive(op::Redrive { now_ms: 1, count: 2, to: Some(orders()), same_slot: true }),
+        slice(2, 1, Choice::Ids(vec![ID]), b"why"),
+        slice(2, 1, Choice::Died { after: Some(Died { at_ms: 4, id: ID }), until_ms: 5 }, b""),
+        Op::Pause(op::Pause { until_ms: Some(1) }),
+        Op::Resume,
+        Op::Repair,
+        Op::Prolong(op::Prolong { now_ms: 5, deliveries: smallvec![claim], visibility_ms: 8 }),
+    ]
+}
+
+fn with(class: Class<'static>) -> PushOptions<'static> {
+    PushOptions {
+        expires_at_ms: Some(8),
+        class,
+        dedup: Some(Dedup { key: b"key", now_ms: 7, until_ms: None }),
+        headers: vec![Header { name: b"name", value: b"" }],
+    }
+}
+
+fn pull(now_ms: u64, count: u32, mode: Mode<'static>, receipt: u64) -> Op<'static> {
+    let sweep = SweepLimit { limit: 300, same_slot: true };
+    let acknowledged = vec![Delivery { id: ID, receipt: Receipt(77) }];
+    let base_receipt = Receipt(receipt);
+    let ended = vec![ID; (receipt % 2) as usize];
+    Op::Pull(op::Pull { now_ms, count, mode, base_receipt, sweep, acknowledged, ended })
+}
+
+#[test]
+fn what_was_encoded_is_decoded() {
+    for op in ops() {
+        assert_eq!(decode_op(&encode_op(&op)), Ok((op, Rules::V2)));
+    }
+}
+
+#[test]
+fn what_is_written_field_by_field_is_what_bincode_writes() {
+    for op in ops() {
+        let mut expected = Encoded::new(0);
+        expected.push(OP_VERSION);
+        if let Op::Pull(op::Pull { ended, .. }) | Op::Sweep(op::Sweep { ended, .. }) = &op
+            && !ended.is_empty()
+        {
+            append((ENDED, ended), &mut expected);
+        }
+        append(&op, &mut expected);
+        assert_eq!(encode_op(&op).to_vec(), expected.to_vec(), "{op:?}");
+    }
+    for number in [0, 250, 251, 0xffff, 0x1_0000, 0xffff_ffff, 1 << 32, u64::MAX] {
+        let op = Op::Acknowledge(op::Acknowledge {
+            now_ms: Some(number),
+            deliveries: smallvec![Delivery { id: ID, receipt: Receipt(number) }; 300],
+        });
+        let mut expected = Encoded::new(0);
+        expected.push(OP_VERSION);
+        append(&op, &mut expected);
+        assert_eq!(encode_op(&op).to_vec(), expected.to_vec(), "{number}");
+    }
+}
+
+#[test]
+fn the_payload_of_a_push_may_come_beside_it() {
+    for op in ops() {
+        let Op::Push(push) = &op else {
+            let bytes = encode_op(&op);
+            assert_eq!(decode_with(&bytes, Some(b"x")), Err(RecordError::Damaged), "{op:?}");
+            continue;
+        };
+        let mut bytes = encode_without_payload(push).to_vec();
+        assert_eq!(decode_with(&bytes, Some(push.payload)), Ok((op.clone(), Rules::V2)));
+        bytes[0] = OLD_OP_VERSION;
+        assert_eq!(decode_with(&bytes, Some(push.payload)), Err(RecordError::Damaged));
+        if !push.payload.is_empty() {
+            let both = decode_with(&encode_op(push), Some(push.payload)).map(|_| ());
+            assert_eq!(both, Err(RecordError::Damaged));
+        }
+    }
+    let Op::Push(push) = &ops()[0] else { panic!("the first is a push") };
+    let too_long = vec![0; crate::queue::valid::MAX_PAYLOAD_BYTES + 1];
+    let bytes = encode_without_payload(push);
+    assert!(decode_with(&bytes, Some(&too_long[1..])).is_ok());
+    assert_eq!(decode_with(&bytes, Some(&too_long)).err(), Some(RecordError::Damaged));
+}
+
+#[test]
+fn every_cut_and_every_leftover_is_damage() {
+    for op in ops() {
+        let mut bytes = encode_op(&op).to_vec();
+        for end in 0..bytes.len() {
+            assert!(decode_op(&bytes[..end]).is_err(), "{op:?} cut at {end}");
+        }
+        bytes.push(0);
+        assert_eq!(decode_op(&bytes), Err(RecordError::Damaged), "{op:?}");
+    }
+}
+
+#[test]
+fn an_unknown_version_is_told_apart() {
+    let mut bytes = encode_op(&ops()[0]).to_vec();
+    bytes[0] = 3;
+    assert_eq!(decode_op(&bytes), Err(RecordError::Version(3)));
+}
+
+#[test]
+fn an_op_of_version_1_is_read_and_has_the_rules_of_0_1_0() {
+    for op in ops() {
+        let mut bytes = encode_op(&op).to_vec();
+        assert_eq!(bytes[0], 2);
+        bytes[0] = 1;
+        let is_old = bytes[1] < 16 && !format!("{op:?}").contains("MaxDedup");
+        let expected = if is_old { Ok((op, Rules::V1)) } else { Err(RecordError::Damaged) };
+        assert_eq!(decode_op(&bytes), expected);
+    }
+}
+
+#[test]
+fn a_length_in_the_bytes_can_not_make_the_server_allocate() {
+    // An acknowledgment that claims 2^60 deliveries, a push that claims 2^60 bytes.
+    let mut acknowledge = vec![2, 3, 0, 253];
+    acknowledge.extend_from_slice(&(1u64 << 60).to_le_bytes());
+    assert_eq!(decode_op(&acknowledge), Err(RecordError::Damaged));
+    let mut push = vec![2, 0];
+    push.extend_from_slice(&ID.0);
+    push.push(0);
+    push.push(253);
+    push.extend_from_slice(&(1u64 << 60).to_le_bytes());
+    assert_eq!(decode_op(&push), Err(RecordError::Damaged));
+}
+
+/// A delivery with NOACK has no receipt.
+#[test]
+fn a_pull_may_come_as_close_to_the_last_receipt_as_its_count_allows() {
+    let visible = Mode::AtLeastOnce { visibility_ms: 1, consumer: None };
+    for op in [
+        pull(1, 1, visible, (1 << 63) - 1),
+        pull(1, 10_000, visible, (1 << 63) - 10_000),
+        pull(1, 10_000, Mode::AtMostOnce, 0),
+        pull(1, 10_000, Mode::AtMostOnce, u64::MAX),
+    ] {
+        assert_eq!(decode_op(&encode_op(&op)), Ok((op, Rules::V2)));
+    }
+}
+
+#[test]
+fn an_op_that_claims_the_impossible_is_refused() {
+    let visible = |visibility_ms| Mode::AtLeastOnce { visibility_ms, consumer: None };
+    let push =
+        |with| Op::Push(op::Push { id: ID, due_at_ms: None, payload: b"", options: Some(with) });
+    let plain = || PushOptions { dedup: None, ..with(Class::Priority(0)) };
+    let key = |key| Some(Dedup { key, now_ms: 1, until_ms: None });
+    let long_name: &'static [u8] = Box::leak(vec![b'x'; 257].into());
+    let many = vec![Header { name: b"n", value: b"v" }; 65];
+    let back = |reason| {
+        Op::Nack(op::Nack {
+            now_ms: 1,
+            deliveries: ShortVec::new(),
+            delay_ms: None,
+            same_slot: false,
+            how: Return::Counted,
+            reason: Some(reason),
+        })
+    };
+    let long_reason: &'static [u8] = Box::leak(vec![b'x'; 1025].into());
+    let name = vec![(Setting::DeadLetter, Some(b"{x}".to_vec()))];
+    let number = vec![(Setting::Visibility, Some(b"0".to_vec()))];
+    for op in [
+        pull(1 << 43, 1, visible(1), 1),
+        pull(1, 0, visible(1), 1),
+        pull(1, 10_001, visible(1), 1),
+        pull(1, 1, visible(0), 1),
+        pull(1, 1, visible(u64::MAX), 1),
+        pull(1, 1, visible(1), 0),
+        pull(1, 1, visible(1), 1 << 63),
+        pull(1, 2, visible(1), (1 << 63) - 1),
+        pull(1, 10_000, visible(1), (1 << 63) - 9_999),
+        pull(1, 1, Mode::AtLeastOnce { visibility_ms: 1, consumer: Some(b"") }, 1),
+        pull(1, 1, Mode::AtLeastOnce { visibility_ms: 1, consumer: Some(long_name) }, 1),
+        Op::Push(op::Push {
+            id: MessageId([255; 16]),
+            due_at_ms: None,
+            payload: b"",
+            options: None,
+        }),
+        Op::Push(op::Push { id: MessageId([0; 16]), due_at_ms: None, payload: b"", options: None }),
+        Op::Push(op::Push { id: ID, due_at_ms: Some(u64::MAX), payload: b"", options: None }),
+        push(PushOptions { expires_at_ms: Some(u64::MAX), ..plain() }),
+        push(PushOptions { class: Class::Priority(10), ..plain() }),
+        push(PushOptions { class: Class::Group(b""), ..plain() }),
+        push(PushOptions { class: Class::Group(long_name), ..plain() }),
+        push(PushOptions { dedup: key(b""), ..plain() }),
+        push(PushOptions { dedup: key(long_name), ..plain() }),
+        push(PushOptions { headers: many, ..plain() }),
+        push(PushOptions { headers: vec![Header { name: b"", value: b"v" }], ..plain() }),
+        Op::PushMany(op::PushMany { messages: Vec::new(), due_at_ms: None, options: None }),
+        Op::PushMany(op::PushMany {
+            messages: vec![BatchMessage { id: ID, payload: b"" }],
+            due_at_ms: None,
+            options: Some(with(Class::Priority(0))),
+        }),
+        back(long_reason),
+        slice(0, 1, Choice::ALL, b""),
+        slice(1, 0, Choice::ALL, b""),
+        slice(100_001, 1, Choice::ALL, b""),
+        slice(1, 1, Choice::Ids(vec![ID; 10_001]), b""),
+        slice(1, 1, Choice::Died { after: None, until_ms: MAX_TIME_MS + 1 }, b""),
+        slice(
+            1,
+            1,
+            Choice::Died { after: Some(Died { at_ms: MAX_TIME_MS, id: ID }), until_ms: 1 },
+            b"",
+        ),
+        slice(1, 1, Choice::ALL, &[b'x'; 1_025]),
+        Op::Redrive(op::Redrive { now_ms: 1, count: 0, to: None, same_slot: false }),
+        Op::Redrive(op::Redrive { now_ms: 1, count: 100_001, to: None, same_slot: false }),
+        Op::Pause(op::Pause { until_ms: Some(0) }),
+        Op::Reschedule(op::Reschedule { now_ms: 1, id: ID, due_at_ms: 1 << 43 }),
+        Op::Configure(op::Configure { changes: name }),
+        Op::Configure(op::Configure { changes: number }),
+    ] {
+        assert_eq!(decode_op(&encode_op(&op)), Err(RecordError::Damaged), "{op:?}");
+    }
+}
