@@ -203,7 +203,11 @@ class Server:
         if hasattr(self, "control"):
             self.control.close()
         self.process.terminate()
-        self.process.wait(30)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def cpu_ns(self):

@@ -60,9 +60,14 @@ class Server:
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="mq-peers-"))
         self.port = free_port()
+        try:
+            command = self.command()
+        except Failed:
+            shutil.rmtree(self.folder)
+            raise
         with (self.folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
-                self.command(),
+                command,
                 env=self.environment(),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
