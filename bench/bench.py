@@ -21,7 +21,7 @@ from consumers import consumers_part
 from cycle import cycle_part, depths_part, payloads_part
 from features import FEATURES, features_part
 from memory import memory_part
-from results import FOLDER, merge, say
+from results import FOLDER, merge, say, say_if_busy
 from server import Connection, expect
 from waiting import waiting_part
 from workloads import Lists, Mq, Streams, drive
@@ -63,6 +63,7 @@ def run_parts(options):
     names = options.parts.split(",")
     if unknown := set(names) - set(PARTS):
         raise SystemExit(f"unknown parts: {', '.join(unknown)}; known: {', '.join(PARTS)}")
+    say_if_busy()
     failed = []
     for number, binary in enumerate(binaries, 1):
         for name in names:

@@ -147,6 +147,12 @@ def note(text):
         print(f"{minutes}:{seconds:02} {text}", file=sys.stderr, flush=True)
 
 
+def say_if_busy():
+    """Whether the figures of this run can be trusted; to be called before it."""
+    if (load := os.getloadavg()[0]) > 1:
+        say(f"the machine is busy, its load average is {load:.1f}: the figures will be worse than on an idle one")
+
+
 def say(text):
     """A line that stays."""
     if sys.stderr.isatty():

@@ -47,6 +47,11 @@ def consumer_ratio(connections, peer, aof):
     return part_ratio("consumers", where | {"peer": peer}, where | {"peer": "Streams"}, lambda _: goal)
 
 
+def push_ratio(results):
+    where = {"commands": "single", "aof": "everysec", "round": 100}
+    return results.parts["cycle"].ratio(where | {"peer": "MQ"}, where | {"peer": "Streams"}, "push"), None
+
+
 def memory_ratio(state):
     ours, theirs = {"state": state, "peer": "MQ"}, {"state": state, "peer": "Streams"}
     return part_ratio("memory", ours, theirs, lambda results: memory_goal(results, state), "bytes")
@@ -136,6 +141,8 @@ def readme_block(servers):
         ("push, pull, acknowledge in pipelines of 100", cycle_ratio("single", "everysec", 100)),
         ("pull and acknowledge 100 per command", cycle_ratio("batched", "everysec", 100)),
         ("push too: `MQ.MPUSH`, `MQ.PULL COUNT`, `MQ.ACK IDS`", cycle_ratio("all batched", "everysec", 100)),
+        ("a push alone, in pipelines of 100", push_ratio),
+        ("push, pull, acknowledge payloads of 10 KB", payload_ratio(10_000, "everysec")),
         ("memory of a ready message", memory_ratio("ready")),
         ("memory of a message in flight", memory_ratio("in flight")),
     ]

@@ -111,22 +111,20 @@ def medians(samples, where, peers, name="cpu"):
 
 def cycle_tables(results, samples):
     rows, phases = [], []
-    seen = {(one["commands"], one["aof"], one["round"]): None for one in samples.select()}
-    for commands, aof, size in sorted(seen, key=lambda one: (list(seen).index(one), one)):
-        where = {"commands": commands, "aof": aof, "round": size}
-        head = [commands, aof, f"{size:,}"]
-        goal = cycle_goal(results, commands, aof, size)
+    for one in samples.select(peer="MQ"):
+        where = {key: one[key] for key in ("commands", "aof", "round")}
+        head = [one["commands"], one["aof"], f"{one['round']:,}"]
+        goal = cycle_goal(results, *where.values())
         rows.append([*head, *medians(samples, where, ("lists", "Streams", "MQ")), *ratio_cells(samples, where, goal)])
-        phases.append(
-            head
-            + [one for phase in ("push", "pull", "ack") for one in medians(samples, where, ("Streams", "MQ"), phase)]
-        )
-    yield (
-        "Server CPU per message by batch, µs",
-        table(["commands", "AOF", "round", "lists", "Streams", "MQ", *RATIO], rows),
-    )
-    head = ["commands", "AOF", "round", "push S", "push MQ", "pull S", "pull MQ", "ack S", "ack MQ"]
-    yield "The same by phase (S: Streams), µs", table(head, phases)
+        for phase in ("push", "pull", "ack"):
+            head = head + medians(samples, where, ("Streams", "MQ"), phase)
+            head.append(f"{samples.ratio(where | {'peer': 'MQ'}, where | {'peer': 'Streams'}, phase):.2f}")
+        phases.append(head)
+    columns = ["commands", "AOF", "round"]
+    yield "Server CPU per message by batch, µs", table([*columns, "lists", "Streams", "MQ", *RATIO], rows)
+    for phase in ("push", "pull", "ack"):
+        columns += [f"{phase} S", f"{phase} MQ", "MQ / S"]
+    yield "The same by phase (S: Streams), µs", table(columns, phases)
 
 
 def payloads_tables(results, samples):

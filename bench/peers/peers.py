@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent))
 
-from results import FOLDER, machine, note, save, say  # noqa: E402
+from results import FOLDER, machine, note, save, say, say_if_busy  # noqa: E402
 from server import Connection, module_version  # noqa: E402
 
 BATCH = 100
@@ -433,6 +433,7 @@ def main():
     (options.folder / "node").mkdir(parents=True, exist_ok=True)
     for name in ("client.mjs", "systems.mjs"):
         shutil.copy(HERE / name, options.folder / "node" / name)
+    say_if_busy()
     load = os.getloadavg()[0]
     for run in range(options.runs):
         say(f"run {run + 1} of {options.runs}")
