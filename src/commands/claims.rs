@@ -77,13 +77,28 @@ fn read_receipt(text: &[u8]) -> Receipt {
 }
 
 fn receipt_number(text: &[u8]) -> Option<u64> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte & 15),
-        b'a'..=b'f' => Some(byte.wrapping_sub(b'a' - 10)),
-        _ => None,
-    };
     let digits: &[u8; 16] = text.try_into().ok()?;
-    digits.iter().try_fold(0, |number, byte| Some(number << 4 | u64::from(digit(*byte)?)))
+    let (high, low) = digits.split_at(8);
+    Some(eight_digits(high)? << 32 | eight_digits(low)?)
+}
+
+/// The number that eight lower-case hexadecimal digits write: all at once, in the bytes of one word.
+fn eight_digits(text: &[u8]) -> Option<u64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let word = u64::from_be_bytes(text.try_into().ok()?);
+    // The high bit of each byte that is at least `least`, if all are ASCII.
+    let at_least = |least: u64| (word | HIGH).wrapping_sub(ONES.wrapping_mul(least)) & HIGH;
+    let is_digit = at_least(b'0'.into()) & !at_least((b'9' + 1).into());
+    let is_letter = at_least(b'a'.into()) & !at_least((b'f' + 1).into());
+    if word & HIGH != 0 || is_digit | is_letter != HIGH {
+        return None;
+    }
+    let nibbles = (word & (0x0f * ONES)).wrapping_add((is_letter >> 7).wrapping_mul(9));
+    // Pairs of bytes, then of pairs, then of fours move together.
+    let pairs = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff;
+    Some((fours | fours >> 16) & 0xffff_ffff)
 }
 
 impl Claims {
@@ -150,6 +165,17 @@ mod tests {
     #[test]
     fn only_sixteen_lower_case_digits_are_a_receipt() {
         assert_eq!(read_receipt(b"00000000000000ff"), Receipt(255));
+        assert_eq!(read_receipt(b"0123456789abcdef"), Receipt(0x0123_4567_89ab_cdef));
+        assert_eq!(read_receipt(b"7f00e1d2c3b4a596"), Receipt(0x7f00_e1d2_c3b4_a596));
+        for place in 0..16 {
+            for byte in 0..=u8::MAX {
+                let mut text = *b"0000000000000000";
+                text[place] = byte;
+                let digit = char::from(byte).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
+                let expected = digit.map(|digit| Receipt(u64::from(digit) << (60 - 4 * place)));
+                assert_eq!(read_receipt(&text), expected.unwrap_or(Receipt::NONE), "{text:?}");
+            }
+        }
         for other in ["ff", "00000000000000FF", "+0000000000000ff", "00000000000000fff", ""] {
             assert_eq!(read_receipt(other.as_bytes()), Receipt::NONE, "{other}");
         }
