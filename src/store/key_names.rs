@@ -24,6 +24,8 @@ pub struct KeyNames {
     probe: OnceCell<ServerString>,
     /// The field or member of each kind that was used last.
     fields: [Cell<Option<ValueString>>; FIELD_KINDS],
+    /// The value that was stored last, if it is not large.
+    value: Cell<Option<ValueString>>,
     /// The order of `Flight`.
     pub(super) deadlines: Rc<RefCell<Deadlines>>,
     /// How far `Flight` was read for that.
@@ -43,6 +45,7 @@ impl KeyNames {
             found: Cell::new(0),
             probe: OnceCell::new(),
             fields: [const { Cell::new(None) }; FIELD_KINDS],
+            value: Cell::new(None),
             deadlines: Rc::new(RefCell::new(Deadlines::UNKNOWN)),
             reading: RefCell::new(None),
         }
@@ -104,6 +107,21 @@ impl KeyNames {
         self.fields[field_kind(part)].set(Some(field));
     }
 
+    /// A string with a value. It is made of the last one, if that is as long: many messages of a queue are.
+    pub(super) fn take_value(&self, bytes: &[u8]) -> ValueString {
+        match self.value.take() {
+            Some(value) => value.renewed(bytes),
+            None => ValueString::new(bytes),
+        }
+    }
+
+    /// Gives a string of [`take_value`](Self::take_value) back.
+    pub(super) fn keep_value(&self, value: ValueString) {
+        if value.as_ref().len() <= KEPT_VALUE {
+            self.value.set(Some(value));
+        }
+    }
+
     pub(super) fn was_found(&self, part: Part) -> bool {
         self.found.get() & bit(part) != 0
     }
@@ -128,6 +146,9 @@ impl KeyNames {
 }
 
 const FIELD_KINDS: usize = 3;
+
+/// To make a string longer than that costs little beside copying the bytes.
+const KEPT_VALUE: usize = 1024;
 
 /// What the fields or members of a part are: deliveries, of any length, or ids.
 fn field_kind(part: Part) -> usize {

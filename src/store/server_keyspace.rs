@@ -250,9 +250,11 @@ impl Keyspace for ServerKeyspace<'_> {
 
     fn push_back(&mut self, list: Part, value: &[u8]) {
         self.mirror(|mirror| mirror.push_back(list, value));
+        let value = self.names.take_value(value);
         if let Some(key) = self.key_to_add(list) {
-            key.push_back(&ValueString::new(value));
+            key.push_back(&value);
         }
+        self.names.keep_value(value);
     }
 
     fn push_front(&mut self, list: Part, value: &ValueString) {
@@ -360,7 +362,9 @@ impl Keyspace for ServerKeyspace<'_> {
 
     fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
         self.mirror(|mirror| mirror.put(hash, field, value));
-        self.with_new(hash, field, |key, field| key.put(field, &ValueString::new(value)));
+        let value = self.names.take_value(value);
+        self.with_new(hash, field, |key, field| key.put(field, &value));
+        self.names.keep_value(value);
     }
 
     fn put_read(&mut self, hash: Part, field: &[u8], value: &ValueString) {
