@@ -212,7 +212,7 @@ fn a_delivery_whose_body_is_gone_ends_without_harm() {
     let server = Server::start();
     let mut client = server.client();
     with_all_records(&mut client, 100);
-    client.ask("DEL mq:{orders}:messages mq:{orders}:flight mq:{orders}:notes mq:{orders}:retried");
+    client.ask("DEL mq:{orders}:messages mq:{orders}:flight mq:{orders}:notes mq:{orders}:retries");
     client.push("orders", "after it");
     let behind = |messages: &[Message]| texts(messages).contains(&"behind");
     let (messages, _) = drain(&mut client, "orders");

@@ -21,7 +21,7 @@ fn start() -> (Server, Server) {
 }
 
 /// What a message's id is in records.
-fn bytes_of(id: &str) -> Vec<u8> {
+pub fn bytes_of(id: &str) -> Vec<u8> {
     let digits = id.replace('-', "");
     (0..16).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("hex")).collect()
 }
