@@ -7,6 +7,7 @@ use super::group::Slot;
 use super::message::{Delivery, Ended, MessageId};
 use super::part::Part;
 use super::place;
+use super::rules::Rules;
 use super::small_vec::ShortVec;
 use super::store::Store;
 
@@ -18,7 +19,7 @@ pub(super) fn acknowledge<S: Store>(
     claims: &[Delivery],
     now_ms: Option<u64>,
 ) -> Result<ShortVec<Settled>, QueueError> {
-    store.require(&[Part::Flight, Part::Inflight, Part::Messages, Part::Notes])?;
+    store.require(&[Part::Flight, Part::Notes])?;
     let mut settled = ShortVec::with_capacity(claims.len());
     for claim in claims {
         settled.push(acknowledge_one(store, effects, *claim, now_ms)?);
@@ -34,6 +35,10 @@ fn acknowledge_one<S: Store>(
 ) -> Result<Settled, QueueError> {
     let Delivery { id, .. } = delivery;
     let running = store.running(delivery);
+    let is_in_flight = running.is_some_and(|running| running.began == Rules::V2);
+    if !is_in_flight && !effects.changed {
+        store.require(&[Part::Inflight, Part::Messages])?;
+    }
     let record = if running.is_some_and(|running| running.has_cleanup) {
         store.record(id)
     } else if store.len(Part::Notes) > 0 {

@@ -178,11 +178,11 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
             &format!("ready {BEHIND}"),
         ),
         ("pull without receipt", required(fill, pull(Mode::AtMostOnce, 0, none)), PULL),
-        ("acknowledge", required(fill, acknowledge(held)), "messages notes flight inflight"),
+        ("acknowledge", required(fill, acknowledge(held)), "notes flight"),
         (
             "acknowledge in a group",
             required(fill, acknowledge(|filled| vec![filled.grouped])),
-            "lanes messages notes flight inflight groups turns config",
+            "lanes notes flight groups turns config",
         ),
         (
             "acknowledge late",
@@ -197,7 +197,7 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
         (
             "acknowledge a late one behind another",
             required(fill, acknowledge(|filled| vec![filled.held, filled.late])),
-            "messages notes flight inflight",
+            "notes flight",
         ),
         (
             "acknowledge outdated",
@@ -215,7 +215,7 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
                     vec![filled.held, Delivery { receipt: Receipt(1), ..filled.grouped }]
                 }),
             ),
-            "messages notes flight inflight",
+            "notes flight",
         ),
         (
             "extend",

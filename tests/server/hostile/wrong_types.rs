@@ -64,7 +64,7 @@ fn every_command_says_so_where_a_key_that_it_needs_has_a_wrong_type() {
         ("MQ.PUSH orders x", &["ready", "config"]),
         ("MQ.PUSH orders x DELAY 1000", &["messages", "delayed"]),
         ("MQ.PULL orders", &["ready", "ready1", "lanes", "ranked", "messages", "flight"]),
-        ("MQ.ACK", &["messages", "flight", "inflight"]),
+        ("MQ.ACK", &["notes", "flight"]),
         ("MQ.NACK", &["messages", "notes", "flight", "inflight", "ranked"]),
         ("MQ.EXTEND", &["flight", "inflight"]),
         ("MQ.CONFIG orders DELAY 5", &["config"]),
