@@ -200,7 +200,8 @@ ENTRY = re.compile(rb"\*2\r\n\$\d+\r\n(\d+-\d+)\r\n\*2\r\n\$1\r\np\r\n\$100\r\n.
 # Filling: the lines of one reply.
 INTEGER, BULK = 1, 2
 
-PULL_ALL = command("MQ.PULL", "q", "COUNT", FILL, "VISIBILITY", YEAR_MS)
+# One by one, as most consumers do.
+PULL_ALL = command("MQ.PULL", "q", "VISIBILITY", YEAR_MS) * FILL
 READ_ALL = command("XREADGROUP", "GROUP", "g", "c", "COUNT", FILL, "STREAMS", "s", ">")
 
 
