@@ -7,7 +7,8 @@
 //! To do so we cast away the const of RM_CallReplyProto, as `string.rs` does for strings that the server made for us.
 //! In the sources of Redis 6.0 to 8.6 and Valkey 8.0 to 9.1, RM_Call copies what the command replied to a buffer on
 //! the heap; only this reply refers to it, until it is freed. Nothing parses the buffer until the reply is asked for
-//! its type or its value, which nobody does here. RM_ReplyWithCallReply copies as many bytes as ECHO replied.
+//! its type or its value, which nobody does here, or freed: before that its own bytes are put back.
+//! RM_ReplyWithCallReply copies as many bytes as ECHO replied.
 //!
 //! [`prepare`](super::reply::prepare) checks this when the module is loaded: a reply that uses every piece has to
 //! come back from RM_Call byte by byte. If it does not, no piece is ever sent.
@@ -83,12 +84,25 @@ impl Piece {
     /// Sends bytes: as many as the piece has.
     fn send(&self, context: Context<'_>, bytes: &[u8]) {
         debug_assert_eq!(bytes.len(), self.len, "a piece is sent whole");
+        self.overwrite(bytes);
+        // SAFETY: the context is valid, and the reply is not freed. The server copies the bytes, and runs no callback.
+        unsafe { function!(RedisModule_ReplyWithCallReply)(context.raw, self.reply.as_ptr()) };
+    }
+
+    fn overwrite(&self, bytes: &[u8]) {
         let len = self.len.min(bytes.len());
         // SAFETY: `self.len` bytes on the heap start there and live as long as the reply. No reference to them exists,
         // and the server neither writes there nor keeps a pointer, see above. `bytes` is other memory.
         unsafe { self.start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), len) };
-        // SAFETY: the context is valid, and the reply is not freed. The server copies the bytes, and runs no callback.
-        unsafe { function!(RedisModule_ReplyWithCallReply)(context.raw, self.reply.as_ptr()) };
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        // From 7.2 on the server parses a reply that is freed: it has to find one.
+        if let Some(text) = text_len(self.len) {
+            self.overwrite(&bulk(&vec![b'.'; text]));
+        }
     }
 }
 
