@@ -1,6 +1,6 @@
 //! Arbitrary bytes as a record, a member or a key.
 
-use crate::queue::message::{Body, MessageId, NewMessage, Receipt, Running};
+use crate::queue::message::{Body, Kept, MessageId, NewMessage, Receipt, Running};
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, Mode, Op};
 use crate::queue::part::Part;
@@ -70,7 +70,7 @@ fn body(bytes: &[u8]) {
     assert_eq!(stored.headers(), terms.headers);
     assert_eq!(stored.take_record(), record.map(Box::new));
     let mut stored = StoredBody::read(bytes.to_vec()).expect("a body");
-    let running = Running { until_ms: 1, has_cleanup: true, began: Rules::V2 };
+    let running = Running { until_ms: 1, has_cleanup: true, kept: Kept::Whole };
     stored.put_head_on(Receipt(1), running);
     assert_eq!((stored.payload(), stored.headers()), (body.payload, body.terms.headers));
     assert!(take_head_off(body.id, &mut stored.bytes));

@@ -4,10 +4,9 @@ use super::claim::{Settled, refuse, take_returned};
 use super::effects::Effects;
 use super::error::QueueError;
 use super::group::Slot;
-use super::message::{Delivery, Ended, MessageId};
+use super::message::{Delivery, Ended, Kept, MessageId};
 use super::part::Part;
 use super::place;
-use super::rules::Rules;
 use super::small_vec::ShortVec;
 use super::store::Store;
 
@@ -35,9 +34,12 @@ fn acknowledge_one<S: Store>(
 ) -> Result<Settled, QueueError> {
     let Delivery { id, .. } = delivery;
     let running = store.running(delivery);
-    let is_in_flight = running.is_some_and(|running| running.began == Rules::V2);
-    if !is_in_flight && !effects.changed {
-        store.require(&[Part::Inflight, Part::Messages])?;
+    if !effects.changed {
+        match running.map(|running| running.kept) {
+            Some(Kept::Whole) => {}
+            Some(Kept::Apart) => store.require(&[Part::Bodies])?,
+            Some(Kept::Old) | None => store.require(&[Part::Inflight, Part::Messages])?,
+        }
     }
     let record = if running.is_some_and(|running| running.has_cleanup) {
         store.record(id)

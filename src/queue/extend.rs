@@ -5,7 +5,7 @@ use super::claim::{Settled, refuse, take_returned};
 use super::effects::Effects;
 use super::error::QueueError;
 use super::group::{self, Slot};
-use super::message::{Delivery, Running};
+use super::message::{Delivery, NewDelivery};
 use super::part::Part;
 use super::rules::Rules;
 use super::small_vec::ShortVec;
@@ -37,7 +37,7 @@ pub(super) fn extend<S: Store>(
     now_ms: u64,
     end: NewEnd,
 ) -> Result<ShortVec<Settled>, QueueError> {
-    store.require(&[Part::Flight, Part::Inflight, Part::Messages, Part::Notes])?;
+    store.require(&[Part::Flight, Part::Bodies, Part::Inflight, Part::Messages, Part::Notes])?;
     store.require(&[Part::Ranked, Part::Delayed, Part::Groups, Part::Grouped])?;
     let takes_late = store.rules() != Rules::V1;
     let is_back = |claim: &Delivery| store.running(*claim).is_none();
@@ -51,7 +51,7 @@ pub(super) fn extend<S: Store>(
             Some(running) if takes_late || running.until_ms > now_ms => {
                 let until_ms = end.until_ms(running.until_ms);
                 if until_ms != running.until_ms {
-                    store.change_end(delivery, running, Running { until_ms, ..running });
+                    store.change_end(delivery, running, until_ms);
                     effects.next_due.add(until_ms);
                     effects.changed = true;
                 }
@@ -86,7 +86,7 @@ fn resume<S: Store>(
     record.last_receipt = claim.receipt.0.saturating_sub(1);
     store.put_record(claim.id, &record);
     let has_cleanup = record.has_cleanup();
-    store.resume(claim, Running { until_ms, has_cleanup, began: store.rules() });
+    store.resume(claim.id, NewDelivery { receipt: claim.receipt, until_ms, has_cleanup });
     effects.next_due.add(until_ms);
     effects.changed = true;
     if let Some(member) = record.active_group() {

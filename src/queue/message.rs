@@ -4,7 +4,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::Bytes;
 
 use super::name::QueueName;
-use super::rules::Rules;
 use super::small_vec::NameBytes;
 use super::valid::{
     MAX_ERROR_BYTES, MAX_PRIORITY, MAX_TIME_MS, is_membership, is_name, is_priority, is_timestamp,
@@ -80,6 +79,16 @@ pub struct Delivery {
     pub receipt: Receipt,
 }
 
+/// A delivery that begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewDelivery {
+    pub receipt: Receipt,
+    /// End of visibility, unix ms.
+    pub until_ms: u64,
+    /// See [`StateRecord::has_cleanup`].
+    pub has_cleanup: bool,
+}
+
 /// A running delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Running {
@@ -87,8 +96,18 @@ pub struct Running {
     pub until_ms: u64,
     /// See [`StateRecord::has_cleanup`].
     pub has_cleanup: bool,
-    /// The version of ops under which it began: it is stored as that version does.
-    pub began: Rules,
+    pub kept: Kept,
+}
+
+/// How the store keeps a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// In `Flight`, with the body.
+    Whole,
+    /// In `Flight`; the body is large, and in `Bodies`.
+    Apart,
+    /// In `Inflight`, as version 1 of ops does; the body is in `Messages`.
+    Old,
 }
 
 /// An entry of `Dead`. Ordered as that set.

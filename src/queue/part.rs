@@ -70,12 +70,14 @@ parts! {
     Lanes = "lanes", SortedSet;
     /// All other ready messages without a group, by rank.
     Ranked = "ranked", SortedSet;
-    /// The bodies of all messages that are neither in a ready list nor in `Flight`.
+    /// The bodies of all messages that are neither in a ready list nor in flight.
     Messages = "messages", Hash;
     /// The state records of the messages of which more is known than their push said.
     Notes = "notes", Hash;
     /// Running deliveries: receipt, end of visibility and body, by id.
     Flight = "flight", Hash;
+    /// The bodies of large messages in `Flight`.
+    Bodies = "bodies", Hash;
     /// Deliveries that began under version 1 of ops, newest first. Their bodies are in `Messages`.
     Inflight = "inflight", SortedSet;
     /// Messages that become ready later, by due time.

@@ -4,7 +4,7 @@ use super::claim::Settled;
 use super::effects::Effects;
 use super::error::QueueError;
 use super::group::{self, Slot};
-use super::message::{Body, Delivery, Receipt, Running, StateRecord};
+use super::message::{Body, Delivery, NewDelivery, Receipt, StateRecord};
 use super::next::{self, NextMessage, Order, Origin};
 use super::op::{Mode, Pull};
 use super::part::Part;
@@ -58,7 +58,7 @@ pub(super) fn pull<S: Store>(
     effects: &mut Effects,
     pull: &Pull<'_>,
 ) -> Result<Pulled<S::Body>, QueueError> {
-    store.require(&[Part::Ready, Part::Lanes, Part::Flight, Part::Config])?;
+    store.require(&[Part::Ready, Part::Lanes, Part::Flight, Part::Bodies, Part::Config])?;
     if store.rules() == Rules::V1 {
         store.require(&[Part::Messages, Part::Inflight])?;
     }
@@ -209,8 +209,8 @@ fn deliver_with_receipt<S: Store>(
     effects.last_receipt = Some(terms.receipts.next);
     let receipt = terms.receipts.give(record.as_deref());
     let has_cleanup = record.as_ref().is_some_and(|record| record.has_cleanup());
-    let running = Running { until_ms: terms.until_ms, has_cleanup, began: store.rules() };
-    store.put_delivered(body, receipt, running, *from == Origin::Ready);
+    let delivery = NewDelivery { receipt, until_ms: terms.until_ms, has_cleanup };
+    store.put_delivered(body, delivery, *from == Origin::Ready);
     pass_turn(store, effects, record.as_deref(), from, Some(Slot::Inflight));
     if let Some(consumer) = terms.consumer {
         let record = record.get_or_insert_default();

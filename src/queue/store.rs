@@ -6,7 +6,7 @@
 use super::error::{Corruption, QueueError};
 use super::finding::Finding;
 use super::message::{
-    Body, Delivery, Died, MessageId, NewMessage, Rank, Receipt, Running, StateRecord,
+    Body, Delivery, Died, MessageId, NewDelivery, NewMessage, Rank, Running, StateRecord,
 };
 use super::name::QueueName;
 use super::part::Part;
@@ -117,21 +117,15 @@ pub trait Store: Sized {
 
     /// Stores a delivery and the body of its message, which was taken out of a ready list
     /// (`was_listed`), or else is in `Messages`.
-    fn put_delivered(
-        &mut self,
-        body: &mut Self::Body,
-        receipt: Receipt,
-        running: Running,
-        was_listed: bool,
-    );
+    fn put_delivered(&mut self, body: &mut Self::Body, delivery: NewDelivery, was_listed: bool);
     /// The same for a message that was returned, with a delivery that has ended.
-    fn resume(&mut self, delivery: Delivery, running: Running);
+    fn resume(&mut self, id: MessageId, delivery: NewDelivery);
     /// A delivery that is running, or whose end was not processed yet. None for an invalid receipt.
     fn running(&mut self, delivery: Delivery) -> Option<Running>;
     /// The delivery of a message in `Flight`. Error: [`Corruption::Message`] when it is unreadable.
     fn delivery_of(&mut self, id: MessageId) -> Result<Option<(Delivery, Running)>, Corruption>;
     /// Changes the end of a delivery.
-    fn change_end(&mut self, delivery: Delivery, old: Running, new: Running);
+    fn change_end(&mut self, delivery: Delivery, running: Running, until_ms: u64);
     /// Ends a delivery; the body is in `Messages` then.
     fn end_delivery(&mut self, delivery: Delivery);
     /// Ends a delivery and removes the body.

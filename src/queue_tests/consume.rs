@@ -1,6 +1,7 @@
 //! Headers, acknowledgments with a pull, at-most-once deliveries.
 
 use super::*;
+use crate::queue::message::Kept;
 use crate::queue::message::{Delivery, Running};
 
 #[test]
@@ -56,7 +57,7 @@ fn a_running_delivery_tells_whether_something_ends_with_the_message() {
         for _ in 0..3 {
             let Delivery { id, receipt } = server.pull(&orders, 100).unwrap().claim();
             let running = |server: &Server| server.store(&orders).running(Delivery { id, receipt });
-            let until = |until_ms| Some(Running { until_ms, has_cleanup, began: Rules::V2 });
+            let until = |until_ms| Some(Running { until_ms, has_cleanup, kept: Kept::Whole });
             assert_eq!(running(&server), until(server.now_ms + 100), "{asked:?}");
             server.extend(&orders, vec![Delivery { id, receipt }], 200);
             assert_eq!(running(&server), until(server.now_ms + 200), "{asked:?}");

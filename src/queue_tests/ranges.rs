@@ -7,7 +7,7 @@ use crate::queue::part::Part;
 use crate::queue::records::{Duplicate, Group, GroupCounts};
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::store::body::{decode_body, decode_body_of, decode_delivered};
-use crate::store::flight::Head;
+use crate::store::flight::{Head, is_apart};
 use crate::store::keys;
 use crate::store::memory::{Database, Value};
 use crate::store::record::{decode_duplicate, decode_group, decode_state};
@@ -70,12 +70,13 @@ pub fn check_what_was_written(before: &Database, after: &Database) {
 
 fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
     match part {
-        Part::Messages => {
+        Part::Messages | Part::Bodies => {
             field.try_into().is_ok_and(|id| decode_body_of(MessageId(id), bytes).is_ok())
         }
         Part::Flight => {
             let body = MessageId(field.try_into().unwrap_or_default());
-            Head::decode(bytes).is_some() && decode_delivered(body, bytes).is_ok()
+            Head::decode(bytes).is_some()
+                && (is_apart(bytes) || decode_delivered(body, bytes).is_ok())
         }
         Part::Notes => decode_state(bytes).is_ok_and(|record| is_note(&record)),
         Part::Groups => decode_group(bytes).is_ok_and(|group| is_group(&group)),

@@ -249,7 +249,7 @@ impl<B: AsRef<[u8]>> Body for StoredBody<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::rules::Rules;
+    use crate::queue::message::Kept;
 
     const ID: MessageId =
         MessageId([7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff]);
@@ -326,7 +326,7 @@ mod tests {
             let pushed = encode_body(&message).to_vec();
             let mut body = StoredBody::read(pushed.clone()).unwrap();
             for receipt in [Receipt(1), Receipt(Receipt::LIMIT.0 - 1)] {
-                let running = Running { until_ms: 1, has_cleanup: false, began: Rules::V2 };
+                let running = Running { until_ms: 1, has_cleanup: false, kept: Kept::Whole };
                 body.put_head_on(receipt, running);
                 let head = Head::decode(&body.bytes).unwrap();
                 assert_eq!((head.receipt, head.running), (receipt, running));

@@ -3,14 +3,19 @@
 
 use super::body::{StoredBody, take_head_off};
 use super::deadlines::Deadlines;
-use super::flight::{Head, PREFIX};
+use super::flight::{Format, Head, PREFIX};
 use super::keyspace::Keyspace;
 use super::members::{delivery, inflight_member, inflight_score, readable, running, timestamp};
 use super::records::Records;
 use crate::queue::error::Corruption;
-use crate::queue::message::{Body, Delivery, MessageId, Receipt, Running};
+use crate::queue::message::{Body, Delivery, Kept, MessageId, NewDelivery, Running};
 use crate::queue::part::Part;
 use crate::queue::rules::Rules;
+use crate::queue::store::Store;
+
+/// A body of more bytes stands beside its delivery, so that an acknowledgment, which reads the delivery,
+/// does not copy it.
+pub const LARGE: usize = 1_024;
 
 /// Of a hash with at most so many fields the order is read at once whenever it is needed.
 pub const AT_ONCE: u64 = 1_000;
@@ -19,39 +24,47 @@ impl<K: Keyspace> Records<K> {
     pub(super) fn put_delivered(
         &mut self,
         body: &mut StoredBody<K::Bytes>,
-        receipt: Receipt,
-        running: Running,
+        NewDelivery { receipt, until_ms, has_cleanup }: NewDelivery,
         was_listed: bool,
     ) {
-        let delivery = Delivery { id: body.id(), receipt };
-        match running.began {
-            Rules::V1 => {
+        let (id, is_large) = (body.id(), body.bytes.as_ref().len() > LARGE);
+        let delivery = Delivery { id, receipt };
+        let kept = match self.rules() {
+            Rules::V1 => Kept::Old,
+            Rules::V2 if is_large => Kept::Apart,
+            Rules::V2 => Kept::Whole,
+        };
+        let running = Running { until_ms, has_cleanup, kept };
+        match kept {
+            Kept::Old => {
                 if was_listed {
-                    self.0.put_read(Part::Messages, &delivery.id.0, &body.bytes);
+                    self.0.put_read(Part::Messages, &id.0, &body.bytes);
                 }
-                self.0.add(Part::Inflight, &inflight_member(delivery), inflight_score(running));
+                let score = inflight_score(running);
+                return self.0.add(Part::Inflight, &inflight_member(delivery), score);
             }
-            Rules::V2 => {
+            Kept::Apart => {
+                self.0.put_read(Part::Bodies, &id.0, &body.bytes);
+                let head = Head { receipt, running, format: Format::Payload };
+                self.0.put(Part::Flight, &id.0, &head.encode());
+            }
+            Kept::Whole => {
                 body.put_head_on(receipt, running);
-                if !was_listed {
-                    self.0.delete(Part::Messages, &delivery.id.0);
-                }
-                self.add_to_flight(delivery, running, &body.bytes);
+                self.0.put_read(Part::Flight, &id.0, &body.bytes);
             }
         }
-    }
-
-    fn add_to_flight(&mut self, delivery: Delivery, running: Running, record: &K::Bytes) {
-        self.0.put_read(Part::Flight, &delivery.id.0, record);
+        if !was_listed {
+            self.0.delete(Part::Messages, &id.0);
+        }
         let fields = self.0.len(Part::Flight);
         self.0.deadlines(|deadlines| deadlines.insert(delivery, running, fields));
     }
 
     /// Moves a message from `Messages` to `Flight`.
-    pub(super) fn resume_delivery(&mut self, delivery: Delivery, running: Running) {
-        let Some(bytes) = self.0.get(Part::Messages, &delivery.id.0) else { return };
-        if let Ok(mut body) = StoredBody::read_of(delivery.id, bytes) {
-            self.put_delivered(&mut body, delivery.receipt, running, false);
+    pub(super) fn resume_delivery(&mut self, id: MessageId, delivery: NewDelivery) {
+        let Some(bytes) = self.0.get(Part::Messages, &id.0) else { return };
+        if let Ok(mut body) = StoredBody::read_of(id, bytes) {
+            self.put_delivered(&mut body, delivery, false);
         }
     }
 
@@ -83,54 +96,76 @@ impl<K: Keyspace> Records<K> {
         Ok(Some((Delivery { id, receipt: head.receipt }, head.running)))
     }
 
-    /// The body of a message in `Flight`.
+    /// The body of a message in flight.
     pub(super) fn body_in_flight(
         &mut self,
         id: MessageId,
     ) -> Result<Option<StoredBody<K::Bytes>>, Corruption> {
-        let Some(mut record) = self.0.get(Part::Flight, &id.0) else { return Ok(None) };
-        if !take_head_off(id, record.as_mut()) {
-            return Err(Corruption::Message(id));
+        if self.0.len(Part::Flight) == 0 {
+            return Ok(None);
         }
-        StoredBody::read_of(id, record).map(Some).map_err(|_| Corruption::Message(id))
+        let body = match self.0.get(Part::Bodies, &id.0) {
+            Some(body) => body,
+            None => {
+                let Some(mut record) = self.0.get(Part::Flight, &id.0) else { return Ok(None) };
+                if !take_head_off(id, record.as_mut()) {
+                    return Err(Corruption::Message(id));
+                }
+                record
+            }
+        };
+        StoredBody::read_of(id, body).map(Some).map_err(|_| Corruption::Message(id))
     }
 
-    pub(super) fn change_end(&mut self, delivery: Delivery, old: Running, new: Running) {
-        match old.began {
-            Rules::V1 => {
-                self.0.add(Part::Inflight, &inflight_member(delivery), inflight_score(new));
-            }
-            Rules::V2 => {
-                let Some((mut record, head)) = self.in_flight(delivery.id) else { return };
-                let head = Head { running: new, ..head }.encode();
-                if let Some(start) = record.as_mut().first_chunk_mut() {
-                    *start = head;
-                }
-                self.0.put_read(Part::Flight, &delivery.id.0, &record);
-                self.0.deadlines(|deadlines| deadlines.change(delivery, [old, new]));
-            }
+    pub(super) fn change_end(&mut self, delivery: Delivery, old: Running, until_ms: u64) {
+        let running = Running { until_ms, ..old };
+        if old.kept == Kept::Old {
+            let score = inflight_score(running);
+            return self.0.add(Part::Inflight, &inflight_member(delivery), score);
         }
+        let Some((mut record, head)) = self.in_flight(delivery.id) else { return };
+        if let Some(start) = record.as_mut().first_chunk_mut() {
+            *start = Head { running, ..head }.encode();
+        }
+        self.0.put_read(Part::Flight, &delivery.id.0, &record);
+        self.0.deadlines(|deadlines| deadlines.change(delivery, [old, running]));
     }
 
     pub(super) fn end_delivery(&mut self, delivery: Delivery) {
-        match self.in_flight(delivery.id) {
-            Some((mut record, head)) if head.receipt == delivery.receipt => {
-                take_head_off(delivery.id, record.as_mut());
-                self.0.put_read(Part::Messages, &delivery.id.0, &record);
+        let Delivery { id, receipt } = delivery;
+        match self.in_flight(id) {
+            Some((mut record, head)) if head.receipt == receipt => {
+                if head.running.kept == Kept::Apart {
+                    self.move_large_body(id);
+                } else {
+                    take_head_off(id, record.as_mut());
+                    self.0.put_read(Part::Messages, &id.0, &record);
+                }
                 self.leave_flight(delivery, head.running);
             }
             _ => drop(self.0.remove(Part::Inflight, &inflight_member(delivery))),
         }
     }
 
-    pub(super) fn end_with_message(&mut self, delivery: Delivery, running: Running) {
-        match running.began {
-            Rules::V1 => {
-                self.0.remove(Part::Inflight, &inflight_member(delivery));
-                self.0.delete(Part::Messages, &delivery.id.0);
-            }
-            Rules::V2 => self.leave_flight(delivery, running),
+    /// Moves a body from `Bodies` to `Messages`.
+    fn move_large_body(&mut self, id: MessageId) {
+        if let Some(body) = self.0.get(Part::Bodies, &id.0) {
+            self.0.put_read(Part::Messages, &id.0, &body);
+            self.0.delete(Part::Bodies, &id.0);
         }
+    }
+
+    pub(super) fn end_with_message(&mut self, delivery: Delivery, running: Running) {
+        let field = &delivery.id.0;
+        match running.kept {
+            Kept::Old => {
+                self.0.remove(Part::Inflight, &inflight_member(delivery));
+                return self.0.delete(Part::Messages, field);
+            }
+            Kept::Apart => self.0.delete(Part::Bodies, field),
+            Kept::Whole => {}
+        }
+        self.leave_flight(delivery, running);
     }
 
     fn leave_flight(&mut self, delivery: Delivery, running: Running) {
@@ -215,7 +250,9 @@ impl<K: Keyspace> Records<K> {
     pub(super) fn set_delivery_aside(&mut self, id: MessageId) {
         let Some(mut record) = self.0.get(Part::Flight, &id.0) else { return };
         let mut aside = [&id.0, record.as_ref()].concat();
-        if !self.0.has(Part::Messages, &id.0) && take_head_off(id, record.as_mut()) {
+        if self.0.has(Part::Bodies, &id.0) {
+            self.move_large_body(id);
+        } else if !self.0.has(Part::Messages, &id.0) && take_head_off(id, record.as_mut()) {
             self.0.put_read(Part::Messages, &id.0, &record);
             aside.truncate(id.0.len().saturating_add(PREFIX));
         }

@@ -1,7 +1,6 @@
 //! The members of a queue's sorted sets: how they and their scores are encoded.
 
-use crate::queue::message::{Delivery, MessageId, Rank, Receipt, Running};
-use crate::queue::rules::Rules;
+use crate::queue::message::{Delivery, Kept, MessageId, Rank, Receipt, Running};
 use crate::queue::store::Unreadable;
 use crate::queue::valid::{MAX_PRIORITY, MAX_TIME_MS, TICKETS, is_sequence};
 
@@ -62,7 +61,7 @@ pub fn inflight_score(running: Running) -> f64 {
 /// The inverse of [`inflight_score`].
 pub fn running(score: f64) -> Running {
     let until_ms = timestamp(-score);
-    Running { until_ms, has_cleanup: score.fract() != 0.0, began: Rules::V1 }
+    Running { until_ms, has_cleanup: score.fract() != 0.0, kept: Kept::Old }
 }
 
 pub fn delivery(member: &[u8]) -> Result<Delivery, Unreadable> {

@@ -128,7 +128,7 @@ impl Mirror {
     pub fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
         let id = MessageId(field.try_into().unwrap_or_default());
         let value = match hash {
-            Part::Messages => without_payload(value, decode_body_of(id, value)),
+            Part::Messages | Part::Bodies => without_payload(value, decode_body_of(id, value)),
             Part::Flight => without_payload(value, decode_delivered(id, value)),
             _ => value.into(),
         };

@@ -6,8 +6,9 @@
 
 pub mod body;
 pub mod check;
+mod dead_letters;
 pub mod deadlines;
-mod deliveries;
+pub mod deliveries;
 pub mod flight;
 pub mod key_names;
 pub mod keys;

@@ -14,7 +14,7 @@ use super::{check, record};
 use crate::queue::error::{Corruption, QueueError};
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    Body, Delivery, Died, MessageId, NewMessage, Rank, Receipt, Running, StateRecord,
+    Body, Delivery, Died, MessageId, NewDelivery, NewMessage, Rank, Running, StateRecord,
 };
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
@@ -287,18 +287,12 @@ impl<K: Keyspace> Store for Records<K> {
         readable(members, |member| message_id(member).ok(), timestamp)
     }
 
-    fn put_delivered(
-        &mut self,
-        body: &mut Self::Body,
-        receipt: Receipt,
-        running: Running,
-        was_listed: bool,
-    ) {
-        Self::put_delivered(self, body, receipt, running, was_listed);
+    fn put_delivered(&mut self, body: &mut Self::Body, delivery: NewDelivery, was_listed: bool) {
+        Self::put_delivered(self, body, delivery, was_listed);
     }
 
-    fn resume(&mut self, delivery: Delivery, running: Running) {
-        self.resume_delivery(delivery, running);
+    fn resume(&mut self, id: MessageId, delivery: NewDelivery) {
+        self.resume_delivery(id, delivery);
     }
 
     fn running(&mut self, delivery: Delivery) -> Option<Running> {
@@ -309,8 +303,8 @@ impl<K: Keyspace> Store for Records<K> {
         self.delivery_in_flight(id)
     }
 
-    fn change_end(&mut self, delivery: Delivery, old: Running, new: Running) {
-        Self::change_end(self, delivery, old, new);
+    fn change_end(&mut self, delivery: Delivery, running: Running, until_ms: u64) {
+        Self::change_end(self, delivery, running, until_ms);
     }
 
     fn end_delivery(&mut self, delivery: Delivery) {
@@ -452,21 +446,7 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn dead(&mut self, after: Option<Died>, until_ms: u64, count: u64) -> Vec<Died> {
-        let from_ms = after.map_or(f64::NEG_INFINITY, |after| after.at_ms as f64);
-        let scores = [from_ms, until_ms as f64];
-        let (mut dead, mut skip) = (Vec::new(), 0u64);
-        while (dead.len() as u64) < count {
-            let members = self.0.range(Part::Dead, scores, skip, count);
-            if members.is_empty() {
-                break;
-            }
-            let read = readable(members, |member| message_id(member).ok(), timestamp).into_iter();
-            let read = read.map(|(id, at_ms)| Died { at_ms, id });
-            dead.extend(read.filter(|died| after.is_none_or(|after| *died > after)));
-            skip = skip.saturating_add(count);
-        }
-        dead.truncate(count.try_into().unwrap_or(usize::MAX));
-        dead
+        self.dead_letters(after, until_ms, count)
     }
 
     fn set_delivery_aside(&mut self, id: MessageId) {

@@ -4,6 +4,7 @@ use super::model::{Message, Queue};
 use super::*;
 use crate::queue::NextDue;
 use crate::queue::records::StoredNumber;
+use crate::store::flight::is_apart;
 use crate::store::keyspace::{Contents, Keyspace};
 
 impl Run<'_> {
@@ -88,6 +89,7 @@ impl Run<'_> {
             // Deliveries of version 1 go on as they were.
             let in_flight = len(Part::Flight);
             let old = count(Message::is_inflight).saturating_sub(in_flight);
+            let large = self.large_in_flight(&queue_name);
             assert!(self.server.rules == Rules::V2 || in_flight == 0, "step {step}: {name}");
             self.check_deadlines(&queue_name);
             assert_eq!(ready + ranked, waiting - grouped, "step {step}: ready in {name}");
@@ -95,6 +97,7 @@ impl Run<'_> {
             let expiring = |m: &Message| !m.is_inflight() && m.expires_ms.is_some();
             for (part, expected) in [
                 (Part::Inflight, old),
+                (Part::Bodies, large),
                 (Part::Delayed, count(Message::is_delayed)),
                 (Part::Expiring, count(expiring)),
                 (Part::Dead, count(dead)),
@@ -112,11 +115,22 @@ impl Run<'_> {
             }
             let is_long = len(Part::Grouped) > 0;
             self.check_details(name, queue, step);
+            if large > 0 {
+                self.hit("a large message was in flight");
+            }
             if is_long {
                 self.hit("a group has more than its record names");
             }
         }
         self.check_counts(present, step);
+    }
+
+    /// How many deliveries have their body beside them.
+    fn large_in_flight(&self, queue: &QueueName) -> u64 {
+        let mut large = 0;
+        let mut store = self.server.store(queue);
+        store.0.each_field(Part::Flight, |_, record| large += u64::from(is_apart(record)));
+        large
     }
 
     /// What is remembered of the order of `Flight` is what a walk over it says.

@@ -1,6 +1,7 @@
 //! Pushes.
 
 use super::*;
+use crate::store::deliveries::LARGE;
 
 impl Run<'_> {
     pub(super) fn push(&mut self, name: &'static str) {
@@ -84,6 +85,9 @@ impl Run<'_> {
     }
 
     fn payload(&mut self) -> Vec<u8> {
+        if self.chance(12) {
+            return vec![self.random.u8(..); LARGE];
+        }
         (0..self.random.usize(..6)).map(|_| self.random.u8(..)).collect()
     }
 }

@@ -24,7 +24,7 @@ pub fn settle(found: &mut Found, plan: &mut Plan) -> Vec<MessageId> {
             }
         }
         settle_one(*id, message, place, found.ended.get(id).copied(), plan);
-        if message.in_flight
+        if message.body != Part::Messages
             && !matches!(message.place, Some(Place::Inflight { is_old: false, .. }))
         {
             plan.change(Change::EndDelivery(*id));

@@ -22,13 +22,15 @@ pub struct Plan {
 pub enum Change {
     /// Adds bytes to `Damaged`.
     SetAside(Vec<u8>),
-    /// Moves the body in this field of `Messages` to `Damaged`.
-    SetBodyAside(Vec<u8>),
-    /// Removes the body of a message in `Flight` from `Messages`; one with other bytes is set aside.
+    /// Moves the body in this field of `Messages` or `Bodies` to `Damaged`.
+    SetBodyAside(Part, Vec<u8>),
+    /// Removes the body of a message in flight from `Messages`; one with other bytes is set aside.
     DropBody(MessageId),
+    /// Removes the body of a message in `Flight` from `Bodies`; one with other bytes is set aside.
+    DropLargeBody(MessageId),
     /// Moves this field of `Flight` and its record to `Damaged`.
     SetRecordAside(Vec<u8>),
-    /// Moves the body of a message from `Flight` to `Messages`.
+    /// Moves the body of a message from `Flight` or `Bodies` to `Messages`.
     EndDelivery(MessageId),
     /// Deletes a field of a hash.
     Delete(Part, Vec<u8>),
@@ -61,10 +63,10 @@ impl Change {
     pub fn make<K: Keyspace>(&self, keyspace: &mut K) {
         match self {
             Self::SetAside(bytes) => keyspace.push_back(Part::Damaged, bytes),
-            Self::SetBodyAside(field) => {
-                if let Some(body) = keyspace.get(Part::Messages, field) {
+            Self::SetBodyAside(part, field) => {
+                if let Some(body) = keyspace.get(*part, field) {
                     keyspace.push_back(Part::Damaged, body.as_ref());
-                    keyspace.delete(Part::Messages, field);
+                    keyspace.delete(*part, field);
                 }
             }
             Self::DropBody(id) => {
@@ -74,6 +76,15 @@ impl Change {
                         keyspace.push_back(Part::Damaged, body.as_ref());
                     }
                     keyspace.delete(Part::Messages, &id.0);
+                }
+            }
+            Self::DropLargeBody(id) => {
+                if let Some(body) = keyspace.get(Part::Bodies, &id.0) {
+                    keyspace.delete(Part::Bodies, &id.0);
+                    let delivered = delivered_body(keyspace, *id);
+                    if delivered.is_none_or(|other| other.as_ref() != body.as_ref()) {
+                        keyspace.push_back(Part::Damaged, body.as_ref());
+                    }
                 }
             }
             Self::SetRecordAside(field) => {
@@ -87,6 +98,7 @@ impl Change {
                 if let Some(body) = delivered_body(keyspace, *id) {
                     keyspace.put_read(Part::Messages, &id.0, &body);
                     keyspace.delete(Part::Flight, &id.0);
+                    keyspace.delete(Part::Bodies, &id.0);
                 }
             }
             Self::Delete(hash, field) => keyspace.delete(*hash, field),
@@ -99,8 +111,11 @@ impl Change {
     }
 }
 
-/// The body of a message in `Flight`.
+/// The body of a message in flight.
 pub fn delivered_body<K: Keyspace>(keyspace: &mut K, id: MessageId) -> Option<K::Bytes> {
+    if let Some(body) = keyspace.get(Part::Bodies, &id.0) {
+        return Some(body);
+    }
     let mut record = keyspace.get(Part::Flight, &id.0)?;
     take_head_off(id, record.as_mut()).then_some(record)
 }

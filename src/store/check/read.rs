@@ -9,7 +9,7 @@ use crate::queue::part::Part;
 use crate::queue::records::Group;
 use crate::queue::small_vec::NameBytes;
 use crate::queue::valid::{DEADLINES, MAX_PRIORITY, MAX_TIME_MS, is_name, is_sequence, whole};
-use crate::store::body::{BodyRecord, decode_body, decode_body_of, decode_delivered};
+use crate::store::body::{decode_body, decode_body_of, decode_delivered};
 use crate::store::flight::{self, Head, PREFIX};
 use crate::store::keyspace::Contents;
 use crate::store::record;
@@ -71,11 +71,10 @@ pub fn grouped_member(group: &[u8], (sequence, id): (u64, MessageId)) -> Vec<u8>
     [&[length], group, &sequence.to_be_bytes(), &id.0].concat()
 }
 
-/// A message with a readable body in `Messages` or `Flight`.
-#[derive(Default)]
+/// A message with a readable body outside of the ready lists.
 pub struct Message {
-    /// Its body is in `Flight`.
-    pub in_flight: bool,
+    /// Where its body is: `Messages`, `Flight` or `Bodies`.
+    pub body: Part,
     /// The push options.
     pub said: Option<Box<StateRecord>>,
     /// The stored state record, or the push options.
@@ -87,6 +86,20 @@ pub struct Message {
     /// The record differs from the stored one.
     pub new_record: bool,
     pub place: Option<Place>,
+}
+
+impl Default for Message {
+    fn default() -> Self {
+        Self {
+            body: Part::Messages,
+            said: None,
+            record: None,
+            has_record: false,
+            lost_record: false,
+            new_record: false,
+            place: None,
+        }
+    }
 }
 
 /// The contents of a queue.
@@ -112,7 +125,7 @@ impl Found {
             found.read_ready(keyspace, plan, priority);
         }
         found.ready.sort();
-        found.messages = bodies(keyspace, plan);
+        found.messages = bodies(keyspace, plan, Part::Messages);
         found.read_flight(keyspace, plan);
         found.count_repeated(plan);
         found.forget_keys_of_repeated(keyspace);
@@ -131,42 +144,63 @@ impl Found {
         found
     }
 
-    /// Reads the deliveries and bodies of `Flight`. A body in `Messages` with the same id is dropped.
+    /// Reads the deliveries and bodies of `Flight`, and the bodies of `Bodies`.
     fn read_flight<K: Contents>(&mut self, keyspace: &mut K, plan: &mut Plan) {
-        // Set aside in an order that is the same on every server; that of a hash is not.
-        let mut damaged = BTreeMap::new();
+        let mut large = bodies(keyspace, plan, Part::Bodies);
+        // In an order that is the same on every server; that of a hash is not.
+        let mut deliveries = BTreeMap::new();
         keyspace.each_field(Part::Flight, |field, record| {
             let body = flight::id(field).and_then(|id| decode_delivered(id, record).ok());
-            let Some(BodyRecord { id, terms, .. }) = body else {
-                damaged.insert(field.to_vec(), None);
-                return;
-            };
-            let said = terms.record().map(Box::new);
-            let mut message = Message { said, in_flight: true, ..Message::default() };
-            match delivery(record) {
-                Ok(place) => message.place = Some(place),
-                Err(receipt) => {
-                    let head = record.get(..PREFIX).unwrap_or_default();
-                    damaged.insert(field.to_vec(), Some(head.to_vec()));
-                    self.ended.extend(receipt.map(|receipt| (id, receipt)));
-                }
-            }
-            if self.messages.insert(id, message).is_some() {
-                plan.count(Finding::TwoPlaces);
-                plan.change(Change::DropBody(id));
-            }
+            let said = body.map(|body| body.terms.record().map(Box::new));
+            let head = record.get(..PREFIX).unwrap_or(record).to_vec();
+            deliveries.insert(field.to_vec(), (delivery(record), said, head));
         });
-        for (field, head) in damaged {
-            match head {
-                Some(head) => {
-                    plan.count(Finding::DamagedPlace);
-                    plan.change(Change::SetAside([field, head].concat()));
+        for (field, (place, said, head)) in deliveries {
+            let id = message_id(&field);
+            let apart = id.and_then(|id| large.remove(&id));
+            let message = match (apart, said) {
+                (Some(message), None) => Message { body: Part::Bodies, ..message },
+                (apart, Some(said)) => {
+                    if let (Some(id), Some(_)) = (id, apart) {
+                        plan.count(Finding::TwoPlaces);
+                        plan.change(Change::DropLargeBody(id));
+                    }
+                    Message { body: Part::Flight, said, ..Message::default() }
                 }
-                None => {
+                (None, None) if place.is_ok() && flight::is_apart(&head) => {
+                    plan.count(Finding::PlaceWithoutBody);
+                    plan.change(Change::Delete(Part::Flight, field));
+                    continue;
+                }
+                (None, None) => {
                     plan.count(Finding::DamagedBody);
                     plan.change(Change::SetRecordAside(field));
+                    continue;
                 }
+            };
+            let Some(id) = id else { continue };
+            let place = place.map_err(|receipt| {
+                plan.count(Finding::DamagedPlace);
+                plan.change(Change::SetAside([field, head].concat()));
+                self.ended.extend(receipt.map(|receipt| (id, receipt)));
+            });
+            let is_damaged = place.is_err();
+            let message = Message { place: place.ok(), ..message };
+            if is_damaged && message.body == Part::Bodies {
+                plan.change(Change::Delete(Part::Flight, id.0.to_vec()));
             }
+            self.add_in_flight(plan, id, message);
+        }
+        for (id, message) in large {
+            self.add_in_flight(plan, id, Message { body: Part::Bodies, ..message });
+        }
+    }
+
+    /// Adds a message whose body is in `Flight` or `Bodies`. One in `Messages` with the same id is dropped.
+    fn add_in_flight(&mut self, plan: &mut Plan, id: MessageId, message: Message) {
+        if self.messages.insert(id, message).is_some() {
+            plan.count(Finding::TwoPlaces);
+            plan.change(Change::DropBody(id));
         }
     }
 
@@ -338,11 +372,15 @@ pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<StateRecord>)> {
     (!said.as_ref().is_some_and(stands_elsewhere)).then_some((body.id, said))
 }
 
-fn bodies<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId, Message> {
+fn bodies<K: Contents>(
+    keyspace: &mut K,
+    plan: &mut Plan,
+    part: Part,
+) -> BTreeMap<MessageId, Message> {
     let mut messages = BTreeMap::new();
     // In the same order on every server.
     let mut damaged = BTreeSet::new();
-    keyspace.each_field(Part::Messages, |field, bytes| {
+    keyspace.each_field(part, |field, bytes| {
         match message_id(field).and_then(|id| decode_body_of(id, bytes).ok()) {
             Some(body) => {
                 let said = body.terms.record().map(Box::new);
@@ -355,7 +393,7 @@ fn bodies<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> BTreeMap<MessageId,
     });
     for field in damaged {
         plan.count(Finding::DamagedBody);
-        plan.change(Change::SetBodyAside(field));
+        plan.change(Change::SetBodyAside(part, field));
     }
     messages
 }

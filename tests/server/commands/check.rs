@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 /// Ids by what the messages are.
 type Ids = BTreeMap<&'static str, String>;
 
-const PARTS: [&str; 19] = [
-    "ready", "ready7", "lanes", "ranked", "messages", "notes", "flight", "inflight", "delayed",
-    "retries", "expiring", "grouped", "groups", "turns", "dedup", "deduped", "dead", "config",
-    "damaged",
+const PARTS: [&str; 20] = [
+    "ready", "ready7", "lanes", "ranked", "messages", "notes", "flight", "bodies", "inflight",
+    "delayed", "retries", "expiring", "grouped", "groups", "turns", "dedup", "deduped", "dead",
+    "config", "damaged",
 ];
 
 /// Makes a queue `orders` that has something in every key but `damaged`, and in which nothing
@@ -23,6 +23,8 @@ fn fill(client: &mut Client) -> Ids {
     client.ask("MQ.CONFIG orders VISIBILITY 3600000 MAXRETRIES 5");
     push(client, "old", "");
     client.pull_as_0_1_0("orders");
+    client.push("orders", "x".repeat(2_000));
+    client.pull("orders");
     client.ask("MQ.CONFIG mails MAXRETRIES 0 DEADLETTER orders");
     client.push("mails", "dead");
     let dead = client.pull("mails");
@@ -57,12 +59,6 @@ fn fill(client: &mut Client) -> Ids {
     ids
 }
 
-fn binary(id: &str) -> Vec<u8> {
-    let digits: Vec<u8> = id.bytes().filter(|byte| *byte != b'-').collect();
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.chunks(2).map(byte).collect()
-}
-
 fn put(client: &mut Client, command: &[&[u8]]) {
     let mut command = command.to_vec();
     let key = [b"mq:{orders}:", command[1]].concat();
@@ -94,12 +90,12 @@ type Row = (fn(&mut Client, &Ids), &'static [(&'static str, i64)], usize);
 const ROWS: [Row; 24] = [
     (|client, _| put(client, &[b"RPUSH", b"ready", b"garbage"]), &[("damaged_body", 1)], 0),
     (
-        |client, ids| put(client, &[b"HSET", b"messages", &binary(&ids["delayed"]), b"garbage"]),
+        |client, ids| put(client, &[b"HSET", b"messages", &bytes_of(&ids["delayed"]), b"garbage"]),
         &[("damaged_body", 1), ("place_without_body", 1)],
         1,
     ),
     (
-        |client, ids| put(client, &[b"HSET", b"notes", &binary(&ids["expiring"]), b"garbage"]),
+        |client, ids| put(client, &[b"HSET", b"notes", &bytes_of(&ids["expiring"]), b"garbage"]),
         &[("damaged_note", 1), ("wrong_expiring", 1)],
         0,
     ),
@@ -113,7 +109,7 @@ const ROWS: [Row; 24] = [
         0,
     ),
     (
-        |client, ids| put(client, &[b"ZADD", b"delayed", b"-inf", &binary(&ids["delayed"])]),
+        |client, ids| put(client, &[b"ZADD", b"delayed", b"-inf", &bytes_of(&ids["delayed"])]),
         &[("damaged_place", 1), ("body_without_place", 1)],
         0,
     ),
@@ -125,7 +121,7 @@ const ROWS: [Row; 24] = [
         0,
     ),
     (
-        |client, ids| put(client, &[b"ZREM", b"delayed", &binary(&ids["delayed"])]),
+        |client, ids| put(client, &[b"ZREM", b"delayed", &bytes_of(&ids["delayed"])]),
         &[("body_without_place", 1)],
         0,
     ),
@@ -137,40 +133,45 @@ const ROWS: [Row; 24] = [
     (|client, _| put(client, &[b"DEL", b"inflight"]), &[("body_without_place", 1)], 0),
     (
         |client, ids| {
-            let note = get(client, "notes", &binary(&ids["inflight"]));
-            put(client, &[b"HSET", b"notes", &binary(&ids["returned"]), &note]);
+            let note = get(client, "notes", &bytes_of(&ids["inflight"]));
+            put(client, &[b"HSET", b"notes", &bytes_of(&ids["returned"]), &note]);
         },
         &[("wrong_note", 1), ("wrong_retried", 1)],
         0,
     ),
     (
         |client, _| put(client, &[b"DEL", b"flight"]),
-        &[("note_without_message", 2), ("wrong_group", 1), ("wrong_turn", 1)],
+        &[
+            ("body_without_place", 1),
+            ("note_without_message", 2),
+            ("wrong_group", 1),
+            ("wrong_turn", 1),
+        ],
         3,
     ),
     (
-        |client, ids| put(client, &[b"HDEL", b"messages", &binary(&ids["delayed"])]),
+        |client, ids| put(client, &[b"HDEL", b"messages", &bytes_of(&ids["delayed"])]),
         &[("place_without_body", 1)],
         1,
     ),
     (
         |client, ids| {
-            let note = get(client, "notes", &binary(&ids["returned"]));
-            put(client, &[b"HSET", b"notes", &binary(&ids["plain"]), &note]);
+            let note = get(client, "notes", &bytes_of(&ids["returned"]));
+            put(client, &[b"HSET", b"notes", &bytes_of(&ids["plain"]), &note]);
         },
         &[("note_without_message", 1)],
         0,
     ),
     (
         |client, ids| {
-            put(client, &[b"ZADD", b"delayed", b"5", &binary(&ids["priority"])]);
-            put(client, &[b"ZADD", b"ranked", b"5", &binary(&ids["plain"])]);
+            put(client, &[b"ZADD", b"delayed", b"5", &bytes_of(&ids["priority"])]);
+            put(client, &[b"ZADD", b"ranked", b"5", &bytes_of(&ids["plain"])]);
         },
         &[("two_places", 2)],
         0,
     ),
     (
-        |client, ids| put(client, &[b"ZADD", b"ranked", b"5", &binary(&ids["returned"])]),
+        |client, ids| put(client, &[b"ZADD", b"ranked", b"5", &bytes_of(&ids["returned"])]),
         &[("wrong_place", 1)],
         0,
     ),
@@ -187,7 +188,7 @@ const ROWS: [Row; 24] = [
     (
         |client, ids| {
             put(client, &[b"DEL", b"dead"]);
-            put(client, &[b"ZADD", b"dead", b"5", &binary(&ids["returned"])]);
+            put(client, &[b"ZADD", b"dead", b"5", &bytes_of(&ids["returned"])]);
         },
         &[("wrong_dead", 3)],
         0,
@@ -293,7 +294,7 @@ fn every_record_of_a_large_queue_is_read() {
         client.ask(&format!("MQ.PUSH orders x GROUP {group} DEDUP {group}"));
     }
     assert_eq!(findings(&mut client, "MQ.CHECK orders"), []);
-    let absent = ["retries", "dead", "damaged"];
+    let absent = ["retries", "dead", "bodies", "damaged"];
     for part in PARTS.iter().filter(|part| !absent.contains(part)) {
         let kind = client.text(&format!("TYPE mq:{{orders}}:{part}"));
         let key = format!("mq:{{orders}}:{part}");

@@ -112,3 +112,9 @@ pub fn text_of(reply: &Value) -> String {
         _ => panic!("not a text: {reply:?}"),
     }
 }
+
+/// The 16 bytes of an id.
+pub fn bytes_of(id: &str) -> Vec<u8> {
+    let digits = id.replace('-', "");
+    (0..16).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("hex")).collect()
+}

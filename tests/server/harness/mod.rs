@@ -23,7 +23,7 @@ pub use cluster::{Cluster, node_id, two_nodes};
 pub use continuation::Continuation;
 pub use every_command::EveryCommand;
 pub use facts::{Brand, facts, module_path, server_binary};
-pub use message::{Message, bulk, entries, integer, items, strings, text_of};
+pub use message::{Message, bulk, bytes_of, entries, integer, items, strings, text_of};
 pub use raw::replies_of;
 pub use redis::Value;
 pub use server::{Server, free_port};

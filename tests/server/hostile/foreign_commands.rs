@@ -3,7 +3,6 @@
 //! The queue answers every command, a replica stays the same, a repair makes the queue whole, and
 //! what did not stand in the damaged key is still there.
 
-use super::out_of_range::bytes_of;
 use crate::harness::*;
 use std::{collections::BTreeMap, fs};
 
@@ -22,12 +21,12 @@ fn key(word: &str) -> String {
 }
 
 /// The payloads of the messages in `orders`.
-const PAYLOADS: [&str; 32] = [
+const PAYLOADS: [&str; 33] = [
     "<dead>",
     "<held-1>",
     "<held-2>",
     "<returned>",
-    "<returned-by-0.1.0>",
+    "<once-returned>",
     "<first>",
     "<g2>",
     "<g3>",
@@ -55,6 +54,7 @@ const PAYLOADS: [&str; 32] = [
     "<p8>",
     "<p9>",
     "<old>",
+    "<large>",
 ];
 
 /// Makes a queue `orders` that has something in every key, and in which nothing becomes due within
@@ -67,21 +67,26 @@ fn fill(client: &mut Client) -> Vec<Message> {
         "RPUSH mq:{orders}:ready garbage".into(),
         "MQ.PULL orders".into(),
     ];
-    let plain = ["<held-1>", "<held-2>", "<returned>", "<returned-by-0.1.0>"];
-    lines.extend(plain.map(|payload| format!("MQ.PUSH orders {payload}")));
+    lines.extend(
+        ["<held-1>", "<held-2>", "<returned>", "<once-returned>"]
+            .map(|p| format!("MQ.PUSH orders {p}")),
+    );
     lines.push("MQ.PUSH orders <first> GROUP g".into());
     lines.push("MQ.PUSH orders <old> PRIORITY 1".into());
+    lines.push(format!("MQ.PUSH orders <large> HEADERS 1 pad {}", "x".repeat(1_100)));
     let set_aside = client.pipeline(&lines).remove(3).expect_err("the garbage");
     assert!(set_aside.starts_with("CORRUPT "), "{set_aside}");
     client.pull_as_0_1_0("orders");
-    let mut deliveries = client.pull_batch("orders COUNT 5 CONSUMER worker");
-    client.nack(&deliveries.remove(2));
-    let returned = deliveries.remove(2);
-    client.nack(&returned);
-    // As 0.1.0 counted it.
-    client.ask("HSET mq:{orders}:retries 1 1");
-    let id = bytes_of(&returned.id);
+    let mut deliveries = client.pull_batch("orders COUNT 6 CONSUMER worker");
+    let returned = ["<returned>", "<once-returned>"].map(|payload| {
+        let index = deliveries.iter().position(|one| one.text() == payload).expect("it");
+        deliveries.remove(index)
+    });
+    returned.iter().for_each(|message| client.nack(message));
+    // The retry of the second was counted by 0.1.0.
+    let id = bytes_of(&returned[1].id);
     client.reply(&[b"ZADD".as_slice(), b"mq:{orders}:retried", b"1", &id]).expect("1");
+    client.ask("HSET mq:{orders}:retries 1 1");
     client.push("mails", "<dead>");
     let dead = client.pull("mails");
     client.nack(&dead);

@@ -20,12 +20,6 @@ fn start() -> (Server, Server) {
     (server, replica)
 }
 
-/// What a message's id is in records.
-pub fn bytes_of(id: &str) -> Vec<u8> {
-    let digits = id.replace('-', "");
-    (0..16).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).expect("hex")).collect()
-}
-
 fn as_number(receipt: &str) -> u64 {
     u64::from_str_radix(receipt, 16).expect("a receipt")
 }

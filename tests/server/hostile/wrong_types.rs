@@ -3,10 +3,10 @@
 
 use crate::harness::*;
 
-const PARTS: [&str; 20] = [
-    "ready", "ready1", "lanes", "ranked", "grouped", "messages", "notes", "flight", "inflight",
-    "delayed", "retries", "retried", "expiring", "groups", "turns", "dedup", "deduped", "dead",
-    "config", "damaged",
+const PARTS: [&str; 21] = [
+    "ready", "ready1", "lanes", "ranked", "grouped", "messages", "notes", "flight", "bodies",
+    "inflight", "delayed", "retries", "retried", "expiring", "groups", "turns", "dedup", "deduped",
+    "dead", "config", "damaged",
 ];
 
 /// What is said of a key of the queue orders.

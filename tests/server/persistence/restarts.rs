@@ -94,6 +94,36 @@ fn deadlines_hold_over_a_restart_with_nobody_talking_to_the_queue() {
     }
 }
 
+/// More than are read in one go to know which end first.
+#[test]
+fn thousands_of_deliveries_go_on_over_a_restart() {
+    let mut server = Server::start();
+    let mut client = server.client();
+    let texts = vec!["x"; 6_000].join(" ");
+    client.ask(&format!("MQ.MPUSH orders 6000 {texts}"));
+    let batch = client.pull_batch("orders COUNT 6000 VISIBILITY 6000");
+    server.restart_with_snapshot();
+    let mut client = server.client();
+    // Before the order is known, while it is read and afterwards.
+    let lines = batch[..1_500].iter().map(|message| format!("MQ.ACK {}", message.delivery()));
+    let later = batch[1_500..3_000].iter();
+    let later = later.map(|message| format!("MQ.EXTEND {} VISIBILITY 3600000", message.delivery()));
+    let lines: Vec<String> = lines.chain(later).collect();
+    for reply in client.pipeline(&lines) {
+        assert!(matches!(reply, Ok(Value::Int(_))), "{reply:?}");
+    }
+    client.pull_nothing("orders");
+    client.push("orders", "new");
+    assert_eq!(client.pull("orders VISIBILITY 3600000").text(), "new");
+    let ends = client.peek("orders INFLIGHT COUNT 1000 OFFSET 2500");
+    let ends: Vec<&String> = ends.iter().map(|message| &message["visibility_until"]).collect();
+    assert!(ends.is_sorted() && ends.len() == 1_000);
+    eventually("the others are back", || client.number("MQ.LEN orders READY") == 3_000);
+    assert_eq!(client.number("MQ.LEN orders INFLIGHT"), 1_501);
+    let left = client.pull_batch("orders COUNT 6000");
+    assert!(left.iter().zip(&batch[3_000..]).all(|(one, other)| one.id == other.id));
+}
+
 #[test]
 fn what_became_due_while_the_server_was_down_is_delivered_after_its_start() {
     let mut server = Server::start_with_append_only_file();

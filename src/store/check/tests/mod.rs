@@ -15,7 +15,7 @@ use crate::queue::Request;
 use crate::queue::effects::Effects;
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    Body, Delivery, Header, Membership, MessageId, NewMessage, Receipt, Running, StateRecord,
+    Body, Delivery, Header, Kept, Membership, MessageId, NewMessage, Receipt, Running, StateRecord,
 };
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, Class, Dedup, Mode, Op, PushOptions, Return, SweepLimit};
@@ -28,7 +28,7 @@ use crate::queue::small_vec::NameBytes;
 use crate::queue::store::Store;
 use crate::store::body::StoredBody;
 use crate::store::body::{decode_body_of, decode_delivered, encode_body, take_head_off};
-use crate::store::flight::{Format, Head};
+use crate::store::flight::{Format, Head, is_apart};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::memory::{Database, MemoryKeyspace};
 use crate::store::record::{
@@ -43,6 +43,8 @@ const SWEEP: SweepLimit = SweepLimit { limit: 1_000, same_slot: false };
 /// A number for each of the messages that the tests damage.
 const PLAIN: u64 = 1;
 const IN_FLIGHT: u64 = 3;
+/// In flight too, with a large payload.
+const LARGE: u64 = 6;
 /// Its delivery began under version 1 of ops.
 const OLD: u64 = 5;
 const DELAYED: u64 = 10;
@@ -135,7 +137,10 @@ impl Queue {
         delay_ms: Option<u64>,
         with: Option<PushOptions<'_>>,
     ) {
-        let payload = format!("payload {number}");
+        let mut payload = format!("payload {number}");
+        if number == LARGE {
+            payload = payload.repeat(200);
+        }
         let due_at_ms = delay_ms.map(|ms| NOW_MS + ms);
         let payload = payload.as_bytes();
         self.apply(queue, &op::Push { id: id(number), due_at_ms, payload, options: with });
@@ -209,10 +214,15 @@ impl Queue {
                 add(bytes);
             });
         }
-        keys.each_field(Part::Messages, |_, bytes| {
-            add(bytes);
-        });
+        for part in [Part::Messages, Part::Bodies] {
+            keys.each_field(part, |_, bytes| {
+                add(bytes);
+            });
+        }
         keys.each_field(Part::Flight, |field, record| {
+            if is_apart(record) {
+                return;
+            }
             let (id, mut body) = (MessageId(field.try_into().unwrap_or_default()), record.to_vec());
             if decode_delivered(id, record).is_ok() && id.is_valid() {
                 take_head_off(id, &mut body);
@@ -245,6 +255,8 @@ fn sound() -> Queue {
     let expiring = PushOptions { expires_at_ms: Some(NOW_MS + 2 * HOUR_MS), ..plain() };
     queue.push(32, None, Some(expiring.clone()));
     assert_eq!(queue.pull("orders", 3, NOW_MS).len(), 3);
+    queue.push(LARGE, None, None);
+    queue.pull_one("orders");
     queue.push(OLD, None, None);
     assert_eq!(queue.pull_under(Rules::V1, "orders", 1, NOW_MS).len(), 1);
     let in_group = |name| Some(PushOptions { class: Class::Group(name), ..plain() });

@@ -36,7 +36,7 @@ fn whatever_is_damaged_is_repaired_at_once_and_nothing_is_lost() {
 
 fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
     let numbers =
-        [1, 2, 3, 5, 10, 11, 20, 21, 22, 23, 25, 26, 27, 30, 31, 40, 41, 50, 60, 61, 70, 81, 87];
+        [1, 2, 3, 5, 6, 10, 11, 20, 21, 22, 23, 25, 26, 27, 30, 31, 40, 41, 50, 60, 61, 70, 81, 87];
     let mut number = || numbers[random.usize(0..numbers.len())];
     let [one, other] = [number(), number()];
     let part = Part::ALL[random.usize(0..Part::ALL.len() - 1)];
@@ -60,6 +60,11 @@ fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
                 }
             }
         },
+        Part::Bodies => match random.u8(0..3) {
+            0 => keys.delete(part, &id(one).0),
+            1 => keys.put(part, &id(one).0, &body(one)),
+            _ => keys.put(part, &id(one).0, b"garbage"),
+        },
         Part::Flight => match random.u8(0..5) {
             0 => keys.delete(part, &id(one).0),
             1 => keys.put(part, &id(one).0, b"garbage"),
@@ -76,7 +81,7 @@ fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
                 let running = Running {
                     until_ms: random.u64(0..2 * NOW_MS),
                     has_cleanup: random.bool(),
-                    began: Rules::V2,
+                    kept: Kept::Whole,
                 };
                 let receipt = Receipt(random.u64(0..1 << 63));
                 let head = Head { receipt, running, format: Format::Payload };

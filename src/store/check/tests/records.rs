@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn damaged_bodies_are_found_and_repaired() {
-    let rows: [Row; 20] = [
+    let rows: [Row; 25] = [
         ("garbage in ready", |k| k.push_back(Part::Ready, b"garbage"), &[(DamagedBody, 1)]),
         (
             "a body twice in ready",
@@ -101,6 +101,35 @@ fn damaged_bodies_are_found_and_repaired() {
             "a group's message in flight lost",
             |k| k.delete(Part::Flight, &id(20).0),
             &[(NoteWithoutMessage, 1), (WrongGroup, 1), (WrongTurn, 1)],
+        ),
+        (
+            "the body of a large message in flight lost",
+            |k| k.delete(Part::Bodies, &id(LARGE).0),
+            &[(PlaceWithoutBody, 1), (NoteWithoutMessage, 1)],
+        ),
+        (
+            "the body of a large message in flight that is none",
+            |k| k.put(Part::Bodies, &id(LARGE).0, b"garbage"),
+            &[(DamagedBody, 1), (PlaceWithoutBody, 1), (NoteWithoutMessage, 1)],
+        ),
+        (
+            "the delivery of a large message lost",
+            |k| k.delete(Part::Flight, &id(LARGE).0),
+            &[(BodyWithoutPlace, 1), (WrongNote, 1)],
+        ),
+        (
+            "a message in flight with its body in two hashes",
+            |k| {
+                k.put(Part::Bodies, &id(IN_FLIGHT).0, &body(IN_FLIGHT));
+                k.put(Part::Bodies, &id(IN_FLIGHT + 1).0, &body_with(IN_FLIGHT + 1, b"another"));
+                k.put(Part::Messages, &id(LARGE).0, &body(LARGE));
+            },
+            &[(TwoPlaces, 3)],
+        ),
+        (
+            "a large message whose delivery is cut",
+            |k| k.put(Part::Flight, &id(LARGE).0, b"short"),
+            &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
         ),
         (
             "a delivery whose body is none",
