@@ -74,6 +74,20 @@ fn an_idle_module_can_be_unloaded_and_loaded_again() {
 }
 
 #[test]
+fn a_module_that_has_replied_with_anything_can_be_unloaded() {
+    let server = Server::start();
+    let mut client = server.client();
+    for size in (0..2_200).step_by(31) {
+        client.push("orders", b"*9\r\n".repeat(size).split_at(size).0);
+        let message = client.pull("orders");
+        client.acknowledge(&message);
+    }
+    client.ask("MQ.DROP orders");
+    unload_and_load(&mut client);
+    works(&server);
+}
+
+#[test]
 fn unloading_is_refused_while_the_server_remembers_a_command_of_the_module() {
     let server = Server::start();
     let (mut client, mut other) = (server.client(), server.client());
