@@ -42,7 +42,7 @@ fn ack(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandEr
         Options::read::<Ack>(rest)?;
     }
     let entry = handler::entry(context, *queue)?;
-    let now_ms = Some(context.now_ms()).filter(|now_ms| index::may_be_due(&entry, *now_ms));
+    let now_ms = Some(context.began_ms()).filter(|now_ms| index::may_be_due(&entry, *now_ms));
     let op = op::Acknowledge { now_ms, deliveries: std::mem::take(&mut claims.claims) };
     let outcome = execute(context, &entry, op);
     claims.reply(context, outcome, |_| 1)

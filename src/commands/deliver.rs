@@ -191,7 +191,7 @@ fn acknowledge(
     deliveries: Vec<Delivery>,
 ) -> Result<ShortVec<Settled>, CommandError> {
     let deliveries = deliveries.into();
-    let now_ms = Some(context.now_ms());
+    let now_ms = Some(context.began_ms());
     Ok(execute(context, entry, op::Acknowledge { now_ms, deliveries })?)
 }
 
@@ -241,7 +241,7 @@ fn take(
     request: &PullRequest,
     acknowledged: Vec<Delivery>,
 ) -> Result<Pulled<Body>, QueueError> {
-    let now_ms = context.now_ms();
+    let now_ms = context.began_ms();
     let mut store = entry.open(context, Access::Write);
     let mode = request.mode(&mut store)?;
     let is_due = index::may_be_due(entry, now_ms);

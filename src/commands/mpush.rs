@@ -48,7 +48,7 @@ fn mpush(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let (payloads, rest) = payloads::read(rest)?;
     let options = Options::read::<Mpush>(rest)?;
     let entry = handler::entry(context, *queue)?;
-    let now_ms = context.now_ms();
+    let now_ms = context.began_ms();
     let mut store = entry.open(context, Access::Write);
     let PushRequest { due_at_ms, options } = PushRequest::read(&options, &mut store, now_ms)?;
     let ids = entry.new_ids(&mut store, now_ms, payloads.len());

@@ -52,7 +52,7 @@ fn push(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let payload = argument.as_bytes();
     payloads::check(payload)?;
     let entry = handler::entry(context, *queue)?;
-    let now_ms = context.now_ms();
+    let now_ms = context.began_ms();
     let mut store = entry.open(context, Access::Write);
     let PushRequest { due_at_ms, options } = PushRequest::read(&options, &mut store, now_ms)?;
     let id = entry.new_id(&mut store, now_ms);

@@ -53,6 +53,17 @@ impl Context<'_> {
         u64::try_from(now_ms).unwrap_or(0).min(LATEST_MS)
     }
 
+    /// The same for a command that runs: when it began, or the transaction or script that it is part of. From 7.2 on
+    /// the server has read the clock for that.
+    pub fn began_ms(self) -> u64 {
+        if !has!(RedisModule_CachedMicroseconds) {
+            return self.now_ms();
+        }
+        // SAFETY: it takes nothing, and reads what the server keeps.
+        let now_us = unsafe { function!(RedisModule_CachedMicroseconds)() };
+        (u64::try_from(now_us).unwrap_or(0) / 1_000).min(LATEST_MS)
+    }
+
     /// The index of the selected database.
     pub fn selected_db(self) -> i32 {
         in_context!(RedisModule_GetSelectedDb(self))
