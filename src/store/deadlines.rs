@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::flight::{self, Head};
+use super::ordered::Ordered;
 use crate::queue::message::{Delivery, MessageId, Receipt, Running};
 
 /// A delivery in the order of ends: among equal ends those without cleanup first, then by receipt.
@@ -42,7 +43,7 @@ enum Extent {
 /// See the top of this file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Deadlines {
-    order: BTreeSet<Deadline>,
+    order: Ordered<Deadline>,
     /// The messages whose records are damaged.
     damaged: BTreeSet<MessageId>,
     /// The number of fields that are no ids, or could not be read: only MQ.CHECK sets those aside.
@@ -53,7 +54,7 @@ pub struct Deadlines {
 impl Deadlines {
     /// Nothing is known.
     pub const UNKNOWN: Self = Self {
-        order: BTreeSet::new(),
+        order: Ordered::new(),
         damaged: BTreeSet::new(),
         strangers: 0,
         extent: Extent::Nothing,
@@ -87,12 +88,12 @@ impl Deadlines {
     /// The record of a delivery was removed.
     #[inline]
     pub fn remove(&mut self, delivery: Delivery, running: Running) {
-        self.order.remove(&Deadline::new(delivery, running));
+        self.order.remove(Deadline::new(delivery, running));
     }
 
     /// The end of a delivery was changed.
     pub fn change(&mut self, delivery: Delivery, [old, new]: [Running; 2]) {
-        self.order.remove(&Deadline::new(delivery, old));
+        self.order.remove(Deadline::new(delivery, old));
         if self.extent != Extent::Nothing {
             self.order.insert(Deadline::new(delivery, new));
         }
@@ -142,6 +143,6 @@ impl Deadlines {
 
     /// The deliveries and their ends, unix ms, the earliest first.
     pub fn iter(&self) -> impl Iterator<Item = (Delivery, u64)> {
-        self.order.iter().map(|deadline| deadline.delivery())
+        self.order.iter().map(Deadline::delivery)
     }
 }

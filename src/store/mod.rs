@@ -19,6 +19,7 @@ pub mod members;
 pub mod memory;
 pub mod mirror;
 pub mod op;
+mod ordered;
 pub mod record;
 pub mod records;
 mod retries;
