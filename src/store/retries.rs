@@ -22,29 +22,25 @@ impl<K: Keyspace> Records<K> {
             && !self.0.remove(Part::Retried, &id.0)
             && let Some(retry_count) = retry_count
         {
-            let left = self.with_retry_count(retry_count).saturating_sub(1);
-            self.put_number(retry_count, left);
+            self.recount(retry_count, |number| number.saturating_sub(1));
         }
     }
 
     /// Counts a message with this retry count.
     pub(super) fn count(&mut self, retry_count: u32) {
         if retry_count > 0 {
-            let number = self.with_retry_count(retry_count).saturating_add(1);
-            self.put_number(retry_count, number);
+            self.recount(retry_count, |number| number.saturating_add(1));
         }
     }
 
-    fn with_retry_count(&mut self, retry_count: u32) -> u64 {
-        let bytes = self.0.get(Part::Retries, field(retry_count).as_bytes());
-        bytes.and_then(|bytes| number(bytes.as_ref())).unwrap_or(0)
-    }
-
-    fn put_number(&mut self, retry_count: u32, number: u64) {
-        let field = field(retry_count);
-        match number {
+    /// Changes the number of messages with a retry count.
+    fn recount(&mut self, retry_count: u32, change: impl FnOnce(u64) -> u64) {
+        let field = retry_count.to_string();
+        let old = self.0.get(Part::Retries, field.as_bytes());
+        let old = old.and_then(|bytes| number(bytes.as_ref())).unwrap_or(0);
+        match change(old) {
             0 => self.0.delete(Part::Retries, field.as_bytes()),
-            _ => self.0.put(Part::Retries, field.as_bytes(), number.to_string().as_bytes()),
+            new => self.0.put(Part::Retries, field.as_bytes(), new.to_string().as_bytes()),
         }
     }
 
@@ -57,11 +53,6 @@ impl<K: Keyspace> Records<K> {
         });
         highest
     }
-}
-
-/// The field of a retry count in `Retries`.
-fn field(retry_count: u32) -> String {
-    retry_count.to_string()
 }
 
 /// Reads a number as it is written here.
