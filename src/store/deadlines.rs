@@ -145,4 +145,20 @@ impl Deadlines {
     pub fn iter(&self) -> impl Iterator<Item = (Delivery, u64)> {
         self.order.iter().map(Deadline::delivery)
     }
+
+    /// The same, and those of another sequence in this order among them.
+    pub fn merged(
+        &self,
+        others: Vec<(Delivery, Running)>,
+    ) -> impl Iterator<Item = (Delivery, u64)> {
+        let mut order = self.order.iter().peekable();
+        let others = others.into_iter().map(|(delivery, running)| Deadline::new(delivery, running));
+        let mut others = others.peekable();
+        let next = std::iter::from_fn(move || match (order.peek(), others.peek()) {
+            (Some(one), Some(other)) if one > other => others.next(),
+            (None, _) => others.next(),
+            _ => order.next(),
+        });
+        next.map(Deadline::delivery)
+    }
 }

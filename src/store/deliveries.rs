@@ -233,18 +233,8 @@ impl<K: Keyspace> Records<K> {
             0 => Vec::new(),
             _ => self.0.range_down(Part::Inflight, 0, end),
         };
-        let mut old = readable(old, |member| delivery(member).ok(), |score| timestamp(-score))
-            .into_iter()
-            .peekable();
-        self.in_order(|deadlines| {
-            let mut flight = deadlines.iter().peekable();
-            let both = std::iter::from_fn(|| match (old.peek(), flight.peek()) {
-                (Some(one), Some(other)) if one.1 > other.1 => flight.next(),
-                (None, _) => flight.next(),
-                _ => old.next(),
-            });
-            both.skip(skip).take(count).collect()
-        })
+        let old = readable(old, |member| delivery(member).ok(), running);
+        self.in_order(|deadlines| deadlines.merged(old).skip(skip).take(count).collect())
     }
 
     pub(super) fn set_delivery_aside(&mut self, id: MessageId) {
