@@ -1,6 +1,8 @@
 //! The sweep: expired messages are discarded, overdue deliveries return, delayed messages become ready,
 //! a pause ends, deduplication windows close.
 
+use std::cmp::Reverse;
+
 use super::effects::{Effects, NextDue};
 use super::error::QueueError;
 use super::message::{Delivery, MessageId, Rank, Running, StateRecord};
@@ -156,7 +158,7 @@ fn is_first(
     old: &Option<(Result<Delivery, Unreadable>, Running)>,
 ) -> bool {
     let order = |delivery: &Delivery, running: &Running| {
-        (running.until_ms, running.has_cleanup, delivery.receipt)
+        (running.until_ms, running.has_cleanup, delivery.receipt, Reverse(delivery.id))
     };
     match old {
         Some((Ok(other), old)) => order(&delivery, &running) < order(other, old),

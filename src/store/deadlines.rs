@@ -4,29 +4,31 @@
 //! in every pull and every acknowledgment. Nothing here is the truth: whatever does not fit the number of
 //! fields in the hash is forgotten, and read anew from the hash when the order is needed next.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::flight::{self, Head};
 use super::ordered::Ordered;
 use crate::queue::message::{Delivery, MessageId, Receipt, Running};
 
-/// A delivery in the order of ends: among equal ends those without cleanup first, then by receipt.
+/// A delivery in the order of ends: among equal ends those without cleanup first, then by receipt, as the
+/// members of `Inflight` are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Deadline {
     /// The end, unix ms, doubled; plus 1 with cleanup.
     until: u64,
     receipt: Receipt,
-    id: MessageId,
+    id: Reverse<MessageId>,
 }
 
 impl Deadline {
     fn new(Delivery { id, receipt }: Delivery, running: Running) -> Self {
         let until = running.until_ms.saturating_mul(2).saturating_add(running.has_cleanup.into());
-        Self { until, receipt, id }
+        Self { until, receipt, id: Reverse(id) }
     }
 
     fn delivery(self) -> (Delivery, u64) {
-        (Delivery { id: self.id, receipt: self.receipt }, self.until / 2)
+        (Delivery { id: self.id.0, receipt: self.receipt }, self.until / 2)
     }
 }
 
