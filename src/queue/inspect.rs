@@ -158,11 +158,11 @@ pub fn oldest<S: Store>(store: &mut S) -> Oldest {
         let group = store.group(&name);
         group::waiting(store, &name, &group, 0, 1).pop().map(MessageId::timestamp_ms)
     });
-    let delivery = store.inflight(0, 1).pop();
+    let delivery = store.first_to_end();
     let delayed = store.first_timed(Part::Delayed).and_then(|(id, _)| id.ok());
     Oldest {
         ready_ms: ungrouped_ms.into_iter().min().or(grouped_ms),
-        inflight_ms: delivery.map(|(delivery, _)| delivery.receipt.timestamp_ms()),
+        inflight_ms: delivery.map(|delivery| delivery.receipt.timestamp_ms()),
         delayed_ms: delayed.map(MessageId::timestamp_ms),
     }
 }

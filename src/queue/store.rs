@@ -133,6 +133,8 @@ pub trait Store: Sized {
     /// The messages in `Flight` whose visibility has ended at this time, unix ms, or whose records are
     /// unreadable, up to `count`, the earliest end first. For who decides on an op: it is no stored order.
     fn ended(&mut self, now_ms: u64, count: u32) -> Vec<MessageId>;
+    /// The delivery that ends first, if that is known.
+    fn first_to_end(&mut self) -> Option<Delivery>;
     /// When the first delivery ends, unix ms; 0 if that is not known.
     fn first_end(&mut self) -> Option<u64>;
     /// Of the deliveries that began under version 1 of ops the one that ends first.

@@ -211,9 +211,21 @@ impl<K: Keyspace> Records<K> {
         Vec::new()
     }
 
-    pub(super) fn first_end(&mut self) -> Option<u64> {
+    /// True if the order of `Flight` is known, or can be read at once.
+    fn knows_order(&mut self) -> bool {
         let fields = self.0.len(Part::Flight);
-        let flight = if fields > AT_ONCE && !self.0.deadlines(|known| known.is_known(fields)) {
+        fields <= AT_ONCE || self.0.deadlines(|deadlines| deadlines.is_known(fields))
+    }
+
+    pub(super) fn first_to_end(&mut self) -> Option<Delivery> {
+        if !self.knows_order() {
+            return None;
+        }
+        self.in_order_of_ends(0, 1).pop().map(|(delivery, _)| delivery)
+    }
+
+    pub(super) fn first_end(&mut self) -> Option<u64> {
+        let flight = if !self.knows_order() {
             Some(0)
         } else {
             self.in_order(|deadlines| {

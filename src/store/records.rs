@@ -319,6 +319,10 @@ impl<K: Keyspace> Store for Records<K> {
         Self::ended(self, now_ms, count)
     }
 
+    fn first_to_end(&mut self) -> Option<Delivery> {
+        Self::first_to_end(self)
+    }
+
     fn first_end(&mut self) -> Option<u64> {
         Self::first_end(self)
     }
