@@ -91,7 +91,8 @@ fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
                 b"paused_until" | b"rate_window_start" => is_below(TIMESTAMPS),
                 b"rate_window_count" => is_below(2_147_483_648.0),
                 _ => Setting::from_name(field).is_some_and(|setting| {
-                    Settings::default().set(setting, bytes) && queue.as_bytes() != bytes
+                    let is_itself = setting == Setting::DeadLetter && queue.as_bytes() == bytes;
+                    Settings::default().set(setting, bytes) && !is_itself
                 }),
             }
         }
