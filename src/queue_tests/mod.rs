@@ -308,14 +308,6 @@ impl Server {
         }
     }
 
-    /// What the decider of a sweep knows of `Flight`.
-    fn ended(&self, queue: &QueueName, limit: u32) -> Vec<MessageId> {
-        if self.rules == Rules::V1 {
-            return Vec::new();
-        }
-        self.store(queue).ended(self.now_ms, limit)
-    }
-
     /// A pull with all options; returns the results of the acknowledgments and the messages.
     fn pull_as(
         &mut self,

@@ -4,6 +4,16 @@ use super::*;
 use crate::store::memory::OPENED;
 use smallvec::smallvec;
 
+impl Server {
+    /// What the decider of a sweep knows of `Flight`.
+    pub(super) fn ended(&self, queue: &QueueName, limit: u32) -> Vec<MessageId> {
+        if self.rules == Rules::V1 {
+            return Vec::new();
+        }
+        self.store(queue).ended(self.now_ms, limit)
+    }
+}
+
 #[test]
 fn an_uncounted_return_is_no_retry_and_never_dies() {
     let (mut server, orders) = (Server::new(), queue("orders"));
