@@ -10,7 +10,7 @@ use crate::server::scan::KeyCursor;
 /// List elements per step of a copy.
 const MIRRORED: u64 = 64;
 
-/// How many calls of the server make one step to read a larger one; each visits a few fields.
+/// How many calls of the server make one step to read a large `Flight`; each visits a few fields.
 const CALLS: usize = 100;
 
 /// Parses a score as the server prints it.

@@ -150,7 +150,7 @@ impl Found {
         // In an order that is the same on every server; that of a hash is not.
         let mut deliveries = BTreeMap::new();
         keyspace.each_field(Part::Flight, |field, record| {
-            let body = flight::id(field).and_then(|id| decode_delivered(id, record).ok());
+            let body = message_id(field).and_then(|id| decode_delivered(id, record).ok());
             let said = body.map(|body| body.terms.record().map(Box::new));
             let head = record.get(..PREFIX).unwrap_or(record).to_vec();
             deliveries.insert(field.to_vec(), (delivery(record), said, head));

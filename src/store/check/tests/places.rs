@@ -308,12 +308,7 @@ fn a_delivery_that_can_not_be_read_is_over_and_can_still_be_acknowledged() {
         },
         &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
     );
-    assert!(queue.keys().score(Part::Ranked, &id(OLD).0).is_some());
-    let deliveries = smallvec![Delivery { id: id(OLD), receipt: Receipt(receipt) }];
-    let op = Op::Acknowledge(op::Acknowledge { now_ms: Some(NOW_MS), deliveries });
-    let (_, effects) = queue.apply("orders", &op);
-    assert_eq!((effects.counts.acked, effects.counts.late_acks), (1, 1));
-    assert_eq!(queue.check(), []);
+    is_over(&queue, OLD, receipt);
 }
 
 #[test]
@@ -329,8 +324,13 @@ fn a_delivery_with_an_end_that_is_none_is_over_and_can_still_be_acknowledged() {
         },
         &[(DamagedPlace, 1), (BodyWithoutPlace, 1), (WrongNote, 1)],
     );
-    assert!(queue.keys().score(Part::Ranked, &id(IN_FLIGHT).0).is_some());
-    let deliveries = smallvec![Delivery { id: id(IN_FLIGHT), receipt: Receipt(receipt) }];
+    is_over(&queue, IN_FLIGHT, receipt);
+}
+
+/// The message is ready again, and the receipt of its delivery still acknowledges it.
+fn is_over(queue: &Queue, number: u64, receipt: u64) {
+    assert!(queue.keys().score(Part::Ranked, &id(number).0).is_some());
+    let deliveries = smallvec![Delivery { id: id(number), receipt: Receipt(receipt) }];
     let op = Op::Acknowledge(op::Acknowledge { now_ms: Some(NOW_MS), deliveries });
     let (_, effects) = queue.apply("orders", &op);
     assert_eq!((effects.counts.acked, effects.counts.late_acks), (1, 1));
