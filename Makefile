@@ -29,7 +29,7 @@ SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh bench/peers/*.sh docker/*.sh
 PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py bench/peers/*.py examples/python/*.py tests/clients/*.py)
 
 .PHONY: help build run install uninstall docker-up docker-down test test-matrix test-coverage chaos fuzz asan memcheck soak mutants \
-  install-check lint fmt deny deny-advisories bench bench-peers clean
+  upgrade-check install-check lint fmt deny deny-advisories bench bench-peers clean
 
 help:
 	@awk -F': ## ' '/^## / {printf "%s%s:\n", n++ ? "\n" : "", substr($$0, 4)} \
@@ -81,6 +81,11 @@ chaos: ## fault injection under load, for an hour (CHAOS_SECONDS=5: a few minute
 	@scripts/install-needs.sh fetch
 	$(BUILD)
 	@MQ_CHAOS_SECONDS=$(CHAOS_SECONDS) MQ_IO_THREADS=$(or $(IO_THREADS),4) MQ_TESTS='--show-output chaos::' scripts/test-matrix.sh $(or $(SERVERS),$(CHAOS_SERVERS))
+
+upgrade-check: ## upgrades from 0.1.0 under load, by a replica and by restarts (a few minutes)
+	@scripts/install-needs.sh build server git
+	$(BUILD)
+	@scripts/upgrade-check.sh
 
 install-check: ## installs it into Debian and starts the packaged servers with their own systemd units
 	$(BUILD)

@@ -152,6 +152,13 @@ impl Consumer<'_> {
         // EXTEND replies the new moment.
         let told =
             if how == How::Extend { settled(reply.map(|_| Value::Okay)) } else { settled(reply) };
+        let was_late = how == How::Extend && when.ended_ms() >= delivery.until_ms;
+        let told = match told {
+            Told::Refused(_) if was_late && !self.line.shared.plan.late_extensions => {
+                Told::Refused("LATE".into())
+            }
+            told => told,
+        };
         let kept = if told == Told::Done { self.line.confirm() } else { Kept::Perhaps };
         let settlement = settlement(delivery, how, when, told, kept);
         self.line.shared.journal.write().settlements.push(settlement);

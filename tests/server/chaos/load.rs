@@ -42,6 +42,8 @@ pub struct Plan {
     pub max_retries: i64,
     /// Some connections are closed while a command is under way.
     pub vanishing: bool,
+    /// Deliveries can be extended after their end: 0.1.0 refuses that.
+    pub late_extensions: bool,
     pub seed: u64,
 }
 
@@ -58,6 +60,7 @@ impl Plan {
             patience,
             max_retries: 4,
             vanishing: false,
+            late_extensions: true,
             seed,
         }
     }

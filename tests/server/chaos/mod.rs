@@ -18,6 +18,7 @@ mod producer;
 mod proxy;
 mod replicas;
 mod sentinel;
+mod upgrade;
 
 use checks::{assert_none, violations};
 use load::Load;

@@ -11,6 +11,9 @@ use std::{thread, time::Duration};
 /// A producer's tags rise by one from here.
 const TAGS: Tag = 1_000_000;
 
+/// Digits of some payloads: their bodies are stored apart from their deliveries.
+const LARGE: usize = 2000;
+
 pub fn produce(shared: &std::sync::Arc<Shared>, number: u64) {
     let mut random = fastrand::Rng::with_seed(shared.plan.seed.wrapping_add(number));
     let mut line = Line::new(shared);
@@ -19,7 +22,8 @@ pub fn produce(shared: &std::sync::Arc<Shared>, number: u64) {
         tag += 1;
         let (options, group) = options(&mut random, number, tag);
         let is_repeatable = options.contains("DEDUP");
-        let command = format!("MQ.PUSH {} {tag} {options}", shared.plan.queue);
+        let digits = if random.u8(0..10) == 0 { LARGE } else { 1 };
+        let command = format!("MQ.PUSH {} {tag:0digits$} {options}", shared.plan.queue);
         if shared.plan.vanishing && random.u8(0..40) == 0 {
             let when = line.vanish(&command);
             let (told, kept) = (Told::Nothing, Kept::Perhaps);

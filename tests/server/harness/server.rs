@@ -29,7 +29,7 @@ pub struct Server {
     port: u16,
     folder: TempDir,
     settings: Vec<(String, String)>,
-    has_module: bool,
+    module: Option<PathBuf>,
     environment: Environment,
     damaged: AtomicBool,
 }
@@ -63,7 +63,15 @@ impl Server {
 
     pub fn start_without_module(settings: &[(&str, &str)]) -> Server {
         let mut server = Server::new(settings);
-        server.has_module = false;
+        server.module = None;
+        server.run();
+        server
+    }
+
+    /// Starts a server with another build of the module.
+    pub fn start_with_build(module: PathBuf, settings: &[(&str, &str)]) -> Server {
+        let mut server = Server::new(settings);
+        server.module = Some(module);
         server.run();
         server
     }
@@ -75,8 +83,8 @@ impl Server {
         let settings = settings.iter().map(own).collect();
         let damaged = AtomicBool::new(false);
         let environment = Environment::new();
-        let has_module = true;
-        Server { process: None, port: 0, folder, settings, has_module, environment, damaged }
+        let module = Some(module_path());
+        Server { process: None, port: 0, folder, settings, module, environment, damaged }
     }
 
     /// The file to which the server appends now: before 7.0 it has one, then it has numbered ones.
@@ -220,23 +228,23 @@ impl Server {
 
     /// Starts a stopped server again, with the module from now on.
     pub fn start_again_with_module(&mut self) {
-        self.has_module = true;
+        self.module = Some(module_path());
         self.start_again();
     }
 
     /// Starts a stopped server again, without the module from now on.
     pub fn start_again_without_module(&mut self) {
-        self.has_module = false;
+        self.module = None;
         self.start_again();
     }
 
     /// As that, but the server must refuse to start.
     pub fn refuses_to_start_without_module(&mut self) {
-        self.has_module = false;
+        self.module = None;
         self.port = free_port();
         let mut process = self.spawn();
         eventually("the server gives up", || process.try_wait().expect("its state").is_some());
-        self.has_module = true;
+        self.module = Some(module_path());
     }
 
     /// Changes a setting of a server that does not run.
@@ -297,8 +305,8 @@ impl Server {
             ("repl-diskless-sync-delay", "0".into()),
             ("repl-ping-replica-period", "3600".into()),
         ];
-        if self.has_module {
-            settings.push(("loadmodule", module_path().display().to_string()));
+        if let Some(module) = &self.module {
+            settings.push(("loadmodule", module.display().to_string()));
         }
         if facts().guards_debug_and_module() {
             settings.push(("enable-debug-command", "yes".into()));
