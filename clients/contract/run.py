@@ -24,7 +24,12 @@ def arguments():
     parser.add_argument("--no-worker", action="store_true", help="not the worker")
     parser.add_argument("--no-client", action="store_true", help="not the client, nor its fake")
     parser.add_argument("driver", nargs=argparse.REMAINDER)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.driver[:1] == ["--"]:
+        options.driver.pop(0)
+    if not options.driver:
+        parser.error("the driver is missing")
+    return options
 
 
 def all_cases():
@@ -55,12 +60,14 @@ def client_cases(options, report):
     for protocol in (2, 3):
         server = Server(options.server, options.module)
         proxy = Proxy(server.port)
-        driver = Driver(options.driver, "client", f"redis://127.0.0.1:{proxy.port}", protocol)
         try:
-            for name, case in all_cases():
-                report.run(f"RESP{protocol}: {name}", lambda: run_case(case, driver, server, proxy, False))
+            driver = Driver(options.driver, "client", f"redis://127.0.0.1:{proxy.port}", protocol)
+            try:
+                for name, case in all_cases():
+                    report.run(f"RESP{protocol}: {name}", lambda: run_case(case, driver, server, proxy, False))
+            finally:
+                driver.close()
         finally:
-            driver.close()
             proxy.close()
             server.close()
 
