@@ -1,0 +1,462 @@
+"""The commands: each function makes the words of one, and says how its reply is read. Sends nothing.
+
+The methods of `Client` and `AsyncClient` are made from these functions, and have their arguments and documentation.
+Everywhere a length of time is a timedelta or a number of seconds, and a moment a datetime. What the server refuses is
+raised as an error of `redis_mq.errors`; each function names those that a correct program may meet.
+"""
+
+from __future__ import annotations
+
+import uuid
+from builtins import len as count_of  # `len` is a command here
+from datetime import datetime
+from typing import Any, Callable, Dict, Generic, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+
+from . import wire
+from .message import Held, Message, Outcome, delivery_of
+from .wire import Duration, Payload, Word, milliseconds, payload_word, text_word, unix_milliseconds
+
+T = TypeVar("T")
+Acked = Tuple[List[Outcome], T]
+
+
+class Command(Generic[T]):
+    """The words of a command, how its reply is read, and for how long it may be repeated until there is one."""
+
+    __slots__ = ("patience", "read", "words")
+
+    def __init__(self, words: List[Word], read: Callable[[Any], T], patience: Optional[Duration] = None) -> None:
+        self.words = words
+        self.read = read
+        self.patience = patience
+
+
+def push(
+    queue: str,
+    payload: Payload,
+    *,
+    delay: Optional[Duration] = None,
+    at: Optional[datetime] = None,
+    ttl: Optional[Duration] = None,
+    priority: Optional[int] = None,
+    group: Optional[str] = None,
+    dedup: Optional[str] = None,
+    window: Optional[Duration] = None,
+    until_done: bool = False,
+    headers: Optional[Mapping[str, str]] = None,
+) -> Command[str]:
+    """Adds a message, and returns its id; with a `dedup` key that is held, the id of the message that holds it.
+
+    delay, at: when it becomes ready. ttl: it is not delivered later than this after the push. priority: 0 to 9, 9
+    first. group: its messages are delivered in order, one at a time. dedup: the key is held for the queue's
+    `dedupwindow`, for `window`, or with `until_done` until the message is done. headers: come with the message.
+
+    Raises QueueFullError.
+    """
+    words = ["MQ.PUSH", queue, payload_word(payload)]
+    words += _option("DEDUP", dedup) + _time("WINDOW", window) + _flag("UNTILDONE", until_done)
+    return _command(words + _push_options(delay, at, ttl, priority, group, headers), wire.text)
+
+
+def publish(
+    queue: str,
+    payload: Payload,
+    *,
+    patience: Duration = 30,
+    delay: Optional[Duration] = None,
+    at: Optional[datetime] = None,
+    ttl: Optional[Duration] = None,
+    priority: Optional[int] = None,
+    group: Optional[str] = None,
+    dedup: Optional[str] = None,
+    window: Optional[Duration] = None,
+    until_done: bool = False,
+    headers: Optional[Mapping[str, str]] = None,
+) -> Command[str]:
+    """A push that loses nothing and adds nothing twice: repeated until it is answered, for at most `patience`.
+
+    It has a deduplication key, a random one unless `dedup` is given. The other options are those of `push`.
+
+    Raises the last error when the time is over, and at once what time does not mend: QueueFullError, for example.
+    """
+    command = push(
+        queue,
+        payload,
+        delay=delay,
+        at=at,
+        ttl=ttl,
+        priority=priority,
+        group=group,
+        dedup=str(uuid.uuid4()) if dedup is None else dedup,
+        window=window,
+        until_done=until_done,
+        headers=headers,
+    )
+    return Command(command.words, command.read, patience)
+
+
+def push_many(
+    queue: str,
+    payloads: Iterable[Payload],
+    *,
+    delay: Optional[Duration] = None,
+    at: Optional[datetime] = None,
+    ttl: Optional[Duration] = None,
+    priority: Optional[int] = None,
+    group: Optional[str] = None,
+    headers: Optional[Mapping[str, str]] = None,
+) -> Command[List[str]]:
+    """Adds 1 to 10,000 messages, all or none, and returns their ids. The options are those of `push`, for each.
+
+    Raises QueueFullError.
+    """
+    bodies = [payload_word(payload) for payload in payloads]
+    words = ["MQ.MPUSH", queue, count_of(bodies), *bodies]
+    return _command(words + _push_options(delay, at, ttl, priority, group, headers), wire.texts)
+
+
+def pull(
+    queues: Union[str, Sequence[str]],
+    *,
+    visibility: Optional[Duration] = None,
+    block: Optional[Duration] = None,
+    consumer: Optional[str] = None,
+    on_disconnect: bool = False,
+    no_ack: bool = False,
+) -> Command[Optional[Message]]:
+    """Takes the next message: of one queue, or of the first of several that has one. None if there is none.
+
+    visibility: how long it is hidden from others. block: waits at most that long, 0 is for ever; the connection's
+    socket_timeout must be longer, and it must not repeat commands by itself, as `from_url` arranges. consumer: who
+    holds it, for `peek`. on_disconnect: it comes back when this connection closes. no_ack: it is gone at once, without
+    a receipt.
+
+    Raises CorruptError, after which the next pull goes on.
+    """
+    words = _pull_words(queues) + _pull_options(visibility, block, consumer, on_disconnect, no_ack)
+    return _command(words, wire.message_or_none)
+
+
+def pull_many(
+    queues: Union[str, Sequence[str]],
+    count: int,
+    *,
+    visibility: Optional[Duration] = None,
+    block: Optional[Duration] = None,
+    consumer: Optional[str] = None,
+    on_disconnect: bool = False,
+    no_ack: bool = False,
+) -> Command[List[Message]]:
+    """Takes up to `count` messages of one queue, 1 to 10,000; the same as `pull` otherwise. Empty if there is none."""
+    words = [*_pull_words(queues), "COUNT", count, *_pull_options(visibility, block, consumer, on_disconnect, no_ack)]
+    return _command(words, wire.messages)
+
+
+def ack_and_pull(
+    acked: Sequence[Held],
+    *,
+    visibility: Optional[Duration] = None,
+    block: Optional[Duration] = None,
+    consumer: Optional[str] = None,
+    on_disconnect: bool = False,
+) -> Command[Acked[Optional[Message]]]:
+    """Acknowledges messages and takes the next one of their queue, in one round trip.
+
+    Returns the outcomes of the acknowledgments, and what `pull` returns. The acknowledgments take effect at once, even
+    if the pull then waits or fails.
+    """
+    queue, pairs = _pairs(acked)
+    words = ["MQ.PULL", queue, *_pull_options(visibility, block, consumer, on_disconnect), "ACK", *pairs]
+    return _command(words, lambda reply: (wire.outcomes(reply[0]), wire.message_or_none(reply[1])))
+
+
+def ack_and_pull_many(
+    acked: Sequence[Held],
+    count: int,
+    *,
+    visibility: Optional[Duration] = None,
+    block: Optional[Duration] = None,
+    consumer: Optional[str] = None,
+    on_disconnect: bool = False,
+) -> Command[Acked[List[Message]]]:
+    """Acknowledges messages and takes up to `count` of their queue, in one round trip: see `ack_and_pull`."""
+    queue, pairs = _pairs(acked)
+    words = [
+        "MQ.PULL",
+        queue,
+        "COUNT",
+        count,
+        *_pull_options(visibility, block, consumer, on_disconnect),
+        "ACK",
+        *pairs,
+    ]
+    return _command(words, lambda reply: (wire.outcomes(reply[0]), wire.messages(reply[1])))
+
+
+def ack(message: Held) -> Command[None]:
+    """The message is done, and gone. Accepted after its visibility too, until the next delivery begins.
+
+    Raises NotFoundError, InvalidReceiptError.
+    """
+    return _command(["MQ.ACK", *delivery_of(message)], wire.nothing)
+
+
+def ack_many(messages: Sequence[Held]) -> Command[List[Outcome]]:
+    """Acknowledges 1 to 10,000 messages of one queue, and returns what became of each."""
+    queue, pairs = _pairs(messages)
+    return _command(["MQ.ACK", queue, "IDS", *pairs], wire.outcomes)
+
+
+def nack(
+    message: Held,
+    *,
+    delay: Optional[Duration] = None,
+    no_count: bool = False,
+    dead: bool = False,
+    reason: Optional[str] = None,
+) -> Command[None]:
+    """Gives a message back. It is delivered again after `delay`, by default after the queue's backoff.
+
+    no_count: this is no retry, and there is no backoff. dead: to the dead-letter queue at once. reason: is kept as
+    `last_error`, at most 1,024 bytes.
+
+    Raises NotFoundError, InvalidReceiptError; with `dead` InvalidArgumentError if it is a dead letter already.
+    """
+    words = ["MQ.NACK", *delivery_of(message), *_nack_options(delay, no_count, dead, reason)]
+    return _command(words, wire.nothing)
+
+
+def nack_many(
+    messages: Sequence[Held],
+    *,
+    delay: Optional[Duration] = None,
+    no_count: bool = False,
+    dead: bool = False,
+    reason: Optional[str] = None,
+) -> Command[List[Outcome]]:
+    """Gives 1 to 10,000 messages of one queue back, and returns what became of each: see `nack`."""
+    queue, pairs = _pairs(messages)
+    return _command(["MQ.NACK", queue, "IDS", *pairs, *_nack_options(delay, no_count, dead, reason)], wire.outcomes)
+
+
+def extend(message: Held, visibility: Optional[Duration] = None) -> Command[datetime]:
+    """Restarts the visibility of a message from now, and returns when it ends. Default: the queue's visibility.
+
+    Raises NotFoundError, InvalidReceiptError.
+    """
+    return _command(["MQ.EXTEND", *delivery_of(message), *_time("VISIBILITY", visibility)], wire.moment)
+
+
+def extend_many(
+    messages: Sequence[Held], visibility: Optional[Duration] = None
+) -> Command[List[Union[datetime, Outcome]]]:
+    """Restarts the visibility of 1 to 10,000 messages of one queue; for each returns when it ends, or what is wrong."""
+    queue, pairs = _pairs(messages)
+    return _command(["MQ.EXTEND", queue, "IDS", *pairs, *_time("VISIBILITY", visibility)], wire.extensions)
+
+
+def peek(
+    queue: str, state: Optional[str] = None, *, offset: Optional[int] = None, count: Optional[int] = None
+) -> Command[List[Message]]:
+    """Shows messages without delivering them: up to `count` (10), after the first `offset`.
+
+    state: `ready` (default), `inflight`, `delayed`, or `dead` for those of the dead-letter queue.
+    """
+    words = ["MQ.PEEK", queue, *_state(state), *_option("OFFSET", offset), *_option("COUNT", count)]
+    return _command(words, wire.messages)
+
+
+def get(queue: str, id: str) -> Command[Optional[Message]]:
+    """Shows one message; None if the queue has none with this id.
+
+    Raises CorruptError.
+    """
+    return _command(["MQ.GET", queue, id], wire.message_or_none)
+
+
+def delete(queue: str, ids: Sequence[str]) -> Command[int]:
+    """Deletes messages in any state, and returns how many there were."""
+    return _command(["MQ.DEL", queue, *([ids] if isinstance(ids, str) else ids)], int)
+
+
+def reschedule(
+    queue: str, id: str, *, delay: Optional[Duration] = None, at: Optional[datetime] = None
+) -> Command[bool]:
+    """Changes when a delayed message becomes ready: after `delay`, or `at` a moment. Returns whether there was one."""
+    return _command(["MQ.RESCHEDULE", queue, id, *_time("DELAY", delay), *_moment("AT", at)], bool)
+
+
+def len(queue: str, state: Optional[str] = None) -> Command[int]:
+    """The number of messages in a queue, or of those in one state: see `peek`."""
+    return _command(["MQ.LEN", queue, *_state(state)], int)
+
+
+def info(queue: str) -> Command[Dict[str, Any]]:
+    """Settings, state and counters of a queue, by the server's names: see MQ.INFO.
+
+    Settings are as in `config`; `paused_until`, `rate_window_start` and `next_due_at` are datetimes, or None;
+    `priorities` is a dict from priority to number; all else are numbers.
+    """
+    return _command(["MQ.INFO", queue], wire.facts)
+
+
+def queues(match: Optional[str] = None) -> Command[List[str]]:
+    """The names of all queues that hold a message or a setting, or of those that match a pattern, as of KEYS."""
+    return _command(["MQ.QUEUES", *_option("MATCH", match)], wire.texts)
+
+
+def config(queue: str) -> Command[Dict[str, Any]]:
+    """The settings of a queue by name: timedeltas, numbers, and the name of the dead-letter queue."""
+    return _command(["MQ.CONFIG", queue], wire.facts)
+
+
+def configure(
+    queue: str,
+    *,
+    visibility: Optional[Duration] = None,
+    maxretries: Optional[int] = None,
+    deadletter: Optional[str] = None,
+    backoff: Optional[Duration] = None,
+    backoffmax: Optional[Duration] = None,
+    delay: Optional[Duration] = None,
+    ttl: Optional[Duration] = None,
+    maxlen: Optional[int] = None,
+    maxinflight: Optional[int] = None,
+    rate: Optional[int] = None,
+    rateperiod: Optional[Duration] = None,
+    aging: Optional[Duration] = None,
+    groupinflight: Optional[int] = None,
+    dedupwindow: Optional[Duration] = None,
+    maxdedup: Optional[int] = None,
+    reset: Iterable[str] = (),
+) -> Command[None]:
+    """Changes settings of a queue, all or none; those named in `reset` get their defaults. See MQ.CONFIG for each.
+
+    Raises InvalidArgumentError.
+    """
+    words = ["MQ.CONFIG", queue]
+    words += _option("DEADLETTER", deadletter) + _option("MAXRETRIES", maxretries)
+    words += _time("VISIBILITY", visibility) + _time("BACKOFF", backoff) + _time("BACKOFFMAX", backoffmax)
+    words += _time("DELAY", delay) + _time("TTL", ttl) + _option("MAXLEN", maxlen)
+    words += _option("MAXINFLIGHT", maxinflight) + _option("RATE", rate) + _time("RATEPERIOD", rateperiod)
+    words += _time("AGING", aging) + _option("GROUPINFLIGHT", groupinflight)
+    words += _time("DEDUPWINDOW", dedupwindow) + _option("MAXDEDUP", maxdedup)
+    for name in reset:
+        words += ["DEFAULTDEADLETTER"] if name.lower() == "deadletter" else [name, ""]
+    if count_of(words) == 2:
+        raise ValueError("no setting is given")
+    return _command(words, wire.nothing)
+
+
+def pause(queue: str, duration: Optional[Duration] = None) -> Command[None]:
+    """Stops the deliveries of a queue: for a time, or until `resume`."""
+    return _command(["MQ.PAUSE", queue, *_time("FOR", duration)], wire.nothing)
+
+
+def resume(queue: str) -> Command[None]:
+    """Ends the pause of a queue."""
+    return _command(["MQ.RESUME", queue], wire.nothing)
+
+
+def purge(queue: str) -> Command[int]:
+    """Deletes all messages of a queue, keeps its settings, and returns how many there were."""
+    return _command(["MQ.PURGE", queue], int)
+
+
+def drop(queue: str) -> Command[bool]:
+    """Deletes a queue with its messages and settings, and returns whether there was anything."""
+    return _command(["MQ.DROP", queue], bool)
+
+
+def redrive(
+    queue: str,
+    *,
+    count: Optional[int] = None,
+    all: bool = False,
+    ids: Optional[Sequence[str]] = None,
+    from_queue: Optional[str] = None,
+    reason: Optional[str] = None,
+    to: Optional[str] = None,
+) -> Command[int]:
+    """Moves dead letters of a dead-letter queue back to the queues in which they died, and returns how many.
+
+    count, all, ids: how many (1,000), all, or these. from_queue: only those that died there. reason: only those with
+    this `dead_reason` or `last_error`. to: to this queue, wherever they died; needed on Redis 6.
+    """
+    words = ["MQ.REDRIVE", queue, *_option("TO", to), *_option("COUNT", count), *_flag("ALL", all)]
+    if ids is not None:
+        words += ["IDS", count_of(ids), *ids]
+    return _command(words + _option("FROM", from_queue) + _option("REASON", reason), int)
+
+
+def _command(words: Iterable[Any], read: Callable[[Any], T]) -> Command[T]:
+    return Command([text_word(word) if isinstance(word, str) else word for word in words], read)
+
+
+def _option(name: str, value: Any) -> List[Any]:
+    return [] if value is None else [name, value]
+
+
+def _flag(name: str, is_set: bool) -> List[Any]:
+    return [name] if is_set else []
+
+
+def _time(name: str, duration: Optional[Duration]) -> List[Any]:
+    return [] if duration is None else [name, milliseconds(duration)]
+
+
+def _moment(name: str, moment: Optional[datetime]) -> List[Any]:
+    return [] if moment is None else [name, unix_milliseconds(moment)]
+
+
+def _state(state: Optional[str]) -> List[Any]:
+    return [] if state is None else [state.upper()]
+
+
+def _push_options(
+    delay: Optional[Duration],
+    at: Optional[datetime],
+    ttl: Optional[Duration],
+    priority: Optional[int],
+    group: Optional[str],
+    headers: Optional[Mapping[str, str]],
+) -> List[Any]:
+    words = _time("DELAY", delay) + _moment("AT", at) + _time("TTL", ttl)
+    words += _option("PRIORITY", priority) + _option("GROUP", group)
+    if headers:
+        words += ["HEADERS", count_of(headers)]
+        for name, value in headers.items():
+            words += [name, value]
+    return words
+
+
+def _pull_words(queues: Union[str, Sequence[str]]) -> List[Any]:
+    names = [queues] if isinstance(queues, str) else list(queues)
+    return ["MQ.PULL", *names] if count_of(names) == 1 else ["MQ.MPULL", count_of(names), *names]
+
+
+def _pull_options(
+    visibility: Optional[Duration],
+    block: Optional[Duration],
+    consumer: Optional[str],
+    on_disconnect: bool,
+    no_ack: bool = False,
+) -> List[Any]:
+    words = _time("VISIBILITY", visibility) + _time("BLOCK", block) + _option("CONSUMER", consumer)
+    return words + _flag("ONDISCONNECT", on_disconnect) + _flag("NOACK", no_ack)
+
+
+def _nack_options(delay: Optional[Duration], no_count: bool, dead: bool, reason: Optional[str]) -> List[Any]:
+    return _time("DELAY", delay) + _flag("NOCOUNT", no_count) + _flag("DEAD", dead) + _option("REASON", reason)
+
+
+def _pairs(held: Sequence[Held]) -> Tuple[str, List[Any]]:
+    """The queue, and the number of pairs with the pairs. ValueError unless all are of one queue."""
+    deliveries = [delivery_of(one) for one in held]
+    names = {delivery.queue for delivery in deliveries}
+    if count_of(names) != 1:
+        raise ValueError(f"the messages of one call must be of one queue, these are of {sorted(names)}")
+    words: List[Any] = [count_of(deliveries)]
+    for delivery in deliveries:
+        words += [delivery.id, delivery.receipt]
+    return names.pop(), words

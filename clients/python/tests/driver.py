@@ -1,0 +1,152 @@
+"""The driver through which the contract of the clients tests this one: see clients/contract/README.md."""
+
+import asyncio
+import base64
+import dataclasses
+import json
+import os
+import sys
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from pathlib import Path
+
+import redis
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from redis_mq import (
+    AsyncClient,
+    Client,
+    CorruptError,
+    Delivery,
+    InvalidArgumentError,
+    InvalidReceiptError,
+    NotFoundError,
+    QueueFullError,
+    TryAgainError,
+    WrongTypeError,
+)
+
+ERRORS = {
+    NotFoundError: "not_found",
+    InvalidReceiptError: "invalid_receipt",
+    QueueFullError: "queue_full",
+    InvalidArgumentError: "invalid_argument",
+    WrongTypeError: "wrong_type",
+    TryAgainError: "try_again",
+    CorruptError: "corrupt",
+}
+DURATIONS = {
+    "delay",
+    "ttl",
+    "window",
+    "visibility",
+    "block",
+    "patience",
+    "backoff",
+    "backoffmax",
+    "rateperiod",
+    "aging",
+    "dedupwindow",
+}
+
+
+def arguments(request):
+    """The arguments of a call, in the client's types."""
+    given = {}
+    for name, value in request.items():
+        if name in DURATIONS:
+            value = timedelta(milliseconds=value)
+        elif name == "at":
+            value = datetime.fromtimestamp(value / 1000, timezone.utc)
+        elif name == "payload":
+            value = base64.b64decode(value)
+        elif name == "payloads":
+            value = [base64.b64decode(one) for one in value]
+        elif name == "message":
+            value = delivery(value)
+        elif name in ("messages", "ack"):
+            value = [delivery(one) for one in value]
+        given[name] = value
+    return given
+
+
+def delivery(message):
+    return Delivery(message["queue"], message["id"], message["receipt"])
+
+
+def call_of(request):
+    """The name of the method and its arguments."""
+    given = arguments(request)
+    call = given.pop("call")
+    if call == "configure":
+        settings = given.pop("settings")
+        given.update(arguments(settings))
+    elif call == "pause" and "for" in given:
+        given["duration"] = timedelta(milliseconds=given.pop("for"))
+    elif call == "redrive" and "from" in given:
+        given["from_queue"] = given.pop("from")
+    elif call in ("pull", "pull_many") and "ack" in given:
+        given.pop("queue")
+        return f"ack_and_{call}", {"acked": given.pop("ack"), **given}
+    elif call in ("pull", "pull_many"):
+        given["queues"] = given.pop("queues", None) or given.pop("queue")
+    return call, given
+
+
+def shown(value):
+    """A result as the contract writes it."""
+    if isinstance(value, datetime):
+        return round(value.timestamp() * 1000)
+    if isinstance(value, timedelta):
+        return value // timedelta(milliseconds=1)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Enum):
+        return value.value
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {name: shown(one) for name, one in fields.items() if one not in (None, {})}
+    if isinstance(value, dict):
+        return {name: shown(one) for name, one in value.items()}
+    return [shown(one) for one in value] if isinstance(value, list) else value
+
+
+def result(method, value):
+    if method == "ack_and_pull":
+        return {"acked": shown(value[0]), "message": shown(value[1])}
+    if method == "ack_and_pull_many":
+        return {"acked": shown(value[0]), "messages": shown(value[1])}
+    return shown(value)
+
+
+def client(call):
+    """Answers the calls of standard input. `call(method, arguments)` does one."""
+    for line in sys.stdin:
+        method, given = call_of(json.loads(line))
+        try:
+            answer = {"ok": result(method, call(method, given))}
+        except redis.RedisError as error:
+            answer = {"error": ERRORS.get(type(error), "other"), "text": str(error)}
+        print(json.dumps(answer), flush=True)
+
+
+def waiting(one):
+    return lambda method, given: getattr(one, method)(**given)
+
+
+def awaited(one, loop):
+    return lambda method, given: loop.run_until_complete(getattr(one, method)(**given))
+
+
+def main():
+    mode = sys.argv[-1]
+    is_async = "--asyncio" in sys.argv
+    url, protocol = os.environ.get("MQ_URL"), int(os.environ.get("MQ_PROTOCOL", 2))
+    if mode == "client" and is_async:
+        client(awaited(AsyncClient.from_url(url, protocol=protocol), asyncio.new_event_loop()))
+    elif mode == "client":
+        client(waiting(Client.from_url(url, protocol=protocol)))
+
+
+if __name__ == "__main__":
+    main()
