@@ -1,0 +1,13 @@
+// What the package is made of: the client, the worker, their options, messages and errors.
+
+export { Client, type ClientOptions, type Outcome, type Refusal } from './client.js';
+export type { Connection, OwnConnection, Reply, Word } from './connection.js';
+export {
+  CorruptError, InvalidArgumentError, InvalidReceiptError, MqError, NotFoundError, QueueFullError, TryAgainError, UnansweredError, WrongTypeError,
+} from './errors.js';
+export { Message, type Delivery, type State } from './message.js';
+export type {
+  Bytes, Headers, NackOptions, PeekOptions, PublishOptions, PullOptions, PushManyOptions, PushOptions, RedriveOptions,
+} from './options.js';
+export type { Redis } from './redis.js';
+export type { Info, Settings } from './settings.js';

@@ -1,0 +1,63 @@
+// The connection behind a client of the package `ioredis`.
+
+import { clientId, type Connection, type OwnConnection, type Reply, type Word } from './connection.js';
+
+/** What is needed of a client of `ioredis` 5 or 6: `Redis` or `Cluster`. */
+export interface IoredisClient {
+  callBuffer(...parameters: never[]): unknown;
+}
+
+interface Methods {
+  callBuffer(command: string, words: Word[]): Promise<Reply>;
+  duplicate(...overrides: unknown[]): Methods;
+  connect(): Promise<void>;
+  disconnect(): void;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  isCluster: boolean;
+}
+
+// Reconnecting and repeating is left to the worker, and so are time-outs, which have to exceed BLOCK.
+const OVERRIDES = {
+  lazyConnect: true,
+  retryStrategy: () => null,
+  sentinelRetryStrategy: () => null,
+  reconnectOnError: null,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  enableAutoPipelining: false,
+  commandTimeout: undefined,
+  socketTimeout: undefined,
+};
+const CLUSTER_OVERRIDES = { lazyConnect: true, clusterRetryStrategy: () => null, enableAutoPipelining: false };
+
+export function isIoredis(redis: object): redis is IoredisClient {
+  return typeof (redis as Partial<IoredisClient>)?.callBuffer === 'function';
+}
+
+export function fromIoredis(redis: IoredisClient): Connection {
+  const client = redis as unknown as Methods;
+  return { send: (words) => send(client, words), open: () => open(client) };
+}
+
+function send(client: Methods, [command, ...words]: Word[]): Promise<Reply> {
+  return client.callBuffer(String(command), words);
+}
+
+async function open(origin: Methods): Promise<OwnConnection> {
+  const client = origin.isCluster ? origin.duplicate([], CLUSTER_OVERRIDES) : origin.duplicate(OVERRIDES);
+  let cause: Error | undefined; // connect() itself only says that the connection is closed
+  client.on('error', (error) => {
+    cause = error;
+  });
+  try {
+    await client.connect();
+    return {
+      send: (words) => send(client, words),
+      close: () => client.disconnect(),
+      id: client.isCluster ? undefined : await clientId((words) => send(client, words)),
+    };
+  } catch (error) {
+    client.disconnect();
+    throw cause ?? error;
+  }
+}

@@ -1,0 +1,65 @@
+// The connection behind a client of the package `redis` (node-redis).
+
+import { clientId, type Connection, type OwnConnection, type Reply, type Word } from './connection.js';
+
+/** What is needed of a client of `redis` 5 or 6: `createClient`, `createClientPool`, `createCluster` or `createSentinel`. */
+export interface NodeRedisClient {
+  sendCommand(...parameters: never[]): unknown;
+}
+
+type Send = (words: Word[], key?: string) => Promise<Reply>;
+type Function = (...parameters: unknown[]) => unknown;
+
+interface Methods {
+  sendCommand(...parameters: unknown[]): Promise<Reply>;
+  duplicate?(overrides: object): Methods;
+  connect(): Promise<unknown>;
+  destroy(): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  options?: { socket?: object };
+  getSlotRandomNode?: Function;
+  acquire?: Function;
+}
+
+// By the first byte of their replies: bulk strings as buffers, because payloads are bytes; maps as arrays, because names of headers are.
+const OPTIONS = { typeMapping: { 0x24: Buffer, 0x25: Array, 0x3a: Number } };
+
+// Reconnecting and repeating is left to the worker, and so are time-outs, which have to exceed BLOCK.
+const OVERRIDES = { disableOfflineQueue: true, maxCommandRediscovers: 0 };
+const SOCKET_OVERRIDES = { reconnectStrategy: false, socketTimeout: undefined };
+
+export function isNodeRedis(redis: object): redis is NodeRedisClient {
+  return typeof (redis as Partial<NodeRedisClient>)?.sendCommand === 'function';
+}
+
+export function fromNodeRedis(redis: NodeRedisClient): Connection {
+  const client = redis as unknown as Methods;
+  return { send: sender(client), open: () => open(client) };
+}
+
+function sender(client: Methods): Send {
+  if (isCluster(client)) return (words, key) => client.sendCommand(key, false, words, OPTIONS);
+  if (typeof client.acquire === 'function') return (words) => client.sendCommand(false, words, OPTIONS);
+  return (words) => client.sendCommand(words, OPTIONS);
+}
+
+function isCluster(client: Methods): boolean {
+  return typeof client.getSlotRandomNode === 'function';
+}
+
+async function open(origin: Methods): Promise<OwnConnection> {
+  if (!origin.duplicate) throw new TypeError('a pool has no connection for a worker: give it a client');
+  const client = origin.duplicate({ ...OVERRIDES, socket: { ...origin.options?.socket, ...SOCKET_OVERRIDES } });
+  client.on('error', () => {}); // every command that was not answered rejects with it
+  const close = (): void => {
+    Promise.resolve(client.destroy()).catch(() => {});
+  };
+  try {
+    await client.connect();
+    const send = sender(client);
+    return { send, close, id: isCluster(client) ? undefined : await clientId(send) };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}

@@ -1,0 +1,25 @@
+// Replies as values of JavaScript: text, bytes, and maps, which servers and Redis clients represent in several ways.
+
+import type { Reply } from './connection.js';
+
+export function textOf(reply: Reply): string {
+  return Buffer.isBuffer(reply) ? reply.toString() : String(reply);
+}
+
+export function bytesOf(reply: Reply): Buffer {
+  return Buffer.isBuffer(reply) ? reply : Buffer.from(String(reply));
+}
+
+export function arrayOf(reply: Reply): Reply[] {
+  if (!Array.isArray(reply)) throw new TypeError(`expected an array from the server, got ${typeof reply}`);
+  return reply;
+}
+
+/** The names and values of a map, in their order. RESP2, and modules on Redis 6, have flat arrays of names and values instead. */
+export function pairsOf(reply: Reply): [Reply, Reply][] {
+  if (Array.isArray(reply)) {
+    return Array.from({ length: reply.length / 2 }, (_, index) => [reply[2 * index]!, reply[2 * index + 1]!]);
+  }
+  if (reply instanceof Map) return [...reply];
+  return Object.entries(reply as { [name: string]: Reply });
+}

@@ -1,0 +1,103 @@
+// The settings of a queue and what MQ.INFO tells of it, by names in the manner of JavaScript.
+
+import type { Reply, Word } from './connection.js';
+import { pairsOf, textOf } from './reply.js';
+
+/** The settings of a queue, as in `MQ.CONFIG`. Lengths of time are milliseconds. */
+export interface Settings {
+  visibility: number;
+  maxRetries: number;
+  deadLetter: string;
+  backoff: number;
+  backoffMax: number;
+  delay: number;
+  ttl: number;
+  maxLen: number;
+  maxInflight: number;
+  rate: number;
+  ratePeriod: number;
+  aging: number;
+  groupInflight: number;
+  dedupWindow: number;
+  maxDedup: number;
+}
+
+/** What `MQ.INFO` tells of a queue. Moments that are not known, or do not apply, are undefined. */
+export interface Info extends Settings {
+  exists: boolean;
+  deadletterWaiting: number;
+  ready: number;
+  inflight: number;
+  delayed: number;
+  /** Ready messages by their priority. */
+  priorities: Record<number, number>;
+  groups: number;
+  dedupKeys: number;
+  paused: boolean;
+  pausedUntil: Date | undefined;
+  rateWindowStart: Date | undefined;
+  rateWindowCount: number;
+  oldestReadyAgeMs: number;
+  oldestInflightAgeMs: number;
+  oldestDelayedAgeMs: number;
+  nextDueAt: Date | undefined;
+  highestRetryCount: number;
+  blockedClients: number;
+  damaged: number;
+  pushed: number;
+  pulled: number;
+  acked: number;
+  lateAcks: number;
+  nacked: number;
+  expired: number;
+  dead: number;
+  deadDiscarded: number;
+  badReceipts: number;
+  ttlExpired: number;
+  deduplicated: number;
+  redriven: number;
+  refusedFull: number;
+  deleted: number;
+}
+
+// The server writes the names of settings as one word. DEADLETTER comes first: no value before it may be that word.
+const NAMES: (keyof Settings)[] = [
+  'deadLetter', 'visibility', 'maxRetries', 'backoff', 'backoffMax', 'delay', 'ttl', 'maxLen', 'maxInflight', 'rate', 'ratePeriod', 'aging',
+  'groupInflight', 'dedupWindow', 'maxDedup',
+];
+const NAME_OF = new Map<string, string>(NAMES.map((name) => [name.toLowerCase(), name]));
+
+/** The words that set these settings; null stands for the default. */
+export function settingWords(settings: { [Name in keyof Settings]?: Settings[Name] | null | undefined }): Word[] {
+  return NAMES.flatMap((name): Word[] => {
+    const value = settings[name];
+    if (value === undefined) return [];
+    if (value !== null) return [name.toUpperCase(), String(value)];
+    return name === 'deadLetter' ? ['DEFAULTDEADLETTER'] : [name.toUpperCase(), ''];
+  });
+}
+
+export function settingsOf(reply: Reply): Settings {
+  return fieldsOf(reply) as unknown as Settings;
+}
+
+export function infoOf(reply: Reply): Info {
+  return fieldsOf(reply) as unknown as Info;
+}
+
+function fieldsOf(reply: Reply): Record<string, unknown> {
+  return Object.fromEntries(
+    pairsOf(reply).map(([key, value]) => {
+      const name = textOf(key);
+      return [NAME_OF.get(name) ?? name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()), fieldOf(name, value)];
+    }),
+  );
+}
+
+function fieldOf(name: string, value: Reply): unknown {
+  if (name === 'deadletter') return textOf(value);
+  if (name === 'priorities') return Object.fromEntries(pairsOf(value).map(([priority, count]) => [Number(textOf(priority)), Number(count)]));
+  if (name === 'exists' || name === 'paused') return Number(value) === 1;
+  if (/_(at|until|start)$/.test(name)) return Number(value) === 0 ? undefined : new Date(Number(value));
+  return Number(value);
+}
