@@ -58,7 +58,7 @@ pub(super) fn pull<S: Store>(
     effects: &mut Effects,
     pull: &Pull<'_>,
 ) -> Result<Pulled<S::Body>, QueueError> {
-    store.require(&[Part::Ready, Part::Lanes, Part::Flight, Part::Bodies, Part::Config])?;
+    store.require(&[Part::Ready, Part::Lanes, Part::Flight, Part::Config])?;
     if store.rules() == Rules::V1 {
         store.require(&[Part::Messages, Part::Inflight])?;
     }

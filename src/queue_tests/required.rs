@@ -46,7 +46,7 @@ fn fill() -> Filled {
 const BEHIND: &str = "lanes ranked messages notes flight bodies inflight delayed retries retried expiring groups grouped \
                       turns dedup deduped dead config damaged";
 
-const PULL: &str = "ready lanes ranked messages flight bodies groups turns config";
+const PULL: &str = "ready lanes ranked messages flight groups turns config";
 
 type Which = fn(&Filled) -> Vec<Delivery>;
 
@@ -165,7 +165,7 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
         (
             "pull for a consumer",
             required(fill, pull(with_receipt(Some(b"c")), 0, none)),
-            "ready lanes ranked messages notes flight bodies groups turns config",
+            "ready lanes ranked messages notes flight groups turns config",
         ),
         (
             "pull after a sweep",
@@ -265,9 +265,9 @@ fn a_pull_requires_no_keys_of_features_that_the_queue_does_not_use() {
     let plain = || fill_with(&Asked::default());
     let with_ttl = || fill_with(&Asked::to_live(1_000));
     for (fill, consumer, expected) in [
-        (plain as fn() -> Filled, None, "ready lanes flight bodies config"),
-        (plain, Some(b"c".as_slice()), "ready lanes notes flight bodies config"),
-        (with_ttl, None, "ready lanes ranked messages flight bodies turns config"),
+        (plain as fn() -> Filled, None, "ready lanes flight config"),
+        (plain, Some(b"c".as_slice()), "ready lanes notes flight config"),
+        (with_ttl, None, "ready lanes ranked messages flight turns config"),
     ] {
         let mode = Mode::AtLeastOnce { visibility_ms: 1, consumer };
         let actual = required(fill, |filled| pull(filled, mode, 0, Vec::new()));

@@ -31,7 +31,7 @@ impl<K: Keyspace> Records<K> {
         let delivery = Delivery { id, receipt };
         let kept = match self.rules() {
             Rules::V1 => Kept::Old,
-            Rules::V2 if is_large => Kept::Apart,
+            Rules::V2 if is_large && self.0.has_its_type(Part::Bodies) => Kept::Apart,
             Rules::V2 => Kept::Whole,
         };
         let running = Running { until_ms, has_cleanup, kept };
