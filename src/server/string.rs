@@ -74,6 +74,17 @@ impl ValueString {
         self
     }
 
+    /// Appends bytes, which are copied once.
+    pub fn append(&mut self, bytes: &[u8]) {
+        let no_context = ptr::null_mut();
+        // SAFETY: the server copies so many bytes from there, to memory of its own. There is no other reference to the
+        // string, as it demands, and a slice of its bytes would borrow `self`.
+        unsafe {
+            let append = function!(RedisModule_StringAppendBuffer);
+            append(no_context, self.as_ptr(), bytes.as_ptr().cast(), bytes.len());
+        }
+    }
+
     /// Takes over a copy; None for NULL.
     ///
     /// # Safety

@@ -91,17 +91,26 @@ fn prefix_of(id: MessageId, format: Format) -> [u8; PREFIX] {
     prefix
 }
 
-/// Encodes the body of a new message. Its id must be [valid](MessageId::is_valid).
-pub fn encode_body(message: &NewMessage<'_>) -> Encoded {
-    let has_terms = message.record.is_some() || !message.headers.is_empty();
-    let mut bytes = Encoded::new(PREFIX.saturating_add(message.payload.len()));
-    let format = if has_terms { Format::Terms } else { Format::Payload };
-    bytes.extend(&prefix_of(message.id, format));
-    if has_terms {
-        record::append(Terms::of(message), &mut bytes);
+/// Encodes the body of a new message, and hands it to `store` in two pieces: the payload, which may be large, is not
+/// copied. The id must be [valid](MessageId::is_valid).
+#[inline]
+pub fn encode_body(message: &NewMessage<'_>, store: impl FnOnce([&[u8]; 2])) {
+    let NewMessage { id, record, headers, payload } = *message;
+    if record.is_none() && headers.is_empty() {
+        return store([&prefix_of(id, Format::Payload), payload]);
     }
-    bytes.extend(message.payload);
-    bytes
+    let mut start = Encoded::new(PREFIX);
+    start.extend(&prefix_of(id, Format::Terms));
+    record::append(Terms::of(message), &mut start);
+    store([&start, payload]);
+}
+
+/// As [`encode_body`], in one piece.
+#[cfg(any(test, fuzzing))]
+pub fn whole_body(message: &NewMessage<'_>) -> Vec<u8> {
+    let mut whole = Vec::new();
+    encode_body(message, |pieces| whole = pieces.concat());
+    whole
 }
 
 /// Decodes a body.
@@ -259,7 +268,7 @@ mod tests {
         let zeros = MessageId([0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 0]);
         for id in [ID, zeros] {
             for payload in [b"\xff\x00".as_slice(), b""] {
-                let bytes = encode_body(&NewMessage { id, record: None, headers: &[], payload });
+                let bytes = whole_body(&NewMessage { id, record: None, headers: &[], payload });
                 assert_eq!(bytes.len(), 15 + payload.len());
                 let terms = Terms::default();
                 assert_eq!(decode_body(&bytes), Ok(BodyRecord { id, terms, payload }));
@@ -277,7 +286,7 @@ mod tests {
             ..StateRecord::default()
         };
         let said = NewMessage { id: ID, record: Some(&record), headers: &[], payload: b"payload" };
-        let bytes = encode_body(&said);
+        let bytes = whole_body(&said);
         assert_eq!(&bytes[15..], b"\x07\x01\x01\x01\x01g\x01\x02\x01\x03key\x00payload");
         assert_eq!(decode_body(&bytes).unwrap().terms.record(), Some(record.clone()));
         for impossible in [
@@ -297,7 +306,7 @@ mod tests {
                 ..record.clone()
             },
         ] {
-            let bytes = encode_body(&NewMessage { record: Some(&impossible), ..said });
+            let bytes = whole_body(&NewMessage { record: Some(&impossible), ..said });
             assert_eq!(decode_body(&bytes), Err(RecordError::Damaged), "{impossible:?}");
         }
     }
@@ -305,7 +314,7 @@ mod tests {
     #[test]
     fn headers_stand_before_the_payload() {
         let headers = vec![Header { name: b"a", value: b"1" }, Header { name: b"b", value: b"" }];
-        let bytes = encode_body(&NewMessage {
+        let bytes = whole_body(&NewMessage {
             id: ID,
             record: None,
             headers: &headers,
@@ -323,7 +332,7 @@ mod tests {
         let headers = vec![Header { name: b"a", value: b"1" }];
         for headers in [headers.as_slice(), &[]] {
             let message = NewMessage { id: ID, record: None, headers, payload: b"payload" };
-            let pushed = encode_body(&message).to_vec();
+            let pushed = whole_body(&message);
             let mut body = StoredBody::read(pushed.clone()).unwrap();
             for receipt in [Receipt(1), Receipt(Receipt::LIMIT.0 - 1)] {
                 let running = Running { until_ms: 1, has_cleanup: false, kept: Kept::Whole };
@@ -351,7 +360,7 @@ mod tests {
             assert_eq!(decode_body(other.as_bytes()), Err(RecordError::Damaged), "{other}");
         }
         let mut bytes =
-            encode_body(&NewMessage { id: ID, record: None, headers: &[], payload: b"" }).to_vec();
+            whole_body(&NewMessage { id: ID, record: None, headers: &[], payload: b"" });
         bytes.pop();
         assert_eq!(decode_body(&bytes), Err(RecordError::Damaged));
     }

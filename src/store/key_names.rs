@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::deadlines::Deadlines;
 use super::keys;
+use super::record::Encoded;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::server::context::Context;
@@ -107,12 +108,27 @@ impl KeyNames {
         self.fields[field_kind(part)].set(Some(field));
     }
 
-    /// A string with a value. It is made of the last one, if that is as long: many messages of a queue are.
-    pub(super) fn take_value(&self, bytes: &[u8]) -> ValueString {
-        match self.value.take() {
-            Some(value) => value.renewed(bytes),
-            None => ValueString::new(bytes),
+    /// A string with a value, which is given in two pieces. It is made of the last one, if that is as long: many
+    /// messages of a queue are. A long piece is copied once.
+    pub(super) fn take_value(&self, [start, rest]: [&[u8]; 2]) -> ValueString {
+        let len = start.len().saturating_add(rest.len());
+        if let Some(mut value) = self.value.take()
+            && value.as_ref().len() == len
+            && let Some((first, second)) = value.as_mut().split_at_mut_checked(start.len())
+        {
+            first.copy_from_slice(start);
+            second.copy_from_slice(rest);
+            return value;
         }
+        if rest.len() > KEPT_VALUE {
+            let mut value = ValueString::new(start);
+            value.append(rest);
+            return value;
+        }
+        let mut whole = Encoded::new(len);
+        whole.extend(start);
+        whole.extend(rest);
+        ValueString::new(&whole)
     }
 
     /// Gives a string of [`take_value`](Self::take_value) back.

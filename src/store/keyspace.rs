@@ -37,7 +37,11 @@ pub trait Keyspace: Contents + Sized {
     fn unlink(&mut self, part: Part);
 
     /// List: appends.
-    fn push_back(&mut self, list: Part, value: &[u8]);
+    fn push_back(&mut self, list: Part, value: &[u8]) {
+        self.push_back_joined(list, [value, &[]]);
+    }
+    /// List: appends a value that is given in two pieces.
+    fn push_back_joined(&mut self, list: Part, value: [&[u8]; 2]);
     /// List: puts a popped element back in front.
     fn push_front(&mut self, list: Part, value: &Self::Bytes);
     /// List: the first.
@@ -66,7 +70,11 @@ pub trait Keyspace: Contents + Sized {
     /// Hash: true if the field exists.
     fn has(&mut self, hash: Part, field: &[u8]) -> bool;
     /// Hash: sets a field.
-    fn put(&mut self, hash: Part, field: &[u8], value: &[u8]);
+    fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
+        self.put_joined(hash, field, [value, &[]]);
+    }
+    /// Hash: sets a field to a value that is given in two pieces.
+    fn put_joined(&mut self, hash: Part, field: &[u8], value: [&[u8]; 2]);
     /// Hash: sets a field to bytes that were read before.
     fn put_read(&mut self, hash: Part, field: &[u8], value: &Self::Bytes);
     /// Hash: removes a field.

@@ -181,8 +181,8 @@ impl Keyspace for MemoryKeyspace {
         self.database.borrow_mut().remove(&keys::key(&self.queue, part));
     }
 
-    fn push_back(&mut self, list: Part, value: &[u8]) {
-        self.on_list(list, |list| list.push_back(value.to_vec()));
+    fn push_back_joined(&mut self, list: Part, value: [&[u8]; 2]) {
+        self.on_list(list, |list| list.push_back(value.concat()));
     }
 
     fn push_front(&mut self, list: Part, value: &Vec<u8>) {
@@ -247,9 +247,9 @@ impl Keyspace for MemoryKeyspace {
         self.hash(hash, |hash| hash.contains_key(field))
     }
 
-    fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
+    fn put_joined(&mut self, hash: Part, field: &[u8], value: [&[u8]; 2]) {
         self.hash(hash, |hash| {
-            hash.insert(field.to_vec(), value.to_vec());
+            hash.insert(field.to_vec(), value.concat());
         });
     }
 

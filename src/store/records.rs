@@ -80,7 +80,7 @@ impl<K: Keyspace> Store for Records<K> {
     fn push_ready(&mut self, message: &NewMessage<'_>) {
         let priority = message.record.map_or(0, |record| record.priority);
         let list = Part::ready(priority);
-        self.0.push_back(list, &encode_body(message));
+        encode_body(message, |body| self.0.push_back_joined(list, body));
         if priority > 0 {
             self.add_mark(list, Mark(priority));
         }
@@ -160,7 +160,8 @@ impl<K: Keyspace> Store for Records<K> {
     }
 
     fn add_message(&mut self, message: &NewMessage<'_>) {
-        self.0.put(Part::Messages, &message.id.0, &encode_body(message));
+        let field = &message.id.0;
+        encode_body(message, |body| self.0.put_joined(Part::Messages, field, body));
     }
 
     fn put_message(&mut self, body: &Self::Body) {

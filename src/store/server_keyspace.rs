@@ -248,9 +248,9 @@ impl Keyspace for ServerKeyspace<'_> {
         Key::unlink(self.context, self.names.part(part));
     }
 
-    fn push_back(&mut self, list: Part, value: &[u8]) {
-        self.mirror(|mirror| mirror.push_back(list, value));
+    fn push_back_joined(&mut self, list: Part, value: [&[u8]; 2]) {
         let value = self.names.take_value(value);
+        self.mirror(|mirror| mirror.push_back(list, value.as_ref()));
         if let Some(key) = self.key_to_add(list) {
             key.push_back(&value);
         }
@@ -360,9 +360,9 @@ impl Keyspace for ServerKeyspace<'_> {
         self.with(hash, field, |key, field| key.has(field)).unwrap_or(false)
     }
 
-    fn put(&mut self, hash: Part, field: &[u8], value: &[u8]) {
-        self.mirror(|mirror| mirror.put(hash, field, value));
+    fn put_joined(&mut self, hash: Part, field: &[u8], value: [&[u8]; 2]) {
         let value = self.names.take_value(value);
+        self.mirror(|mirror| mirror.put(hash, field, value.as_ref()));
         self.with_new(hash, field, |key, field| key.put(field, &value));
         self.names.keep_value(value);
     }

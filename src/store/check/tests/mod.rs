@@ -27,7 +27,7 @@ use crate::queue::settings::Setting;
 use crate::queue::small_vec::NameBytes;
 use crate::queue::store::Store;
 use crate::store::body::StoredBody;
-use crate::store::body::{decode_body_of, decode_delivered, encode_body, take_head_off};
+use crate::store::body::{decode_body_of, decode_delivered, take_head_off, whole_body};
 use crate::store::flight::{Format, Head, is_apart};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::memory::{Database, MemoryKeyspace};
@@ -75,13 +75,13 @@ fn body(number: u64) -> Vec<u8> {
 }
 
 fn body_with(number: u64, payload: &[u8]) -> Vec<u8> {
-    encode_body(&NewMessage { id: id(number), record: None, headers: &[], payload }).to_vec()
+    whole_body(&NewMessage { id: id(number), record: None, headers: &[], payload })
 }
 
 fn body_that_says(number: u64, record: Option<&StateRecord>) -> Vec<u8> {
     let payload = format!("payload {number}");
     let message = NewMessage { id: id(number), record, headers: &[], payload: payload.as_bytes() };
-    encode_body(&message).to_vec()
+    whole_body(&message)
 }
 
 fn plain() -> PushOptions<'static> {
