@@ -15,7 +15,7 @@ use crate::queue::store::Store;
 
 /// A body of more bytes stands beside its delivery, so that an acknowledgment, which reads the delivery,
 /// does not copy it.
-pub const LARGE: usize = 1_024;
+pub const LARGE: usize = 4_096;
 
 /// Of a hash with at most so many fields the order is read at once whenever it is needed.
 pub const AT_ONCE: u64 = 1_000;

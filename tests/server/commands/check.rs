@@ -23,7 +23,7 @@ fn fill(client: &mut Client) -> Ids {
     client.ask("MQ.CONFIG orders VISIBILITY 3600000 MAXRETRIES 5");
     push(client, "old", "");
     client.pull_as_0_1_0("orders");
-    client.push("orders", "x".repeat(2_000));
+    client.push("orders", "x".repeat(5_000));
     client.pull("orders");
     client.ask("MQ.CONFIG mails MAXRETRIES 0 DEADLETTER orders");
     client.push("mails", "dead");

@@ -73,7 +73,7 @@ fn fill(client: &mut Client) -> Vec<Message> {
     );
     lines.push("MQ.PUSH orders <first> GROUP g".into());
     lines.push("MQ.PUSH orders <old> PRIORITY 1".into());
-    lines.push(format!("MQ.PUSH orders <large> HEADERS 1 pad {}", "x".repeat(1_100)));
+    lines.push(format!("MQ.PUSH orders <large> HEADERS 1 pad {}", "x".repeat(4_100)));
     let set_aside = client.pipeline(&lines).remove(3).expect_err("the garbage");
     assert!(set_aside.starts_with("CORRUPT "), "{set_aside}");
     client.pull_as_0_1_0("orders");

@@ -139,7 +139,7 @@ impl Queue {
     ) {
         let mut payload = format!("payload {number}");
         if number == LARGE {
-            payload = payload.repeat(200);
+            payload = payload.repeat(700);
         }
         let due_at_ms = delay_ms.map(|ms| NOW_MS + ms);
         let payload = payload.as_bytes();
