@@ -24,7 +24,7 @@ from memory import memory_part
 from results import FOLDER, merge, say, say_if_busy
 from server import Connection, expect
 from waiting import waiting_part
-from workloads import Lists, Mq, Streams, drive
+from workloads import PAYLOAD_BYTES, Lists, Mq, Streams, drive
 
 PROJECT = Path(__file__).resolve().parent.parent
 KINDS = {kind.label.lower(): kind for kind in (Lists, Streams, Mq)}
@@ -45,7 +45,7 @@ def drive_part(options):
     if kind := FEATURES.get(options.kind):
         workload = kind(connection, options.size, options.live)
     else:
-        workload = KINDS[options.kind](connection, options.size, options.batched)
+        workload = KINDS[options.kind](connection, options.size, options.batched, options.payload)
     workload.prepare(connection)
     drive(workload, connection, options.rounds, time.monotonic_ns)
     expect("left behind", workload.left(connection), 0)
@@ -114,6 +114,7 @@ def main():
     driver.add_argument("size", type=int, help="messages per round")
     driver.add_argument("rounds", type=int)
     driver.add_argument("--batched", action="store_true")
+    driver.add_argument("--payload", type=int, default=PAYLOAD_BYTES, help="bytes of each payload")
     options = parser.parse_args()
     # Ends the servers, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
 # Instructions that the server executes per message (push, pull and acknowledge), MQ compared with Streams.
 #
-#   bench/instructions.sh [-r ROUNDS] [-n SIZE] [-l LIVE] [-k FOLDER]
+#   bench/instructions.sh [-r ROUNDS] [-n SIZE] [-p BYTES] [-l LIVE] [-k FOLDER]
 #
 # The server runs under callgrind, once with ROUNDS rounds of SIZE messages and once with none; the
 # difference divided by the number of messages is printed. The count varies little between runs, so it shows
 # the effect of a code change even on a busy machine; it does not measure time (see bench.py).
+# -p sets the bytes of a payload.
 # -l compares the cycle with priorities, deduplication and groups to the plain one, with LIVE live keys.
-# -k keeps callgrind's files in FOLDER (for callgrind_annotate).
+# -k keeps callgrind's files in FOLDER (for causes.py and callgrind_annotate).
 # MQ_SERVER and MQ_MODULE as for the tests. Needs valgrind.
 set -euo pipefail
 
-rounds=20 size=100 live="" keep=""
-while getopts r:n:l:k: option; do
+rounds=20 size=100 payload=100 live="" keep=""
+while getopts r:n:p:l:k: option; do
   case $option in
     r) rounds=$OPTARG ;;
     n) size=$OPTARG ;;
+    p) payload=$OPTARG ;;
     l) live=$OPTARG ;;
     k) keep=$OPTARG ;;
     *) exit 2 ;;
@@ -65,16 +67,16 @@ count() {
 version=$("$server" --version | head -c 60)
 
 beside_streams() {
-  echo "Instructions per message (push, pull, acknowledge), $rounds rounds of $size, $version:"
+  echo "Instructions per message (push, pull, acknowledge), $rounds rounds of $size, $payload bytes, $version:"
   echo
   echo "| commands | Streams | MQ | MQ / Streams |"
   echo "|---|---|---|---|"
   for how in single batched; do
-    flag=
-    [[ $how = single ]] || flag=--batched
+    flags=(--payload "$payload")
+    [[ $how = single ]] || flags+=(--batched)
     for kind in streams mq; do
-      count "$kind-$how-0" "$kind" "$size" 0 $flag
-      count "$kind-$how" "$kind" "$size" "$rounds" $flag
+      count "$kind-$how-0" "$kind" "$size" 0 "${flags[@]}"
+      count "$kind-$how" "$kind" "$size" "$rounds" "${flags[@]}"
     done
     paste "$folder"/{streams-"$how"-0,streams-"$how",mq-"$how"-0,mq-"$how"}.count |
       awk -v how="$how" -v messages=$((rounds * size)) '{
