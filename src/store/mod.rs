@@ -24,4 +24,4 @@ pub mod record;
 pub mod records;
 mod retries;
 pub mod server_keyspace;
-mod slices;
+mod walks;

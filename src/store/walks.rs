@@ -1,4 +1,4 @@
-//! What is read of a large queue in slices: for a copy, and for the order of `Flight`.
+//! Walks over large parts of a queue, a step at a time: for a copy, and for the order of `Flight`.
 
 use super::deliveries::AT_ONCE;
 use super::keyspace::{Contents, Keyspace};
