@@ -42,12 +42,15 @@ MUTANTS = [
      "raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING",
      "raw::REDISMODULE_CTX_FLAGS_REPLICATED", "apply::ops_of_a_newer"),
     ("no scan for queues after a load",
-     "IS_ACTIVE.set(context.is_active_master()); scan::begin(context);",
-     "IS_ACTIVE.set(context.is_active_master());", "restarts:: persistence::scan"),
+     "index::with(|index| index.all_replaced()); scan::scan(context);",
+     "index::with(|index| index.all_replaced());", "restarts:: persistence::scan"),
     ("no scan for queues after a promotion", "if is_active { scan::begin(context); }", "", "promotion"),
+    ("a replica waits with the order of deliveries until it is asked",
+     "if let (Some(entry), Part::Flight) = (entry, part) {",
+     "if let (Some(entry), Part::Bodies) = (entry, part) {", "peek_slices"),
     ("a restored queue is not noticed",
-     "let Some(queue) = keys::queue_of(key) else { return };",
-     "let Some(queue) = keys::queue_of(key).filter(|_| false) else { return };", "databases:: persistence::scan time::expiry"),
+     "let Some((queue, part)) = keys::queue_and_part(key) else { return };",
+     "let Some((queue, part)) = keys::queue_and_part(key).filter(|_| false) else { return };", "databases:: persistence::scan time::expiry"),
 
     # Time
     ("the timer is not armed for a new deadline", "alarm::arm(context, next_due_ms);", "", "time::expiry"),
@@ -57,7 +60,7 @@ MUTANTS = [
      "|| is_active && self.refuses_writes(context, now_ms);", ";", "writes_refused::"),
     ("a late timer ends waits and deliveries at once", "let is_late = late_ms > LATE_MS;", "let is_late = false;",
      "time::stalls"),
-    ("a pull right after a stall sweeps", "(turn::is_settling() || store", "(store", "time::stalls"),
+    ("a pull right after a stall sweeps", "|| turn::is_settling() && may_wait());", ");", "time::stalls"),
 
     # Blocked clients
     ("the client that blocked last is served first",

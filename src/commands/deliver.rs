@@ -247,10 +247,8 @@ fn take(
     let is_due = index::may_be_due(entry, now_ms);
     // After a stall, acknowledgments that were sent in time may not have been read yet, and after a load what
     // ends when is read in slices: so nothing is swept for a while, and a client that may block waits for it.
-    let is_early = is_due
-        && IS_ACTIVE.get()
-        && (turn::is_settling() || store.0.has_to_read_deadlines())
-        && !context.may_not_block();
+    let may_wait = || IS_ACTIVE.get() && !context.may_not_block();
+    let is_early = is_due && (store.0.has_to_read_deadlines() || turn::is_settling() && may_wait());
     let limit = if is_due && !is_early { request.most().max(LEAST_SWEEP) } else { 0 };
     let ended = if limit > 0 {
         // Some of them may be acknowledged first.
@@ -270,7 +268,9 @@ fn take(
     };
     let mut result = execute_on(context, entry, &mut store, op);
     if let Ok(pulled) = &mut result {
-        pulled.more_due |= is_early;
+        if is_early {
+            pulled.more_due = may_wait();
+        }
         if let DeliveryMode::AtLeastOnce { holder: Some(client), .. } = request.delivery {
             let claims: Vec<Delivery> = pulled.messages.iter().filter_map(|m| m.claim()).collect();
             disconnect::remember(context, client, entry, &claims);

@@ -69,6 +69,8 @@ pub enum CommandError {
     SlotMoves,
     /// The list of queues is not complete, and the client may not block until it is.
     NoList,
+    /// It is not known in which order the deliveries end, and the client may not block until it is.
+    NoOrder,
     /// The check failed.
     CheckFailed,
     /// No such message in flight.
@@ -192,6 +194,10 @@ impl fmt::Display for CommandError {
             Self::SlotMoves => f.write_str("TRYAGAIN the queue's slot is migrating"),
             Self::NoList => f.write_str(
                 "TRYAGAIN the list of queues is not complete yet, retry outside of a transaction",
+            ),
+            Self::NoOrder => f.write_str(
+                "TRYAGAIN the order of the messages in flight is still being read, \
+                 retry in a moment",
             ),
             Self::CheckFailed => f.write_str("ERR the check failed, see the server's log"),
             Self::NotFound => f.write_str(

@@ -5,6 +5,9 @@ use super::errors::CommandError;
 use super::options::Options;
 use super::{dead_letters, handler, reply};
 use crate::queue::inspect::{self, Which};
+use crate::runtime::slices::{self, Reading};
+use crate::runtime::{index, unread};
+use crate::server::blocked::{BlockedClient, Deferred};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -51,6 +54,51 @@ impl Command for Peek {
 }
 
 fn peek(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
+    let shown = show(context, arguments);
+    if matches!(shown, Err(CommandError::NoOrder))
+        && !context.may_not_block()
+        && let [_, queue, ..] = arguments
+        && let Some(client) = BlockedClient::deferred::<Peek>(context)
+    {
+        let (db, queue) = (context.selected_db(), queue.as_bytes().to_vec());
+        slices::read_on(context, client, Order { db, queue });
+        return Ok(());
+    }
+    shown
+}
+
+/// The order in which the deliveries of a queue end, as it is read for a client.
+struct Order {
+    db: i32,
+    queue: Vec<u8>,
+}
+
+impl Reading for Order {
+    fn step(&mut self, context: Context<'_>, _: &BlockedClient) -> bool {
+        context.select_db(self.db)
+            && index::entry(context, &self.queue).is_ok_and(|entry| entry.reads_deadlines(context))
+    }
+
+    fn end(&self, client: BlockedClient) {
+        client.wake();
+    }
+}
+
+impl Deferred for Peek {
+    /// The order is known, or else it was CLIENT UNBLOCK.
+    fn reply(context: Context<'_>, arguments: &[Argument<'_>], _: u64) {
+        handler::answer_later(context, show(context, arguments));
+    }
+
+    fn gone(client: &BlockedClient) {
+        slices::reader_gone(client);
+    }
+
+    fn done(_: u64) {}
+}
+
+/// Error: [`CommandError::NoOrder`] while it would take long to read in which order the deliveries end.
+fn show(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Peek>(options)?;
     let which = if options.has("INFLIGHT") {
@@ -66,7 +114,13 @@ fn peek(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     if options.has("DEAD") {
         entry = dead_letters::of(context, &entry, |user, key| user.may_read(key))?;
     }
-    let seen = inspect::peek(&mut entry.open(context, Access::Read), which, offset, count)?;
+    let mut store = entry.open(context, Access::Read);
+    if which == Which::Inflight && store.0.has_to_read_deadlines() {
+        drop(store);
+        unread::add(context, &entry);
+        return Err(CommandError::NoOrder);
+    }
+    let seen = inspect::peek(&mut store, which, offset, count)?;
     context.reply_array(seen.len());
     for message in &seen {
         reply::seen(context, entry.queue(), message);

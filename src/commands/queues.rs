@@ -201,4 +201,8 @@ impl Reading for Listing {
         }
         true
     }
+
+    fn end(&self, client: BlockedClient) {
+        client.wake_replied();
+    }
 }

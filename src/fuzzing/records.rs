@@ -94,11 +94,12 @@ fn member(bytes: &[u8]) {
 
 /// A key maps to its queue and back.
 fn names(bytes: &[u8]) {
-    if let Some(queue) = keys::queue_of(bytes) {
+    if let Some((queue, _)) = keys::queue_and_part(bytes) {
         assert!(Part::ALL.iter().any(|part| keys::key(&queue, *part) == bytes));
     }
     let Ok(queue) = QueueName::new(bytes) else { return };
-    assert_eq!(keys::queue_of(&keys::key(&queue, Part::Ready)).as_ref(), Some(&queue));
+    let ready = keys::key(&queue, Part::Ready);
+    assert_eq!(keys::queue_and_part(&ready), Some((queue.clone(), Part::Ready)));
     if let Some(dead) = queue.default_dead_letter() {
         assert!(dead.shares_slot_with(&queue));
     }

@@ -112,7 +112,7 @@ impl Drop for Server {
             return;
         }
         let keys = self.database.borrow().keys().cloned().collect::<Vec<_>>();
-        let queues = keys.iter().map(|key| keys::queue_of(key).unwrap());
+        let queues = keys.iter().map(|key| keys::queue_and_part(key).unwrap().0);
         for queue in queues.collect::<BTreeSet<_>>() {
             assert_eq!(self.repair(&queue), []);
         }

@@ -24,7 +24,7 @@ pub fn check_what_was_written(before: &Database, after: &Database) {
         if old == Some(value) {
             continue;
         }
-        let queue = keys::queue_of(key).expect("a key of a queue");
+        let (queue, _) = keys::queue_and_part(key).expect("a key of a queue");
         let part = Part::ALL.into_iter().find(|part| keys::key(&queue, *part) == *key);
         let part = part.expect("a part");
         match (value, old) {

@@ -94,7 +94,7 @@ impl Entry {
     }
 
     /// Reads some of the deliveries of a queue that has many, if what ends when is not known; false if it
-    /// is. The queue's database must be selected.
+    /// is. The queue's database must be selected. Writes nothing.
     pub fn reads_deadlines(&self, context: Context<'_>) -> bool {
         let names = self.names.clone();
         let mut keyspace = ServerKeyspace::new(context, names, Access::Read);

@@ -2,7 +2,8 @@
 
 use super::alarm::{self, NOW};
 use super::facts::{EVICTS_ANY_KEY, IS_ACTIVE, IS_SHUTTING_DOWN};
-use super::{checking, disconnect, index, scan, turn};
+use super::{checking, disconnect, index, scan, turn, unread};
+use crate::queue::part::Part;
 use crate::server::context::Context;
 use crate::server::event::{Event, EventListener};
 use crate::server::info;
@@ -26,7 +27,8 @@ impl EventListener for Listener {
             }
             Event::Loaded => {
                 IS_ACTIVE.set(context.is_active_master());
-                scan::begin(context);
+                index::with(|index| index.all_replaced());
+                scan::scan(context);
             }
             Event::Loading => {
                 IS_ACTIVE.set(false);
@@ -50,13 +52,16 @@ impl EventListener for Listener {
     }
 
     fn key_replaced(context: Context<'_>, key: &[u8]) {
-        let Some(queue) = keys::queue_of(key) else { return };
+        let Some((queue, part)) = keys::queue_and_part(key) else { return };
         let Ok(entry) = index::entry(context, queue.as_bytes()) else { return };
         index::with(|index| {
             index.insert(&entry);
             index.touch(&entry);
-            index.invalidate(&entry);
+            index.replaced(&entry);
         });
+        if part == Part::Flight {
+            unread::add(context, &entry);
+        }
         checking::invalidate(Some(&entry));
         // Something may be ready or due now.
         index::mark(context, &entry);

@@ -243,7 +243,7 @@ impl Index {
             }
         }
         for entry in kept {
-            self.invalidate(&entry);
+            self.replaced(&entry);
         }
     }
 
@@ -348,13 +348,25 @@ impl Index {
         self.hold(entry, 0);
         self.set_due(entry, UNKNOWN);
         entry.forget_last_ready();
-        entry.names.forget_contents();
     }
 
     /// Drops all hints about all queues.
     pub fn invalidate_all(&mut self) {
         for entry in self.clock.iter().cloned().collect::<Vec<_>>() {
             self.invalidate(&entry);
+        }
+    }
+
+    /// Other keys took the place of a queue's: nothing is known of it.
+    pub fn replaced(&mut self, entry: &Rc<Entry>) {
+        self.invalidate(entry);
+        entry.names.forget_contents();
+    }
+
+    /// The same of all queues.
+    pub fn all_replaced(&mut self) {
+        for entry in self.clock.iter().cloned().collect::<Vec<_>>() {
+            self.replaced(&entry);
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod alarm;
 
 pub mod entry;
 pub mod index;
+pub mod unread;
 
 pub mod counters;
 pub mod scan;

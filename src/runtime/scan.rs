@@ -6,7 +6,8 @@ use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 
 use super::alarm::{self, NOW};
-use super::index;
+use super::{index, unread};
+use crate::queue::part::Part;
 use crate::server::context::Context;
 use crate::server::scan::Cursor;
 use crate::store::keys;
@@ -56,18 +57,21 @@ pub fn step(context: Context<'_>) -> bool {
     let mut found = Vec::new();
     let mut goes_on = true;
     for _ in 0..CALLS {
-        goes_on = scan.cursor.step(context, |key| found.extend(keys::queue_of(key)));
+        goes_on = scan.cursor.step(context, |key| found.extend(keys::queue_and_part(key)));
         if !goes_on {
             break;
         }
     }
-    index::with(|index| {
-        for queue in found {
-            if let Ok(entry) = index.look_up(scan.db, queue.as_bytes()) {
-                index.insert(&entry);
-            }
+    for (queue, part) in found {
+        let entry = index::with(|index| {
+            let entry = index.look_up(scan.db, queue.as_bytes()).ok()?;
+            index.insert(&entry);
+            Some(entry)
+        });
+        if let (Some(entry), Part::Flight) = (entry, part) {
+            unread::add(context, &entry);
         }
-    });
+    }
     if !goes_on {
         let Some(cursor) = Cursor::new() else { return false };
         scan = Scan { db: scan.db.saturating_add(1), cursor };

@@ -5,7 +5,7 @@
 //! work; what is done stays done.
 //!
 //! A command that only reads goes on on a replica too, and while nothing may be written. It begins when
-//! the queues are known, and its reply is made in pieces.
+//! the queues are known, and its reply may be made in pieces.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -35,6 +35,8 @@ pub trait Work {
 pub trait Reading {
     /// Does a slice of it, and of the reply; false if nothing is left to do.
     fn step(&mut self, context: Context<'_>, client: &BlockedClient) -> bool;
+    /// Nothing is left to do: ends the wait, also if the reply is still to be made.
+    fn end(&self, client: BlockedClient);
 }
 
 struct Slices {
@@ -171,7 +173,7 @@ pub fn read(context: Context<'_>) -> bool {
     if reader.reading.step(context, &reader.client) {
         SLICES.with(|slices| slices.readers.borrow_mut().push_back(reader));
     } else {
-        reader.client.wake_replied();
+        reader.reading.end(reader.client);
     }
     true
 }

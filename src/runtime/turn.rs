@@ -14,7 +14,7 @@ use super::entry::{Entry, UNKNOWN};
 use super::execute::execute_on;
 use super::facts::{HAS_KEYSPACE_EVENTS, IS_ACTIVE, IS_CLUSTER};
 use super::waiting::{self, Woken};
-use super::{checking, counters, disconnect, index, scan, slices};
+use super::{checking, counters, disconnect, index, scan, slices, unread};
 use crate::queue::op::{self, SweepLimit};
 use crate::queue::store::Store;
 use crate::server::context::Context;
@@ -133,6 +133,7 @@ impl Turns {
             disconnect::forget_left();
         }
         while scan::step(context) && within(BUDGET) {}
+        while unread::step(context) && within(BUDGET) {}
         while slices::read(context) && within(BUDGET) {}
         while within(BUDGET) && checking::step(context) {}
         while index::evict_one(context) && within(BUDGET) {}
@@ -194,7 +195,8 @@ impl Turns {
     fn next_ms(&self, context: Context<'_>, is_paused: bool) -> u64 {
         let now_ms = context.now_ms();
         let has_to_check = index::with(|index| index.has_to_evict() || index.has_many_unchecked());
-        if scan::is_under_way() || slices::has_readers() || has_to_check {
+        let has_to_read = scan::is_under_way() || unread::has_some() || slices::has_readers();
+        if has_to_read || has_to_check {
             return NOW;
         }
         let check_ms =

@@ -4,7 +4,7 @@
 //! none checks whether one of its own tables still refers to a command of the module; it would crash later.
 
 use super::facts::IS_SHUTTING_DOWN;
-use super::{alarm, checking, disconnect, index, scan, slices, waiting};
+use super::{alarm, checking, disconnect, index, scan, slices, unread, waiting};
 use crate::server::context::Context;
 
 /// Why the module must stay; None if it may go.
@@ -50,6 +50,7 @@ pub fn forget(context: Context<'_>) {
     // Older servers would still fire the timer, and crash.
     alarm::disarm(context);
     index::forget();
+    unread::forget();
     waiting::forget();
     scan::forget();
     slices::forget();

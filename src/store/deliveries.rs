@@ -188,6 +188,9 @@ impl<K: Keyspace> Records<K> {
     pub(super) fn ended(&mut self, now_ms: u64, count: u32) -> Vec<MessageId> {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         for _ in 0..2 {
+            if !self.knows_order() {
+                break;
+            }
             let (damaged, ended) = self.in_order(|deadlines| {
                 let ended = deadlines.iter().take_while(|(_, until_ms)| *until_ms <= now_ms);
                 (

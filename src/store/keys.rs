@@ -29,14 +29,14 @@ fn join(queue: &QueueName, word: &str) -> Vec<u8> {
     key
 }
 
-/// The queue that a key belongs to; None if it is no key of this module.
-pub fn queue_of(key: &[u8]) -> Option<QueueName> {
+/// The queue that a key belongs to, and what of it the key holds; None if it is no key of this module.
+pub fn queue_and_part(key: &[u8]) -> Option<(QueueName, Part)> {
     let rest = key.strip_prefix(PREFIX)?;
     let colon = rest.iter().rposition(|&b| b == b':')?;
     let (tagged, last) = rest.split_at_checked(colon)?;
     let last = last.strip_prefix(b":")?;
-    Part::ALL.iter().find(|part| part.name().as_bytes() == last)?;
-    QueueName::from_tagged(tagged)
+    let part = Part::ALL.into_iter().find(|part| part.name().as_bytes() == last)?;
+    Some((QueueName::from_tagged(tagged)?, part))
 }
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod tests {
         for name in ["orders", "{acme}.orders", "a:b", "{orders}:dead", "{a}:ready"] {
             let queue = QueueName::new(name.as_bytes()).unwrap();
             for part in Part::ALL {
-                assert_eq!(queue_of(&key(&queue, part)), Some(queue.clone()));
+                assert_eq!(queue_and_part(&key(&queue, part)), Some((queue.clone(), part)));
             }
         }
         let orders = QueueName::new(b"orders").unwrap();
@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(wait_key(&orders), b"mq:{orders}:wait");
         for other in ["mq:{orders}:wait", "mq:orders:ready", "mq:{orders}", "x:{orders}:ready", ""]
         {
-            assert_eq!(queue_of(other.as_bytes()), None, "{other}");
+            assert_eq!(queue_and_part(other.as_bytes()), None, "{other}");
         }
     }
 }

@@ -17,6 +17,7 @@ mod nack;
 mod nack_reason;
 mod pause;
 mod peek;
+mod peek_slices;
 mod pull;
 mod pull_noack;
 mod pull_with_ack;
