@@ -55,30 +55,43 @@ func produce(count int) {
 	}
 }
 
-// consume processes one order and returns whether one came within BLOCK.
-func consume() bool {
+// consume acknowledges the order that is done, if there is one, and processes the next. It returns what has to be
+// acknowledged then, which is its id and receipt, or nothing if it failed, and whether one came within BLOCK.
+func consume(done []any) ([]any, bool) {
 	// ONDISCONNECT: if this connection closes, the server returns the message to the queue.
-	reply := send("MQ.PULL", queue, "BLOCK", block.Milliseconds(), "ONDISCONNECT")
+	pull := []any{"MQ.PULL", queue, "BLOCK", block.Milliseconds(), "ONDISCONNECT"}
+	if done != nil {
+		pull = append(append(pull, "ACK", 1), done...)
+	}
+	reply := send(pull...)
+	if done != nil {
+		both := reply.([]any)
+		if both[0].([]any)[0] != int64(1) { // processing took longer than the visibility
+			fmt.Println("too late")
+		}
+		reply = both[1]
+	}
 	message, isMap := reply.(map[any]any)
 	if reply == nil {
-		return false
+		return nil, false
 	} else if !isMap { // on Redis 6, modules can only reply with flat arrays
 		message = map[any]any{}
 		for list := reply.([]any); len(list) > 0; list = list[2:] {
 			message[list[0]] = list[1]
 		}
 	}
-	outcome := []any{"MQ.ACK", queue, message["id"], message["receipt"]}
-	if err := process(message["payload"].(string), message["retry_count"].(int64)); err != nil {
-		fmt.Println("nacked:", err)
-		outcome[0] = "MQ.NACK"
-		outcome = append(outcome, "REASON", err.Error()) // delivered again after the backoff
-		if err == errNoText {
-			outcome = append(outcome, "DEAD") // a retry cannot help: to the dead-letter queue
-		}
+	id, receipt := message["id"], message["receipt"]
+	err := process(message["payload"].(string), message["retry_count"].(int64))
+	if err == nil {
+		return []any{id, receipt}, true
 	}
-	send(outcome...)
-	return true
+	fmt.Println("nacked:", err)
+	nack := []any{"MQ.NACK", queue, id, receipt, "REASON", err.Error()} // delivered again after the backoff
+	if err == errNoText {
+		nack = append(nack, "DEAD") // a retry cannot help: to the dead-letter queue
+	}
+	send(nack...)
+	return nil, true
 }
 
 func process(order string, retryCount int64) error {
@@ -113,7 +126,12 @@ func main() {
 	if arguments[0] != "produce" {
 		// The current order is finished first.
 		stopping, _ = signal.NotifyContext(stopping, syscall.SIGTERM, syscall.SIGINT)
-		for stopping.Err() == nil && (consume() || arguments[0] == "consume") {
+		var done []any
+		for came := true; stopping.Err() == nil && (came || arguments[0] == "consume"); {
+			done, came = consume(done)
+		}
+		if done != nil {
+			send("MQ.ACK", queue, done[0], done[1])
 		}
 	}
 }

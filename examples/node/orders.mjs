@@ -49,28 +49,35 @@ async function produce(count) {
   }
 }
 
-// Processes one order; returns whether one came within BLOCK.
-async function consume() {
+// Acknowledges the order that is done, if there is one, and processes the next. Returns what has to be acknowledged then:
+// its id and receipt, or nothing if it failed; null if no order came within BLOCK.
+async function consume(done) {
+  const ack = done?.length ? ['ACK', '1', ...done] : [];
   // ONDISCONNECT: if this connection closes, the server returns the message to the queue.
-  const reply = await send('MQ.PULL', QUEUE, 'BLOCK', String(BLOCK_MS), 'ONDISCONNECT');
-  if (reply === null) return false;
+  let reply = await send('MQ.PULL', QUEUE, 'BLOCK', String(BLOCK_MS), 'ONDISCONNECT', ...ack);
+  if (ack.length) {
+    const [[acknowledged], pulled] = reply;
+    if (acknowledged !== 1) console.log('too late'); // processing took longer than the visibility
+    reply = pulled;
+  }
+  if (reply === null) return null;
   // A map in RESP3; on Redis 6, modules can only reply with flat arrays.
   let message = reply;
   if (Array.isArray(reply)) {
     message = {};
     for (let i = 0; i < reply.length; i += 2) message[reply[i]] = reply[i + 1];
   }
-  let outcome = ['MQ.ACK', QUEUE, message.id, message.receipt];
+  const claim = [message.id, message.receipt];
   try {
     await work(new TextDecoder('utf-8', { fatal: true }).decode(message.payload), message.retry_count);
+    return claim;
   } catch (error) {
     // Delivered again after the backoff; an undecodable payload goes to the dead-letter queue.
     const final = error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? ['DEAD'] : [];
-    outcome = ['MQ.NACK', ...outcome.slice(1), ...final, 'REASON', error.message];
     console.log(`nacked: ${error.message}`);
+    await send('MQ.NACK', QUEUE, ...claim, ...final, 'REASON', error.message);
+    return [];
   }
-  await send(...outcome);
-  return true;
 }
 
 async function work(order, retryCount) {
@@ -84,6 +91,8 @@ const [mode, count = '3'] = process.argv.slice(2);
 if (mode !== 'consume') await produce(Number(count));
 if (mode !== 'produce') {
   process.on('SIGTERM', () => { stopping = true; }).on('SIGINT', () => { stopping = true; }); // after the current order
-  while (!stopping && (await consume() || mode === 'consume'));
+  let done = [];
+  while (!stopping && ((done = await consume(done)) || mode === 'consume'));
+  if (done?.length) await send('MQ.ACK', QUEUE, ...done);
 }
 client.destroy();

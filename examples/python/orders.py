@@ -54,24 +54,30 @@ def produce(count):
         print(f"pushed order {number}", flush=True)
 
 
-def consume():
-    """Processes one order; returns whether one came within BLOCK."""
+def consume(done):
+    """Acknowledges the order that is done, if there is one, and processes the next. Returns what has to be acknowledged
+    then: its id and receipt, or nothing if it failed; None if no order came within BLOCK."""
+    ack = ["ACK", 1, *done] if done else []
     # ONDISCONNECT: if this connection closes, the server returns the message to the queue.
-    reply = send("MQ.PULL", QUEUE, "BLOCK", BLOCK_MS, "ONDISCONNECT")
+    reply = send("MQ.PULL", QUEUE, "BLOCK", BLOCK_MS, "ONDISCONNECT", *ack)
+    if ack:
+        [acknowledged], reply = reply
+        if acknowledged != 1:  # processing took longer than the visibility
+            print("too late", flush=True)
     if reply is None:
-        return False
+        return None
     # A map in RESP3; on Redis 6, modules can only reply with flat lists.
     message = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2]))
-    outcome = ["MQ.ACK", QUEUE, message[b"id"], message[b"receipt"]]
+    claim = [message[b"id"], message[b"receipt"]]
     try:
         process(message[b"payload"].decode(), message[b"retry_count"])
+        return claim
     except Exception as error:
         # Delivered again after the backoff; an undecodable payload goes to the dead-letter queue.
         final = ["DEAD"] if isinstance(error, UnicodeDecodeError) else []
-        outcome = ["MQ.NACK", *outcome[1:], *final, "REASON", str(error)]
         print(f"nacked: {error}", flush=True)
-    send(*outcome)
-    return True
+        send("MQ.NACK", QUEUE, *claim, *final, "REASON", str(error))
+        return []
 
 
 def process(order, retry_count):
@@ -86,5 +92,8 @@ if sys.argv[1:] != ["consume"]:
 if sys.argv[1:2] != ["produce"]:
     signal.signal(signal.SIGTERM, stop)  # the current order is finished first
     signal.signal(signal.SIGINT, stop)
-    while not stopping and (consume() or "consume" in sys.argv):
+    done = []
+    while not stopping and ((done := consume(done)) is not None or "consume" in sys.argv):
         pass
+    if done:
+        send("MQ.ACK", QUEUE, *done)
