@@ -37,7 +37,7 @@ const COMMANDS: [Expected; 23] = [
         -4,
         &["write", "denyoom"],
         &["readonly", "admin", "fast"],
-        "queue payload DELAY AT TTL PRIORITY GROUP HEADERS name value",
+        "queue n payload DELAY AT TTL PRIORITY GROUP HEADERS name value",
     ),
     expected(
         "mq.pull",
@@ -125,7 +125,7 @@ const COMMANDS: [Expected; 23] = [
         &["write", "readonly", "denyoom", "admin"],
         "command",
     ),
-    expected("mq.apply", -3, &["write", "admin"], &["readonly"], "queue op"),
+    expected("mq.apply", -3, &["write", "admin"], &["readonly"], "queue op payload"),
 ];
 
 #[test]
@@ -215,6 +215,17 @@ fn argument_names(arguments: &Value) -> Vec<String> {
     names
 }
 
+/// The names of the arguments that have their place in the command line and no token.
+fn positional(arguments: &Value) -> Vec<String> {
+    let name = |argument: &Value| {
+        let fields = entries(argument);
+        let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, v)| v);
+        let is_group = ["oneof", "block"].contains(&text_of(field("type")?).as_str());
+        if is_group || field("token").is_some() { None } else { field("name").map(text_of) }
+    };
+    items(arguments).iter().filter_map(name).collect()
+}
+
 #[test]
 fn command_docs_tell_the_truth() {
     let server = Server::start();
@@ -250,11 +261,10 @@ fn command_docs_tell_the_truth() {
                 command.name
             );
         }
-        let tokens: Vec<&String> =
-            names.iter().filter(|name| name.chars().all(|c| c.is_ascii_uppercase())).collect();
-        for token in tokens {
-            let is_known = command.arguments.split(' ').any(|known| known == token);
-            assert!(is_known, "{} has no {token}", command.name);
+        let tokens = names.into_iter().filter(|name| name.chars().all(|c| c.is_ascii_uppercase()));
+        for name in tokens.chain(positional(arguments)) {
+            let is_known = command.arguments.split(' ').any(|known| known == name);
+            assert!(is_known, "{} has no {name}", command.name);
         }
     }
 }
