@@ -33,7 +33,7 @@ export class TryAgainError extends MqError {}
 /** `CORRUPT`: a stored record can't be read. A pull has set it aside, and the next one goes on. */
 export class CorruptError extends MqError {}
 
-/** `publish` got no answer in time. The message may have been pushed. `cause` is the error of the last attempt, if there was one. */
+/** `publish` got no answer in time. The message may have been pushed. `cause` is the error of the last attempt. */
 export class UnansweredError extends Error {
   override readonly name = 'UnansweredError';
 }
@@ -53,6 +53,9 @@ const TEMPORARY = new Set(
   'BUSY CLUSTERDOWN LOADING MASTERDOWN MISCONF NOREPLICAS OOM READONLY TRYAGAIN UNBLOCKED'.split(' '),
 );
 
+// The server is not, or no longer, the master.
+const ELSEWHERE = new Set('MASTERDOWN READONLY UNBLOCKED'.split(' '));
+
 /** The first word of a server's reply; undefined for errors that are none, as a lost connection. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error ? /^[A-Z]{2,}(?= |$)/.exec(error.message)?.[0] : undefined;
@@ -69,4 +72,10 @@ export function typed(error: unknown): unknown {
 export function isTemporary(error: unknown): boolean {
   const code = codeOf(error);
   return code === undefined ? !(error instanceof TypeError) : TEMPORARY.has(code);
+}
+
+/** Whether the next attempt needs another connection: this one is broken, or leads to a server that is not the master. */
+export function isLost(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === undefined || ELSEWHERE.has(code);
 }

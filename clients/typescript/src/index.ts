@@ -11,3 +11,7 @@ export type {
 } from './options.js';
 export type { Redis } from './redis.js';
 export type { Info, Settings } from './settings.js';
+export { Dead, Release, Retry } from './outcomes.js';
+export { logLines, type Log, type LogEntry } from './worker/log.js';
+export type { Context, Handler, Middleware, WorkerOptions } from './worker/options.js';
+export { Worker } from './worker/worker.js';

@@ -109,3 +109,15 @@ function textHeaders(headers: Message['rawHeaders']): Record<string, string> {
   for (const [name, value] of headers) result[name.toString()] = value.toString();
   return result;
 }
+
+/** Splits what belongs to deliveries into batches, which are of one queue each. */
+export function byQueue<T>(items: readonly T[], deliveryOf: (item: T) => Delivery): T[][] {
+  const batches = new Map<string, T[]>();
+  for (const item of items) {
+    const { queue } = deliveryOf(item);
+    const batch = batches.get(queue);
+    if (batch) batch.push(item);
+    else batches.set(queue, [item]);
+  }
+  return [...batches.values()];
+}

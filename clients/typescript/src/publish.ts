@@ -2,6 +2,7 @@
 
 import { Backoff, pause } from './backoff.js';
 import { isTemporary, UnansweredError } from './errors.js';
+import { within } from './within.js';
 
 /**
  * Calls `push` until it succeeds, fails for good, or `patience` milliseconds are over.
@@ -14,25 +15,13 @@ export async function untilAnswered<T>(push: () => Promise<T>, patience: number)
   let cause: unknown;
   do {
     try {
+      // A Redis client without a connection may keep a command for as long as it has none.
       return await within(end - performance.now(), push());
     } catch (error) {
       if (!isTemporary(error)) throw error;
-      if (!(error instanceof UnansweredError)) cause = error;
+      cause = error;
     }
     await pause(Math.min(backoff.next(), Math.max(end - performance.now(), 0)));
   } while (performance.now() < end);
   throw new UnansweredError(`no answer within ${patience} ms`, { cause });
-}
-
-/** A Redis client without a connection may keep a command for as long as it has none. */
-async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new UnansweredError('no answer')), ms);
-  });
-  try {
-    return await Promise.race([answer, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

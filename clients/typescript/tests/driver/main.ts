@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { Client, type Redis as AnyRedis } from 'redis-mq';
 import { answer } from './calls.js';
+import { work } from './worker.js';
 
 const { MQ_URL = '', MQ_PROTOCOL = '3', MQ_LIBRARY = 'redis' } = process.env;
 
@@ -23,6 +24,9 @@ async function serve(client: Client): Promise<void> {
 switch (process.argv[2]) {
   case 'client':
     await serve(new Client(await connect()));
+    break;
+  case 'worker':
+    await work(await connect());
     break;
   default:
     throw new Error('the mode is client, fake or worker');

@@ -1,0 +1,24 @@
+// What a worker reports.
+
+/** One thing that happened, to the worker or to a message. */
+export interface LogEntry {
+  level: 'debug' | 'info' | 'warn' | 'error';
+  text: string;
+  queue?: string;
+  id?: string;
+  retryCount?: number;
+  error?: unknown;
+}
+
+export type Log = (entry: LogEntry) => void;
+
+/** Writes a line of JSON to standard error for each entry, without those for debugging. */
+export const logLines: Log = ({ error, ...entry }) => {
+  if (entry.level === 'debug') return;
+  console.error(JSON.stringify({ time: new Date(), ...entry, error: error === undefined ? undefined : errorText(error) }));
+};
+
+/** What is said of an error in logs and as the reason of a return: `no stock`, `TypeError: x is not a function`. */
+export function errorText(error: unknown): string {
+  return String(error).replace(/^Error: /, '');
+}

@@ -1,0 +1,263 @@
+// One run of a worker: pulls messages, starts handlers, says what became of them, and ends in order.
+
+import { setImmediate as turn } from 'node:timers/promises';
+import { Backoff, pause } from '../backoff.js';
+import { Client } from '../client.js';
+import type { Connection } from '../connection.js';
+import { CorruptError, InvalidArgumentError, InvalidReceiptError, isTemporary, NotFoundError } from '../errors.js';
+import { byQueue, type Message } from '../message.js';
+import type { NackOptions } from '../options.js';
+import { Dead, Release, Retry } from '../outcomes.js';
+import { atMost } from '../within.js';
+import { Acknowledgments } from './acknowledgments.js';
+import { Heartbeat } from './heartbeat.js';
+import { Link } from './link.js';
+import { errorText, type LogEntry } from './log.js';
+import type { Configuration } from './options.js';
+import { persist } from './persist.js';
+import { Slots, Work } from './work.js';
+
+// A connection without a reply for so long is given up; a pull may also wait.
+const REPLY_MS = 10_000;
+// The wait of a pull that is to notice when the queues are empty.
+const GLANCE_MS = 100;
+// For handlers that were cancelled, and for the last words to a server that may be away.
+const FAREWELL_MS = 1_000;
+const LONGEST_REASON = 1_024;
+
+export class Run {
+  readonly #configuration: Configuration;
+  /** Set for a run that ends when the queues are empty: messages that are delayed for longer do not count. */
+  readonly #ignoredDelay: number | undefined;
+  readonly #waiting: Link;
+  readonly #shared: Link;
+  readonly #puller: Client;
+  readonly #client: Client;
+  readonly #slots: Slots;
+  readonly #inWork = new Set<Work>();
+  readonly #acknowledgments: Acknowledgments;
+  readonly #stopping = new AbortController();
+  readonly #closing = new AbortController();
+  #isCancelled = false;
+  #failure: { error: unknown } | undefined;
+
+  constructor(connection: Connection, configuration: Configuration, ignoredDelay?: number) {
+    const { block, concurrency, ackDelay, log } = configuration;
+    this.#configuration = configuration;
+    this.#ignoredDelay = ignoredDelay;
+    this.#waiting = new Link(connection, block + REPLY_MS);
+    this.#shared = new Link(connection, REPLY_MS);
+    this.#puller = new Client(this.#waiting);
+    this.#client = new Client(this.#shared);
+    this.#slots = new Slots(concurrency);
+    this.#acknowledgments = new Acknowledgments(this.#client, ackDelay, (attempt) => this.#say(attempt), log);
+  }
+
+  stop(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#log({ level: 'info', text: 'stops' });
+    this.#stopping.abort();
+    this.#slots.wake();
+  }
+
+  /** Works until `stop`, or until the queues are empty. Throws what does not pass by itself, after an orderly end. */
+  async work(): Promise<void> {
+    const { visibility, maxProcessing, grace, log } = this.#configuration;
+    const heartbeat = new Heartbeat(this.#client, this.#inWork, visibility, maxProcessing, log)
+      .run(this.#closing.signal)
+      .catch((error: unknown) => this.#fail(error));
+    const pulling = this.#pullAll()
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => this.stop());
+    await stopped(this.#stopping.signal);
+    const isOver = new AbortController();
+    await atMost(grace, this.#ended(pulling, isOver.signal));
+    isOver.abort();
+    await this.#cancelHandlers();
+    await atMost(FAREWELL_MS, this.#acknowledgments.flush());
+    this.#closing.abort();
+    this.#waiting.close();
+    this.#shared.close();
+    await atMost(FAREWELL_MS, Promise.all([pulling, heartbeat]));
+    if (this.#failure) throw this.#failure.error;
+  }
+
+  async #pullAll(): Promise<void> {
+    const { signal } = this.#stopping;
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      try {
+        const messages = await this.#pull();
+        backoff.reset();
+        if (messages.length === 0 && (await this.#isFinished())) return;
+        if (signal.aborted) await this.#release(messages);
+        else for (const message of messages) void this.#process(message);
+        while (this.#slots.free === 0 && !signal.aborted) await this.#slots.changed();
+        await turn(); // handlers that end together are acknowledged together
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof CorruptError) {
+          this.#log({ level: 'error', text: 'a record was set aside', error });
+          continue;
+        }
+        if (!isTemporary(error)) throw error;
+        this.#log({ level: 'warn', text: 'pulls again', error });
+        await pause(backoff.next(), signal);
+      }
+    }
+  }
+
+  async #pull(): Promise<Message[]> {
+    const { queues, visibility, consumer, block } = this.#configuration;
+    const wait = this.#ignoredDelay === undefined ? block : Math.min(block, GLANCE_MS);
+    const options = { visibility, consumer, block: wait };
+    const done = this.#acknowledgments.take();
+    const [queue] = queues;
+    try {
+      if (queues.length === 1 && queue !== undefined) {
+        const { acked, messages } = await this.#puller.pullMany(queue, this.#slots.free, { ...options, ack: done });
+        this.#acknowledgments.settle(done, acked);
+        return messages;
+      }
+      // MQ.MPULL acknowledges nothing: the acknowledgments are sent just before it.
+      const acks = byQueue(done, (message) => message).map(async (batch) => {
+        this.#acknowledgments.settle(batch, await this.#puller.ackMany(batch));
+      });
+      const [messages] = await Promise.all([this.#puller.pullMany(queues, this.#slots.free, options), ...acks]);
+      return messages;
+    } catch (error) {
+      this.#acknowledgments.putBack(done);
+      throw error;
+    }
+  }
+
+  async #isFinished(): Promise<boolean> {
+    if (this.#ignoredDelay === undefined || !this.#slots.areAllFree) return false;
+    for (const queue of this.#configuration.queues) {
+      const { ready, inflight, delayed } = await this.#client.info(queue);
+      if (ready + inflight > 0) return false;
+      const [first] = delayed > 0 ? await this.#client.peek(queue, { state: 'delayed', count: 1 }) : [];
+      if (first?.dueAt && first.dueAt.getTime() - Date.now() < this.#ignoredDelay) return false;
+    }
+    return true;
+  }
+
+  async #process(message: Message): Promise<void> {
+    const work = new Work(message, performance.now() + this.#configuration.visibility);
+    this.#slots.take();
+    this.#inWork.add(work);
+    const failure = await this.#failureOf(work);
+    this.#inWork.delete(work);
+    work.end();
+    if (work.isHeld) {
+      if (failure) await this.#giveBack(message, failure.error);
+      else this.#acknowledgments.add(message);
+    }
+    this.#slots.release();
+  }
+
+  async #failureOf(work: Work): Promise<{ error: unknown } | undefined> {
+    try {
+      await this.#configuration.handler(work.message, { signal: work.signal });
+      this.#log({ level: 'debug', text: 'done' }, work.message);
+      return undefined;
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  async #giveBack(message: Message, error: unknown): Promise<void> {
+    const reason = errorText(error instanceof Retry || error instanceof Release || error instanceof Dead ? error.message : error).slice(
+      0,
+      LONGEST_REASON,
+    );
+    const said = reason === '' ? {} : { reason };
+    if (error instanceof Release || (this.#isCancelled && !(error instanceof Retry) && !(error instanceof Dead))) {
+      this.#log({ level: 'info', text: 'released', error }, message);
+      await this.#nack(message, { noCount: true });
+    } else if (error instanceof Dead) {
+      this.#log({ level: 'error', text: 'dead', error }, message);
+      await this.#nack(message, { dead: true, ...said });
+    } else {
+      this.#log({ level: 'warn', text: error instanceof Retry ? 'to be retried' : 'failed', error }, message);
+      await this.#nack(message, { delay: error instanceof Retry ? error.after : undefined, ...said });
+    }
+  }
+
+  async #nack(message: Message, options: NackOptions): Promise<void> {
+    await this.#say(async () => {
+      try {
+        await this.#client.nack(message, options);
+      } catch (error) {
+        if (error instanceof InvalidArgumentError && options.dead) {
+          await this.#client.nack(message, { ...options, dead: false }); // a dead letter can't die again
+        } else if (error instanceof NotFoundError || error instanceof InvalidReceiptError) {
+          this.#log({ level: 'info', text: 'the message was no longer held', error }, message);
+        } else {
+          throw error;
+        }
+      }
+    });
+  }
+
+  async #release(messages: readonly Message[]): Promise<void> {
+    for (const batch of byQueue(messages, (message) => message)) {
+      await this.#say(async () => void (await this.#client.nackMany(batch, { noCount: true })));
+    }
+  }
+
+  /** Says something to the server until it answers, or the run ends. Never rejects. */
+  async #say(attempt: () => Promise<void>): Promise<void> {
+    try {
+      await persist(attempt, this.#closing.signal, this.#configuration.log);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Ends the waiting pull, and waits for it and for the handlers. */
+  async #ended(pulling: Promise<void>, isOver: AbortSignal): Promise<void> {
+    const hasEnded = new AbortController();
+    const signal = AbortSignal.any([hasEnded.signal, isOver]);
+    void pulling.then(() => hasEnded.abort());
+    const backoff = new Backoff();
+    const id = await this.#waiting.id();
+    while (id !== undefined && !signal.aborted) {
+      await this.#shared.send(['CLIENT', 'UNBLOCK', String(id)]).catch((error: unknown) => {
+        this.#log({ level: 'warn', text: 'can not end the waiting pull', error });
+      });
+      await pause(backoff.next(), signal); // the pull may have been on its way when it was to be ended
+    }
+    await pulling;
+    await this.#slots.allFree();
+  }
+
+  /** Cancels handlers that still run, waits a moment for them, and releases what is left. */
+  async #cancelHandlers(): Promise<void> {
+    if (this.#inWork.size === 0) return;
+    this.#isCancelled = true;
+    for (const work of this.#inWork) work.cancel('the worker shuts down');
+    await atMost(FAREWELL_MS, this.#slots.allFree());
+    const left = [...this.#inWork].filter((work) => work.isHeld);
+    for (const work of left) work.lose('the worker shuts down');
+    await atMost(FAREWELL_MS, this.#release(left.map(({ message }) => message)));
+  }
+
+  #fail(error: unknown): void {
+    if (this.#closing.signal.aborted) return;
+    this.#log({ level: 'error', text: 'fails', error });
+    this.#failure ??= { error };
+    this.stop();
+  }
+
+  #log(entry: LogEntry, message?: Message): void {
+    this.#configuration.log(message ? { ...entry, queue: message.queue, id: message.id, retryCount: message.retryCount } : entry);
+  }
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

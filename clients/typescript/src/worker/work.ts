@@ -1,0 +1,90 @@
+// The messages in work, and how many more can be.
+
+import type { Message } from '../message.js';
+
+/** A message in work. Moments are those of `performance.now()`. */
+export class Work {
+  readonly since = performance.now();
+  readonly #cancelling = new AbortController();
+  #isHeld = true;
+  #expiry: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly message: Message,
+    public visibleUntil: number,
+  ) {}
+
+  /** Tells the handler to stop. */
+  get signal(): AbortSignal {
+    return this.#cancelling.signal;
+  }
+
+  /** Whether it is still this worker's; if not, nothing more is said for it. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  cancel(reason: string): void {
+    this.#cancelling.abort(new Error(reason));
+  }
+
+  /** It is no longer this worker's. */
+  lose(reason: string): void {
+    this.#isHeld = false;
+    this.end();
+    this.cancel(reason);
+  }
+
+  /** It is no longer extended: it is lost when its visibility ends. */
+  expire(reason: string): void {
+    this.#expiry ??= setTimeout(() => this.lose(reason), this.visibleUntil - performance.now());
+  }
+
+  /** Its handler has ended. */
+  end(): void {
+    clearTimeout(this.#expiry);
+  }
+}
+
+/** So many messages can be in work at once. */
+export class Slots {
+  readonly #count: number;
+  #taken = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  get free(): number {
+    return this.#count - this.#taken;
+  }
+
+  get areAllFree(): boolean {
+    return this.#taken === 0;
+  }
+
+  take(): void {
+    this.#taken += 1;
+  }
+
+  release(): void {
+    this.#taken -= 1;
+    this.wake();
+  }
+
+  /** Waits for the next `release` or `wake`. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  async allFree(): Promise<void> {
+    while (!this.areAllFree) await this.changed();
+  }
+}
