@@ -3,6 +3,8 @@
 use super::*;
 use crate::queue::message::Kept;
 use crate::queue::message::{Delivery, Running};
+use crate::store::deliveries::LARGE;
+use crate::store::memory::Value;
 
 #[test]
 fn headers_come_back_as_they_were_pushed() {
@@ -63,6 +65,28 @@ fn a_running_delivery_tells_whether_something_ends_with_the_message() {
             assert_eq!(running(&server), until(server.now_ms + 200), "{asked:?}");
             server.nack(&orders, vec![Delivery { id, receipt }], Some(0));
         }
+    }
+}
+
+#[test]
+fn a_large_body_stays_with_its_delivery_where_its_key_has_another_type() {
+    for (harmed, kept) in [(false, Kept::Apart), (true, Kept::Whole)] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let payload = vec![b'x'; LARGE];
+        server.push_with(&orders, &payload, &Asked::default());
+        let key = keys::key(&orders, Part::Bodies);
+        if harmed {
+            server.database.borrow_mut().insert(key, Value::Text);
+        }
+        let mode = Mode::AtLeastOnce { visibility_ms: 100, consumer: None };
+        let no_sweep = SweepLimit { limit: 0, same_slot: false };
+        let (_, got) = server.pull_as(&orders, 1, mode, no_sweep, Vec::new()).unwrap();
+        assert_eq!(got[0].payload, payload);
+        let claim = got[0].claim();
+        let running = server.store(&orders).running(claim).unwrap();
+        assert_eq!(running.kept, kept);
+        assert_eq!(server.acknowledge(&orders, vec![claim]), [DONE]);
+        assert_eq!(server.len(&orders, Part::Flight), 0);
     }
 }
 
