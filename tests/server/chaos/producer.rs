@@ -12,7 +12,7 @@ use std::{thread, time::Duration};
 const TAGS: Tag = 1_000_000;
 
 /// Digits of some payloads: their bodies are stored apart from their deliveries.
-const LARGE: usize = 2000;
+const LARGE: usize = 5000;
 
 pub fn produce(shared: &std::sync::Arc<Shared>, number: u64) {
     let mut random = fastrand::Rng::with_seed(shared.plan.seed.wrapping_add(number));
