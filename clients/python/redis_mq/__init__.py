@@ -12,11 +12,15 @@ from .errors import (
     WrongTypeError,
 )
 from .message import Delivery, Message, Outcome
+from .outcomes import Dead, Release, Retry
+from .threads import cancelled
+from .worker import Worker
 
 __all__ = [
     "AsyncClient",
     "Client",
     "CorruptError",
+    "Dead",
     "Delivery",
     "InvalidArgumentError",
     "InvalidReceiptError",
@@ -25,6 +29,10 @@ __all__ = [
     "NotFoundError",
     "Outcome",
     "QueueFullError",
+    "Release",
+    "Retry",
     "TryAgainError",
+    "Worker",
     "WrongTypeError",
+    "cancelled",
 ]

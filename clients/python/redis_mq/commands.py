@@ -16,7 +16,7 @@ from . import wire
 from .message import Held, Message, Outcome, delivery_of
 from .wire import Duration, Payload, Word, milliseconds, payload_word, text_word, unix_milliseconds
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 Acked = Tuple[List[Outcome], T]
 
 

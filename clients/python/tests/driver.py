@@ -2,10 +2,13 @@
 
 import asyncio
 import base64
+import contextlib
 import dataclasses
 import json
+import logging
 import os
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
@@ -17,13 +20,18 @@ from redis_mq import (
     AsyncClient,
     Client,
     CorruptError,
+    Dead,
     Delivery,
     InvalidArgumentError,
     InvalidReceiptError,
     NotFoundError,
     QueueFullError,
+    Release,
+    Retry,
     TryAgainError,
+    Worker,
     WrongTypeError,
+    cancelled,
 )
 
 ERRORS = {
@@ -138,6 +146,75 @@ def awaited(one, loop):
     return lambda method, given: loop.run_until_complete(getattr(one, method)(**given))
 
 
+def say(line):
+    """In one piece: threads print at the same time."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+async def handler(message):
+    """What the contract says for each payload."""
+    number, *words = message.text().split()
+    word, ms = (*words, None, None)[:2]
+    say(f"start {number} {message.retry_count}")
+    try:
+        if word == "sleep":
+            await asyncio.sleep(int(ms) / 1000)
+        elif word == "hold":
+            await hold(int(ms) / 1000)
+        check(word, ms, message)
+    except asyncio.CancelledError:
+        say(f"cancelled {number}")
+        raise
+    say(f"done {number}")
+
+
+async def hold(seconds):
+    end = asyncio.get_running_loop().time() + seconds
+    while (left := end - asyncio.get_running_loop().time()) > 0:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(left)
+
+
+def plain_handler(message):
+    """The same as a plain function, in a thread."""
+    number, *words = message.text().split()
+    word, ms = (*words, None, None)[:2]
+    say(f"start {number} {message.retry_count}")
+    end = time.monotonic() + int(ms or 0) / 1000
+    while word in ("sleep", "hold") and time.monotonic() < end:
+        time.sleep(0.01)
+        if cancelled() and word == "sleep":
+            say(f"cancelled {number}")
+            return
+    check(word, ms, message)
+    say(f"done {number}")
+
+
+def check(word, ms, message):
+    """Fails as the payload says."""
+    first = message.retry_count == 0
+    if word == "fail" or (word == "fail-once" and first):
+        raise RuntimeError("no stock")
+    if word == "retry" and first:
+        raise Retry(timedelta(milliseconds=int(ms)), "later")
+    if word == "release" and (message.deliveries or 1) == 1:
+        raise Release()
+    if word == "dead":
+        raise Dead("no address")
+
+
+def worker(handle):
+    logging.basicConfig(level=logging.CRITICAL)
+    environment = {name: int(os.environ[f"MQ_{name.upper()}"]) / 1000 for name in ("visibility", "grace", "block")}
+    environment["max_processing"] = int(os.environ["MQ_MAX_PROCESSING"]) / 1000 or None
+    queues, concurrency = os.environ["MQ_QUEUES"].split(","), int(os.environ["MQ_CONCURRENCY"])
+    one = Worker(os.environ["MQ_URL"], queues, handle, concurrency=concurrency, **environment)
+    print("ready", flush=True)
+    one.run(until_empty=1 if os.environ["MQ_UNTIL_EMPTY"] == "1" else None)
+    print("stopped", flush=True)
+
+
 def main():
     mode = sys.argv[-1]
     is_async = "--asyncio" in sys.argv
@@ -146,6 +223,8 @@ def main():
         client(awaited(AsyncClient.from_url(url, protocol=protocol), asyncio.new_event_loop()))
     elif mode == "client":
         client(waiting(Client.from_url(url, protocol=protocol)))
+    elif mode == "worker":
+        worker(plain_handler if "--threads" in sys.argv else handler)
 
 
 if __name__ == "__main__":

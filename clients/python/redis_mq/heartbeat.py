@@ -1,0 +1,67 @@
+"""Extends the visibility of all messages in work, with one command per queue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, Dict, List, Mapping, Optional
+
+from . import commands
+from .backoff import Backoff
+from .errors import is_temporary
+from .job import Job, Stage
+from .link import Link
+from .message import Outcome
+from .settling import MOST
+
+log = logging.getLogger("redis_mq")
+
+
+class Heartbeat:
+    """One timer for all jobs."""
+
+    def __init__(self, link: Link, jobs: Mapping[Any, Job], visibility: float, max_processing: Optional[float]) -> None:
+        self._link = link
+        self._jobs = jobs
+        self._visibility = visibility
+        self._max_processing = max_processing
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        loop = asyncio.get_running_loop()
+        backoff = Backoff()
+        while True:
+            await asyncio.sleep(self._visibility / 3)
+            while True:
+                try:
+                    await self._beat(loop)
+                    break
+                except Exception as error:
+                    if not is_temporary(error):
+                        log.exception("the visibility can't be extended")
+                        break
+                    await asyncio.sleep(min(backoff.pause_after(error), self._visibility / 3))
+            backoff = Backoff()
+
+    async def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        by_queue: Dict[str, List[Job]] = {}
+        for job in list(self._jobs.values()):
+            if job.stage is not Stage.WORKING:
+                continue
+            if self._max_processing is None or loop.time() < job.started + self._max_processing:
+                by_queue.setdefault(job.message.queue, []).append(job)
+            elif loop.time() >= job.visible_until:
+                job.lose("it took longer than max_processing")
+        for jobs in by_queue.values():
+            for start in range(0, len(jobs), MOST):
+                await self._extend(jobs[start : start + MOST], loop)
+
+    async def _extend(self, jobs: List[Job], loop: asyncio.AbstractEventLoop) -> None:
+        sent = loop.time()
+        answers = await self._link.call(commands.extend_many([job.message for job in jobs], self._visibility))
+        for job, answer in zip(jobs, answers):
+            if not isinstance(answer, Outcome):
+                job.visible_until = sent + self._visibility
+            elif job.stage is Stage.WORKING:
+                is_gone = answer is Outcome.NOT_FOUND
+                job.lose("its message is gone" if is_gone else "another consumer has its message")

@@ -1,0 +1,259 @@
+"""One run of a worker: pulls, starts handlers, settles what they leave, and ends in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence
+
+import redis
+
+from . import commands
+from .backoff import Backoff
+from .commands import Command
+from .errors import CorruptError, InvalidReceiptError, NotFoundError, code_of
+from .heartbeat import Heartbeat
+from .job import Job, Stage, log_message
+from .link import Link, Redis, opener
+from .message import Delivery, Message
+from .outcomes import Dead, HandlerOutcome, Release, Retry
+from .settling import MOST, Acknowledgments
+
+log = logging.getLogger("redis_mq")
+
+CLEANUP = 1.0
+"""Seconds that cancelled handlers have before their messages are given back."""
+LAST_WORDS = 5.0
+"""Seconds that the end of a run waits for the server to take what is left to say."""
+IDLE_BLOCK = 0.1
+"""Seconds that a pull waits, at most, where the run ends when the queues are empty."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Those of a worker; times in seconds."""
+
+    queues: List[str]
+    handle: Callable[[Message], Awaitable[Any]]
+    concurrency: int
+    visibility: float
+    max_processing: Optional[float]
+    grace: float
+    block: float
+    ack_delay: float
+    consumer: str
+
+
+class Session:
+    def __init__(self, source: Redis, options: Options, until_empty: Optional[timedelta]) -> None:
+        """until_empty: end when nothing is ready, in flight or delayed for less than this."""
+        self._options = options
+        self._until_empty = until_empty
+        open_connection = opener(source, options.queues[0])
+        self._waiting = Link(open_connection)
+        self._shared = Link(open_connection)
+        self._acknowledgments = Acknowledgments(self._shared, options.ack_delay)
+        self._jobs: Dict[asyncio.Task[None], Job] = {}
+        self._not_started: List[Message] = []
+        self._freed = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ends the run: no more pulls, then as `run` says."""
+        self._stopping.set()
+        self._freed.set()
+
+    async def run(self) -> None:
+        """Works until `stop`, until the queues are empty, or until an error that time does not mend, which it raises.
+
+        Then handlers have the grace time; those that are left are cancelled, and their messages given back. If this
+        coroutine is cancelled, they are at once.
+        """
+        pulling = asyncio.create_task(self._pull_until_stopped())
+        heartbeat = Heartbeat(self._shared, self._jobs, self._options.visibility, self._options.max_processing)
+        beating = asyncio.create_task(heartbeat.run())
+        stopped = asyncio.create_task(self._stopping.wait())
+        grace = self._options.grace
+        try:
+            await asyncio.wait({pulling, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            grace = 0
+            raise
+        finally:
+            self.stop()
+            try:
+                await self._end_wait(pulling)
+                await self._end_handlers(grace)
+            finally:
+                beating.cancel()
+                await self._waiting.disconnect()
+                await self._shared.disconnect()
+        if not pulling.cancelled():
+            pulling.result()
+
+    # Pulling
+
+    async def _pull_until_stopped(self) -> None:
+        backoff = Backoff()
+        while await self._has_room():
+            try:
+                messages = await self._pull(min(self._options.concurrency - len(self._jobs), MOST))
+                is_idle = not messages and not self._jobs
+                if is_idle and self._until_empty is not None and await self._is_empty(self._until_empty):
+                    return
+                backoff = Backoff()
+            except CorruptError as error:  # the record was set aside, the message behind it is next
+                log.error("%s", error)
+            except Exception as error:
+                pause = 0 if code_of(error) == "UNBLOCKED" else backoff.pause_after(error)
+                log.warning("will pull again: %s", error)
+                await self._sleep(pause)
+            else:
+                if self._stopping.is_set():
+                    self._not_started += messages
+                else:
+                    self._start(messages)
+
+    async def _has_room(self) -> bool:
+        while len(self._jobs) >= self._options.concurrency and not self._stopping.is_set():
+            self._freed.clear()
+            await self._freed.wait()
+        return not self._stopping.is_set()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Until then, or until the end."""
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except asyncio.TimeoutError:
+            pass
+
+    async def _pull(self, count: int) -> List[Message]:
+        """Up to so many messages. What is to be acknowledged goes with it, of one queue in the same command."""
+        own, queues = self._options, self._options.queues
+        block = own.block if self._until_empty is None else min(own.block, IDLE_BLOCK)
+        options: Dict[str, Any] = {"visibility": own.visibility, "block": block, "consumer": own.consumer}
+        taken = [batch for queue in queues if (batch := self._acknowledgments.take(queue))]
+        try:
+            if len(queues) == 1 and taken:
+                both = commands.ack_and_pull_many(taken[0], count, **options)
+                replies: List[Any] = [*await self._waiting.call(both, block)]
+            else:
+                sent: List[Command[Any]] = [commands.ack_many(batch) for batch in taken]
+                sent.append(commands.pull_many(queues, count, **options))
+                replies = await self._waiting.call_all(sent, block)
+        except BaseException:
+            for batch in taken:
+                self._acknowledgments.put_back(batch)
+            raise
+        for batch, outcomes in zip(taken, replies):
+            self._acknowledgments.answered(batch, outcomes)
+        messages: List[Message] = replies[-1]
+        return messages
+
+    async def _is_empty(self, soon: timedelta) -> bool:
+        await self._acknowledgments.flush()
+        for queue in self._options.queues:
+            info = await self._shared.call(commands.info(queue))
+            if info["ready"] or info["inflight"]:
+                return False
+            for message in await self._shared.call(commands.peek(queue, "delayed", count=1)):
+                if message.due_at is not None and message.due_at < datetime.now(timezone.utc) + soon:
+                    return False
+        return True
+
+    # Handlers
+
+    def _start(self, messages: Sequence[Message]) -> None:
+        loop = asyncio.get_running_loop()
+        for message in messages:
+            job = Job(message, loop.time(), self._options.visibility)
+            task = loop.create_task(self._process(job))
+            self._jobs[task] = job
+            job.cancel = task.cancel
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._jobs[task]
+        self._freed.set()
+
+    async def _process(self, job: Job) -> None:
+        message = job.message
+        try:
+            await self._options.handle(message)
+        except HandlerOutcome as outcome:
+            await self._give_back(job, outcome)
+        except Exception as error:
+            if job.stage is Stage.WORKING:
+                log_message(logging.WARNING, f"failed, {error!r}", message, exc_info=True)
+            await self._give_back(job, error)
+        else:
+            if job.stage is Stage.WORKING:
+                job.stage = Stage.OVER
+                self._acknowledgments.add(message.delivery)
+
+    async def _give_back(self, job: Job, error: Exception) -> None:
+        if job.stage is not Stage.WORKING:
+            return
+        job.stage = Stage.SETTLING
+        try:
+            await self._shared.insist(_nack(job.message, error))
+        except (NotFoundError, InvalidReceiptError) as refusal:
+            log_message(logging.INFO, f"given back too late, or twice: {refusal}", job.message)
+        except redis.RedisError as refusal:
+            log_message(logging.ERROR, f"can't be given back: {refusal}", job.message)
+        job.stage = Stage.OVER
+
+    # The end
+
+    async def _end_wait(self, pulling: asyncio.Task[None]) -> None:
+        """Ends the pull that waits in the server, without losing what it may just have been given."""
+        for _ in range(20):
+            if pulling.done():
+                return
+            if self._waiting.client_id is not None:
+                try:
+                    await self._shared.call(Command([b"CLIENT", b"UNBLOCK", self._waiting.client_id], int))
+                except Exception as error:
+                    log.warning("can't end the waiting pull: %s", error)
+            await asyncio.wait({pulling}, timeout=0.1)
+        pulling.cancel()
+        await asyncio.wait({pulling})
+
+    async def _end_handlers(self, grace: float) -> None:
+        await self._release([message.delivery for message in self._not_started])
+        if self._jobs:
+            await asyncio.wait(self._jobs, timeout=grace)
+        left = dict(self._jobs)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=CLEANUP)
+        unsettled = [job for job in left.values() if job.stage is not Stage.OVER]
+        for job in unsettled:
+            job.stage = Stage.OVER
+        await self._release([job.message.delivery for job in unsettled])
+        await self._within(LAST_WORDS, self._acknowledgments.close())
+
+    async def _release(self, deliveries: Sequence[Delivery]) -> None:
+        """So that others get them at once, and no retry is counted."""
+        for queue in {delivery.queue for delivery in deliveries}:
+            batch = [delivery for delivery in deliveries if delivery.queue == queue]
+            await self._within(LAST_WORDS, self._shared.insist(commands.nack_many(batch, no_count=True)))
+
+    async def _within(self, seconds: float, last_words: Awaitable[Any]) -> None:
+        try:
+            await asyncio.wait_for(last_words, seconds)
+        except (asyncio.TimeoutError, redis.RedisError) as error:
+            log.error("the server did not take the end of the run, the rest comes back: %r", error)
+
+
+def _nack(message: Message, error: Exception) -> Command[None]:
+    if isinstance(error, Retry):
+        return commands.nack(message, delay=error.after, reason=error.reason)
+    if isinstance(error, Release):
+        return commands.nack(message, no_count=True)
+    if isinstance(error, Dead):  # a dead letter can't die again
+        return commands.nack(message, dead=message.dead_from is None, reason=error.reason)
+    return commands.nack(message, reason=str(error) or type(error).__name__)
