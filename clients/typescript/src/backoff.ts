@@ -1,6 +1,7 @@
 // Pauses between attempts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LONGEST_TIMER_MS } from './within.js';
 
 const FIRST_MS = 50;
 const LONGEST_MS = 2_000;
@@ -23,5 +24,5 @@ export class Backoff {
 
 /** Waits, but not longer than until the signal. Never rejects. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, signal && { signal }).catch(() => {});
+  await sleep(Math.min(ms, LONGEST_TIMER_MS), undefined, signal && { signal }).catch(() => {});
 }

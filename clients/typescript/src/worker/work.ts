@@ -1,6 +1,7 @@
 // The messages in work, and how many more can be.
 
 import type { Message } from '../message.js';
+import { LONGEST_TIMER_MS } from '../within.js';
 
 /** A message in work. Moments are those of `performance.now()`. */
 export class Work {
@@ -37,7 +38,8 @@ export class Work {
 
   /** It is no longer extended: it is lost when its visibility ends. */
   expire(reason: string): void {
-    this.#expiry ??= setTimeout(() => this.lose(reason), this.visibleUntil - performance.now());
+    const rest = this.visibleUntil - performance.now();
+    if (rest <= LONGEST_TIMER_MS) this.#expiry ??= setTimeout(() => this.lose(reason), rest);
   }
 
   /** Its handler has ended. */

@@ -4,7 +4,8 @@ import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { Client, type Redis as AnyRedis } from 'redis-mq';
-import { answer } from './calls.js';
+import { FakeRedis } from 'redis-mq/testing';
+import { answer, type Call } from './calls.js';
 import { work } from './worker.js';
 
 const { MQ_URL = '', MQ_PROTOCOL = '3', MQ_LIBRARY = 'redis' } = process.env;
@@ -15,15 +16,33 @@ async function connect(): Promise<AnyRedis> {
   return createClient({ url: MQ_URL, RESP }).on('error', () => {}).connect();
 }
 
-async function serve(client: Client): Promise<void> {
+async function serve(answerTo: (call: Call) => Promise<object>): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
-    console.log(JSON.stringify(await answer(client, JSON.parse(line))));
+    console.log(JSON.stringify(await answerTo(JSON.parse(line))));
   }
+}
+
+async function serveClient(): Promise<void> {
+  const client = new Client(await connect());
+  await serve((call) => answer(client, call));
+}
+
+async function serveFake(): Promise<void> {
+  let fake = new FakeRedis();
+  await serve(async (call) => {
+    if (call.call === 'advance') fake.advance(call['ms']);
+    else if (call.call === 'reset') fake = new FakeRedis();
+    else return answer(new Client(fake), call);
+    return { ok: null };
+  });
 }
 
 switch (process.argv[2]) {
   case 'client':
-    await serve(new Client(await connect()));
+    await serveClient();
+    break;
+  case 'fake':
+    await serveFake();
     break;
   case 'worker':
     await work(await connect());

@@ -1,0 +1,3 @@
+// For tests of programs that use this package.
+
+export { FakeRedis } from './fake.js';
