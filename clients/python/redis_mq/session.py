@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence
 
 import redis
@@ -20,6 +20,7 @@ from .link import Link, Redis, opener
 from .message import Delivery, Message
 from .outcomes import Dead, HandlerOutcome, Release, Retry
 from .settling import MOST, Acknowledgments
+from .wire import moment
 
 log = logging.getLogger("redis_mq")
 
@@ -159,7 +160,8 @@ class Session:
             if info["ready"] or info["inflight"]:
                 return False
             for message in await self._shared.call(commands.peek(queue, "delayed", count=1)):
-                if message.due_at is not None and message.due_at < datetime.now(timezone.utc) + soon:
+                now = await self._shared.call(Command([b"TIME"], _moment))
+                if message.due_at is not None and message.due_at < now + soon:
                     return False
         return True
 
@@ -247,6 +249,12 @@ class Session:
             await asyncio.wait_for(last_words, seconds)
         except (asyncio.TimeoutError, redis.RedisError) as error:
             log.error("the server did not take the end of the run, the rest comes back: %r", error)
+
+
+def _moment(reply: Any) -> datetime:
+    """Of TIME: seconds and microseconds of the server's clock."""
+    seconds, microseconds = (int(part) for part in reply)
+    return moment(seconds * 1000 + microseconds // 1000)
 
 
 def _nack(message: Message, error: Exception) -> Command[None]:

@@ -33,6 +33,7 @@ from redis_mq import (
     WrongTypeError,
     cancelled,
 )
+from redis_mq.testing import FakeRedisMQ
 
 ERRORS = {
     NotFoundError: "not_found",
@@ -138,6 +139,19 @@ def client(call):
         print(json.dumps(answer), flush=True)
 
 
+def fake(is_async):
+    """The same, with two calls more."""
+    one = FakeRedisMQ()
+    call = awaited(one.async_client(), asyncio.new_event_loop()) if is_async else waiting(one.client())
+
+    def call_or_set(method, given):
+        if method == "advance":
+            return one.advance(timedelta(milliseconds=given["ms"]))
+        return one.reset() if method == "reset" else call(method, given)
+
+    client(call_or_set)
+
+
 def waiting(one):
     return lambda method, given: getattr(one, method)(**given)
 
@@ -219,7 +233,9 @@ def main():
     mode = sys.argv[-1]
     is_async = "--asyncio" in sys.argv
     url, protocol = os.environ.get("MQ_URL"), int(os.environ.get("MQ_PROTOCOL", 2))
-    if mode == "client" and is_async:
+    if mode == "fake":
+        fake(is_async)
+    elif mode == "client" and is_async:
         client(awaited(AsyncClient.from_url(url, protocol=protocol), asyncio.new_event_loop()))
     elif mode == "client":
         client(waiting(Client.from_url(url, protocol=protocol)))

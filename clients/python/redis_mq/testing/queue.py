@@ -1,0 +1,295 @@
+"""The rules of one queue, in memory: what docs/delivery.md says, without persistence. Knows no words and no clock; all
+times are unix milliseconds."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import redis
+
+DEFAULTS: Dict[str, Any] = {
+    "visibility": 30_000,
+    "maxretries": 25,
+    "deadletter": "",
+    "backoff": 1000,
+    "backoffmax": 3_600_000,
+    "delay": 0,
+    "ttl": 0,
+    "maxlen": 0,
+    "maxinflight": 0,
+    "rate": 0,
+    "rateperiod": 1000,
+    "aging": 0,
+    "groupinflight": 1,
+    "dedupwindow": 300_000,
+    "maxdedup": 0,
+}
+READY, IN_FLIGHT, DELAYED = "ready", "inflight", "delayed"
+FOR_EVER = 1 << 62
+
+
+def refusal(code: str, text: str) -> redis.ResponseError:
+    return redis.ResponseError(f"{code} {text}")
+
+
+@dataclass
+class Stored:
+    """A message, and where it is."""
+
+    id: str
+    payload: bytes
+    timestamp: int
+    headers: Optional[Dict[bytes, bytes]] = None
+    priority: int = 0
+    group: Optional[bytes] = None
+    expires_at: Optional[int] = None
+    state: str = READY
+    place: Tuple[float, str] = (0, "")
+    due_at: int = 0
+    visibility_until: int = 0
+    receipt: Optional[str] = None
+    may_be_late: bool = False
+    is_returned: bool = False
+    consumer: Optional[bytes] = None
+    retry_count: int = 0
+    deliveries: int = 0
+    first_delivered_at: Optional[int] = None
+    last_error: Optional[bytes] = None
+    dead_from: Optional[str] = None
+    dead_at: Optional[int] = None
+    dead_reason: Optional[str] = None
+    dead_retries: Optional[int] = None
+    held_key: Optional[bytes] = None
+
+    @property
+    def turn(self) -> Optional[bytes]:
+        """Its group, where groups have an effect."""
+        return None if self.dead_from else self.group
+
+    def fields(self, queue: str, is_delivery: bool) -> Dict[str, Any]:
+        """As a reply has them; a delivery of a message that is in flight has a receipt."""
+        found: Dict[str, Any] = {"id": self.id, "queue": queue, "payload": self.payload}
+        found.update(timestamp=self.timestamp, retry_count=self.retry_count)
+        if is_delivery:
+            if self.receipt is not None:
+                found.update(visibility_until=self.visibility_until, receipt=self.receipt)
+        else:
+            found["state"] = self.state
+            if self.state == IN_FLIGHT:
+                found.update(visibility_until=self.visibility_until, consumer=self.consumer)
+            elif self.state == DELAYED:
+                found["due_at"] = self.due_at
+        if self.deliveries > is_delivery:
+            found.update(deliveries=self.deliveries, first_delivered_at=self.first_delivered_at)
+        found.update(headers=self.headers, priority=self.priority or None, group=self.group)
+        found.update(expires_at=self.expires_at, last_error=self.last_error, dead_from=self.dead_from)
+        found.update(dead_at=self.dead_at, dead_reason=self.dead_reason, dead_retries=self.dead_retries)
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Queue:
+    """`other(name)` gives another queue: the dead-letter queue. `next_receipt()` gives a greater one each time."""
+
+    def __init__(self, name: str, other: Callable[[str], Queue], next_receipt: Callable[[], str]) -> None:
+        self.name = name
+        self._other = other
+        self._next_receipt = next_receipt
+        self.settings = dict(DEFAULTS, deadletter=_default_dead_letter(name))
+        self.messages: Dict[str, Stored] = {}
+        self.keys: Dict[bytes, Tuple[str, Optional[int]]] = {}
+        self.paused_until = 0
+        self.window = (0, 0)
+        self._turns: List[Optional[bytes]] = []
+        self._behind = 0.0
+
+    @property
+    def exists(self) -> bool:
+        changed = self.settings != dict(DEFAULTS, deadletter=_default_dead_letter(self.name))
+        return bool(self.messages or self.keys or self.paused_until or changed)
+
+    def in_state(self, state: str) -> List[Stored]:
+        """In the order in which they are shown."""
+        found = [message for message in self.messages.values() if message.state == state]
+        if state == READY:
+            return sorted(found, key=lambda message: (message.turn is not None, -message.priority, message.place))
+        moment = "due_at" if state == DELAYED else "visibility_until"
+        return sorted(found, key=lambda message: (getattr(message, moment), message.id))
+
+    def pass_time(self, now: int) -> None:
+        """Carries out what is due: times to live, then visibilities, then delays."""
+        self.keys = {key: held for key, held in self.keys.items() if held[1] is None or held[1] > now}
+        if self.paused_until <= now:
+            self.paused_until = 0
+        for message in list(self.messages.values()):
+            if message.expires_at is not None and message.expires_at <= now and message.state != IN_FLIGHT:
+                self.remove(message)
+        for message in self.in_state(IN_FLIGHT):
+            if message.visibility_until <= now:
+                message.may_be_late = True
+                self._return(message, now, counts=True, delay=0, place=_place_of_push(message))
+        for message in self.in_state(DELAYED):
+            if message.due_at <= now:
+                message.state = READY
+                message.place = (message.due_at, message.id)
+
+    # Pushing
+
+    def holder(self, key: Optional[bytes]) -> Optional[str]:
+        """The id of the message that holds a deduplication key."""
+        return self.keys[key][0] if key in self.keys else None
+
+    def check_room(self, count: int, key: Optional[bytes] = None) -> None:
+        limit = self.settings["maxlen"]
+        if limit and len(self.messages) + count > limit:
+            raise refusal("QUEUEFULL", f"the queue is full: MAXLEN of '{self.name}' is {limit}")
+        limit = self.settings["maxdedup"]
+        if key is not None and limit and len(self.keys) >= limit:
+            raise refusal("DEDUPFULL", f"the queue holds its maximum of deduplication keys: {limit}")
+
+    def push(self, message: Stored, now: int, due_at: int) -> None:
+        message.place = (now, message.id)
+        if due_at > now:
+            message.state, message.due_at = DELAYED, due_at
+        self.messages[message.id] = message
+
+    # Delivering
+
+    def take(self, now: int, visibility: Optional[int], consumer: Optional[bytes], no_ack: bool) -> Optional[Stored]:
+        """The next message, in flight; with no_ack it is gone."""
+        message = None if self._is_at_limit(now) else self._next(now)
+        if message is None:
+            return None
+        start, count = self.window
+        is_over = now >= start + self.settings["rateperiod"]
+        self.window = (now, 1) if is_over else (start, count + 1)
+        message.deliveries += 1
+        if message.first_delivered_at is None:
+            message.first_delivered_at = now
+        if no_ack:
+            message.receipt = None
+            self.remove(message)
+            return message
+        message.state, message.consumer, message.may_be_late = IN_FLIGHT, consumer, False
+        message.receipt = self._next_receipt()
+        message.visibility_until = now + (visibility or self.settings["visibility"])
+        return message
+
+    def _is_at_limit(self, now: int) -> bool:
+        limit, rate, (start, count) = self.settings["maxinflight"], self.settings["rate"], self.window
+        in_window = now < start + self.settings["rateperiod"]
+        is_full = limit and len(self.in_state(IN_FLIGHT)) >= limit
+        return bool(self.paused_until or is_full or (rate and in_window and count >= rate))
+
+    def _next(self, now: int) -> Optional[Stored]:
+        ready = self.in_state(READY)
+        present = {message.turn for message in ready}
+        self._turns = [turn for turn in self._turns if turn in present]
+        self._turns += [turn for turn in dict.fromkeys(message.turn for message in ready) if turn not in self._turns]
+        for turn in self._turns:
+            mine = [message for message in ready if message.turn == turn]
+            if turn is None:
+                message = self._by_priority(mine, now)
+            elif self._slots_of(turn) < self.settings["groupinflight"]:
+                message = min(mine, key=lambda one: (not one.is_returned, one.place))
+            else:
+                continue
+            self._turns.remove(turn)
+            self._turns.append(turn)
+            return message
+        return None
+
+    def _by_priority(self, ready: List[Stored], now: int) -> Stored:
+        longest = min(ready, key=lambda one: (one.place[0], -one.priority, one.id))
+        aging = self.settings["aging"]
+        return longest if aging and longest.place[0] + aging < now else ready[0]
+
+    def _slots_of(self, group: bytes) -> int:
+        """Messages in flight, and those that wait for their retry."""
+        mine = [message for message in self.messages.values() if message.turn == group]
+        return sum(one.state == IN_FLIGHT or (one.state == DELAYED and one.is_returned) for one in mine)
+
+    # Settling
+
+    def held(self, id: str, receipt: str, may_be_late: bool) -> Stored:
+        """The message of a delivery. may_be_late: one that ended by itself will do."""
+        message = self.messages.get(id)
+        if message is None or message.receipt is None:
+            raise refusal("NOTFOUND", "no message with this id is in flight or waiting for its retry")
+        is_current = message.state == IN_FLIGHT or (may_be_late and message.may_be_late)
+        if message.receipt != receipt or not is_current:
+            raise refusal("BADRECEIPT", "the receipt is not valid for this message")
+        return message
+
+    def nack(self, message: Stored, now: int, delay: Optional[int], counts: bool) -> None:
+        message.may_be_late = False
+        if delay is None:
+            delay = self._backoff(message.retry_count + 1) if counts else 0
+        self._return(message, now, counts, delay, self.behind(now, message.id))
+
+    def extend(self, message: Stored, now: int, visibility: Optional[int]) -> int:
+        until = now + (visibility or self.settings["visibility"])
+        if message.state == IN_FLIGHT and visibility is None:
+            until = max(until, message.visibility_until)
+        elif message.state != IN_FLIGHT:
+            message.state, message.retry_count = IN_FLIGHT, message.retry_count - 1
+        message.visibility_until, message.may_be_late = until, False
+        return until
+
+    def behind(self, now: int, id: str) -> Tuple[float, str]:
+        """The place behind all that wait."""
+        self._behind = max(self._behind + 1 / 64, now)
+        return (self._behind, id)
+
+    def remove(self, message: Stored) -> None:
+        """Done, discarded or deleted."""
+        del self.messages[message.id]
+        self.release_key(message)
+
+    def release_key(self, message: Stored) -> None:
+        if message.held_key is not None:
+            self.keys.pop(message.held_key, None)
+            message.held_key = None
+
+    def die(self, message: Stored, now: int, reason: str) -> None:
+        self.remove(message)
+        message.dead_from, message.dead_at, message.dead_reason = self.name, now, reason
+        message.dead_retries, message.retry_count, message.receipt = message.retry_count, 0, None
+        message.state, message.is_returned = READY, False
+        grave = self._other(self.settings["deadletter"])
+        ttl, limit = grave.settings["ttl"], grave.settings["maxlen"]
+        message.expires_at = now + ttl if ttl else None
+        dead = [one for one in grave.in_state(READY) if one.dead_at is not None]
+        if limit and len(grave.messages) >= limit and dead:
+            grave.remove(min(dead, key=lambda one: (one.dead_at, one.place)))
+        message.place = grave.behind(now, message.id)
+        grave.messages[message.id] = message
+
+    def _return(self, message: Stored, now: int, counts: bool, delay: int, place: Tuple[float, str]) -> None:
+        if message.expires_at is not None and message.expires_at <= now:
+            return self.remove(message)
+        if counts:
+            limit = self.settings["maxretries"]
+            if 0 <= limit < message.retry_count + 1 and message.dead_from is None:
+                return self.die(message, now, "retries")
+            message.retry_count += 1
+        message.is_returned, message.consumer, message.place = True, None, place
+        message.state, message.due_at = (DELAYED, now + delay) if delay else (READY, 0)
+        return None
+
+    def _backoff(self, retry: int) -> int:
+        return int(min(self.settings["backoff"] << min(retry - 1, 40), self.settings["backoffmax"]))
+
+
+def matches(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern.replace("[^", "[!"))
+
+
+def _place_of_push(message: Stored) -> Tuple[float, str]:
+    return (message.dead_at or message.timestamp, message.id)
+
+
+def _default_dead_letter(name: str) -> str:
+    has_tag = name.find("}", name.find("{") + 2) > 0 if "{" in name else False
+    return f"{name}:dead" if has_tag else f"{{{name}}}:dead"
