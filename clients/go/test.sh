@@ -6,4 +6,4 @@ unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt: $unformatted" >&2; exit 1; }
 go vet ./...
 go build -o target/driver ./tests/driver
-python3 ../contract/run.py --no-worker -- target/driver
+python3 ../contract/run.py -- target/driver

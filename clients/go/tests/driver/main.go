@@ -22,6 +22,8 @@ func main() {
 			log.Fatal(err)
 		}
 		serve(mq.New(connect(protocol)), nil)
+	case "worker":
+		work()
 	default:
 		log.Fatalf("unknown mode %q", os.Args[1])
 	}

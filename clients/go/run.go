@@ -1,0 +1,281 @@
+package mq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+const (
+	// cancelWait is how long cancelled handlers have to return.
+	cancelWait = time.Second
+	// closeWait is how long a shutdown tries to send what is left.
+	closeWait = 5 * time.Second
+	// emptyBlock is the Block of pulls that wait for the queues to be empty.
+	emptyBlock = 50 * time.Millisecond
+)
+
+// run is one run of a worker.
+type run struct {
+	*Worker
+	log  *slog.Logger
+	work *work
+	acks *acks
+	// free has a token for each message that can start.
+	free     chan struct{}
+	handlers sync.WaitGroup
+	// handling is the context of all handlers, settling that of what is sent after them.
+	handling, settling context.Context
+	cancelHandlers     context.CancelCauseFunc
+	stopSettling       context.CancelFunc
+}
+
+func newRun(w *Worker, ctx context.Context) *run {
+	r := &run{Worker: w, log: w.options.Logger, work: newWork(), free: make(chan struct{}, w.options.Concurrency)}
+	for range w.options.Concurrency {
+		r.free <- struct{}{}
+	}
+	ctx = context.WithoutCancel(ctx)
+	r.handling, r.cancelHandlers = context.WithCancelCause(ctx)
+	r.settling, r.stopSettling = context.WithCancel(ctx)
+	r.acks = newAcks(w.options.AckDelay, r.acknowledge)
+	go r.keepHeld()
+	return r
+}
+
+// pullAll pulls and starts handlers until the context ends, or there is nothing left to do.
+func (r *run) pullAll(stopping context.Context, isDone func(context.Context) (bool, error)) error {
+	options := &PullOptions{Then: r.queues[1:], Visibility: r.options.Visibility, Block: r.options.Block, Consumer: r.options.Consumer}
+	if isDone != nil {
+		options.Block = min(options.Block, emptyBlock)
+	}
+	source := newSource(r.commands, r.queues[0], options.Block)
+	defer source.close()
+	for pause := newBackoff(); ; {
+		count := r.waitForFree(stopping)
+		if stopping.Err() != nil {
+			r.addFree(count)
+			return nil
+		}
+		messages, err := r.pull(stopping, source, count, options)
+		r.addFree(count - len(messages))
+		for _, message := range messages {
+			r.start(message)
+		}
+		if err == nil && len(messages) == 0 && isDone != nil && len(r.free) == cap(r.free) {
+			r.acks.flush()
+			var done bool
+			if done, err = isDone(stopping); done {
+				return nil
+			}
+		}
+		switch {
+		case err == nil:
+			pause.reset()
+		case stopping.Err() != nil:
+		case errors.Is(err, ErrCorrupt):
+			r.log.Error("a record can't be decoded, the queue goes on behind it", "queue", r.queues[0], "error", err)
+		case isTemporary(err):
+			r.log.Warn("a pull failed, it is repeated", "queue", r.queues[0], "error", err)
+			source.close()
+			_ = pause.wait(stopping)
+		default:
+			return err
+		}
+	}
+}
+
+// waitForFree takes tokens: at least one, unless the context ends.
+func (r *run) waitForFree(stopping context.Context) (count int) {
+	select {
+	case <-stopping.Done():
+		return 0
+	case <-r.free:
+	}
+	for count = 1; ; count++ {
+		select {
+		case <-r.free:
+		default:
+			return count
+		}
+	}
+}
+
+func (r *run) addFree(count int) {
+	for range count {
+		r.free <- struct{}{}
+	}
+}
+
+// pull sends what is to be acknowledged and takes messages. Messages that arrive while the worker stops are released.
+func (r *run) pull(stopping context.Context, source *source, count int, options *PullOptions) ([]*Message, error) {
+	var done []*Message
+	if len(options.Then) == 0 {
+		done = r.acks.take()
+	} else {
+		r.acks.flush() // MQ.MPULL can't acknowledge
+	}
+	acked, messages, err := source.pull(stopping, done, count, options)
+	if err != nil {
+		r.acks.restore(done)
+		return nil, err
+	}
+	r.logLate(done, acked)
+	if stopping.Err() != nil {
+		r.release(messages)
+		return nil, nil
+	}
+	return messages, nil
+}
+
+func (r *run) start(message *Message) {
+	d := r.work.add(r.handling, message, r.options.MaxProcessing)
+	r.handlers.Add(1)
+	go func() {
+		defer r.handlers.Done()
+		defer r.addFree(1)
+		r.process(d)
+	}()
+}
+
+func (r *run) process(d *delivery) {
+	began := time.Now()
+	err := r.call(d)
+	cause := context.Cause(d.ctx)
+	if isHeld := r.work.remove(d); !isHeld {
+		r.logMessage(slog.LevelWarn, "the message was lost while it was processed", d.message, "cause", cause)
+		return
+	}
+	if err == nil {
+		r.logMessage(slog.LevelDebug, "done", d.message, "duration", time.Since(began))
+		r.acks.add(d.message)
+		return
+	}
+	options := nackFor(err)
+	isFailure := *options == NackOptions{Reason: err.Error()}
+	switch {
+	case isFailure && cause == ErrShutdown:
+		options = &NackOptions{NoCount: true}
+	case isFailure && cause == ErrMaxProcessing:
+		options.Reason = cause.Error() + ": " + options.Reason
+	}
+	r.logMessage(slog.LevelWarn, "failed", d.message, "error", err, "duration", time.Since(began))
+	r.giveBack(d.message, options)
+}
+
+// call calls the handler.
+func (r *run) call(d *delivery) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("panic: %v", reason)
+			r.logMessage(slog.LevelError, "the handler panicked", d.message, "error", err, "stack", string(debug.Stack()))
+		}
+	}()
+	return r.handler(d.ctx, d.message)
+}
+
+// giveBack nacks a message, for as long as it takes.
+func (r *run) giveBack(message *Message, options *NackOptions) {
+	err := r.untilAnswered(func() error { return r.commands.Nack(r.settling, message, options) })
+	if options.Dead && errors.Is(err, ErrInvalidArgument) {
+		// A dead letter can't die again.
+		failure := &NackOptions{Reason: options.Reason}
+		err = r.untilAnswered(func() error { return r.commands.Nack(r.settling, message, failure) })
+	}
+	if err != nil {
+		r.logMessage(slog.LevelWarn, "the message could not be given back", message, "error", err)
+	}
+}
+
+// release gives messages back that no handler has begun, or finished.
+func (r *run) release(messages []*Message) {
+	for _, batch := range byQueue(messages) {
+		err := r.untilAnswered(func() error {
+			_, err := r.commands.NackMany(r.settling, batch, &NackOptions{NoCount: true})
+			return err
+		})
+		if err != nil {
+			r.log.Error("messages could not be released", "queue", batch[0].Queue, "count", len(batch), "error", err)
+		}
+	}
+}
+
+// acknowledge is what acks are sent with.
+func (r *run) acknowledge(messages []*Message) {
+	for _, batch := range byQueue(messages) {
+		var acked []error
+		err := r.untilAnswered(func() (err error) {
+			acked, err = r.commands.AckMany(r.settling, batch)
+			return err
+		})
+		if err != nil {
+			r.log.Error("messages could not be acknowledged", "queue", batch[0].Queue, "count", len(batch), "error", err)
+		}
+		r.logLate(batch, acked)
+	}
+}
+
+// logLate logs acknowledgments that came too late. ErrNotFound is done: the acknowledgment was repeated, or the message deleted.
+func (r *run) logLate(messages []*Message, acked []error) {
+	for i, err := range acked {
+		if errors.Is(err, ErrInvalidReceipt) {
+			r.logMessage(slog.LevelWarn, "the acknowledgment was too late, the message is delivered again", messages[i])
+		}
+	}
+}
+
+// untilAnswered repeats a command through lost connections and temporary refusals, until the worker closes.
+func (r *run) untilAnswered(send func() error) error {
+	for pause := newBackoff(); ; {
+		err := send()
+		if err == nil || !isTemporary(err) || pause.wait(r.settling) != nil {
+			return err
+		}
+	}
+}
+
+// startGrace begins the shutdown: after the grace time handlers are cancelled.
+func (r *run) startGrace() {
+	if r.options.Grace < 0 {
+		r.cancelHandlers(ErrShutdown)
+		return
+	}
+	time.AfterFunc(r.options.Grace, func() { r.cancelHandlers(ErrShutdown) })
+}
+
+// finish waits for the handlers, and sends what is left.
+func (r *run) finish() {
+	defer r.stopSettling()
+	returned := make(chan struct{})
+	go func() {
+		r.handlers.Wait()
+		close(returned)
+	}()
+	select {
+	case <-returned:
+	case <-r.handling.Done():
+		select {
+		case <-returned:
+		case <-time.After(cancelWait):
+		}
+	}
+	time.AfterFunc(closeWait, r.stopSettling)
+	r.release(r.work.abandon())
+	r.acks.close()
+}
+
+func (r *run) logMessage(level slog.Level, text string, message *Message, more ...any) {
+	r.log.Log(r.settling, level, text, append([]any{"queue", message.Queue, "id", message.ID, "retry_count", message.RetryCount}, more...)...)
+}
+
+func byQueue(messages []*Message) map[string][]*Message {
+	batches := map[string][]*Message{}
+	for _, message := range messages {
+		batches[message.Queue] = append(batches[message.Queue], message)
+	}
+	return batches
+}
