@@ -25,10 +25,10 @@ BENCH ?=
 PEERS_SERVER ?= redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := @scripts/build.sh
-SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh bench/peers/*.sh docker/*.sh) .ci/run
-PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py bench/peers/*.py examples/python/*.py tests/clients/*.py)
+SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh bench/peers/*.sh docker/*.sh clients/*/*.sh) .ci/run
+PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py bench/peers/*.py examples/python/*.py tests/clients/*.py clients/contract/*.py)
 
-.PHONY: help build run install uninstall docker-up docker-down test test-matrix test-coverage chaos fuzz asan memcheck soak mutants \
+.PHONY: help build run install uninstall docker-up docker-down test test-matrix test-clients test-coverage chaos fuzz asan memcheck soak mutants \
   upgrade-check install-check lint fmt deny deny-advisories bench bench-peers clean
 
 help:
@@ -72,6 +72,11 @@ test-matrix: ## the server tests on eleven servers (SERVERS="redis-6.0 valkey-9.
 	@scripts/install-needs.sh fetch
 	$(BUILD)
 	@$(if $(IO_THREADS),MQ_IO_THREADS=$(IO_THREADS)) scripts/test-matrix.sh $(SERVERS)
+
+test-clients: ## the clients and their workers on one server (CLIENTS="python go": only these; MQ_SERVER=/path/to/redis-server)
+	@scripts/install-needs.sh server clients
+	$(BUILD)
+	@scripts/test-clients.sh $(CLIENTS)
 
 test-coverage: ## line coverage of the tests, by folder (about ten minutes)
 	@scripts/install-needs.sh build server

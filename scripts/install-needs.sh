@@ -2,7 +2,7 @@
 # Installs missing tools for the given tasks with apt, and says so. Does nothing if everything is there.
 # Starts and enables no service.
 #
-#   scripts/install-needs.sh build|server|docs|peers|fuzz|memory|lint|fetch|git|systemd|docker...
+#   scripts/install-needs.sh build|server|docs|peers|clients|fuzz|memory|lint|fetch|git|systemd|docker...
 set -euo pipefail
 
 say() { echo "install-needs: $*" >&2; }
@@ -33,6 +33,14 @@ for task in "$@"; do
       command_of node nodejs
       command_of npm npm
       command_of go golang-go
+      ;;
+    clients)
+      command_of python3 python3
+      python3 -c 'import ensurepip' 2> /dev/null || missing+=(python3-venv)
+      command_of node nodejs
+      command_of npm npm
+      command_of go golang-go
+      command_of cc gcc libc6-dev
       ;;
     peers)
       command_of python3 python3
