@@ -6,7 +6,7 @@ import asyncio
 import functools
 import inspect
 import time
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, TypeVar
+from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, TypeVar
 
 import redis
 import redis.asyncio
@@ -50,6 +50,13 @@ def _awaited(command: Callable[P, Command[T]]) -> Callable[Concatenate[AsyncClie
     return _method(command, face)  # type: ignore[no-any-return]
 
 
+def _options(connection: Any, command: Command[Any]) -> Dict[str, Any]:
+    """How redis-py executes a command: replies stay bytes, and what has no key goes to all masters of a cluster."""
+    if command.has_key or not hasattr(connection, "nodes_manager"):
+        return {"NEVER_DECODE": True}
+    return {"NEVER_DECODE": True, "target_nodes": connection.get_primaries()}
+
+
 class Client:
     """The commands of redis-mq over a connection of redis-py.
 
@@ -80,10 +87,10 @@ class Client:
         self.close()
 
     def _execute(self, command: Command[T]) -> T:
-        backoff = Backoff(command.patience or 0)
+        backoff = Backoff(command.patience)
         while True:
             try:
-                return command.read(self._send(*command.words, NEVER_DECODE=True))
+                return command.read(self._send(*command.words, **_options(self.redis, command)))
             except redis.RedisError as error:
                 time.sleep(backoff.pause_after(typed(error)))
 
@@ -133,7 +140,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self.redis.connection_pool.disconnect()
+        close: Any = getattr(self.redis, "aclose", None) or self.redis.close  # redis-py 5.0.0 has no aclose
+        await close()
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -142,10 +150,12 @@ class AsyncClient:
         await self.close()
 
     async def _execute(self, command: Command[T]) -> T:
-        backoff = Backoff(command.patience or 0)
+        if not command.has_key:
+            await self.redis.initialize()  # a cluster knows its masters only then
+        backoff = Backoff(command.patience)
         while True:
             try:
-                return command.read(await self._send(*command.words, NEVER_DECODE=True))
+                return command.read(await self._send(*command.words, **_options(self.redis, command)))
             except redis.RedisError as error:
                 await asyncio.sleep(backoff.pause_after(typed(error)))
 

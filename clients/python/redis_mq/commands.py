@@ -21,14 +21,26 @@ Acked = Tuple[List[Outcome], T]
 
 
 class Command(Generic[T]):
-    """The words of a command, how its reply is read, and for how long it may be repeated until there is one."""
+    """The words of a command, name first, and how its reply is read.
 
-    __slots__ = ("patience", "read", "words")
+    patience: for how long it may be repeated until there is a reply. has_key: whether one server has all that it asks
+    for; if not, a cluster's reply is a map from each server to its reply.
+    """
 
-    def __init__(self, words: List[Word], read: Callable[[Any], T], patience: Optional[Duration] = None) -> None:
+    __slots__ = ("has_key", "patience", "read", "words")
+
+    def __init__(
+        self,
+        words: Sequence[Union[str, Word]],
+        read: Callable[[Any], T],
+        *,
+        patience: Duration = 0,
+        has_key: bool = True,
+    ) -> None:
         self.words = words
         self.read = read
         self.patience = patience
+        self.has_key = has_key
 
 
 def push(
@@ -92,7 +104,7 @@ def publish(
         until_done=until_done,
         headers=headers,
     )
-    return Command(command.words, command.read, patience)
+    return Command(command.words, command.read, patience=patience)
 
 
 def push_many(
@@ -302,7 +314,8 @@ def info(queue: str) -> Command[Dict[str, Any]]:
 
 def queues(match: Optional[str] = None) -> Command[List[str]]:
     """The names of all queues that hold a message or a setting, or of those that match a pattern, as of KEYS."""
-    return _command(["MQ.QUEUES", *_option("MATCH", match)], wire.texts)
+    command = _command(["MQ.QUEUES", *_option("MATCH", match)], wire.texts_of_all)
+    return Command(command.words, command.read, has_key=False)
 
 
 def config(queue: str) -> Command[Dict[str, Any]]:
@@ -390,7 +403,8 @@ def redrive(
 
 
 def _command(words: Iterable[Any], read: Callable[[Any], T]) -> Command[T]:
-    return Command([text_word(word) if isinstance(word, str) else word for word in words], read)
+    name, *rest = words
+    return Command([name, *(text_word(word) if isinstance(word, str) else word for word in rest)], read)
 
 
 def _option(name: str, value: Any) -> List[Any]:

@@ -44,6 +44,8 @@ class Job:
 
 def log_message(level: int, text: str, message: Message, **options: Any) -> None:
     """A line about a message; its queue, id and retry count are also attributes of the record."""
+    if not log.isEnabledFor(level):
+        return
     extra = {"queue": message.queue, "message_id": message.id, "retry_count": message.retry_count}
     line = "%s: queue=%s id=%s retry_count=%d"
     log.log(level, line, text, message.queue, message.id, message.retry_count, extra=extra, **options)

@@ -96,7 +96,7 @@ class Link:
         connection.retry = Retry(NoBackoff(), 0)  # the pauses are those of the caller
         self._connection = connection
         await connection.connect()
-        await connection.send_command("CLIENT", "ID", check_health=False)
+        await connection.send_command("CLIENT ID", check_health=False)
         self.client_id = await connection.read_response(timeout=ANSWER_WITHIN)
         return connection
 

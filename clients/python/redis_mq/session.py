@@ -160,7 +160,7 @@ class Session:
             if info["ready"] or info["inflight"]:
                 return False
             for message in await self._shared.call(commands.peek(queue, "delayed", count=1)):
-                now = await self._shared.call(Command([b"TIME"], _moment))
+                now = await self._shared.call(Command(["TIME"], _moment))
                 if message.due_at is not None and message.due_at < now + soon:
                     return False
         return True
@@ -194,6 +194,7 @@ class Session:
             if job.stage is Stage.WORKING:
                 job.stage = Stage.OVER
                 self._acknowledgments.add(message.delivery)
+                log_message(logging.DEBUG, "done", message)
 
     async def _give_back(self, job: Job, error: Exception) -> None:
         if job.stage is not Stage.WORKING:
@@ -216,7 +217,7 @@ class Session:
                 return
             if self._waiting.client_id is not None:
                 try:
-                    await self._shared.call(Command([b"CLIENT", b"UNBLOCK", self._waiting.client_id], int))
+                    await self._shared.call(Command(["CLIENT UNBLOCK", self._waiting.client_id], int))
                 except Exception as error:
                     log.warning("can't end the waiting pull: %s", error)
             await asyncio.wait({pulling}, timeout=0.1)

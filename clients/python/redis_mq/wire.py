@@ -95,6 +95,11 @@ def texts(reply: Any) -> List[str]:
     return [text(one) for one in reply]
 
 
+def texts_of_all(reply: Any) -> List[str]:
+    """Of one server, or of all servers of a cluster."""
+    return texts(reply) if isinstance(reply, list) else sorted(name for part in reply.values() for name in texts(part))
+
+
 def nothing(_: Any) -> None:
     return None
 

@@ -11,11 +11,9 @@ import sys
 import time
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from pathlib import Path
 
 import redis
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from redis_mq import (
     AsyncClient,
     Client,

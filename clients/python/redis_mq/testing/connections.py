@@ -32,9 +32,13 @@ class AsyncRedis:
     def __init__(self, server: Server, waiting: WaitingPulls) -> None:
         self._connection = Connection(server, waiting)
         settings = {"server": server, "waiting": waiting}
-        self.connection_pool = SimpleNamespace(
-            connection_class=Connection, connection_kwargs=settings, disconnect=self._connection.disconnect
-        )
+        self.connection_pool = SimpleNamespace(connection_class=Connection, connection_kwargs=settings)
+
+    async def initialize(self) -> None:
+        pass
+
+    async def aclose(self) -> None:
+        pass
 
     async def execute_command(self, *words: Any, **_: Any) -> Any:
         return await self._connection.execute(list(words))
@@ -55,7 +59,7 @@ class WaitingPulls:
 
     async def pull(self, number: int, words: List[Any]) -> Any:
         """The reply to a pull, which waits for at most its BLOCK by the real clock."""
-        attempt, block = self._server.pull([word if isinstance(word, bytes) else b"%d" % word for word in words])
+        attempt, block = self._server.pull(words)
         end, bell = time.monotonic() + block, asyncio.Event()
         self._bells[number] = (asyncio.get_running_loop(), bell)
         try:
@@ -96,12 +100,12 @@ class Connection:
         self._sent: List[List[Any]] = []
 
     async def execute(self, words: List[Any]) -> Any:
-        if words[0] in (b"MQ.PULL", b"MQ.MPULL"):
+        if words[0] in ("MQ.PULL", "MQ.MPULL"):
             return await self._waiting.pull(self._number, words)
-        if words[:2] == ["CLIENT", "ID"]:
+        if words[0] == "CLIENT ID":
             return self._number
-        if words[:2] == [b"CLIENT", b"UNBLOCK"]:
-            return self._waiting.unblock(words[2])
+        if words[0] == "CLIENT UNBLOCK":
+            return self._waiting.unblock(words[1])
         return self._server.execute(words)
 
     async def connect(self) -> None:

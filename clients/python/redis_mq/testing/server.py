@@ -35,42 +35,38 @@ class Server:
 
     def execute(self, words: List[Any]) -> Any:
         """The reply to a command; of a pull without waiting."""
+        name = words[0]
+        if name in ("MQ.PULL", "MQ.MPULL"):
+            attempt, _ = self.pull(words)
+            return attempt()
+        handler = getattr(self, "_" + name.lower().replace("mq.", ""), None)
+        if handler is None:
+            raise refusal("ERR", f"unknown command '{name}'")
         with self.lock:
-            name, *rest = [word if isinstance(word, bytes) else str(word).encode() for word in words]
-            if name in (b"MQ.PULL", b"MQ.MPULL"):
-                attempt, _ = self.pull([name, *rest])
-                return attempt()
-            handler = getattr(self, "_" + name.decode().lower().replace("mq.", ""), None)
-            if handler is None:
-                raise refusal("ERR", f"unknown command '{name.decode()}'")
-            reply = handler(rest)
+            reply = handler(_bytes(words[1:]))
         self.on_change()
         return reply
 
-    def pull(self, words: Words) -> Attempt:
+    def pull(self, words: List[Any]) -> Attempt:
         """Acknowledges what the words say, and returns how messages are then pulled."""
+        name, *rest = words[:1] + _bytes(words[1:])
+        if name == "MQ.MPULL":
+            names, known = read.several(1024)("numkeys", rest), read.MANY_PULLED
+        else:
+            names, known = [rest.pop(0)], read.PULLED
+        given = read.options(rest, known, ("NOACK", "VISIBILITY"), ("NOACK", "CONSUMER"), ("NOACK", "ONDISCONNECT"))
         with self.lock:
-            name, *rest = words
-            names, rest = (
-                (rest[1 : 1 + int(rest[0])], rest[1 + int(rest[0]) :]) if name == b"MQ.MPULL" else (rest[:1], rest[1:])
-            )
-            known = read.MANY_PULLED if name == b"MQ.MPULL" else read.PULLED
-            given = read.options(rest, known, ("NOACK", "VISIBILITY"), ("NOACK", "CONSUMER"), ("NOACK", "ONDISCONNECT"))
             queues = [self._queue(one) for one in names]
-            if not queues:
-                raise refusal("ERR", "numkeys must be an integer from 1 to 1024")
-            acked = None
-            if "ACK" in given:
-                acked = self._each(queues[0], given["ACK"], True, queues[0].remove)
-                self.on_change()
+            acked = self._each(queues[0], given["ACK"], True, queues[0].remove) if "ACK" in given else None
+        self.on_change()
 
-            def attempt() -> Any:
-                with self.lock:
-                    found = self._taken(queues, given)
-                    return found if acked is None else [acked, found]
+        def attempt() -> Any:
+            with self.lock:
+                found = self._taken(queues, given)
+            return found if acked is None else [acked, found]
 
-            block = given.get("BLOCK")
-            return attempt, 0 if block is None else (block or FOR_EVER) / 1000
+        block = given.get("BLOCK")
+        return attempt, 0 if block is None else (block or FOR_EVER) / 1000
 
     def _taken(self, queues: List[Queue], given: Dict[str, Any]) -> Any:
         for queue in queues:
@@ -219,6 +215,8 @@ class Server:
         return None if message is None else message.fields(queue.name, False)
 
     def _del(self, words: Words) -> int:
+        if not words[1:]:
+            raise refusal("ERR", "wrong number of arguments for 'MQ.DEL' command")
         queue = self._queue(words[0])
         found = [queue.messages[one] for one in {text(word) for word in words[1:]} if one in queue.messages]
         for message in found:
@@ -348,6 +346,10 @@ class Server:
     def _of_state(self, name: bytes, given: Dict[str, Any]) -> Queue:
         queue = self._queue(name)
         return self._queue(queue.settings["deadletter"].encode()) if "DEAD" in given else queue
+
+
+def _bytes(words: List[Any]) -> Words:
+    return [word if isinstance(word, bytes) else str(word).encode() for word in words]
 
 
 def _state(given: Dict[str, Any]) -> Optional[str]:
