@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	mq "redis-mq/clients/go"
+	"redis-mq/clients/go/mqtest"
 )
 
 func main() {
@@ -22,6 +23,9 @@ func main() {
 			log.Fatal(err)
 		}
 		serve(mq.New(connect(protocol)), nil)
+	case "fake":
+		fake := mqtest.New()
+		serve(fake, fake)
 	case "worker":
 		work()
 	default:
