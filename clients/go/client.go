@@ -10,7 +10,7 @@ import (
 
 // Commands is what [Client] does, and the fake of the package mqtest.
 type Commands interface {
-	Push(ctx context.Context, queue string, payload []byte, options *PushOptions) (id string, err error)
+	Pusher
 	PushMany(ctx context.Context, queue string, payloads [][]byte, options *PushOptions) (ids []string, err error)
 	Pull(ctx context.Context, queue string, options *PullOptions) (*Message, error)
 	PullMany(ctx context.Context, queue string, count int, options *PullOptions) ([]*Message, error)

@@ -9,12 +9,17 @@ import (
 	"time"
 )
 
+// Pusher is what Publish needs: a [Client], or something around it.
+type Pusher interface {
+	Push(ctx context.Context, queue string, payload []byte, options *PushOptions) (id string, err error)
+}
+
 // Publish pushes a message without loss and without duplicates: under a deduplication key, a random one unless options name one, it repeats
 // the push until it is answered or the context ends, through lost connections and temporary refusals. Any other refusal ends it at once.
 //
 // Give the context a deadline that is shorter than the time for which the key is held, 5 minutes by default. If it ends, the error is that
 // of the last attempt, joined with that of the context; the message may have been added or not.
-func Publish(ctx context.Context, commands Commands, queue string, payload []byte, options *PushOptions) (string, error) {
+func Publish(ctx context.Context, pusher Pusher, queue string, payload []byte, options *PushOptions) (string, error) {
 	var push PushOptions
 	if options != nil {
 		push = *options
@@ -23,7 +28,7 @@ func Publish(ctx context.Context, commands Commands, queue string, payload []byt
 		push.Dedup = randomKey()
 	}
 	for pause := newBackoff(); ; {
-		id, err := commands.Push(ctx, queue, payload, &push)
+		id, err := pusher.Push(ctx, queue, payload, &push)
 		if err == nil || !isTemporary(err) {
 			return id, err
 		}

@@ -5,5 +5,6 @@ cd "$(dirname "$0")"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt: $unformatted" >&2; exit 1; }
 go vet ./...
+go test ./...
 go build -o target/driver ./tests/driver
-python3 ../contract/run.py -- target/driver
+python3 ../contract/run.py --fake -- target/driver
