@@ -1,4 +1,4 @@
-"""The examples of README.md, as they stand there."""
+"""The examples of README.md, and that of the project's, as they stand there."""
 
 import re
 import signal
@@ -6,23 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
-PUSH, WORK, FAKE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+def examples(readme):
+    return re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+
+
+FOLDER = Path(__file__).resolve().parents[1]
+PUSH, WORK, FAKE = examples(FOLDER / "README.md")
+(BOTH,) = examples(FOLDER.parents[1] / "README.md")
 
 
 def test_push_and_work(url, tmp_path, client):
     run(PUSH.replace("redis://localhost:6379", url))
     assert client.len("orders") == 2
-    program = tmp_path / "worker.py"
-    program.write_text(WORK.replace("redis://localhost:6379", url))
-    worker = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
-    try:
-        assert sorted(worker.stdout.readline() for _ in range(2)) == ["processed order 17\n", "processed order 18\n"]
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(10) == 0
-    finally:
-        worker.kill()
-        worker.stdout.close()
+    assert work(WORK, url, tmp_path, 2) == ["processed order 17\n", "processed order 18\n"]
+    assert client.len("orders") == 0
+
+
+def test_the_example_of_the_project(url, tmp_path, client):
+    assert work(BOTH, url, tmp_path, 1) == ["processed order 17\n"]
     assert client.len("orders") == 0
 
 
@@ -32,3 +34,18 @@ def test_the_fake():
 
 def run(code):
     exec(compile(code, "README.md", "exec"), {})
+
+
+def work(code, url, folder, count):
+    """Runs a program until it has printed so many lines, and returns them, sorted."""
+    program = folder / "worker.py"
+    program.write_text(code.replace("redis://localhost:6379", url))
+    worker = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE, text=True)
+    try:
+        lines = [worker.stdout.readline() for _ in range(count)]
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(10) == 0
+    finally:
+        worker.kill()
+        worker.stdout.close()
+    return sorted(lines)
