@@ -18,9 +18,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def eventually(what, is_so):
+def eventually(what, is_so, within=DEADLINE):
     """Waits until something holds, and returns what it returned."""
-    end = time.monotonic() + DEADLINE
+    end = time.monotonic() + within
     while not (value := is_so()):
         if time.monotonic() > end:
             raise AssertionError(f"never came: {what}")

@@ -216,7 +216,9 @@ def sigterm_while_it_waits(options):
     with Scene(options) as scene:
         worker = scene.worker(block=20000)
         eventually("it waits", lambda: scene.redis.map("MQ.INFO", QUEUE)["blocked_clients"] == 1)
+        start = time.monotonic()
         worker.stop()
+        assert time.monotonic() - start < 10, "the waiting pull was ended"
         scene.push("1")
         assert scene.len("READY") == 1, "nobody waits any more"
 
@@ -271,7 +273,7 @@ def the_last_acknowledgment_does_not_wait(options):
         worker = scene.worker(block=20000, concurrency=1)
         scene.push("1")
         worker.waits_for("done 1")
-        eventually("it is acknowledged while the worker waits", lambda: scene.len() == 0)
+        eventually("it is acknowledged while the worker waits", lambda: scene.len() == 0, within=10)
         eventually("it waits", lambda: scene.redis.map("MQ.INFO", QUEUE)["blocked_clients"] == 1)
         worker.stop()
 
