@@ -6,7 +6,7 @@ import { typed } from './errors.js';
 import { Message, type Delivery, type State } from './message.js';
 import {
   batchWords, headerPairs, nackWords, option, pairOf, peekWords, pullWords, pushWords, redriveWords, wordOf,
-  type Bytes, type Headers, type NackOptions, type PeekOptions, type PublishOptions, type PullOptions, type PushManyOptions, type PushOptions,
+  type Bytes, type NackOptions, type PeekOptions, type PublishOptions, type PullOptions, type PushManyOptions, type PushOptions,
   type RedriveOptions,
 } from './options.js';
 import { untilAnswered } from './publish.js';
@@ -20,9 +20,12 @@ const PATIENCE_MS = 30_000;
 export type Refusal = 'not_found' | 'invalid_receipt';
 export type Outcome = 'done' | Refusal;
 
+/** A function around a push, which `send` carries out with these headers more. Headers that the push has itself win. */
+export type PushMiddleware = <T>(queue: string, send: (headers: Record<string, string>) => Promise<T>) => Promise<T>;
+
 export interface ClientOptions {
-  /** Headers for every message that is pushed, as of tracing. Those that a push names itself win. */
-  headers?: (() => Record<string, string>) | undefined;
+  /** Is called around `push`, `pushMany` and each attempt of `publish`, as for tracing. Default: none. */
+  aroundPush?: PushMiddleware | undefined;
 }
 
 /**
@@ -33,12 +36,12 @@ export interface ClientOptions {
  */
 export class Client {
   readonly #connection: Pick<Connection, 'send'>;
-  readonly #headers: () => Record<string, string>;
+  readonly #aroundPush: PushMiddleware;
 
   /** @param redis a connected client of `redis` or `ioredis`; it remains the caller's to close */
   constructor(redis: Redis, options: ClientOptions = {}) {
     this.#connection = connectionOf(redis);
-    this.#headers = options.headers ?? (() => ({}));
+    this.#aroundPush = options.aroundPush ?? ((_, send) => send({}));
   }
 
   /**
@@ -48,13 +51,18 @@ export class Client {
    * not: see `publish`.
    */
   async push(queue: string, payload: Bytes, options: PushOptions = {}): Promise<string> {
-    return textOf(await this.#send(queue, 'MQ.PUSH', queue, wordOf(payload), ...pushWords(this.#withHeaders(options))));
+    return this.#aroundPush(queue, async (headers) => {
+      const words = pushWords(withHeaders(options, headers));
+      return textOf(await this.#send(queue, 'MQ.PUSH', queue, wordOf(payload), ...words));
+    });
   }
 
   /** Adds messages with the same options, all or none, and returns their ids. At most 10,000. Throws a `QueueFullError` as `push`. */
   async pushMany(queue: string, payloads: readonly Bytes[], options: PushManyOptions = {}): Promise<string[]> {
-    const words = [String(payloads.length), ...payloads.map(wordOf), ...pushWords(this.#withHeaders(options))];
-    return arrayOf(await this.#send(queue, 'MQ.MPUSH', queue, ...words)).map(textOf);
+    return this.#aroundPush(queue, async (headers) => {
+      const words = pushWords(withHeaders(options, headers));
+      return arrayOf(await this.#send(queue, 'MQ.MPUSH', queue, String(payloads.length), ...payloads.map(wordOf), ...words)).map(textOf);
+    });
   }
 
   /**
@@ -212,8 +220,9 @@ export class Client {
     words: Word[],
     ack: readonly Delivery[] | undefined,
   ): Promise<{ acked: Outcome[] | undefined; reply: Reply }> {
-    const acks = ack && ack.length > 0 ? batchWords('ACK', ack) : [];
     const names = [queues].flat();
+    const acks = ack && ack.length > 0 ? batchWords('ACK', ack) : [];
+    if (ack) requireQueue(names[0], ack);
     const start = names.length === 1 ? ['MQ.PULL', names[0]!] : ['MQ.MPULL', String(names.length), ...names];
     const reply = await this.#send(names[0], ...start, ...words, ...acks);
     if (acks.length === 0) return { acked: ack && [], reply };
@@ -224,8 +233,7 @@ export class Client {
   async #batch(command: string, deliveries: readonly Delivery[], words: Word[]): Promise<number[]> {
     const queue = deliveries[0]?.queue;
     if (queue === undefined) return [];
-    const other = deliveries.find((delivery) => delivery.queue !== queue);
-    if (other) throw new TypeError(`a batch is of one queue, not of ${queue} and ${other.queue}`);
+    requireQueue(queue, deliveries);
     return arrayOf(await this.#send(queue, command, queue, ...batchWords('IDS', deliveries), ...words)).map(Number);
   }
 
@@ -236,14 +244,19 @@ export class Client {
       throw typed(error);
     }
   }
+}
 
-  #withHeaders<Options extends { headers?: Headers | undefined }>(options: Options): Options {
-    const common = Object.entries(this.#headers());
-    if (common.length === 0) return options;
-    const own = headerPairs(options.headers);
-    const names = new Set(own.map(([name]) => wordOf(name).toString()));
-    return { ...options, headers: [...common.filter(([name]) => !names.has(name)), ...own] };
-  }
+function withHeaders<Options extends PushManyOptions>(options: Options, headers: Record<string, string>): Options {
+  const common = Object.entries(headers);
+  if (common.length === 0) return options;
+  const own = headerPairs(options.headers);
+  const names = new Set(own.map(([name]) => wordOf(name).toString()));
+  return { ...options, headers: [...common.filter(([name]) => !names.has(name)), ...own] };
+}
+
+function requireQueue(queue: string | undefined, deliveries: readonly Delivery[]): void {
+  const other = deliveries.find((delivery) => delivery.queue !== queue);
+  if (other) throw new TypeError(`message ${other.id} is of the queue ${other.queue}, not of ${queue}`);
 }
 
 function messagesOf(reply: Reply): Message[] {

@@ -1,6 +1,6 @@
 // What the package is made of: the client, the worker, their options, messages and errors.
 
-export { Client, type ClientOptions, type Outcome, type Refusal } from './client.js';
+export { Client, type ClientOptions, type Outcome, type PushMiddleware, type Refusal } from './client.js';
 export type { Connection, OwnConnection, Reply, Word } from './connection.js';
 export {
   CorruptError, InvalidArgumentError, InvalidReceiptError, MqError, NotFoundError, QueueFullError, TryAgainError, UnansweredError, WrongTypeError,

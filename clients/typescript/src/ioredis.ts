@@ -4,11 +4,11 @@ import { clientId, type Connection, type OwnConnection, type Reply, type Word } 
 
 /** What is needed of a client of `ioredis` 5 or 6: `Redis` or `Cluster`. */
 export interface IoredisClient {
-  callBuffer(...parameters: never[]): unknown;
+  createBuiltinCommand(name: string): object;
 }
 
 interface Methods {
-  callBuffer(command: string, words: Word[]): Promise<Reply>;
+  createBuiltinCommand(name: string): { buffer(...words: Word[][]): Promise<Reply> };
   duplicate(...overrides: unknown[]): Methods;
   connect(): Promise<void>;
   disconnect(): void;
@@ -31,7 +31,7 @@ const OVERRIDES = {
 const CLUSTER_OVERRIDES = { lazyConnect: true, clusterRetryStrategy: () => null, enableAutoPipelining: false };
 
 export function isIoredis(redis: object): redis is IoredisClient {
-  return typeof (redis as Partial<IoredisClient>)?.callBuffer === 'function';
+  return typeof (redis as Partial<IoredisClient>)?.createBuiltinCommand === 'function';
 }
 
 export function fromIoredis(redis: IoredisClient): Connection {
@@ -39,8 +39,9 @@ export function fromIoredis(redis: IoredisClient): Connection {
   return { send: (words) => send(client, words), open: () => open(client) };
 }
 
+/** Not by `callBuffer`, which loses the command's name where commands are pipelined automatically. */
 function send(client: Methods, [command, ...words]: Word[]): Promise<Reply> {
-  return client.callBuffer(String(command), words);
+  return client.createBuiltinCommand(String(command)).buffer.call(client, words);
 }
 
 async function open(origin: Methods): Promise<OwnConnection> {

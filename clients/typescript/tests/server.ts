@@ -1,0 +1,71 @@
+// A server with the module for a test, and files of the tests.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient } from 'redis';
+
+const DEADLINE_MS = 20_000;
+
+export interface TestServer {
+  port: number;
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** Starts the server that MQ_SERVER and MQ_MODULE name, with these settings. */
+export async function startServer(settings: Record<string, string> = {}): Promise<TestServer> {
+  const { MQ_SERVER = 'redis-server', MQ_MODULE = '' } = process.env;
+  const folder = await mkdtemp(join(tmpdir(), 'redis-mq-'));
+  const port = Number(settings['port'] ?? (await freePort()));
+  const all = { port: `${port}`, bind: '127.0.0.1', dir: folder, save: '', logfile: 'server.log', ...settings, loadmodule: MQ_MODULE };
+  const server = spawn(MQ_SERVER, Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]), { stdio: 'ignore' });
+  const stop = async (): Promise<void> => {
+    if (server.exitCode === null && server.kill()) await once(server, 'exit');
+    await rm(folder, { recursive: true });
+  };
+  const url = `redis://127.0.0.1:${port}`;
+  try {
+    await eventually('the server answers', async () => {
+      if (server.exitCode !== null) throw new Error(`${MQ_SERVER} with ${MQ_MODULE} ended with status ${server.exitCode}`);
+      return answers(url, settings['requirepass']);
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { port, url, stop };
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  return port;
+}
+
+/** Waits until something holds. */
+export async function eventually(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + DEADLINE_MS;
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error(`never came: ${what}`);
+    await sleep(10);
+  }
+}
+
+async function answers(url: string, password = ''): Promise<boolean> {
+  const client = createClient({ url, password, socket: { reconnectStrategy: false } }).on('error', () => {});
+  try {
+    await client.connect();
+    return (await client.ping()) === 'PONG';
+  } catch {
+    return false;
+  } finally {
+    client.destroy();
+  }
+}
