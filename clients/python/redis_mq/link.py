@@ -54,10 +54,12 @@ class Link:
     async def call(self, command: Command[T], wait: float = 0) -> T:
         """The reply to a command that lets the server wait for so many seconds. It must not be null."""
         (reply,) = await self.call_all([command], wait)
+        if isinstance(reply, Exception):
+            raise reply
         return reply  # type: ignore[no-any-return]
 
     async def call_all(self, commands: List[Command[Any]], wait: float = 0) -> List[Any]:
-        """The replies to commands that are sent together. Raises the last error if there is any."""
+        """The replies to commands that are sent together; a refusal is an exception among them."""
         async with self._lock:
             try:
                 connection: Connection = self._connection or await asyncio.wait_for(self._connect(), ANSWER_WITHIN)
@@ -70,12 +72,9 @@ class Link:
             except BaseException:
                 await self.disconnect()
                 raise
-            errors = [reply for reply in replies if isinstance(reply, Exception)]
-            if any(code_of(error) in ELSEWHERE for error in errors):
+            if any(isinstance(reply, Exception) and code_of(reply) in ELSEWHERE for reply in replies):
                 await self.disconnect()
-        if errors:
-            raise errors[-1]
-        return replies
+            return replies
 
     async def insist(self, command: Command[T]) -> T:
         """The reply to a command that may be repeated, however long it takes."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence
@@ -24,6 +26,8 @@ from .wire import moment
 
 log = logging.getLogger("redis_mq")
 
+UNBLOCKED_WITHIN = 3.0
+"""Seconds that a waiting pull has to end, before its connection is closed."""
 CLEANUP = 1.0
 """Seconds that cancelled handlers have before their messages are given back."""
 LAST_WORDS = 5.0
@@ -100,7 +104,7 @@ class Session:
         backoff = Backoff()
         while await self._has_room():
             try:
-                messages = await self._pull(min(self._options.concurrency - len(self._jobs), MOST))
+                messages: List[Message] = await self._pull(min(self._options.concurrency - len(self._jobs), MOST))
                 is_idle = not messages and not self._jobs
                 if is_idle and self._until_empty is not None and await self._is_empty(self._until_empty):
                     return
@@ -130,28 +134,28 @@ class Session:
         except asyncio.TimeoutError:
             pass
 
-    async def _pull(self, count: int) -> List[Message]:
+    async def _pull(self, count: int) -> Any:
         """Up to so many messages. What is to be acknowledged goes with it, of one queue in the same command."""
         own, queues = self._options, self._options.queues
         block = own.block if self._until_empty is None else min(own.block, IDLE_BLOCK)
         options: Dict[str, Any] = {"visibility": own.visibility, "block": block, "consumer": own.consumer}
         taken = [batch for queue in queues if (batch := self._acknowledgments.take(queue))]
+        in_one = bool(taken) and len(queues) == 1
+        if in_one:
+            sent: List[Command[Any]] = [commands.ack_and_pull_many(taken[0], count, **options)]
+        else:
+            sent = [*map(commands.ack_many, taken), commands.pull_many(queues, count, **options)]
         try:
-            if len(queues) == 1 and taken:
-                both = commands.ack_and_pull_many(taken[0], count, **options)
-                replies: List[Any] = [*await self._waiting.call(both, block)]
-            else:
-                sent: List[Command[Any]] = [commands.ack_many(batch) for batch in taken]
-                sent.append(commands.pull_many(queues, count, **options))
-                replies = await self._waiting.call_all(sent, block)
+            replies = await self._waiting.call_all(sent, block)
+            if in_one:
+                replies = _result(replies[0])
         except BaseException:
             for batch in taken:
                 self._acknowledgments.put_back(batch)
             raise
-        for batch, outcomes in zip(taken, replies):
-            self._acknowledgments.answered(batch, outcomes)
-        messages: List[Message] = replies[-1]
-        return messages
+        for batch, reply in zip(taken, replies):
+            self._acknowledgments.answered(batch, reply)
+        return _result(replies[-1])
 
     async def _is_empty(self, soon: timedelta) -> bool:
         await self._acknowledgments.flush()
@@ -212,14 +216,12 @@ class Session:
 
     async def _end_wait(self, pulling: asyncio.Task[None]) -> None:
         """Ends the pull that waits in the server, without losing what it may just have been given."""
-        for _ in range(20):
-            if pulling.done():
-                return
+        end = time.monotonic() + UNBLOCKED_WITHIN
+        while not pulling.done() and time.monotonic() < end:
             if self._waiting.client_id is not None:
-                try:
-                    await self._shared.call(Command(["CLIENT UNBLOCK", self._waiting.client_id], int))
-                except Exception as error:
-                    log.warning("can't end the waiting pull: %s", error)
+                unblock = Command(["CLIENT UNBLOCK", self._waiting.client_id], int)
+                with contextlib.suppress(redis.RedisError, OSError, asyncio.TimeoutError):
+                    await asyncio.wait_for(self._shared.call(unblock), 1)
             await asyncio.wait({pulling}, timeout=0.1)
         pulling.cancel()
         await asyncio.wait({pulling})
@@ -250,6 +252,12 @@ class Session:
             await asyncio.wait_for(last_words, seconds)
         except (asyncio.TimeoutError, redis.RedisError) as error:
             log.error("the server did not take the end of the run, the rest comes back: %r", error)
+
+
+def _result(reply: Any) -> Any:
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def _moment(reply: Any) -> datetime:

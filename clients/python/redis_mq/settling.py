@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Union
 
 from . import commands
+from .errors import is_temporary
 from .link import Link
 from .message import Delivery, Outcome
 
@@ -26,11 +27,11 @@ class Acknowledgments:
         self._waiting: Dict[str, List[Delivery]] = {}
         self._timer: Optional[asyncio.TimerHandle] = None
         self._flushing: Optional[asyncio.Task[None]] = None
+        self._is_closed = False
 
     def add(self, delivery: Delivery) -> None:
         self._waiting.setdefault(delivery.queue, []).append(delivery)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._delay, self._is_due)
+        self._arm()
 
     def queues(self) -> List[str]:
         """Those for which something waits."""
@@ -46,9 +47,15 @@ class Acknowledgments:
         for delivery in taken:
             self.add(delivery)
 
-    def answered(self, taken: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
-        """One that is refused was done too late, or is acknowledged for the second time: there is nothing to do."""
-        for delivery, outcome in zip(taken, outcomes):
+    def answered(self, taken: Sequence[Delivery], reply: Union[Sequence[Outcome], Exception]) -> None:
+        """Puts back what was refused for a time. A single one that is refused was done too late, or twice: so be it."""
+        if isinstance(reply, Exception):
+            if is_temporary(reply):
+                self.put_back(taken)
+            else:
+                log.error("%d acknowledgments are refused: %s", len(taken), reply, extra={"queue": taken[0].queue})
+            return
+        for delivery, outcome in zip(taken, reply):
             if outcome is not Outcome.DONE:
                 extra = {"queue": delivery.queue, "message_id": delivery.id, "outcome": outcome.value}
                 log.info("acknowledged too late, or twice: queue=%s id=%s", delivery.queue, delivery.id, extra=extra)
@@ -62,16 +69,21 @@ class Acknowledgments:
                 except asyncio.CancelledError:
                     self.put_back(taken)
                     raise
-                except Exception:
-                    log.exception("%d acknowledgments are refused: queue=%s", len(taken), queue, extra={"queue": queue})
+                except Exception as error:
+                    self.answered(taken, error)
 
     async def close(self) -> None:
-        """Sends everything, and stops the timer."""
+        """Sends everything; if this is cancelled, what is left is not acknowledged."""
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         if self._flushing is not None:
             await self._flushing
         await self.flush()
-        if self._timer is not None:
-            self._timer.cancel()
+
+    def _arm(self) -> None:
+        if self._timer is None and not self._is_closed:
+            self._timer = asyncio.get_running_loop().call_later(self._delay, self._is_due)
 
     def _is_due(self) -> None:
         self._timer = None
@@ -80,4 +92,4 @@ class Acknowledgments:
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.get_running_loop().create_task(self.flush())
         else:  # the server is slow, or away
-            self._timer = asyncio.get_running_loop().call_later(self._delay, self._is_due)
+            self._arm()

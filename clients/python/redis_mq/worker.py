@@ -13,6 +13,7 @@ import threading
 from datetime import timedelta
 from typing import Any, Awaitable, Callable, Iterator, Optional, Sequence, Union
 
+import redis
 import redis.asyncio
 
 from .link import Redis
@@ -63,6 +64,8 @@ class Worker:
         names = [queues] if isinstance(queues, str) else list(queues)
         if not names or concurrency < 1:
             raise ValueError("a worker needs a queue, and a concurrency of at least 1")
+        if isinstance(source, (redis.Redis, redis.RedisCluster)):
+            raise TypeError("a worker needs a URL, or a client of redis.asyncio")
         self._source = source
         self._handler = handler
         self._middleware = middleware

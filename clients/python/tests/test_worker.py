@@ -237,3 +237,5 @@ def test_a_worker_needs_a_queue_and_a_place():
         Worker("redis://localhost", [], print)
     with pytest.raises(ValueError):
         Worker("redis://localhost", "orders", print, concurrency=0)
+    with pytest.raises(TypeError):
+        Worker(redis.Redis(), "orders", print)
