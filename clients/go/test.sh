@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt: $unformatted" >&2; exit 1; }
-go vet ./...
-go test ./...
-go build -o target/driver ./tests/driver
+for module in . mqotel; do
+  (cd "$module" && go vet ./... && go test -race ./...)
+done
+go build -race -o target/driver ./tests/driver
 python3 ../contract/run.py --fake -- target/driver

@@ -3,6 +3,7 @@ package mq_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ func work(t *testing.T, handler mq.Handler, options mq.WorkerOptions) *mqtest.Fa
 		t.Fatal(err)
 	}
 	options.IgnoreSignals = true
-	options.Logger = slog.New(slog.NewTextHandler(&strings.Builder{}, nil))
+	options.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	if err := mq.NewWorker(fake, []string{"orders"}, handler, &options).RunUntilEmpty(ctx, 0); err != nil {
 		t.Fatal(err)
 	}
