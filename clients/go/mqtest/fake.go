@@ -82,7 +82,9 @@ func (f *Fake) on(name string, command func(*queue) error) error {
 	defer f.lock.Unlock()
 	f.sweep()
 	defer f.wake()
-	return command(f.queue(name))
+	q := f.queue(name)
+	defer q.schedule()
+	return command(q)
 }
 
 func (f *Fake) queue(name string) *queue {
@@ -239,7 +241,7 @@ func (f *Fake) checkDead(messages []*mq.Message, options *mq.NackOptions) error 
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	for _, m := range messages {
-		if e := f.queue(m.Queue).entries[m.ID]; options.Dead && e != nil && e.isDead() {
+		if e := f.queue(m.Queue).entries[m.ID]; options.Dead && e != nil && e.isDead() && e.receipt == m.Receipt {
 			return invalid("a dead letter can't be sent to the dead-letter queue")
 		}
 	}
@@ -282,6 +284,7 @@ func (f *Fake) settle(messages []*mq.Message, command func(*queue, *mq.Message) 
 	err := f.on(name, func(q *queue) error {
 		for _, message := range messages {
 			outcomes = append(outcomes, command(q, message))
+			q.schedule()
 		}
 		return nil
 	})

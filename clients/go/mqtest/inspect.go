@@ -28,7 +28,7 @@ func (f *Fake) Peek(_ context.Context, name string, options *mq.PeekOptions) ([]
 		}
 		found := q.in(state)
 		if state == mq.StateReady {
-			found = q.inOrder(state)
+			found = q.grouped()
 		}
 		found = found[min(options.Offset, len(found)):]
 		for _, e := range found[:min(count, len(found))] {
@@ -131,6 +131,7 @@ func (f *Fake) Delete(_ context.Context, name string, ids ...string) (count int,
 
 // RescheduleIn is as that of [mq.Client].
 func (f *Fake) RescheduleIn(ctx context.Context, name, id string, delay time.Duration) (bool, error) {
+	delay = max(0, delay)
 	if err := checkLength("DELAY", delay, 0); err != nil {
 		return false, err
 	}
@@ -147,7 +148,7 @@ func (f *Fake) RescheduleAt(_ context.Context, name, id string, at time.Time) (i
 		if at.After(f.now) {
 			e.delay(at)
 		} else {
-			e.becomeReady(f.next())
+			e.becomeReady(q.behind(e))
 		}
 		return nil
 	})

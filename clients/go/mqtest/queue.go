@@ -3,6 +3,7 @@ package mqtest
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ type queue struct {
 	pausedUntil  time.Time // zero: until it is resumed
 	entries      map[string]*entry
 	keys         map[string]key // deduplication keys
-	turns        []string       // groups with something to deliver, "" for all without a group
+	turns        []string       // groups with something to deliver, and "" for all without a group
 	windowStart  time.Time
 	windowCount  int
 	counters     mq.Info
@@ -120,26 +121,53 @@ func (q *queue) mayDeliver() bool {
 	return q.settings.Rate == 0 || q.windowCount < q.settings.Rate
 }
 
-// pick returns the next message: the groups take turns, and all without a group are one.
+// pick returns the next message: groups with something to deliver take turns, and all without a group are one.
 func (q *queue) pick() *entry {
-	ready := q.inOrder(mq.StateReady)
-	first := map[string]*entry{}
-	for _, e := range ready {
-		group := e.group()
-		if _, has := first[group]; !has && q.hasSlot(group) {
-			first[group] = e
-			if !slices.Contains(q.turns, group) {
-				q.turns = append(q.turns, group)
-			}
+	first := q.firsts()
+	if len(q.turns) > 0 && first[""] != nil && !slices.Contains(q.turns, "") {
+		q.turns = append(q.turns, "")
+	}
+	for _, group := range q.turns {
+		if e := first[group]; e != nil {
+			return e
 		}
 	}
-	q.turns = slices.DeleteFunc(q.turns, func(group string) bool { return first[group] == nil })
-	if len(q.turns) == 0 {
-		return nil
+	return first[""]
+}
+
+// pass ends the turn of a group.
+func (q *queue) pass(group string) {
+	q.turns = slices.DeleteFunc(q.turns, func(other string) bool { return other == group })
+	if group == "" && len(q.turns) > 0 {
+		q.turns = append(q.turns, group)
 	}
-	group := q.turns[0]
-	q.turns = append(q.turns[1:], group)
-	return first[group]
+	q.schedule()
+}
+
+// schedule gives each group a turn that can deliver something now, the last one. Messages without a group need turns only beside groups.
+func (q *queue) schedule() {
+	first := q.firsts()
+	q.turns = slices.DeleteFunc(q.turns, func(group string) bool { return group != "" && first[group] == nil })
+	for _, group := range slices.Sorted(maps.Keys(first)) {
+		if group != "" && !slices.Contains(q.turns, group) {
+			q.turns = append(q.turns, group)
+		}
+	}
+	isGrouped := func(e *entry) bool { return e.group() != "" }
+	if !slices.ContainsFunc(q.in(mq.StateReady), isGrouped) {
+		q.turns = nil
+	}
+}
+
+// firsts returns the next message of each group that may deliver one.
+func (q *queue) firsts() map[string]*entry {
+	first := map[string]*entry{}
+	for _, e := range q.inOrder(mq.StateReady) {
+		if group := e.group(); first[group] == nil && q.hasSlot(group) {
+			first[group] = e
+		}
+	}
+	return first
 }
 
 // hasSlot reports whether a group may have one more message in flight. Those that wait for their retry count too.
@@ -162,12 +190,14 @@ func (q *queue) deliver(e *entry, options *mq.PullOptions) *mq.Message {
 	e.wasHere = true
 	if options.NoAck {
 		q.remove(e)
+		q.pass(e.group())
 		return e.show(q.name)
 	}
 	e.state = mq.StateInFlight
 	e.until = now.Add(cmp.Or(options.Visibility, q.settings.Visibility))
 	e.consumer = options.Consumer
 	e.receipt, e.lateReceipt = fmt.Sprintf("%016x", q.fake.next()), ""
+	q.pass(e.group())
 	message := e.show(q.name)
 	message.State, message.Consumer, message.Receipt = "", "", e.receipt
 	return message
@@ -217,7 +247,7 @@ func (q *queue) nack(m *mq.Message, options *mq.NackOptions) error {
 		delay = q.backoff(e.shown.RetryCount + 1)
 	}
 	e.receipt = ""
-	q.giveBack(e, !options.NoCount, delay, q.fake.next())
+	q.giveBack(e, !options.NoCount, delay, q.behind(e))
 	return nil
 }
 
@@ -244,6 +274,14 @@ func (q *queue) backoff(retry int) time.Duration {
 		delay *= 2
 	}
 	return min(delay, q.settings.BackoffMax)
+}
+
+// behind returns the order of a message that becomes ready: behind all others, but one that returns is the first of its group.
+func (q *queue) behind(e *entry) int64 {
+	if e.group() != "" && e.wasHere {
+		return e.order
+	}
+	return q.fake.next()
 }
 
 // giveBack ends a delivery. order is the place of the message if it is ready at once.
@@ -296,6 +334,7 @@ func (q *queue) receive(e *entry) {
 	e.receipt, e.lateReceipt, e.wasHere = "", "", false
 	q.entries[e.shown.ID] = e
 	e.becomeReady(q.fake.next())
+	q.schedule()
 }
 
 func (q *queue) remove(e *entry) {
@@ -329,11 +368,13 @@ func (q *queue) sweep() {
 			q.counters.Expired++
 			e.lateReceipt, e.receipt = e.receipt, ""
 			q.giveBack(e, true, 0, e.order)
+			q.schedule()
 		}
 	}
 	for _, e := range q.in(mq.StateDelayed) {
 		if !now.Before(e.due) {
-			e.becomeReady(q.fake.next())
+			e.becomeReady(q.behind(e))
+			q.schedule()
 		}
 	}
 }
@@ -362,5 +403,23 @@ func (q *queue) in(state mq.State) []*entry {
 func (q *queue) inOrder(state mq.State) []*entry {
 	found := q.in(state)
 	slices.SortStableFunc(found, func(a, b *entry) int { return b.priority() - a.priority() })
+	return found
+}
+
+// grouped returns the ready messages as Peek shows them: those without a group, then the groups in turn, then those that must wait.
+func (q *queue) grouped() []*entry {
+	place := func(e *entry) int {
+		if turn := slices.Index(q.turns, e.group()); turn >= 0 {
+			return turn
+		}
+		return len(q.turns)
+	}
+	found := q.inOrder(mq.StateReady)
+	slices.SortStableFunc(found, func(a, b *entry) int {
+		if a.group() == "" || b.group() == "" {
+			return cmp.Compare(min(1, len(a.group())), min(1, len(b.group())))
+		}
+		return cmp.Or(cmp.Compare(place(a), place(b)), strings.Compare(a.group(), b.group()))
+	})
 	return found
 }

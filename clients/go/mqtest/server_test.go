@@ -1,0 +1,173 @@
+package mqtest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	mq "redis-mq/clients/go"
+	"redis-mq/clients/go/internal/testserver"
+	"redis-mq/clients/go/mqtest"
+)
+
+// both runs the same calls on the fake and on a server. Ids and receipts differ, so messages are known by their payloads.
+type both struct {
+	sides [2]mq.Commands
+	held  [2]map[string]*mq.Message // the last delivery of each payload
+	known []string                  // payloads that were delivered
+	count int
+	// queues are two, and the dead-letter queue of the first.
+	queues [3]string
+	seed   *rand.Rand
+}
+
+const seeds = 10
+
+// TestTheFakeDoesWhatTheServerDoes makes random calls and compares all that they return.
+func TestTheFakeDoesWhatTheServerDoes(t *testing.T) {
+	ctx := context.Background()
+	connection := redis.NewClient(&redis.Options{Addr: testserver.Start(t)})
+	defer connection.Close()
+	for seed := range uint64(seeds) {
+		b := &both{sides: [2]mq.Commands{mqtest.New(), mq.New(connection)}, seed: rand.New(rand.NewPCG(seed, 0))}
+		b.queues = [3]string{fmt.Sprint("orders", seed), fmt.Sprint("mails", seed), fmt.Sprintf("{orders%d}:dead", seed)}
+		for i := range b.held {
+			b.held[i] = map[string]*mq.Message{}
+		}
+		settings := mq.Changes{"maxretries": b.seed.IntN(4), "maxlen": 20, "backoff": 0, "groupinflight": 1 + b.seed.IntN(2), "maxinflight": b.seed.IntN(6)}
+		for _, side := range b.sides {
+			for _, queue := range b.queues {
+				if err := side.Configure(ctx, queue, mq.Changes{"backoff": 0}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		var calls []string
+		for range 120 {
+			call, results := b.step(ctx, settings)
+			calls = append(calls, fmt.Sprintf("%s: %s", call, results[1]))
+			if results[0] != results[1] {
+				t.Fatalf("seed %d, after\n%s\nthe fake returned\n%s", seed, join(calls), results[0])
+			}
+		}
+	}
+}
+
+func join(calls []string) (text string) {
+	for _, call := range calls[max(0, len(calls)-60):] {
+		text += "  " + call + "\n"
+	}
+	return text
+}
+
+// step makes a call on both sides, and returns what they returned as text.
+func (b *both) step(ctx context.Context, settings mq.Changes) (call string, results [2]string) {
+	kind, queue, number := b.seed.IntN(15), b.queues[b.seed.IntN(2)], b.seed.IntN(4)
+	payload := b.anyPayload()
+	var options mq.PushOptions
+	switch b.seed.IntN(6) {
+	case 0:
+		options.Priority = 1 + number
+	case 1:
+		options.Group = fmt.Sprint("g", number%2)
+	case 2:
+		options.Delay = time.Hour
+	case 3:
+		options.Dedup, options.UntilDone = fmt.Sprint("k", number), number%2 == 0
+	}
+	for i, side := range b.sides {
+		switch kind {
+		case 0, 1, 2, 3:
+			call = fmt.Sprintf("push %s m%d %+v", queue, b.count, options)
+			_, err := side.Push(ctx, queue, []byte(fmt.Sprint("m", b.count)), &options)
+			results[i] = text(nil, err)
+		case 4, 5, 6:
+			from := b.queues[b.count%3]
+			call = fmt.Sprintf("pull %s %d", from, 1+number)
+			messages, err := side.PullMany(ctx, from, 1+number, nil)
+			for _, m := range messages {
+				b.held[i][string(m.Payload)] = m
+				b.known = append(b.known, string(m.Payload))
+			}
+			results[i] = text(messages, err)
+		case 7, 8:
+			call, results[i] = b.settle(i, payload, "ack", func(m *mq.Message) error { return side.Ack(ctx, m) })
+		case 9:
+			nack := &mq.NackOptions{Delay: mq.None, Reason: fmt.Sprint("r", number)}
+			call, results[i] = b.settle(i, payload, "nack", func(m *mq.Message) error { return side.Nack(ctx, m, nack) })
+		case 10:
+			nack := []*mq.NackOptions{{NoCount: true}, {Dead: true}, {Delay: time.Hour}, nil}[number]
+			call, results[i] = b.settle(i, payload, fmt.Sprintf("nack %+v", nack), func(m *mq.Message) error { return side.Nack(ctx, m, nack) })
+		case 11:
+			call, results[i] = b.settle(i, payload, "reschedule", func(m *mq.Message) error {
+				isThere, err := side.RescheduleIn(ctx, m.Queue, m.ID, 0)
+				return errors.Join(err, fmt.Errorf("there: %v", isThere))
+			})
+		case 12:
+			call = fmt.Sprintf("redrive %d", number)
+			count, err := side.Redrive(ctx, b.queues[2], &mq.RedriveOptions{Count: 1 + number, To: b.queues[0]})
+			results[i] = text(nil, errors.Join(err, fmt.Errorf("%d", count)))
+		case 13:
+			call = "configure " + queue
+			results[i] = text(nil, side.Configure(ctx, queue, settings))
+		case 14:
+			state := []mq.State{mq.StateReady, mq.StateInFlight, mq.StateDelayed, mq.StateDead}[number]
+			call = fmt.Sprintf("info and peek %s %s", queue, state)
+			info, err := side.Info(ctx, queue)
+			if err != nil {
+				results[i] = text(nil, err)
+				continue
+			}
+			messages, err := side.Peek(ctx, queue, &mq.PeekOptions{State: state, Count: 100})
+			if state == mq.StateInFlight || state == mq.StateDelayed { // their order depends on milliseconds
+				slices.SortFunc(messages, func(a, b *mq.Message) int { return bytes.Compare(a.Payload, b.Payload) })
+			}
+			results[i] = text(messages, err) + fmt.Sprint(info.Ready, info.InFlight, info.Delayed, info.DeadLetterWaiting, info.Groups, info.DedupKeys,
+				info.HighestRetryCount, info.Pushed, info.Pulled, info.Acked, info.Nacked, info.Dead, info.BadReceipts, info.Deduplicated,
+				info.Redriven, info.RefusedFull, info.MaxRetries, info.DeadLetter)
+		}
+	}
+	if kind >= 9 {
+		time.Sleep(2 * time.Millisecond) // the server orders what is pushed in the same millisecond before what is given back
+	}
+	b.count++
+	return call, results
+}
+
+// anyPayload returns a payload that was delivered, rather one of late.
+func (b *both) anyPayload() string {
+	late := b.known[max(0, len(b.known)-1-b.seed.IntN(12)):]
+	if len(late) == 0 {
+		return ""
+	}
+	return late[0]
+}
+
+func (b *both) settle(side int, payload, name string, send func(*mq.Message) error) (call, result string) {
+	m := b.held[side][payload]
+	if m == nil {
+		return name, "never delivered"
+	}
+	return name + " " + payload, text(nil, send(m))
+}
+
+func text(messages []*mq.Message, err error) string {
+	var all string
+	for _, kind := range []error{mq.ErrNotFound, mq.ErrInvalidReceipt, mq.ErrQueueFull, mq.ErrInvalidArgument} {
+		if errors.Is(err, kind) {
+			err = kind
+		}
+	}
+	for _, m := range messages {
+		all += fmt.Sprintf("[%s %s retry %d, deliveries %d, %q, %s %s %d, priority %d, group %q, %s]",
+			m.Queue, m.Payload, m.RetryCount, m.Deliveries, m.LastError, m.DeadFrom, m.DeadReason, m.DeadRetries, m.Priority, m.Group, m.State)
+	}
+	return fmt.Sprintf("%s %v ", all, err)
+}
