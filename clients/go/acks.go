@@ -54,9 +54,11 @@ func (a *acks) takeLocked() []*Message {
 func (a *acks) flush() {
 	a.lock.Lock()
 	messages := a.takeLocked()
-	a.sending.Add(1)
+	if len(messages) > 0 {
+		a.sending.Add(1)
+		defer a.sending.Done()
+	}
 	a.lock.Unlock()
-	defer a.sending.Done()
 	a.send(messages)
 }
 

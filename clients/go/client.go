@@ -74,11 +74,21 @@ func (c *Client) once(ctx context.Context, queue string, block time.Duration, ar
 	}
 	defer conn.Close()
 	reply, err := result(conn.Process, ctx, arguments)
-	if word := code(err); word == "MOVED" || word == "ASK" {
+	switch word := code(err); {
+	case word == "MOVED" || word == "ASK":
 		// It was not executed, and a cluster client knows where to send it.
 		return c.do(ctx, arguments...)
+	case err != nil && word == "":
+		c.reload(ctx)
 	}
 	return reply, err
+}
+
+// reload makes a client of a cluster look where the slots are now.
+func (c *Client) reload(ctx context.Context) {
+	if cluster, isCluster := c.redis.(*redis.ClusterClient); isCluster {
+		cluster.ReloadState(ctx)
+	}
 }
 
 // conn reserves a connection to the queue's server, on which no command is repeated after a lost reply, because it is never made again.

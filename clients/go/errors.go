@@ -61,7 +61,7 @@ func typed(err error) error {
 	case "QUEUEFULL", "DEDUPFULL":
 		kind = ErrQueueFull
 	case "ERR":
-		if strings.HasPrefix(err.Error(), "ERR unknown command") {
+		if strings.HasPrefix(err.Error(), "ERR unknown command") || isCrowded(err) {
 			return err
 		}
 		kind = ErrInvalidArgument
@@ -86,7 +86,12 @@ var permanent = []error{ErrQueueEmpty, ErrNotFound, ErrInvalidReceipt, ErrQueueF
 // isTemporary reports whether the same command may succeed later: the connection was lost, or the server refuses for a time.
 func isTemporary(err error) bool {
 	if word := code(err); word != "" {
-		return slices.Contains(temporary, word)
+		return slices.Contains(temporary, word) || isCrowded(err)
 	}
 	return !slices.ContainsFunc(permanent, func(kind error) bool { return errors.Is(err, kind) })
+}
+
+// isCrowded reports that the server refused the connection because it has too many.
+func isCrowded(err error) bool {
+	return strings.HasPrefix(err.Error(), "ERR max number of clients")
 }

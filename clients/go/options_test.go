@@ -50,7 +50,7 @@ func TestErrorsHaveAKindByTheirFirstWord(t *testing.T) {
 }
 
 func TestWhatIsTemporary(t *testing.T) {
-	for _, err := range []error{io.EOF, reply("LOADING Redis is"), reply("UNBLOCKED client"), typed(reply("TRYAGAIN x")), reply("OOM command")} {
+	for _, err := range []error{io.EOF, reply("LOADING Redis is"), reply("UNBLOCKED client"), typed(reply("TRYAGAIN x")), reply("OOM command"), typed(reply("ERR max number of clients reached"))} {
 		if !isTemporary(err) {
 			t.Errorf("%v is temporary", err)
 		}

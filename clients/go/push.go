@@ -2,6 +2,8 @@ package mq
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -42,8 +44,8 @@ func (o *PushOptions) add(w *words) {
 	w.flag("UNTILDONE", o.UntilDone)
 	if len(o.Headers) > 0 {
 		*w = append(*w, "HEADERS", len(o.Headers))
-		for name, value := range o.Headers {
-			*w = append(*w, name, value)
+		for _, name := range slices.Sorted(maps.Keys(o.Headers)) {
+			*w = append(*w, name, o.Headers[name])
 		}
 	}
 }

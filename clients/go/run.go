@@ -81,7 +81,7 @@ func (r *run) pullAll(stopping context.Context, isDone func(context.Context) (bo
 			r.log.Error("a record can't be decoded, the queue goes on behind it", "queue", r.queues[0], "error", err)
 		case isTemporary(err):
 			r.log.Warn("a pull failed, it is repeated", "queue", r.queues[0], "error", err)
-			source.close()
+			source.reconnect(stopping)
 			_ = pause.wait(stopping)
 		default:
 			return err

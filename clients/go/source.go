@@ -7,8 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// source is where a worker pulls from: a connection of its own if the commands are those of a Client. It connects with its first pull, and
-// after a close again.
+// source is where a worker pulls from: a connection of its own if the commands are those of a Client. It connects with the first pull.
 type source struct {
 	commands Commands
 	queue    string
@@ -32,6 +31,14 @@ func (s *source) pull(ctx context.Context, done []*Message, count int, options *
 		return s.commands.AckPullMany(ctx, done, s.queue, count, options)
 	}
 	return s.waiting.pull(ctx, done, s.queue, count, options)
+}
+
+// reconnect lets the next pull connect again, after a failure.
+func (s *source) reconnect(ctx context.Context) {
+	s.close()
+	if client, ok := s.commands.(*Client); ok {
+		client.reload(ctx)
+	}
 }
 
 func (s *source) close() {
