@@ -9,6 +9,8 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import redis
 
+from .schedule import UNGROUPED, Schedule
+
 DEFAULTS: Dict[str, Any] = {
     "visibility": 30_000,
     "maxretries": 25,
@@ -30,6 +32,10 @@ READY, IN_FLIGHT, DELAYED = "ready", "inflight", "delayed"
 FOR_EVER = 1 << 62
 
 
+Place = Tuple[int, int]
+"""In the order of the ready: since when, and a number that grows with what happens in the same millisecond."""
+
+
 def refusal(code: str, text: str) -> redis.ResponseError:
     return redis.ResponseError(f"{code} {text}")
 
@@ -46,7 +52,9 @@ class Stored:
     group: Optional[bytes] = None
     expires_at: Optional[int] = None
     state: str = READY
-    place: Tuple[float, str] = (0, "")
+    place: Place = (0, 0)
+    origin: Place = (0, 0)
+    number: Optional[int] = None
     due_at: int = 0
     visibility_until: int = 0
     receipt: Optional[str] = None
@@ -68,6 +76,11 @@ class Stored:
         """Its group, where groups have an effect."""
         return None if self.dead_from else self.group
 
+    @property
+    def rank(self) -> int:
+        """Its priority, where priorities have an effect."""
+        return 0 if self.dead_from else self.priority
+
     def fields(self, queue: str, is_delivery: bool) -> Dict[str, Any]:
         """As a reply has them; a delivery of a message that is in flight has a receipt."""
         found: Dict[str, Any] = {"id": self.id, "queue": queue, "payload": self.payload}
@@ -81,7 +94,7 @@ class Stored:
                 found.update(visibility_until=self.visibility_until, consumer=self.consumer)
             elif self.state == DELAYED:
                 found["due_at"] = self.due_at
-        if self.deliveries > is_delivery:
+        if self.deliveries > (is_delivery or self.state == IN_FLIGHT):
             found.update(deliveries=self.deliveries, first_delivered_at=self.first_delivered_at)
         found.update(headers=self.headers, priority=self.priority or None, group=self.group)
         found.update(expires_at=self.expires_at, last_error=self.last_error, dead_from=self.dead_from)
@@ -101,8 +114,8 @@ class Queue:
         self.keys: Dict[bytes, Tuple[str, Optional[int]]] = {}
         self.paused_until = 0
         self.window = (0, 0)
-        self._turns: List[Optional[bytes]] = []
-        self._behind = 0.0
+        self._schedule = Schedule()
+        self._numbers = 0
 
     @property
     def exists(self) -> bool:
@@ -113,7 +126,11 @@ class Queue:
         """In the order in which they are shown."""
         found = [message for message in self.messages.values() if message.state == state]
         if state == READY:
-            return sorted(found, key=lambda message: (message.turn is not None, -message.priority, message.place))
+            ungrouped = sorted(
+                (message for message in found if message.turn is None),
+                key=lambda message: (-message.rank, message.place),
+            )
+            return ungrouped + [one for group in self._schedule.order() for one in self._of_group(group)]
         moment = "due_at" if state == DELAYED else "visibility_until"
         return sorted(found, key=lambda message: (getattr(message, moment), message.id))
 
@@ -128,11 +145,14 @@ class Queue:
         for message in self.in_state(IN_FLIGHT):
             if message.visibility_until <= now:
                 message.may_be_late = True
-                self._return(message, now, counts=True, delay=0, place=_place_of_push(message))
+                self._return(message, now, counts=True, delay=0, place=message.origin)
         for message in self.in_state(DELAYED):
             if message.due_at <= now:
-                message.state = READY
-                message.place = (message.due_at, message.id)
+                self.become_ready(message, (message.due_at, message.origin[1]))
+
+    def clear(self) -> None:
+        """Settings and a pause stay."""
+        self.messages, self.keys, self._schedule = {}, {}, Schedule()
 
     # Pushing
 
@@ -149,10 +169,36 @@ class Queue:
             raise refusal("DEDUPFULL", f"the queue holds its maximum of deduplication keys: {limit}")
 
     def push(self, message: Stored, now: int, due_at: int) -> None:
-        message.place = (now, message.id)
+        self.messages[message.id] = message
+        message.origin = self.behind(now)
         if due_at > now:
             message.state, message.due_at = DELAYED, due_at
-        self.messages[message.id] = message
+        else:
+            self.become_ready(message, message.origin)
+
+    def become_ready(self, message: Stored, place: Place) -> None:
+        """A message of a group gets its number when it is ready for the first time, and keeps it."""
+        message.state, message.place = READY, place
+        if message.turn is not None and message.number is None:
+            self._numbers += 1
+            message.number = self._numbers
+        self.settle(message)
+
+    def settle(self, message: Stored) -> None:
+        """The state of a message has changed: its group may be served, or not any more."""
+        if message.turn is not None:
+            self._settle_group(message.turn)
+
+    def settle_all(self) -> None:
+        """The number of slots has changed."""
+        for group in self._schedule.order():
+            self._settle_group(group)
+
+    def _settle_group(self, group: bytes) -> None:
+        mine = [one for one in self.messages.values() if one.turn == group]
+        waiting = sum(one.state == READY for one in mine)
+        used = sum(one.state == IN_FLIGHT or (one.state == DELAYED and one.is_returned) for one in mine)
+        self._schedule.settle(group, waiting, used, self.settings["groupinflight"])
 
     # Delivering
 
@@ -165,15 +211,18 @@ class Queue:
         is_over = now >= start + self.settings["rateperiod"]
         self.window = (now, 1) if is_over else (start, count + 1)
         message.deliveries += 1
+        message.state = IN_FLIGHT
+        self._schedule.served(message.turn or UNGROUPED)
         if message.first_delivered_at is None:
             message.first_delivered_at = now
         if no_ack:
             message.receipt = None
             self.remove(message)
             return message
-        message.state, message.consumer, message.may_be_late = IN_FLIGHT, consumer, False
+        message.consumer, message.may_be_late = consumer, False
         message.receipt = self._next_receipt()
         message.visibility_until = now + (visibility or self.settings["visibility"])
+        self.settle(message)
         return message
 
     def _is_at_limit(self, now: int) -> bool:
@@ -183,32 +232,20 @@ class Queue:
         return bool(self.paused_until or is_full or (rate and in_window and count >= rate))
 
     def _next(self, now: int) -> Optional[Stored]:
-        ready = self.in_state(READY)
-        present = {message.turn for message in ready}
-        self._turns = [turn for turn in self._turns if turn in present]
-        self._turns += [turn for turn in dict.fromkeys(message.turn for message in ready) if turn not in self._turns]
-        for turn in self._turns:
-            mine = [message for message in ready if message.turn == turn]
-            if turn is None:
-                message = self._by_priority(mine, now)
-            elif self._slots_of(turn) < self.settings["groupinflight"]:
-                message = min(mine, key=lambda one: (not one.is_returned, one.place))
-            else:
-                continue
-            self._turns.remove(turn)
-            self._turns.append(turn)
-            return message
-        return None
-
-    def _by_priority(self, ready: List[Stored], now: int) -> Stored:
-        longest = min(ready, key=lambda one: (one.place[0], -one.priority, one.id))
+        ungrouped = [message for message in self.in_state(READY) if message.turn is None]
+        group = self._schedule.next(bool(ungrouped))
+        if group != UNGROUPED:
+            return self._of_group(group)[0]
+        if not ungrouped:
+            return None
+        longest = min(ungrouped, key=lambda one: (one.place[0], -one.rank, one.place))
         aging = self.settings["aging"]
-        return longest if aging and longest.place[0] + aging < now else ready[0]
+        return longest if aging and longest.place[0] + aging < now else ungrouped[0]
 
-    def _slots_of(self, group: bytes) -> int:
-        """Messages in flight, and those that wait for their retry."""
-        mine = [message for message in self.messages.values() if message.turn == group]
-        return sum(one.state == IN_FLIGHT or (one.state == DELAYED and one.is_returned) for one in mine)
+    def _of_group(self, group: bytes) -> List[Stored]:
+        """Its ready messages, in order."""
+        mine = [one for one in self.messages.values() if one.turn == group and one.state == READY]
+        return sorted(mine, key=lambda one: one.number or 0)
 
     # Settling
 
@@ -226,7 +263,7 @@ class Queue:
         message.may_be_late = False
         if delay is None:
             delay = self._backoff(message.retry_count + 1) if counts else 0
-        self._return(message, now, counts, delay, self.behind(now, message.id))
+        self._return(message, now, counts, delay, self.behind(now))
 
     def extend(self, message: Stored, now: int, visibility: Optional[int]) -> int:
         until = now + (visibility or self.settings["visibility"])
@@ -234,20 +271,19 @@ class Queue:
             until = max(until, message.visibility_until)
         elif message.state != IN_FLIGHT:
             message.state, message.retry_count = IN_FLIGHT, message.retry_count - 1
+            self.settle(message)
         message.visibility_until, message.may_be_late = until, False
         return until
 
-    def behind(self, now: int, id: str) -> Tuple[float, str]:
+    def behind(self, now: int) -> Place:
         """The place behind all that wait."""
-        self._behind = max(self._behind + 1 / 64, now)
-        return (self._behind, id)
+        self._numbers += 1
+        return (now, self._numbers)
 
     def remove(self, message: Stored) -> None:
         """Done, discarded or deleted."""
         del self.messages[message.id]
-        self.release_key(message)
-
-    def release_key(self, message: Stored) -> None:
+        self.settle(message)
         if message.held_key is not None:
             self.keys.pop(message.held_key, None)
             message.held_key = None
@@ -255,18 +291,23 @@ class Queue:
     def die(self, message: Stored, now: int, reason: str) -> None:
         self.remove(message)
         message.dead_from, message.dead_at, message.dead_reason = self.name, now, reason
-        message.dead_retries, message.retry_count, message.receipt = message.retry_count, 0, None
-        message.state, message.is_returned = READY, False
+        message.dead_retries = message.retry_count
         grave = self._other(self.settings["deadletter"])
         ttl, limit = grave.settings["ttl"], grave.settings["maxlen"]
         message.expires_at = now + ttl if ttl else None
         dead = [one for one in grave.in_state(READY) if one.dead_at is not None]
         if limit and len(grave.messages) >= limit and dead:
             grave.remove(min(dead, key=lambda one: (one.dead_at, one.place)))
-        message.place = grave.behind(now, message.id)
-        grave.messages[message.id] = message
+        grave.move_in(message, now)
 
-    def _return(self, message: Stored, now: int, counts: bool, delay: int, place: Tuple[float, str]) -> None:
+    def move_in(self, message: Stored, now: int) -> None:
+        """Behind all that wait, as a new message of this queue."""
+        message.retry_count, message.receipt, message.number, message.is_returned = 0, None, None, False
+        self.messages[message.id] = message
+        message.origin = self.behind(now)
+        self.become_ready(message, message.origin)
+
+    def _return(self, message: Stored, now: int, counts: bool, delay: int, place: Place) -> None:
         if message.expires_at is not None and message.expires_at <= now:
             return self.remove(message)
         if counts:
@@ -274,8 +315,12 @@ class Queue:
             if 0 <= limit < message.retry_count + 1 and message.dead_from is None:
                 return self.die(message, now, "retries")
             message.retry_count += 1
-        message.is_returned, message.consumer, message.place = True, None, place
-        message.state, message.due_at = (DELAYED, now + delay) if delay else (READY, 0)
+        message.is_returned, message.consumer = True, None
+        if delay:
+            message.state, message.due_at = DELAYED, now + delay
+            self.settle(message)
+        else:
+            self.become_ready(message, place)
         return None
 
     def _backoff(self, retry: int) -> int:
@@ -284,10 +329,6 @@ class Queue:
 
 def matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern.replace("[^", "[!"))
-
-
-def _place_of_push(message: Stored) -> Tuple[float, str]:
-    return (message.dead_at or message.timestamp, message.id)
 
 
 def _default_dead_letter(name: str) -> str:

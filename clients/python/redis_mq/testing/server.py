@@ -175,7 +175,7 @@ class Server:
         rest = words[1:] if many else words[2:]
         pairs = read.pairs(10_000)("IDS", rest) if many else [(words[0], words[1])]
         given = read.options(rest, known, ("NOCOUNT", "DEAD"))
-        if "DEAD" in given and any(self._has_died(queue, id) for id, _ in pairs):
+        if "DEAD" in given and any(self._has_died(queue, text(id), text(receipt)) for id, receipt in pairs):
             raise refusal("ERR", "a dead letter can't be sent to the dead-letter queue")
         if many:
             return self._each(queue, pairs, may_be_late, settle(given))
@@ -196,9 +196,12 @@ class Server:
         return replies
 
     @staticmethod
-    def _has_died(queue: Queue, id: bytes) -> bool:
-        message = queue.messages.get(text(id))
-        return message is not None and message.dead_from is not None
+    def _has_died(queue: Queue, id: str, receipt: str) -> bool:
+        """Whether a message is a dead letter, as far as this receipt may ask."""
+        try:
+            return queue.held(id, receipt, False).dead_from is not None
+        except redis.ResponseError:
+            return False
 
     # Looking and changing
 
@@ -234,7 +237,7 @@ class Server:
         if due_at > self.now:
             message.due_at = due_at
         else:
-            message.state, message.place = READY, queue.behind(self.now, message.id)
+            queue.become_ready(message, queue.behind(self.now))
         return 1
 
     def _len(self, words: Words) -> int:
@@ -273,6 +276,7 @@ class Server:
         if merged["backoff"] > merged["backoffmax"]:
             raise refusal("ERR", f"BACKOFF {merged['backoff']} is above BACKOFFMAX {merged['backoffmax']}")
         queue.settings = merged
+        queue.settle_all()
         return "OK"
 
     def _pause(self, words: Words) -> str:
@@ -287,7 +291,7 @@ class Server:
     def _purge(self, words: Words) -> int:
         queue = self._queue(words[0])
         count = len(queue.messages)
-        queue.messages, queue.keys = {}, {}
+        queue.clear()
         return count
 
     def _drop(self, words: Words) -> int:
@@ -301,6 +305,11 @@ class Server:
         to = self._queue(given["TO"]) if "TO" in given else None
         if to is grave:
             raise refusal("ERR", "a queue can't be redriven to itself")
+        own = self._queue(grave.settings["deadletter"].encode())
+        if not any(one.dead_from for one in grave.in_state(READY)) and any(
+            one.dead_from for one in own.in_state(READY)
+        ):
+            raise refusal("ERR", f"the queue's dead letters are in its dead-letter queue, redrive {own.name}")
         count = len(grave.messages) if "ALL" in given or "IDS" in given else given.get("COUNT", 1000)
         wanted = [message for message in grave.in_state(READY) if _is_wanted(message, given)]
         wanted.sort(key=lambda one: (one.dead_at is None, one.dead_at or 0, one.place))
@@ -308,9 +317,8 @@ class Server:
             target = to or self._other(message.dead_from or grave.name)
             grave.remove(message)
             message.dead_from = message.dead_at = message.dead_reason = message.dead_retries = None
-            message.retry_count, message.is_returned, message.receipt, message.expires_at = 0, False, None, None
-            message.place = target.behind(self.now, message.id)
-            target.messages[message.id] = message
+            message.expires_at = None
+            target.move_in(message, self.now)
         return len(wanted[:count])
 
     def _time(self, words: Words) -> List[bytes]:
