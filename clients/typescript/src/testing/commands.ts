@@ -3,7 +3,7 @@
 import type { Reply } from '../connection.js';
 import { Arguments, flag, integer, LARGEST, LATEST_MS, nameOf, YEAR_MS, type Options } from './arguments.js';
 import { DEFAULTS, type Queue, type Pushed, type Surroundings } from './queue.js';
-import { shown } from './stored.js';
+import { groupOf, priorityOf, shown } from './stored.js';
 
 /** What the commands need of the server around them. */
 export interface Server extends Surroundings {
@@ -65,7 +65,8 @@ export const COMMANDS: Record<string, Command> = {
     const { isBatch, pairs } = words.pairs();
     const options = words.options({ DELAY: integer(0, YEAR_MS), NOCOUNT: flag, DEAD: flag, REASON: (rest) => rest.text() }, [['NOCOUNT', 'DEAD']]);
     const isDead = options.DEAD ?? false;
-    if (isDead && pairs.some(([id]) => queue.find(id)?.death)) throw new Error("ERR a dead letter can't be sent to the dead-letter queue");
+    const isHeld = ([id, receipt]: [string, string]) => queue.find(id)?.state === 'inflight' && queue.find(id)?.receipt === receipt;
+    if (isDead && pairs.some((pair) => isHeld(pair) && queue.find(pair[0])?.death)) throw new Error("ERR a dead letter can't be sent to the dead-letter queue");
     const how = { delay: options.DELAY, counts: !options.NOCOUNT, isDead, reason: options.REASON };
     return answered(isBatch, pairs.map(([id, receipt]) => queue.giveBack(id, receipt, how)));
   },
@@ -207,7 +208,10 @@ function info(queue: Queue, server: Server): Reply {
   const { now } = server;
   const dues = [...inflight, ...delayed].map(({ due }) => due);
   const priorities = new Map<Reply, Reply>();
-  for (const { priority } of ready) priorities.set(priority, Number(priorities.get(priority) ?? 0) + 1);
+  for (const message of ready.filter((one) => groupOf(one) === '')) {
+    priorities.set(priorityOf(message), Number(priorities.get(priorityOf(message)) ?? 0) + 1);
+  }
+  if (priorities.size === 1) priorities.delete(0); // told only beside others
   const all = [...ready, ...inflight, ...delayed];
   return Object.entries({
     exists: Number(queue.isStored),
@@ -216,13 +220,13 @@ function info(queue: Queue, server: Server): Reply {
     inflight: inflight.length,
     delayed: delayed.length,
     priorities,
-    groups: new Set(all.flatMap(({ group }) => group ?? [])).size,
+    groups: new Set(all.filter((one) => groupOf(one) !== '' && (one.state !== 'delayed' || one.wasDelivered)).map(groupOf)).size,
     dedup_keys: queue.heldKeys,
     paused: Number(queue.pausedUntil !== undefined),
     paused_until: Number.isFinite(queue.pausedUntil) ? queue.pausedUntil! : 0,
     rate_window_start: queue.window.start,
     rate_window_count: queue.window.count,
-    oldest_ready_age_ms: Math.round(now - Math.min(now, ...ready.map(({ since }) => since))),
+    oldest_ready_age_ms: Math.floor(now - Math.min(now, ...ready.map(({ since }) => since))),
     oldest_inflight_age_ms: 0,
     oldest_delayed_age_ms: delayed[0] ? now - delayed[0].timestamp : 0,
     next_due_at: dues.length > 0 ? Math.min(...dues) : 0,
@@ -231,6 +235,10 @@ function info(queue: Queue, server: Server): Reply {
     damaged: 0,
     ...queue.counters,
   }).reduce<Reply[]>((reply, [field, value]) => [...reply, field, value], settingsOf(queue));
+}
+
+function hasDead(queue: Queue): boolean {
+  return queue.list('ready').some(({ death }) => death);
 }
 
 function redrive(words: Arguments, server: Server): Reply {
@@ -248,6 +256,9 @@ function redrive(words: Arguments, server: Server): Reply {
   );
   const { COUNT: count = 1_000, ALL, IDS: ids, FROM: from, REASON: reason, TO: to } = options;
   if (to === queue.name) throw new Error("ERR a queue can't be redriven to itself");
+  if (!hasDead(queue) && hasDead(server.queue(queue.deadLetter))) {
+    throw new Error(`ERR the queue's dead letters are in its dead-letter queue, redrive ${queue.deadLetter}`);
+  }
   const takesLiving = to !== undefined && from === undefined && reason === undefined;
   const messages = queue
     .list('ready')

@@ -57,7 +57,7 @@ export class Queue {
   readonly #server: Surroundings;
   readonly #messages = new Map<string, Stored>();
   readonly #keys = new Map<string, { id: string; until: number | 'done' }>();
-  /** The groups that can deliver something, in the order of their turns. '' stands for all messages without a group. */
+  /** The groups that can deliver something, in the order of their turns. '' stands for all messages without a group, if there are groups. */
   #turns: string[] = [];
   #places = 0;
   #window = { start: 0, count: 0 };
@@ -111,6 +111,7 @@ export class Queue {
       timestamp: now,
       state: 'delayed',
       since: now,
+      origin: now,
       place: 0,
       due,
       expiresAt: ttl > 0 ? now + ttl : undefined,
@@ -124,9 +125,10 @@ export class Queue {
       lastError: undefined,
       death: undefined,
     };
+    message.origin = this.#behind(message); // the clock stands still, so that more than time orders the pushes
     this.#messages.set(message.id, message);
     this.counters.pushed += 1;
-    if (due <= now) this.#makeReady(message, now);
+    if (due <= now) this.#makeReady(message, message.origin);
     return message;
   }
 
@@ -156,9 +158,7 @@ export class Queue {
     } else {
       Object.assign(message, { state: 'inflight', due: now + visibility, consumer, wasDelivered: true, receipt: this.#server.nextReceipt() });
     }
-    const group = groupOf(message);
-    this.#turns = this.#turns.filter((turn) => turn !== group);
-    this.#updateTurns();
+    this.#passTurn(groupOf(message));
     return message;
   }
 
@@ -221,7 +221,7 @@ export class Queue {
 
   /** Moves a ready message to another queue, as one that was never delivered there. */
   redrive(message: Stored, target: Queue): void {
-    this.#messages.delete(message.id);
+    this.#remove(message);
     this.counters.redriven += 1;
     target.#receive(message, { death: undefined, expiresAt: message.death ? undefined : message.expiresAt });
   }
@@ -269,8 +269,16 @@ export class Queue {
   #next(): Stored | undefined {
     if (this.isBlocked) return undefined;
     this.#updateTurns();
-    const [turn] = this.#turns;
-    return turn === undefined ? undefined : this.#candidates().get(turn);
+    const candidates = this.#candidates();
+    if (this.#turns.length > 0 && candidates.has('') && !this.#turns.includes('')) this.#turns.push('');
+    while (this.#turns[0] !== undefined && !candidates.has(this.#turns[0])) this.#turns.shift();
+    return candidates.get(this.#turns[0] ?? '');
+  }
+
+  #passTurn(group: string): void {
+    this.#turns = this.#turns.filter((turn) => turn !== group);
+    if (group === '' && this.#turns.length > 0) this.#turns.push('');
+    this.#updateTurns();
   }
 
   /** What each group would deliver. */
@@ -294,9 +302,10 @@ export class Queue {
   }
 
   #updateTurns(): void {
-    const candidates = this.#candidates();
-    const turns = this.#turns.filter((turn) => candidates.has(turn));
-    this.#turns = [...turns, ...[...candidates.keys()].filter((turn) => !turns.includes(turn))];
+    const groups = [...this.#candidates().keys()].filter((group) => group !== '');
+    const areWaiting = this.#in('ready').some((message) => groupOf(message) !== '');
+    const turns = this.#turns.filter((turn) => (turn === '' ? areWaiting : groups.includes(turn)));
+    this.#turns = [...turns, ...groups.filter((group) => !turns.includes(group))];
   }
 
   #makeReady(message: Stored, since: number): void {
@@ -329,7 +338,7 @@ export class Queue {
       message.due = now + delay;
       return this.#updateTurns();
     }
-    this.#makeReady(message, place === 'behind' ? this.#behind(message) : (message.death?.at ?? message.timestamp));
+    this.#makeReady(message, place === 'behind' ? this.#behind(message) : message.origin);
   }
 
   #die(message: Stored, reason: Death['reason']): void {
@@ -353,7 +362,8 @@ export class Queue {
   #receive(message: Stored, changes: Pick<Stored, 'death' | 'expiresAt'>): void {
     Object.assign(message, changes, { retryCount: 0, wasDelivered: false, receipt: undefined, wasCounted: false });
     this.#messages.set(message.id, message);
-    this.#makeReady(message, this.#behind(message));
+    message.origin = this.#behind(message);
+    this.#makeReady(message, message.origin);
   }
 
   #discard(message: Stored): void {

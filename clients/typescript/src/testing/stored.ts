@@ -21,6 +21,8 @@ export interface Stored {
   state: State;
   /** Ready: since when, which is its place in the order. */
   since: number;
+  /** Its place since it was pushed, or died: where it returns when its visibility ends. */
+  origin: number;
   /** The place in its group. */
   place: number;
   /** In flight: when its visibility ends. Delayed: when it becomes ready. */
@@ -66,7 +68,7 @@ export function shown(message: Stored, queue: string, as: 'delivery' | 'record')
   const { state, death } = message;
   const isRecord = as === 'record';
   const isHeld = state === 'inflight';
-  const wasDelivered = message.deliveries > (isRecord ? 0 : 1);
+  const wasDelivered = message.deliveries > (isRecord && !isHeld ? 0 : 1);
   const fields: Record<string, Reply | undefined> = {
     id: message.id,
     queue,
