@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Cluster, Redis } from 'ioredis';
-import { createClient, createClientPool, createCluster, RESP_TYPES } from 'redis';
+import { createClient, createClientPool, createCluster, createSentinel, RESP_TYPES } from 'redis';
 import { Client, InvalidArgumentError, Worker, type LogEntry, type Redis as AnyRedis } from 'redis-mq';
-import { eventually, freePort, startServer, type TestServer } from './server.js';
+import { eventually, freePort, startSentinel, startServer, type TestServer } from './server.js';
 
 interface Case {
   name: string;
@@ -77,6 +77,23 @@ const CLUSTER: Case[] = [
   },
 ];
 
+const SENTINEL: Case[] = [
+  {
+    name: 'a master that Sentinel names to redis',
+    connect: async ({ port }) => {
+      const redis = await createSentinel({ name: 'mq', sentinelRootNodes: [{ host: '127.0.0.1', port }] }).connect();
+      return { redis, close: () => redis.destroy() };
+    },
+  },
+  {
+    name: 'a master that Sentinel names to ioredis',
+    connect: async ({ port }) => {
+      const redis = new Redis({ name: 'mq', sentinels: [{ host: '127.0.0.1', port }] });
+      return { redis, close: () => redis.disconnect() };
+    },
+  },
+];
+
 function works(cases: Case[], start: () => Promise<TestServer>): void {
   let server: TestServer;
   before(async () => {
@@ -138,6 +155,13 @@ describe('a cluster', () =>
     await eventually('the cluster is up', async () => (await node.clusterInfo()).includes('cluster_state:ok'));
     node.destroy();
     return server;
+  }));
+
+describe('Sentinel', () =>
+  works(SENTINEL, async () => {
+    const master = await startServer();
+    const sentinel = await startSentinel(master);
+    return { ...sentinel, stop: () => Promise.all([master.stop(), sentinel.stop()]).then(() => {}) };
   }));
 
 describe('a server that is not there, or refuses', () => {

@@ -1,8 +1,8 @@
-// A server with the module for a test, and files of the tests.
+// Servers for the tests.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,13 +17,32 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-/** Starts the server that MQ_SERVER and MQ_MODULE name, with these settings. */
+/** Starts the server that MQ_SERVER names with the module that MQ_MODULE names, and these settings. */
 export async function startServer(settings: Record<string, string> = {}): Promise<TestServer> {
-  const { MQ_SERVER = 'redis-server', MQ_MODULE = '' } = process.env;
-  const folder = await mkdtemp(join(tmpdir(), 'redis-mq-'));
+  const { MQ_MODULE = '' } = process.env;
   const port = Number(settings['port'] ?? (await freePort()));
-  const all = { port: `${port}`, bind: '127.0.0.1', dir: folder, save: '', logfile: 'server.log', ...settings, loadmodule: MQ_MODULE };
-  const server = spawn(MQ_SERVER, Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]), { stdio: 'ignore' });
+  const all = { save: '', ...settings, loadmodule: MQ_MODULE };
+  return start(port, () => Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]), settings['requirepass']);
+}
+
+/** Starts a Sentinel for one master, `mq`. */
+export async function startSentinel(master: TestServer): Promise<TestServer> {
+  return start(await freePort(), async (folder) => {
+    const file = join(folder, 'sentinel.conf');
+    await writeFile(file, `sentinel monitor mq 127.0.0.1 ${master.port} 1\n`);
+    return [file, '--sentinel'];
+  });
+}
+
+async function start(
+  port: number,
+  argumentsIn: (folder: string) => string[] | Promise<string[]>,
+  password?: string,
+): Promise<TestServer> {
+  const { MQ_SERVER = 'redis-server' } = process.env;
+  const folder = await mkdtemp(join(tmpdir(), 'redis-mq-typescript-'));
+  const common = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--logfile', 'server.log'];
+  const server = spawn(MQ_SERVER, [...(await argumentsIn(folder)), ...common], { stdio: 'ignore' });
   const stop = async (): Promise<void> => {
     if (server.exitCode === null && server.kill()) await once(server, 'exit');
     await rm(folder, { recursive: true });
@@ -31,8 +50,8 @@ export async function startServer(settings: Record<string, string> = {}): Promis
   const url = `redis://127.0.0.1:${port}`;
   try {
     await eventually('the server answers', async () => {
-      if (server.exitCode !== null) throw new Error(`${MQ_SERVER} with ${MQ_MODULE} ended with status ${server.exitCode}`);
-      return answers(url, settings['requirepass']);
+      if (server.exitCode !== null) throw new Error(`${server.spawnargs.join(' ')} ended with status ${server.exitCode}`);
+      return answers(url, password);
     });
   } catch (error) {
     await stop();
