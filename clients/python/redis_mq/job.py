@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from enum import Enum
-from typing import Any, Callable
+from typing import Any, Optional
 
 from .message import Message
 
@@ -23,17 +24,23 @@ class Stage(Enum):
 
 
 class Job:
-    """A message and what its handler has come to."""
+    """A message and the task of its handler."""
 
-    __slots__ = ("cancel", "message", "stage", "started", "visible_until")
+    __slots__ = ("is_cancelled", "message", "stage", "started", "task", "visible_until")
 
     def __init__(self, message: Message, now: float, visibility: float) -> None:
         self.message = message
         self.stage = Stage.WORKING
         self.started = now
         self.visible_until = now + visibility
-        self.cancel: Callable[[], Any] = lambda: None
+        self.is_cancelled = False
+        self.task: Optional[asyncio.Task[None]] = None
+
+    def cancel(self) -> None:
         """Cancels the handler."""
+        self.is_cancelled = True
+        if self.task is not None:
+            self.task.cancel()
 
     def lose(self, why: str) -> None:
         """Cancels the handler: the message is, or may soon be, somebody else's."""

@@ -175,10 +175,9 @@ class Session:
         loop = asyncio.get_running_loop()
         for message in messages:
             job = Job(message, loop.time(), self._options.visibility)
-            task = loop.create_task(self._process(job))
-            self._jobs[task] = job
-            job.cancel = task.cancel
-            task.add_done_callback(self._ended)
+            job.task = loop.create_task(self._process(job))
+            self._jobs[job.task] = job
+            job.task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._jobs[task]
@@ -190,9 +189,10 @@ class Session:
             await self._options.handle(message)
         except HandlerOutcome as outcome:
             await self._give_back(job, outcome)
-        except Exception as error:
-            if job.stage is Stage.WORKING:
-                log_message(logging.WARNING, f"failed, {error!r}", message, exc_info=True)
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            if job.is_cancelled:  # whoever cancelled it says what becomes of the message
+                return
+            log_message(logging.WARNING, f"failed, {error!r}", message, exc_info=True)
             await self._give_back(job, error)
         else:
             if job.stage is Stage.WORKING:
@@ -200,7 +200,7 @@ class Session:
                 self._acknowledgments.add(message.delivery)
                 log_message(logging.DEBUG, "done", message)
 
-    async def _give_back(self, job: Job, error: Exception) -> None:
+    async def _give_back(self, job: Job, error: BaseException) -> None:
         if job.stage is not Stage.WORKING:
             return
         job.stage = Stage.SETTLING
@@ -231,8 +231,8 @@ class Session:
         if self._jobs:
             await asyncio.wait(self._jobs, timeout=grace)
         left = dict(self._jobs)
-        for task in left:
-            task.cancel()
+        for job in left.values():
+            job.cancel()
         if left:
             await asyncio.wait(left, timeout=CLEANUP)
         unsettled = [job for job in left.values() if job.stage is not Stage.OVER]
@@ -266,7 +266,7 @@ def _moment(reply: Any) -> datetime:
     return moment(seconds * 1000 + microseconds // 1000)
 
 
-def _nack(message: Message, error: Exception) -> Command[None]:
+def _nack(message: Message, error: BaseException) -> Command[None]:
     if isinstance(error, Retry):
         return commands.nack(message, delay=error.after, reason=error.reason)
     if isinstance(error, Release):

@@ -69,10 +69,14 @@ class Threads:
     def _serve(self) -> None:
         while (work := self._work.get()) is not None:
             call, answer = work
+            result: Any = None
+            error: Optional[BaseException] = None
             try:
-                result, error = call(), None
+                result = call()
+            except StopIteration as raised:  # a future can't hold it
+                error = RuntimeError(f"StopIteration: {raised}")
             except BaseException as raised:
-                result, error = None, raised
+                error = raised
             self._idle.release()
             answer(result, error)
             del work, call, answer, result, error

@@ -64,6 +64,8 @@ class Worker:
         names = [queues] if isinstance(queues, str) else list(queues)
         if not names or concurrency < 1:
             raise ValueError("a worker needs a queue, and a concurrency of at least 1")
+        if _seconds(visibility) <= 0 or _seconds(block) <= 0:
+            raise ValueError("visibility and block must be more than nothing")
         if isinstance(source, (redis.Redis, redis.RedisCluster)):
             raise TypeError("a worker needs a URL, or a client of redis.asyncio")
         self._source = source

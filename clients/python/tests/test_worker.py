@@ -67,6 +67,35 @@ def test_an_error_without_a_text_has_its_name_as_reason(fake):
     assert fake.client().peek("orders", "delayed")[0].last_error == "ValueError"
 
 
+@pytest.mark.parametrize("error", [StopIteration, SystemExit, asyncio.CancelledError])
+@pytest.mark.parametrize("kind", ["thread", "coroutine"])
+def test_nothing_that_a_handler_raises_ends_the_worker(fake, kind, error):
+    def in_thread(message):
+        raise error("why")
+
+    async def coroutine(message):
+        raise RuntimeError("why") if error is StopIteration else error("why")
+
+    fake.client().push("orders", "x")
+    work(fake, in_thread if kind == "thread" else coroutine)
+    assert "why" in fake.client().peek("orders", "delayed")[0].last_error
+
+
+def test_an_error_of_a_handler_that_is_cancelled_at_the_end_counts_no_retry(fake):
+    async def handler(message):
+        worker.stop()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            raise RuntimeError("while it cleaned up")
+
+    fake.client().push("orders", "x")
+    worker = Worker(fake.source(), "orders", handler, grace=0)
+    worker.run()
+    message = fake.client().pull("orders")
+    assert (message.retry_count, message.last_error) == (0, None)
+
+
 def test_outcomes(fake):
     client = fake.client()
 
@@ -237,5 +266,7 @@ def test_a_worker_needs_a_queue_and_a_place():
         Worker("redis://localhost", [], print)
     with pytest.raises(ValueError):
         Worker("redis://localhost", "orders", print, concurrency=0)
+    with pytest.raises(ValueError):
+        Worker("redis://localhost", "orders", print, block=0)
     with pytest.raises(TypeError):
         Worker(redis.Redis(), "orders", print)
