@@ -1,0 +1,32 @@
+//! Client and worker for redis-mq, a message queue inside Redis and Valkey.
+//!
+//! - [`Client`] has one method per command: no tasks, no policy.
+//!
+
+#![warn(missing_docs, missing_debug_implementations)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod admin;
+mod backoff;
+mod call;
+mod client;
+mod error;
+mod inspect;
+mod message;
+mod pull;
+mod push;
+mod queues;
+mod reply;
+mod settings;
+mod settle;
+
+pub use admin::{Configure, Due, Redrive};
+pub use client::{Client, Connection};
+pub use error::{Error, Result};
+pub use inspect::Peek;
+pub use message::{Acked, Death, Delivery, Extended, Headers, Held, Message, Outcome, State};
+pub use pull::Pull;
+pub use push::Push;
+pub use queues::Queues;
+pub use settings::{Info, Settings};
+pub use settle::{Ack, Extend, Nack};

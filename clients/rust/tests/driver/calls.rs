@@ -1,0 +1,117 @@
+//! The calls of the contract, as calls of the client.
+
+use crate::values::*;
+use redis_mq::{Acked, Client, Connection, Error};
+use serde_json::{Value, json};
+
+pub async fn answer<C: Connection>(client: &Client<C>, call: &Value) -> Value {
+    match result(client, call).await {
+        Ok(value) => json!({ "ok": value }),
+        Err(error) => json!({ "error": kind(&error), "text": error.to_string() }),
+    }
+}
+
+async fn result<C: Connection>(client: &Client<C>, call: &Value) -> Result<Value, Error> {
+    let queue = call["queue"].as_str().unwrap_or_default();
+    let id = call["id"].as_str().unwrap_or_default();
+    let held = deliveries(&call["messages"]);
+    let one = delivery(&call["message"]);
+    Ok(match call["call"].as_str().unwrap_or_default() {
+        "push" => {
+            dedup(push(client.push(queue, bytes(&call["payload"])), call), call).await?.into()
+        }
+        "push_many" => {
+            let payloads = items(&call["payloads"]).map(bytes);
+            push(client.push_many(queue, payloads), call).await?.into()
+        }
+        "publish" => {
+            let publish = client.publish(queue, bytes(&call["payload"]));
+            let patience = length(&call["patience"]).unwrap_or_default();
+            dedup(push(publish, call), call).patience(patience).await?.into()
+        }
+        "pull" => {
+            let pull = pulled(client.pull(queues(call)), call);
+            match call.get("ack") {
+                None => pull.await?.as_ref().map(message).into(),
+                Some(done) => {
+                    let Acked { acked, pulled, .. } = pull.ack(&deliveries(done)).await?;
+                    json!({ "acked": outcomes(acked), "message": pulled.as_ref().map(message) })
+                }
+            }
+        }
+        "pull_many" => {
+            let count = number(&call["count"]).unwrap_or_default();
+            let pull = pulled(client.pull_many(queues(call), count), call);
+            match call.get("ack") {
+                None => messages(&pull.await?),
+                Some(done) => {
+                    let Acked { acked, pulled, .. } = pull.ack(&deliveries(done)).await?;
+                    json!({ "acked": outcomes(acked), "messages": messages(&pulled) })
+                }
+            }
+        }
+        "ack" => {
+            client.ack(&one).await?;
+            Value::Null
+        }
+        "nack" => {
+            nacked(client.nack(&one), call).await?;
+            Value::Null
+        }
+        "extend" => {
+            let mut extend = client.extend(&one);
+            if let Some(visibility) = length(&call["visibility"]) {
+                extend = extend.visibility(visibility);
+            }
+            unix(extend.await?)
+        }
+        "ack_many" => outcomes(client.ack_many(&held).await?),
+        "nack_many" => outcomes(nacked(client.nack_many(&held), call).await?),
+        "extend_many" => {
+            let mut extend = client.extend_many(&held);
+            if let Some(visibility) = length(&call["visibility"]) {
+                extend = extend.visibility(visibility);
+            }
+            extend.await?.into_iter().map(extended).collect()
+        }
+        "peek" => {
+            let mut peek = client.peek(queue);
+            if let Some(state) = state(&call["state"]) {
+                peek = peek.state(state);
+            }
+            if let Some(offset) = number(&call["offset"]) {
+                peek = peek.offset(offset);
+            }
+            if let Some(count) = number(&call["count"]) {
+                peek = peek.count(count);
+            }
+            messages(&peek.await?)
+        }
+        "get" => client.get(queue, id).await?.as_ref().map(message).into(),
+        "delete" => client.delete(queue, texts(&call["ids"])).await?.into(),
+        "reschedule" => match (length(&call["delay"]), moment(&call["at"])) {
+            (Some(delay), _) => client.reschedule(queue, id, delay).await?.into(),
+            (None, at) => client.reschedule(queue, id, at.unwrap_or(EPOCH)).await?.into(),
+        },
+        "len" => client.len(queue, state(&call["state"])).await?.into(),
+        "info" => info(&client.info(queue).await?),
+        "config" => settings(&client.config(queue).await?),
+        "configure" => {
+            configured(client.configure(queue), &call["settings"]).await?;
+            Value::Null
+        }
+        "pause" => {
+            client.pause(queue, length(&call["for"])).await?;
+            Value::Null
+        }
+        "resume" => {
+            client.resume(queue).await?;
+            Value::Null
+        }
+        "purge" => client.purge(queue).await?.into(),
+        "drop" => client.drop(queue).await?.into(),
+        "queues" => client.queues(call["match"].as_str()).await?.into(),
+        "redrive" => redriven(client.redrive(queue), call).await?.into(),
+        other => return Err(Error::InvalidArgument(format!("unknown call {other}"))),
+    })
+}
