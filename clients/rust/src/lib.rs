@@ -1,6 +1,7 @@
 //! Client and worker for redis-mq, a message queue inside Redis and Valkey.
 //!
 //! - [`Client`] has one method per command: no tasks, no policy.
+//! - [`Queue`] is a queue in four methods, for programs that need no more.
 //!
 
 #![warn(missing_docs, missing_debug_implementations)]
@@ -15,6 +16,7 @@ mod inspect;
 mod message;
 mod pull;
 mod push;
+mod queue;
 mod queues;
 mod reply;
 mod settings;
@@ -27,6 +29,7 @@ pub use inspect::Peek;
 pub use message::{Acked, Death, Delivery, Extended, Headers, Held, Message, Outcome, State};
 pub use pull::Pull;
 pub use push::Push;
+pub use queue::{Config, Queue, RedisQueue};
 pub use queues::Queues;
 pub use settings::{Info, Settings};
 pub use settle::{Ack, Extend, Nack};
