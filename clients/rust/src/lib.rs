@@ -1,6 +1,7 @@
 //! Client and worker for redis-mq, a message queue inside Redis and Valkey.
 //!
 //! - [`Client`] has one method per command: no tasks, no policy.
+//! - [`Worker`] runs a handler for each message, with heartbeats, retries, reconnects and a clean shutdown.
 //! - [`Queue`] is a queue in four methods, for programs that need no more.
 //!
 
@@ -21,6 +22,7 @@ mod queues;
 mod reply;
 mod settings;
 mod settle;
+mod worker;
 
 pub use admin::{Configure, Due, Redrive};
 pub use client::{Client, Connection};
@@ -33,3 +35,6 @@ pub use queue::{Config, Queue, RedisQueue};
 pub use queues::Queues;
 pub use settings::{Info, Settings};
 pub use settle::{Ack, Extend, Nack};
+#[cfg(feature = "cluster")]
+pub use worker::SlotConnection;
+pub use worker::{CancellationToken, HandlerError, Handling, Next, Source, Worker};

@@ -2,6 +2,7 @@
 
 mod calls;
 mod values;
+mod work;
 
 use redis::aio::ConnectionManager;
 use redis_mq::{Client, Connection};
@@ -16,6 +17,7 @@ type Anything = Box<dyn Error + Send + Sync>;
 async fn main() -> Result<(), Anything> {
     match args().next_back().as_deref() {
         Some("client") => serve(Client::new(connection().await?)).await,
+        Some("worker") => work::work(redis()?).await,
         _ => Err("client, fake or worker?".into()),
     }
 }

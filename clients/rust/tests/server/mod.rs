@@ -1,0 +1,59 @@
+//! A server with the module: `MQ_SERVER` is a redis-server or valkey-server, `MQ_MODULE` the module.
+
+use std::env::var;
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub struct Server {
+    process: Child,
+    port: u16,
+    _folder: TempDir,
+}
+
+impl Server {
+    /// Starts one with these settings, on a free port.
+    pub fn start(settings: &[&str]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let program = var("MQ_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
+        let module = var("MQ_MODULE").expect("MQ_MODULE is the path of the module");
+        let process = Command::new(program)
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--loadmodule", &module])
+            .args(settings)
+            .current_dir(&folder)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self { process, port, _folder: folder };
+        eventually("the server answers", || server.answers());
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn answers(&self) -> bool {
+        let ping = |mut connection| redis::cmd("PING").exec(&mut connection).is_ok();
+        redis::Client::open(self.url()).unwrap().get_connection().is_ok_and(ping)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Waits until something holds.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < end, "never came: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
