@@ -4,6 +4,10 @@
 //! - [`Worker`] runs a handler for each message, with heartbeats, retries, reconnects and a clean shutdown.
 //! - [`Queue`] is a queue in four methods, for programs that need no more.
 //!
+//! | feature | has |
+//! |---|---|
+//! | `testing` | a server in memory, for tests |
+//! | `cluster`, `sentinel` | workers on a cluster, and behind Sentinel |
 
 #![warn(missing_docs, missing_debug_implementations)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -22,6 +26,8 @@ mod queues;
 mod reply;
 mod settings;
 mod settle;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod worker;
 
 pub use admin::{Configure, Due, Redrive};

@@ -5,7 +5,9 @@ mod values;
 mod work;
 
 use redis::aio::ConnectionManager;
+use redis_mq::testing::Fake;
 use redis_mq::{Client, Connection};
+use serde_json::{Value, json};
 use std::env::{args, var};
 use std::error::Error;
 use std::time::Duration;
@@ -17,6 +19,7 @@ type Anything = Box<dyn Error + Send + Sync>;
 async fn main() -> Result<(), Anything> {
     match args().next_back().as_deref() {
         Some("client") => serve(Client::new(connection().await?)).await,
+        Some("fake") => fake().await,
         Some("worker") => work::work(redis()?).await,
         _ => Err("client, fake or worker?".into()),
     }
@@ -38,6 +41,27 @@ async fn serve<C: Connection>(client: Client<C>) -> Result<(), Anything> {
     let mut lines = BufReader::new(stdin()).lines();
     while let Some(line) = lines.next_line().await? {
         println!("{}", calls::answer(&client, &serde_json::from_str(&line)?).await);
+    }
+    Ok(())
+}
+
+async fn fake() -> Result<(), Anything> {
+    let mut fake = Fake::new();
+    let mut lines = BufReader::new(stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        let call: Value = serde_json::from_str(&line)?;
+        let answer = match call["call"].as_str() {
+            Some("reset") => {
+                fake = Fake::new();
+                json!({ "ok": null })
+            }
+            Some("advance") => {
+                fake.advance(values::length(&call["ms"]).unwrap_or_default());
+                json!({ "ok": null })
+            }
+            _ => calls::answer(&Client::new(fake.clone()), &call).await,
+        };
+        println!("{answer}");
     }
     Ok(())
 }

@@ -1,0 +1,503 @@
+//! A queue of the fake: the life of its messages, as docs/delivery.md has it. Knows neither commands nor clients.
+
+use super::stored::{Content, State, Stored};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+/// The settings that are numbers, by the server's names.
+pub const DEFAULTS: [(&str, i64); 14] = [
+    ("visibility", 30_000),
+    ("maxretries", 25),
+    ("backoff", 1_000),
+    ("backoffmax", 3_600_000),
+    ("delay", 0),
+    ("ttl", 0),
+    ("maxlen", 0),
+    ("maxinflight", 0),
+    ("rate", 0),
+    ("rateperiod", 1_000),
+    ("aging", 0),
+    ("groupinflight", 1),
+    ("dedupwindow", 300_000),
+    ("maxdedup", 0),
+];
+
+/// How MQ.ACK and the like answer for one pair.
+pub const DONE: i64 = 1;
+pub const NOT_FOUND: i64 = 0;
+pub const BAD_RECEIPT: i64 = -1;
+
+/// The parts of a millisecond in which the order of messages is kept.
+const PARTS: u64 = 64;
+
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub numbers: BTreeMap<&'static str, i64>,
+    pub dead_letter: Option<String>,
+}
+
+/// Until when a deduplication key is held.
+#[derive(Clone, Copy, Debug)]
+pub enum Hold {
+    Until(u64),
+    UntilDone,
+}
+
+/// How a message is given back.
+#[derive(Debug)]
+pub struct Return {
+    pub delay: Option<u64>,
+    pub counts: bool,
+    pub is_dead: bool,
+    pub reason: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Queue {
+    name: String,
+    now: u64,
+    pub settings: Settings,
+    counters: HashMap<&'static str, u64>,
+    /// When its pause ends.
+    pub paused_until: Option<u64>,
+    messages: BTreeMap<String, Stored>,
+    keys: HashMap<String, (String, Hold)>,
+    /// The groups that can deliver something, in the order of their turns. `None` is all messages without a group.
+    turns: Vec<Option<String>>,
+    places: i64,
+    /// When the window of `rate` began, and its deliveries.
+    pub window: (u64, u64),
+}
+
+impl Queue {
+    pub fn new(name: &str, now: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            now,
+            settings: Settings::default(),
+            counters: HashMap::new(),
+            paused_until: None,
+            messages: BTreeMap::new(),
+            keys: HashMap::new(),
+            turns: Vec::new(),
+            places: 0,
+            window: (0, 0),
+        }
+    }
+
+    pub fn dead_letter(&self) -> String {
+        let name = &self.name;
+        let has_tag =
+            name.split_once('{').is_some_and(|(_, rest)| rest.find('}').is_some_and(|end| end > 0));
+        let default = || if has_tag { format!("{name}:dead") } else { format!("{{{name}}}:dead") };
+        self.settings.dead_letter.clone().unwrap_or_else(default)
+    }
+
+    pub fn is_stored(&self) -> bool {
+        let Settings { numbers, dead_letter } = &self.settings;
+        !(self.messages.is_empty() && self.keys.is_empty() && numbers.is_empty())
+            || dead_letter.is_some()
+            || self.paused_until.is_some()
+    }
+
+    pub fn setting(&self, name: &str) -> i64 {
+        let default =
+            || DEFAULTS.iter().find(|(other, _)| *other == name).map_or(0, |(_, value)| *value);
+        self.settings.numbers.get(name).copied().unwrap_or_else(default)
+    }
+
+    /// A setting for which 0 is none.
+    pub fn time(&self, name: &str) -> Option<u64> {
+        u64::try_from(self.setting(name)).ok().filter(|value| *value > 0)
+    }
+
+    pub fn count(&mut self, counter: &'static str, by: u64) {
+        *self.counters.entry(counter).or_default() += by;
+    }
+
+    pub fn counter(&self, name: &str) -> u64 {
+        self.counters.get(name).copied().unwrap_or(0)
+    }
+
+    pub fn held_keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub fn find(&self, id: &str) -> Option<&Stored> {
+        self.messages.get(id)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Stored> {
+        self.messages.values()
+    }
+
+    pub fn len(&self, state: Option<State>) -> usize {
+        self.all().filter(|message| state.is_none_or(|state| message.state == state)).count()
+    }
+
+    /// Messages in a state, in the order in which MQ.PEEK shows them.
+    pub fn list(&self, state: State) -> Vec<&Stored> {
+        let mut messages: Vec<_> = self.all().filter(|message| message.state == state).collect();
+        if state == State::Ready {
+            messages.sort_by_key(|message| (message.group().is_some(), order(message)));
+        } else {
+            messages.sort_by_key(|message| message.due);
+        }
+        messages
+    }
+
+    pub fn push(&mut self, id: String, content: Content, due: u64, ttl: u64) {
+        let message = Stored {
+            id: id.clone(),
+            content,
+            timestamp: self.now,
+            state: State::Delayed,
+            since: 0,
+            place: 0,
+            due,
+            expires_at: (ttl > 0).then_some(self.now + ttl),
+            retry_count: 0,
+            was_delivered: false,
+            receipt: None,
+            was_counted: false,
+            consumer: None,
+            deliveries: 0,
+            first_delivered_at: 0,
+            last_error: None,
+            death: None,
+        };
+        self.messages.insert(id.clone(), message);
+        self.count("pushed", 1);
+        if due <= self.now {
+            self.make_ready(&id, self.now * PARTS);
+        }
+    }
+
+    /// The message that holds a deduplication key.
+    pub fn holder_of(&self, key: &str) -> Option<String> {
+        self.keys.get(key).map(|(id, _)| id.clone())
+    }
+
+    pub fn hold(&mut self, key: String, id: String, hold: Hold) {
+        self.keys.insert(key, (id, hold));
+    }
+
+    /// Takes the next message: in flight for this visibility, or gone.
+    pub fn deliver(
+        &mut self,
+        visibility: Option<u64>,
+        consumer: Option<&str>,
+        receipt: String,
+    ) -> Option<Stored> {
+        let (now, id) = (self.now, self.next()?);
+        if self.time("rate").is_some() {
+            let (start, count) = self.window;
+            let is_over = now >= start + self.time("rateperiod").unwrap_or(0);
+            self.window = if is_over { (now, 1) } else { (start, count + 1) };
+        }
+        self.count("pulled", 1);
+        let message = self.messages.get_mut(&id)?;
+        message.deliveries += 1;
+        if message.deliveries == 1 {
+            message.first_delivered_at = now;
+        }
+        if let Some(visibility) = visibility {
+            message.state = State::InFlight;
+            message.due = now + visibility;
+            message.consumer = consumer.map(str::to_owned);
+            message.was_delivered = true;
+            message.receipt = Some(receipt);
+        }
+        let message = message.clone();
+        if visibility.is_none() {
+            self.remove(&id);
+        }
+        self.turns.retain(|turn| turn.as_deref() != message.group());
+        self.update_turns();
+        Some(message)
+    }
+
+    pub fn acknowledge(&mut self, id: &str, receipt: &str) -> i64 {
+        let answer = self.is_last_delivery(id, receipt);
+        if answer == DONE {
+            let is_late = self.messages.get(id).is_some_and(|one| one.state != State::InFlight);
+            self.count("acked", 1);
+            self.count("late_acks", u64::from(is_late));
+            self.remove(id);
+        }
+        answer
+    }
+
+    /// When the visibility ends now, or why it was refused. Without a visibility, none is shortened.
+    pub fn extend(&mut self, id: &str, receipt: &str, visibility: Option<u64>) -> i64 {
+        let answer = self.is_last_delivery(id, receipt);
+        let default = self.now + self.time("visibility").unwrap_or(0);
+        let now = self.now;
+        let Some(message) = self.messages.get_mut(id).filter(|_| answer == DONE) else {
+            return answer;
+        };
+        if message.state != State::InFlight {
+            message.retry_count -= u64::from(message.was_counted);
+            message.state = State::InFlight;
+            message.due = 0;
+            message.consumer = None;
+        }
+        message.due = visibility.map_or(default.max(message.due), |visibility| now + visibility);
+        i64::try_from(message.due).unwrap_or(i64::MAX)
+    }
+
+    /// The answer, and the message if it died of this.
+    pub fn give_back(&mut self, id: &str, receipt: &str, how: &Return) -> (i64, Option<Stored>) {
+        let mut answer = self.is_last_delivery(id, receipt);
+        if answer == DONE && self.messages.get(id).is_some_and(|one| one.state != State::InFlight) {
+            self.count("bad_receipts", 1);
+            answer = BAD_RECEIPT;
+        }
+        let Some(message) = self.messages.get_mut(id).filter(|_| answer == DONE) else {
+            return (answer, None);
+        };
+        message.receipt = None;
+        if how.reason.is_some() {
+            message.last_error.clone_from(&how.reason);
+        }
+        let retry_count = message.retry_count;
+        self.count("nacked", 1);
+        if how.is_dead {
+            return (DONE, self.remove(id));
+        }
+        let backoff = if how.counts { self.backoff(retry_count) } else { 0 };
+        (DONE, self.give(id, how.counts, how.delay.unwrap_or(backoff), None))
+    }
+
+    pub fn delete(&mut self, id: &str) -> bool {
+        let is_there = self.remove(id).is_some();
+        self.count("deleted", u64::from(is_there));
+        is_there
+    }
+
+    pub fn purge(&mut self) -> usize {
+        let count = self.messages.len();
+        self.messages.clear();
+        self.keys.clear();
+        self.turns.clear();
+        self.count("deleted", count as u64);
+        count
+    }
+
+    pub fn reschedule(&mut self, id: &str, due: u64) -> bool {
+        let Some(message) = self.messages.get_mut(id).filter(|one| one.state == State::Delayed)
+        else {
+            return false;
+        };
+        message.due = due;
+        if due <= self.now {
+            self.make_ready(id, self.behind(id));
+        }
+        true
+    }
+
+    /// Takes a message out that moves to another queue.
+    pub fn take(&mut self, id: &str) -> Option<Stored> {
+        self.count("redriven", 1);
+        self.remove(id)
+    }
+
+    /// Takes a message in, as one that was never delivered here.
+    pub fn receive(&mut self, mut message: Stored) {
+        message.retry_count = 0;
+        message.was_delivered = false;
+        message.receipt = None;
+        message.was_counted = false;
+        let id = message.id.clone();
+        self.messages.insert(id.clone(), message);
+        self.make_ready(&id, self.behind(&id));
+    }
+
+    /// Discards the oldest dead letter if the queue is full. Tells whether it did.
+    pub fn make_room_for_dead_letter(&mut self) -> bool {
+        let is_full = self.time("maxlen").is_some_and(|most| self.messages.len() as u64 >= most);
+        let dead = self.all().filter(|one| one.state == State::Ready && one.death.is_some());
+        let oldest = dead.min_by_key(|one| one.since).map(|one| one.id.clone());
+        is_full && oldest.is_some_and(|id| self.remove(&id).is_some())
+    }
+
+    /// Does all that is due by now. Returns the messages that died of it.
+    pub fn tick(&mut self, now: u64) -> Vec<Stored> {
+        self.now = now;
+        self.paused_until.take_if(|until| *until <= now);
+        self.keys.retain(|_, (_, hold)| !matches!(hold, Hold::Until(end) if *end <= now));
+        let expired = |one: &&Stored| {
+            one.state != State::InFlight && one.expires_at.is_some_and(|end| end <= now)
+        };
+        for id in ids(self.all().filter(expired)) {
+            self.discard(&id);
+        }
+        let mut dead = Vec::new();
+        for id in ids(self.list(State::InFlight).into_iter().filter(|one| one.due <= now)) {
+            self.count("expired", 1);
+            let since = self
+                .messages
+                .get(&id)
+                .map(|one| one.death.as_ref().map_or(one.timestamp, |death| death.at));
+            dead.extend(self.give(&id, true, 0, since));
+        }
+        for message in self
+            .list(State::Delayed)
+            .into_iter()
+            .filter(|one| one.due <= now)
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            self.make_ready(&message.id, message.due * PARTS);
+        }
+        self.update_turns();
+        dead
+    }
+
+    /// Whether no message is delivered now, even if some are ready.
+    fn is_blocked(&self) -> bool {
+        let (start, count) = self.window;
+        let is_in_window = self.now < start + self.time("rateperiod").unwrap_or(0);
+        let in_flight = self.len(Some(State::InFlight)) as u64;
+        self.paused_until.is_some()
+            || self.time("maxinflight").is_some_and(|most| in_flight >= most)
+            || self.time("rate").is_some_and(|rate| is_in_window && count >= rate)
+    }
+
+    /// Whether this is the receipt of the message's last delivery, as an answer.
+    fn is_last_delivery(&mut self, id: &str, receipt: &str) -> i64 {
+        match self.messages.get(id).filter(|one| one.was_delivered) {
+            None => NOT_FOUND,
+            Some(message) if message.receipt.as_deref() == Some(receipt) => DONE,
+            Some(_) => {
+                self.count("bad_receipts", 1);
+                BAD_RECEIPT
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<String> {
+        if self.is_blocked() {
+            return None;
+        }
+        self.update_turns();
+        let turn = self.turns.first()?;
+        self.candidates().remove(turn)
+    }
+
+    /// What each group would deliver.
+    fn candidates(&self) -> BTreeMap<Option<String>, String> {
+        let mut taken: HashMap<Option<&str>, i64> = HashMap::new();
+        for message in self.all().filter(|one| one.holds_slot()) {
+            *taken.entry(message.group()).or_default() += 1;
+        }
+        let mut candidates = BTreeMap::new();
+        for message in self.list(State::Ready) {
+            let group = message.group();
+            let slots = taken.get(&group).copied().unwrap_or(0);
+            if group.is_none() || slots < self.setting("groupinflight") {
+                candidates.entry(group.map(str::to_owned)).or_insert_with(|| message.id.clone());
+            }
+        }
+        let alone = self.all().filter(|one| one.state == State::Ready && one.group().is_none());
+        let longest = alone.min_by_key(|one| (one.since, Reverse(one.priority())));
+        if let (Some(aging), Some(longest)) = (self.time("aging"), longest)
+            && self.now * PARTS > longest.since + aging * PARTS
+        {
+            candidates.insert(None, longest.id.clone());
+        }
+        candidates
+    }
+
+    fn update_turns(&mut self) {
+        let candidates = self.candidates();
+        self.turns.retain(|turn| candidates.contains_key(turn));
+        for turn in candidates.into_keys() {
+            if !self.turns.contains(&turn) {
+                self.turns.push(turn);
+            }
+        }
+    }
+
+    fn make_ready(&mut self, id: &str, since: u64) {
+        let Some(message) = self.messages.get(id) else { return };
+        let place = if message.was_delivered {
+            let same = self.all().filter(|one| one.group() == message.group());
+            same.map(|one| one.place).min().unwrap_or(0) - 1
+        } else {
+            self.places += 1;
+            self.places
+        };
+        if let Some(message) = self.messages.get_mut(id) {
+            message.place = place;
+            message.state = State::Ready;
+            message.since = since;
+        }
+        self.update_turns();
+    }
+
+    /// The place behind all messages that wait.
+    fn behind(&self, id: &str) -> u64 {
+        let priority = self.messages.get(id).map(Stored::priority);
+        let same = |one: &&Stored| {
+            one.id != id && one.state == State::Ready && Some(one.priority()) == priority
+        };
+        let last = self.all().filter(same).map(|one| one.since + 1).max();
+        last.unwrap_or(0).max(self.now * PARTS)
+    }
+
+    fn backoff(&self, retry_count: u64) -> u64 {
+        let most = self.time("backoffmax").unwrap_or(0);
+        let first = self.time("backoff").unwrap_or(0);
+        first.saturating_mul(1 << retry_count.min(40)).min(most)
+    }
+
+    /// Puts a delivered message back, to this place or behind all others. Returns it if it is dead instead.
+    fn give(&mut self, id: &str, counts: bool, delay: u64, since: Option<u64>) -> Option<Stored> {
+        let (now, most) = (self.now, self.setting("maxretries"));
+        let message = self.messages.get_mut(id)?;
+        if message.expires_at.is_some_and(|end| end <= now) {
+            self.discard(id);
+            return None;
+        }
+        let is_last = u64::try_from(most).is_ok_and(|most| message.retry_count >= most);
+        if counts && is_last && message.death.is_none() {
+            return self.remove(id);
+        }
+        message.retry_count += u64::from(counts);
+        message.was_counted = counts;
+        if delay > 0 {
+            message.state = State::Delayed;
+            message.due = now + delay;
+            self.update_turns();
+        } else {
+            let since = since.map_or_else(|| self.behind(id), |since| since * PARTS);
+            self.make_ready(id, since);
+        }
+        None
+    }
+
+    fn discard(&mut self, id: &str) {
+        self.count("ttl_expired", 1);
+        self.remove(id);
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Stored> {
+        let message = self.messages.remove(id);
+        self.keys.retain(|_, (holder, hold)| holder != id || matches!(hold, Hold::Until(_)));
+        self.update_turns();
+        message
+    }
+}
+
+/// Of messages without a group: by priority, then by the time since which they are ready. Of a group: by their place.
+fn order(message: &Stored) -> (i64, Reverse<u64>, u64, &str) {
+    match message.group() {
+        Some(_) => (message.place, Reverse(0), 0, ""),
+        None => (0, Reverse(message.priority()), message.since, &message.id),
+    }
+}
+
+fn ids<'a>(messages: impl Iterator<Item = &'a Stored>) -> Vec<String> {
+    messages.map(|message| message.id.clone()).collect()
+}
