@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `testing` | a server in memory, for tests |
 //! | `cluster`, `sentinel` | workers on a cluster, and behind Sentinel |
+//! | `opentelemetry` | spans for pushes and handlers, trace context in headers |
 
 #![warn(missing_docs, missing_debug_implementations)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -19,6 +20,8 @@ mod client;
 mod error;
 mod inspect;
 mod message;
+#[cfg(feature = "opentelemetry")]
+pub mod opentelemetry;
 mod pull;
 mod push;
 mod queue;
