@@ -1,6 +1,7 @@
 """A server with the module for the tests that need one: MQ_SERVER and MQ_MODULE say which."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from redis_mq import Client
 
 PROJECT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(PROJECT / "clients/contract"))
-from server import Server, eventually, free_port  # noqa: E402
+from server import Connection, Server, eventually, free_port  # noqa: E402
 
 PROGRAM = os.environ.get("MQ_SERVER", "redis-server")
 MODULE = os.environ.get("MQ_MODULE", str(PROJECT / "target/release/libmq.so"))
@@ -34,6 +35,29 @@ def url(one_server):
 def client(url):
     with Client.from_url(url) as client:
         yield client
+
+
+@pytest.fixture
+def sentinel(one_server, tmp_path):
+    """The port of a Sentinel that knows an empty server as the master `orders`."""
+    one_server.connect()("FLUSHALL")
+    port = free_port()
+    settings = tmp_path / "sentinel.conf"
+    settings.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {tmp_path}\nsentinel monitor orders 127.0.0.1 {one_server.port} 1\n"
+    )
+    process = subprocess.Popen([PROGRAM, settings, "--sentinel"], stdout=subprocess.DEVNULL)
+    eventually("the Sentinel knows the master", lambda: knows_master(port))
+    yield port
+    process.kill()
+    process.wait()
+
+
+def knows_master(port):
+    try:
+        return Connection(port)("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "orders")
+    except OSError:
+        return None
 
 
 @pytest.fixture

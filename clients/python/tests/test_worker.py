@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 import redis
 import redis.asyncio
+import redis.asyncio.sentinel
+import redis.sentinel
 
 from redis_mq import Client, Dead, Release, Retry, Worker, cancelled
 from redis_mq.testing import FakeRedisMQ
@@ -259,6 +261,21 @@ def test_a_cluster(cluster):
     Client(redis.RedisCluster("127.0.0.1", cluster)).push_many("{a}.orders", ["1", "2"])
     asyncio.run(main())
     assert sorted(seen) == ["1", "2"]
+
+
+def test_sentinel(sentinel):
+    async def main():
+        master = redis.asyncio.sentinel.Sentinel([("127.0.0.1", sentinel)]).master_for("orders")
+        await asyncio.wait_for(Worker(master, "orders", handler).serve(until_empty=0), 20)
+
+    async def handler(message):
+        seen.append(message.text())
+
+    seen = []
+    client = Client(redis.sentinel.Sentinel([("127.0.0.1", sentinel)]).master_for("orders"))
+    client.push("orders", "x")
+    asyncio.run(main())
+    assert seen == ["x"] and client.len("orders") == 0
 
 
 def test_a_worker_needs_a_queue_and_a_place():
