@@ -168,7 +168,8 @@ impl Consumer<'_> {
         sleep_until_ms(delivery.until_ms.min(now_ms() + 1000) + 10);
     }
 
-    /// Closes the connection of these deliveries: they come back. It may have been closed before.
+    /// Closes the connection of these deliveries: they come back. It may have been closed before, even before
+    /// the reply with them was read.
     fn hang_up(&mut self, deliveries: &[Delivery], is_same: bool) {
         let now_us = super::now_us();
         self.line.hang_up();
@@ -176,7 +177,7 @@ impl Consumer<'_> {
         for delivery in deliveries {
             let mut when = During { began_us: now_us, ended_us: now_us };
             if !is_same || !journal.is_calm(&delivery.when, &when) {
-                when.began_us = delivery.when.ended_us;
+                when.began_us = delivery.when.began_us;
             }
             let hang_up = settlement(delivery, How::HangUp, when, Told::Done, Kept::Perhaps);
             journal.settlements.push(hang_up);
