@@ -4,5 +4,5 @@
 // with heartbeats, retries, reconnects and a clean shutdown. [Publish] is a push that survives a lost connection without adding a second
 // message.
 //
-// The package mqtest has a fake of the client for tests, the package queue the small interface of message-queue-go.
+// The package mqtest has a fake of the client for tests, the package queue the small interface of the library that redis-mq descends from.
 package mq

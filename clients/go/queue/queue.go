@@ -1,4 +1,4 @@
-// Package queue is the interface of message-queue-go on redis-mq: its users change one import. New programs use the package mq beside it,
+// Package queue is the interface of the Go library that redis-mq descends from: its users change one import. New programs use the package mq beside it,
 // which has all options, and a worker.
 package queue
 
