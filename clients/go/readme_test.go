@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -72,14 +71,10 @@ func TestTheProgramsOfTheReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = worker.Process.Kill() }()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if count, err := client.Len(ctx, "orders", mq.StateAny); err == nil && count == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the worker does not work")
-		}
-	}
+	eventually(t, "the queue is empty", func() bool {
+		count, err := client.Len(ctx, "orders", mq.StateAny)
+		return err == nil && count == 0
+	})
 	if err := worker.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
