@@ -4,22 +4,21 @@ import (
 	"time"
 )
 
-// None is the length of time that overrides a setting of the queue with nothing: no delay, no time to live. Any other negative length does
-// so too.
+// None is a duration that overrides a setting of the queue with nothing: no delay, no time to live. So does any other negative duration.
 const None time.Duration = -1
 
 // words collects the arguments of a command.
 type words []any
 
-// length adds an option with a length of time; 0 leaves it to the queue's setting.
+// length adds an option with a duration; 0 leaves it to the queue's setting.
 func (w *words) length(option string, length time.Duration) {
 	if length != 0 {
 		*w = append(*w, option, milliseconds(length))
 	}
 }
 
-// moment adds an option with a moment, unless it is zero.
-func (w *words) moment(option string, at time.Time) {
+// timestamp adds an option with a time, unless it is zero.
+func (w *words) timestamp(option string, at time.Time) {
 	if !at.IsZero() {
 		*w = append(*w, option, at.UnixMilli())
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Commands is what [Client] does, and the fake of the package mqtest.
+// Commands are the methods of [Client], and of the fake in the package mqtest. Later versions may add methods.
 type Commands interface {
 	Pusher
 	PushMany(ctx context.Context, queue string, payloads [][]byte, options *PushOptions) (ids []string, err error)
@@ -39,18 +39,18 @@ type Commands interface {
 	Queues(ctx context.Context, match string) ([]string, error)
 }
 
-// Client sends the commands of redis-mq. It is safe for concurrent use, and holds nothing that has to be closed.
+// Client has a method for each command. It is safe for concurrent use, and needs no closing.
 //
 // Commands that must not be executed twice (pulls, pushes without a deduplication key, purge, drop, redrive) are sent once: if the reply is
-// lost, the error is returned. The others are repeated as the options of the go-redis client say.
+// lost, they return the error. go-redis retries all others as its options say.
 type Client struct {
 	redis redis.UniversalClient
 }
 
 var _ Commands = (*Client)(nil)
 
-// New returns a client that uses the connections of a go-redis client: of one server, Sentinel or Cluster. With a UniversalClient of
-// another kind, set its MaxRetries to -1, and its ReadTimeout above the longest [PullOptions].Block.
+// New returns a client that uses the connections of a go-redis client for one server, Sentinel or Cluster. If it is a UniversalClient of
+// another type, set its MaxRetries to -1, and its ReadTimeout above the longest [PullOptions].Block.
 func New(client redis.UniversalClient) *Client {
 	return &Client{client}
 }
@@ -63,7 +63,7 @@ func (c *Client) do(ctx context.Context, arguments ...any) (any, error) {
 	return result(c.redis.Process, ctx, arguments)
 }
 
-// once sends a command that must not be executed twice. A block makes it wait for the reply for longer than go-redis is set to.
+// once sends a command that must not be executed twice. The read timeout is extended to exceed block.
 func (c *Client) once(ctx context.Context, queue string, block time.Duration, arguments ...any) (any, error) {
 	conn, err := c.conn(ctx, queue, block)
 	if err != nil {
@@ -84,15 +84,15 @@ func (c *Client) once(ctx context.Context, queue string, block time.Duration, ar
 	return reply, err
 }
 
-// reload makes a client of a cluster look where the slots are now.
+// reload makes a cluster client fetch the current slots.
 func (c *Client) reload(ctx context.Context) {
 	if cluster, isCluster := c.redis.(*redis.ClusterClient); isCluster {
 		cluster.ReloadState(ctx)
 	}
 }
 
-// conn reserves a connection to the queue's server, on which no command is repeated after a lost reply, because it is never made again.
-// It returns nil for a client of an unknown kind.
+// conn reserves a connection to the queue's server. go-redis never replaces such a connection, so it can't retry a command whose reply was
+// lost with it. It returns nil for a client of an unknown type.
 func (c *Client) conn(ctx context.Context, queue string, block time.Duration) (*redis.Conn, error) {
 	node, err := c.node(ctx, queue)
 	if node == nil || err != nil {
@@ -104,7 +104,7 @@ func (c *Client) conn(ctx context.Context, queue string, block time.Duration) (*
 	return node.Conn(), nil
 }
 
-// node returns the client of the server that holds a queue, or nil for a client of an unknown kind.
+// node returns the client of the server that holds a queue, or nil for a client of an unknown type.
 func (c *Client) node(ctx context.Context, queue string) (*redis.Client, error) {
 	switch client := c.redis.(type) {
 	case *redis.Client:

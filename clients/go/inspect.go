@@ -64,7 +64,7 @@ func (c *Client) RescheduleIn(ctx context.Context, queue, id string, delay time.
 	return asTruth(c.do(ctx, "MQ.RESCHEDULE", queue, id, "DELAY", milliseconds(delay)))
 }
 
-// RescheduleAt makes a delayed message ready at a moment. It reports whether there was such a delayed message.
+// RescheduleAt makes a delayed message ready at a time. It reports whether there was such a delayed message.
 func (c *Client) RescheduleAt(ctx context.Context, queue, id string, at time.Time) (bool, error) {
 	return asTruth(c.do(ctx, "MQ.RESCHEDULE", queue, id, "AT", at.UnixMilli()))
 }

@@ -12,8 +12,8 @@ type PullOptions struct {
 	Then []string
 	// Visibility is how long the messages are hidden from others. 0: the queue's setting, 30 seconds by default.
 	Visibility time.Duration
-	// Block is how long to wait for a message if there is none. 0: not at all. go-redis does not look at the context while it waits for a
-	// reply, so a pull ends only when it is answered: keep Block at a few seconds, or use a [Worker].
+	// Block is how long to wait for a message if there is none. 0: not at all. go-redis ignores the context while it waits for a reply, so
+	// a pull ends only when it is answered: keep Block at a few seconds, or use a [Worker].
 	Block time.Duration
 	// Consumer is a name that Peek and Get show.
 	Consumer string
@@ -43,9 +43,9 @@ func (c *Client) PullMany(ctx context.Context, queue string, count int, options 
 	return messages, err
 }
 
-// AckPull acknowledges messages of this queue and takes the next one, in one round trip. acked are the outcomes as those of AckMany; they
-// are valid also if the error is [ErrQueueEmpty]. After any other error the acknowledgments may have taken effect: repeat them, until then
-// [ErrNotFound] means that they have.
+// AckPull acknowledges messages of this queue and takes the next one, in one round trip. acked are outcomes as those of AckMany; they are
+// valid also if the error is [ErrQueueEmpty]. After any other error the acknowledgments may have taken effect: repeat them; [ErrNotFound]
+// then means that they have.
 func (c *Client) AckPull(ctx context.Context, done []*Message, queue string, options *PullOptions) ([]error, *Message, error) {
 	acked, messages, err := c.AckPullMany(ctx, done, queue, 1, options)
 	message, err := one(messages, err)

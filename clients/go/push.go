@@ -35,7 +35,7 @@ func (o *PushOptions) add(w *words) {
 		return
 	}
 	w.length("DELAY", o.Delay)
-	w.moment("AT", o.At)
+	w.timestamp("AT", o.At)
 	w.length("TTL", o.TTL)
 	w.number("PRIORITY", o.Priority)
 	w.text("GROUP", o.Group)

@@ -19,7 +19,7 @@ func newSource(commands Commands, queue string, block time.Duration) *source {
 	return &source{commands: commands, queue: queue, block: block}
 }
 
-// pull is AckPullMany, except that it ends when the context does, with what it has been given until then.
+// pull is AckPullMany, except that it ends with the context, and returns what it was given by then.
 func (s *source) pull(ctx context.Context, done []*Message, count int, options *PullOptions) ([]error, []*Message, error) {
 	if client, ok := s.commands.(*Client); ok && s.waiting == nil {
 		var err error
@@ -55,7 +55,7 @@ type waiting struct {
 	id   int64 // CLIENT ID of conn, 0 if the user may not ask for it
 }
 
-// wait reserves a connection, or returns nil for a client of an unknown kind.
+// wait reserves a connection, or returns nil for a client of an unknown type.
 func (c *Client) wait(ctx context.Context, queue string, block time.Duration) (*waiting, error) {
 	node, err := c.node(ctx, queue)
 	if node == nil || err != nil {

@@ -90,16 +90,16 @@ func consumerName() string {
 	return fmt.Sprintf("%s-%d", host, os.Getpid())
 }
 
-// Run works until the context ends, or SIGTERM or SIGINT arrives. Then it pulls no more, waits for its handlers for the grace time, cancels
-// them, releases what is left, and returns nil. A second signal ends the process.
+// Run processes messages until the context ends, or SIGTERM or SIGINT arrives. Then it stops pulling, waits up to Grace for its handlers,
+// cancels the others, releases their messages, and returns nil. A second signal ends the process.
 //
-// It reconnects for ever. An error is returned if the server refuses pulls for good, for example for want of the module or a permission.
+// It reconnects for ever. It returns an error if the server refuses pulls permanently: the module is not loaded, a permission is missing.
 func (w *Worker) Run(ctx context.Context) error {
 	return w.run(ctx, nil)
 }
 
-// RunUntilEmpty works until no queue has a message that is ready, in flight, or delayed for less than the given time. Messages of a paused
-// queue are waited for.
+// RunUntilEmpty works until no queue has a message that is ready, in flight, or delayed for less than the given time. It waits for the end of
+// a pause.
 func (w *Worker) RunUntilEmpty(ctx context.Context, delayed time.Duration) error {
 	return w.run(ctx, func(ctx context.Context) (bool, error) { return w.isEmpty(ctx, delayed) })
 }

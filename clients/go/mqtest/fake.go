@@ -73,7 +73,7 @@ func (f *Fake) next() int64 {
 	return f.number
 }
 
-// on runs a command on a queue, which comes into being with it.
+// on runs a command on a queue, creating it if there is none.
 func (f *Fake) on(name string, command func(*queue) error) error {
 	if err := checkName(name); err != nil {
 		return err

@@ -16,15 +16,29 @@ import (
 // Start starts the server of MQ_SERVER with the module of MQ_MODULE, and returns its address. It ends with the test.
 func Start(t testing.TB, settings ...string) string {
 	t.Helper()
-	program, module := os.Getenv("MQ_SERVER"), os.Getenv("MQ_MODULE")
-	if program == "" || module == "" {
-		t.Fatal("set MQ_SERVER to a redis-server and MQ_MODULE to the module")
+	module := os.Getenv("MQ_MODULE")
+	if module == "" {
+		t.Fatal("set MQ_MODULE to the module")
+	}
+	return start(t, append([]string{"--save", "", "--repl-diskless-sync-delay", "0", "--loadmodule", module}, settings...))
+}
+
+// StartSentinel does the same with a sentinel.
+func StartSentinel(t testing.TB, config string) string {
+	t.Helper()
+	return start(t, []string{config, "--sentinel"})
+}
+
+func start(t testing.TB, arguments []string) string {
+	t.Helper()
+	program := os.Getenv("MQ_SERVER")
+	if program == "" {
+		t.Fatal("set MQ_SERVER to a redis-server")
 	}
 	folder := t.TempDir()
 	address := freeAddress(t)
 	host, port, _ := net.SplitHostPort(address)
-	arguments := []string{"--bind", host, "--port", port, "--dir", folder, "--save", "", "--logfile", "server.log", "--loadmodule", module}
-	command := exec.Command(program, append(arguments, settings...)...)
+	command := exec.Command(program, append(arguments, "--bind", host, "--port", port, "--dir", folder, "--logfile", "server.log")...)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
