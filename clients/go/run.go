@@ -73,20 +73,28 @@ func (r *run) pullAll(stopping context.Context, isDone func(context.Context) (bo
 				return nil
 			}
 		}
-		switch {
-		case err == nil:
-			pause.reset()
-		case stopping.Err() != nil:
-		case errors.Is(err, ErrCorrupt):
-			r.log.Error("a record can't be decoded, the queue goes on behind it", "queue", r.queues[0], "error", err)
-		case isTemporary(err):
-			r.log.Warn("a pull failed, it is repeated", "queue", r.queues[0], "error", err)
-			source.reconnect(stopping)
-			_ = pause.wait(stopping)
-		default:
+		if err = r.afterPull(stopping, source, pause, err); err != nil {
 			return err
 		}
 	}
+}
+
+// afterPull prepares the next pull, or returns an error that no repetition can help.
+func (r *run) afterPull(stopping context.Context, source *source, pause *backoff, err error) error {
+	switch {
+	case err == nil:
+		pause.reset()
+	case stopping.Err() != nil:
+	case errors.Is(err, ErrCorrupt):
+		r.log.Error("a record can't be decoded and was set aside, the next pull continues", "queue", r.queues[0], "error", err)
+	case isTemporary(err):
+		r.log.Warn("the pull failed and is retried", "queue", r.queues[0], "error", err)
+		source.reconnect(stopping)
+		_ = pause.wait(stopping)
+	default:
+		return err
+	}
+	return nil
 }
 
 // waitForFree takes tokens: at least one, unless the context ends.

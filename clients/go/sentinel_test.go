@@ -21,7 +21,7 @@ func TestTheWorkerGoesOnAfterAFailoverBySentinel(t *testing.T) {
 	defer stop()
 	master := testserver.Start(t)
 	host, port, _ := net.SplitHostPort(master)
-	replica := redis.NewClient(&redis.Options{Addr: testserver.Start(t, "--replicaof", host+" "+port)})
+	replica := redis.NewClient(&redis.Options{Addr: testserver.Start(t, "--replicaof", host, port)})
 	defer replica.Close()
 	eventually(t, "the replica follows", func() bool {
 		return strings.Contains(replica.Info(ctx, "replication").Val(), "master_link_status:up")

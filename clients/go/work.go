@@ -94,7 +94,7 @@ func (r *run) keepHeld() {
 		pause = interval
 		for queue, batch := range r.work.toExtend() {
 			if err := r.extend(batch); err != nil {
-				r.log.Warn("messages could not be extended, it is repeated", "queue", queue, "count", len(batch), "error", err)
+				r.log.Warn("extending messages failed and is retried", "queue", queue, "count", len(batch), "error", err)
 				pause = interval / 4
 			}
 		}
