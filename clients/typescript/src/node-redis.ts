@@ -48,11 +48,11 @@ function isCluster(client: Methods): boolean {
 }
 
 async function open(origin: Methods): Promise<OwnConnection> {
-  if (!origin.duplicate) throw new TypeError('a pool has no connection for a worker: give it a client');
+  if (!origin.duplicate) throw new TypeError('a worker needs a client that has duplicate(): no pool, and Sentinel from redis 6 on');
   const client = origin.duplicate({ ...OVERRIDES, socket: { ...origin.options?.socket, ...SOCKET_OVERRIDES } });
   client.on('error', () => {}); // every command that was not answered rejects with it
   const close = (): void => {
-    Promise.resolve(client.destroy()).catch(() => {});
+    (async () => client.destroy())().catch(() => {}); // it fails if the client is closed already
   };
   try {
     await client.connect();

@@ -85,6 +85,6 @@ async function answers(url: string, password = ''): Promise<boolean> {
   } catch {
     return false;
   } finally {
-    client.destroy();
+    if (client.isOpen) client.destroy();
   }
 }
