@@ -28,7 +28,7 @@ const OVERRIDES = {
   commandTimeout: undefined,
   socketTimeout: undefined,
 };
-const CLUSTER_OVERRIDES = { lazyConnect: true, clusterRetryStrategy: () => null, enableAutoPipelining: false };
+const CLUSTER_OVERRIDES = { lazyConnect: true, clusterRetryStrategy: () => null, retryDelayOnFailover: 0, enableAutoPipelining: false };
 
 export function isIoredis(redis: object): redis is IoredisClient {
   return typeof (redis as Partial<IoredisClient>)?.createBuiltinCommand === 'function';

@@ -88,7 +88,7 @@ function callBy(pick: (most: number) => number, number: number, { orders, dead, 
   const [delay, soon] = [one(undefined, 0, HOUR), one(0, HOUR)];
   const order = one({}, {}, { priority: pick(10) }, { group: one('a', 'b') });
   const key = { dedup: one('x', 'y', 'z'), untilDone: one(true, undefined) };
-  const state = one('ready' as const, 'inflight' as const, 'delayed' as const, 'dead' as const);
+  const state = one('ready' as const, 'inflight' as const, 'delayed' as const, undefined);
   const limit = one({ maxRetries: pick(3) - 1 }, { maxLen: pick(6) }, { maxInflight: pick(4) }, { rate: pick(5), ratePeriod: HOUR });
   const other = one({ groupInflight: 1 + pick(2) }, { maxDedup: pick(2) }, { maxInflight: null }, { maxLen: null }, { rate: null });
   return one<Act>(

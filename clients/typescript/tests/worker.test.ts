@@ -30,18 +30,19 @@ function through(fake: FakeRedis, instead: (command: string) => Promise<Reply> |
 
 test('every outcome', async () => {
   const { queue, worker, entries } = scene();
-  await queue.pushMany('orders', ['done', 'fail', 'text', 'retry', 'release', 'dead']);
+  await queue.pushMany('orders', ['done', 'fail', 'text', 'object', 'retry', 'release', 'dead']);
   const handler: Handler = (message) => {
     if (message.retryCount > 0 || message.deliveries) return;
     if (message.text() === 'fail') throw new TypeError('no stock');
     if (message.text() === 'text') throw 'thrown text';
+    if (message.text() === 'object') throw Object.create(null);
     if (message.text() === 'retry') throw new Retry(60_000, 'later');
     if (message.text() === 'release') throw new Release('not here');
     if (message.text() === 'dead') throw new Dead('no address');
   };
   await worker(handler).runUntilEmpty(0);
   const left = new Map((await queue.peek('orders', { state: 'delayed' })).map((message) => [message.text(), message]));
-  assert.deepEqual([...left.keys()].sort(), ['fail', 'retry', 'text']);
+  assert.deepEqual([...left.keys()].sort(), ['fail', 'object', 'retry', 'text']);
   assert.equal(left.get('fail')?.lastError, 'TypeError: no stock');
   assert.equal(left.get('text')?.lastError, 'thrown text');
   assert.equal(left.get('retry')?.lastError, 'later');

@@ -1,5 +1,7 @@
 // What a worker reports.
 
+import { inspect } from 'node:util';
+
 /** One thing that happened, to the worker or to a message. */
 export interface LogEntry {
   level: 'debug' | 'info' | 'warn' | 'error';
@@ -20,5 +22,6 @@ export const logLines: Log = ({ error, ...entry }) => {
 
 /** What is said of an error in logs and as the reason of a return: `no stock`, `TypeError: x is not a function`. */
 export function errorText(error: unknown): string {
-  return String(error).replace(/^Error: /, '');
+  if (error instanceof Error) return String(error).replace(/^Error: /, '');
+  return typeof error === 'string' ? error : inspect(error);
 }

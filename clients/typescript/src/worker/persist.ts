@@ -12,7 +12,7 @@ export async function persist<T>(attempt: () => Promise<T>, signal: AbortSignal,
       return await attempt();
     } catch (error) {
       if (!isTemporary(error) || signal.aborted) throw error;
-      log({ level: 'warn', text: 'will be repeated', error });
+      log({ level: 'warn', text: 'a command is repeated', error });
     }
     await pause(backoff.next(), signal);
   }

@@ -70,7 +70,8 @@ export class Run {
       .catch((error: unknown) => this.#fail(error))
       .finally(() => this.stop());
     await stopped(this.#stopping.signal);
-    const isOver = new AbortController();
+    const isOver = new AbortController(); // the pull has ended, or the grace time
+    void pulling.then(() => isOver.abort());
     await atMost(grace, this.#ended(pulling, isOver.signal));
     isOver.abort();
     await this.#cancelHandlers();
@@ -109,25 +110,30 @@ export class Run {
 
   async #pull(): Promise<Message[]> {
     const { queues, visibility, consumer, block } = this.#configuration;
-    const wait = this.#ignoredDelay === undefined ? block : Math.min(block, GLANCE_MS);
-    const options = { visibility, consumer, block: wait };
-    const done = this.#acknowledgments.take();
+    const options = { visibility, consumer, block: this.#ignoredDelay === undefined ? block : Math.min(block, GLANCE_MS) };
     const [queue] = queues;
+    const done = this.#acknowledgments.take();
+    if (queue === undefined || queues.length > 1) {
+      this.#acknowledgeBeside(done);
+      return this.#puller.pullMany(queues, this.#slots.free, options);
+    }
     try {
-      if (queues.length === 1 && queue !== undefined) {
-        const { acked, messages } = await this.#puller.pullMany(queue, this.#slots.free, { ...options, ack: done });
-        this.#acknowledgments.settle(done, acked);
-        return messages;
-      }
-      // MQ.MPULL acknowledges nothing: the acknowledgments are sent just before it.
-      const acks = byQueue(done, (message) => message).map(async (batch) => {
-        this.#acknowledgments.settle(batch, await this.#puller.ackMany(batch));
-      });
-      const [messages] = await Promise.all([this.#puller.pullMany(queues, this.#slots.free, options), ...acks]);
+      const { acked, messages } = await this.#puller.pullMany(queue, this.#slots.free, { ...options, ack: done });
+      this.#acknowledgments.settle(done, acked);
       return messages;
     } catch (error) {
       this.#acknowledgments.putBack(done);
       throw error;
+    }
+  }
+
+  /** MQ.MPULL acknowledges nothing. So these go just before it, on the same way. */
+  #acknowledgeBeside(done: readonly Message[]): void {
+    for (const batch of byQueue(done, (message) => message)) {
+      this.#puller.ackMany(batch).then(
+        (outcomes) => this.#acknowledgments.settle(batch, outcomes),
+        () => this.#acknowledgments.putBack(batch), // what is wrong is found when they are sent again
+      );
     }
   }
 
@@ -167,20 +173,20 @@ export class Run {
   }
 
   async #giveBack(message: Message, error: unknown): Promise<void> {
-    const reason = errorText(error instanceof Retry || error instanceof Release || error instanceof Dead ? error.message : error).slice(
-      0,
-      LONGEST_REASON,
-    );
-    const said = reason === '' ? {} : { reason };
-    if (error instanceof Release || (this.#isCancelled && !(error instanceof Retry) && !(error instanceof Dead))) {
+    const isOutcome = error instanceof Retry || error instanceof Release || error instanceof Dead;
+    const reason = (isOutcome ? error.message : errorText(error)).slice(0, LONGEST_REASON) || undefined;
+    if (error instanceof Release || (this.#isCancelled && !isOutcome)) {
       this.#log({ level: 'info', text: 'released', error }, message);
       await this.#nack(message, { noCount: true });
     } else if (error instanceof Dead) {
       this.#log({ level: 'error', text: 'dead', error }, message);
-      await this.#nack(message, { dead: true, ...said });
+      await this.#nack(message, { dead: true, reason });
+    } else if (error instanceof Retry) {
+      this.#log({ level: 'warn', text: 'to be retried', error }, message);
+      await this.#nack(message, { delay: error.after, reason });
     } else {
-      this.#log({ level: 'warn', text: error instanceof Retry ? 'to be retried' : 'failed', error }, message);
-      await this.#nack(message, { delay: error instanceof Retry ? error.after : undefined, ...said });
+      this.#log({ level: 'warn', text: 'failed', error }, message);
+      await this.#nack(message, { reason });
     }
   }
 
@@ -217,16 +223,13 @@ export class Run {
 
   /** Ends the waiting pull, and waits for it and for the handlers. */
   async #ended(pulling: Promise<void>, isOver: AbortSignal): Promise<void> {
-    const hasEnded = new AbortController();
-    const signal = AbortSignal.any([hasEnded.signal, isOver]);
-    void pulling.then(() => hasEnded.abort());
     const backoff = new Backoff();
     const id = await this.#waiting.id();
-    while (id !== undefined && !signal.aborted) {
+    while (id !== undefined && !isOver.aborted) {
       await this.#shared.send(['CLIENT', 'UNBLOCK', String(id)]).catch((error: unknown) => {
         this.#log({ level: 'warn', text: 'can not end the waiting pull', error });
       });
-      await pause(backoff.next(), signal); // the pull may have been on its way when it was to be ended
+      await pause(backoff.next(), isOver); // the pull may have been on its way when it was to be ended
     }
     await pulling;
     await this.#slots.allFree();
