@@ -16,13 +16,16 @@ import { infoOf, settingsOf, settingWords, type Info, type Settings } from './se
 
 const PATIENCE_MS = 30_000;
 
-/** What became of one delivery of a batch: it is done, or why it was refused. */
+/** Why one delivery of a batch was refused: as `NotFoundError` and `InvalidReceiptError`. */
 export type Refusal = 'not_found' | 'invalid_receipt';
+
+/** What became of one delivery of a batch. */
 export type Outcome = 'done' | Refusal;
 
 /** A function around a push, which `send` carries out with these headers more. Headers that the push has itself win. */
 export type PushMiddleware = <T>(queue: string, send: (headers: Record<string, string>) => Promise<T>) => Promise<T>;
 
+/** Options of `new Client()`. */
 export interface ClientOptions {
   /** Is called around `push`, `pushMany` and each attempt of `publish`, as for tracing. Default: none. */
   aroundPush?: PushMiddleware | undefined;

@@ -9,7 +9,7 @@ export type Bytes = string | Uint8Array;
 /** Headers as an object, or as pairs of name and value. */
 export type Headers = Readonly<Record<string, Bytes>> | Iterable<readonly [Bytes, Bytes]>;
 
-/** Lengths of time are milliseconds. */
+/** Options of `pushMany`. Lengths of time are milliseconds. */
 export interface PushManyOptions {
   /** How long it stays hidden first. Default: the queue's setting. Not with `at`. */
   delay?: number | undefined;
@@ -24,7 +24,7 @@ export interface PushManyOptions {
   headers?: Headers | undefined;
 }
 
-/** Lengths of time are milliseconds. */
+/** Options of `push`. Lengths of time are milliseconds. */
 export interface PushOptions extends PushManyOptions {
   /** While this key is held, nothing is pushed, and the result is the id of the message that took it. */
   dedup?: string | undefined;
@@ -34,13 +34,13 @@ export interface PushOptions extends PushManyOptions {
   untilDone?: boolean | undefined;
 }
 
-/** Lengths of time are milliseconds. */
+/** Options of `publish`. Lengths of time are milliseconds. */
 export interface PublishOptions extends PushOptions {
   /** How long to repeat the push. Default: 30,000. */
   patience?: number | undefined;
 }
 
-/** Lengths of time are milliseconds. */
+/** Options of `pull` and `pullMany`. Lengths of time are milliseconds. */
 export interface PullOptions {
   /** How long the message stays hidden from others. Default: the queue's setting, 30,000. */
   visibility?: number | undefined;
@@ -54,7 +54,7 @@ export interface PullOptions {
   noAck?: boolean | undefined;
 }
 
-/** Lengths of time are milliseconds. */
+/** Options of `nack` and `nackMany`. Lengths of time are milliseconds. */
 export interface NackOptions {
   /** How long the message stays hidden. Default: the queue's backoff. */
   delay?: number | undefined;
@@ -66,6 +66,7 @@ export interface NackOptions {
   reason?: string | undefined;
 }
 
+/** Options of `peek`. */
 export interface PeekOptions {
   /** Default: ready. `dead`: ready messages of its dead-letter queue. */
   state?: State | 'dead' | undefined;
@@ -74,7 +75,7 @@ export interface PeekOptions {
   count?: number | undefined;
 }
 
-/** At most one of `count`, `all` and `ids`; default: 1,000 messages. */
+/** Options of `redrive`. At most one of `count`, `all` and `ids`; default: 1,000 messages. */
 export interface RedriveOptions {
   count?: number | undefined;
   all?: boolean | undefined;

@@ -46,6 +46,12 @@ test('the backoff doubles up to its limit, and a message dies after its retries'
   assert.equal((await queue.peek('orders', { state: 'dead' }))[0]?.deadReason, 'retries');
 });
 
+test('a long reason is cut at a whole character', async () => {
+  await queue.push('orders', 'a');
+  await queue.nack((await queue.pull('orders'))!, { delay: 0, reason: 'ä'.repeat(1_000) });
+  assert.equal((await queue.pull('orders'))?.lastError, 'ä'.repeat(512));
+});
+
 test('a late extension takes the return back', async () => {
   await queue.push('orders', 'a');
   const message = await queue.pull('orders', { visibility: 100 });

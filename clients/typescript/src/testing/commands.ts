@@ -23,12 +23,16 @@ const PUSH = {
   HEADERS: (words: Arguments) => words.list<[Buffer, Buffer]>(64, () => [words.bytes(), words.bytes()]),
 };
 const PUSH_ONE = { ...PUSH, DEDUP: nameOf, WINDOW: integer(1, YEAR_MS), UNTILDONE: flag };
+const NACK = { DELAY: integer(0, YEAR_MS), NOCOUNT: flag, DEAD: flag, REASON: reasonOf };
 const STATES = { READY: flag, INFLIGHT: flag, DELAYED: flag, DEAD: flag };
+const ONE_STATE: (keyof typeof STATES)[] = ['READY', 'INFLIGHT', 'DELAYED', 'DEAD'];
+const PEEK = { ...STATES, OFFSET: integer(0, LARGEST), COUNT: integer(1, 1_000) };
 const WHEN = { DELAY: integer(0, YEAR_MS), AT: integer(0, LATEST_MS) };
 
 // The ranges of the settings, where they do not go from 0 to the largest number.
 const LEAST: Record<string, number> = { visibility: 1, maxretries: -1, backoffmax: 1, rateperiod: 1, groupinflight: 1, dedupwindow: 1 };
-const MOST: Record<string, number> = { maxretries: LARGEST, maxlen: LARGEST, maxinflight: LARGEST, rate: LARGEST, groupinflight: 10_000, maxdedup: LARGEST };
+const COUNTS = { maxretries: LARGEST, maxlen: LARGEST, maxinflight: LARGEST, rate: LARGEST, maxdedup: LARGEST };
+const MOST: Record<string, number> = { ...COUNTS, groupinflight: 10_000 };
 
 export const COMMANDS: Record<string, Command> = {
   'MQ.PUSH': (words, server) => {
@@ -63,10 +67,13 @@ export const COMMANDS: Record<string, Command> = {
   'MQ.NACK': (words, server) => {
     const queue = server.queue(words.queue());
     const { isBatch, pairs } = words.pairs();
-    const options = words.options({ DELAY: integer(0, YEAR_MS), NOCOUNT: flag, DEAD: flag, REASON: (rest) => rest.text() }, [['NOCOUNT', 'DEAD']]);
+    const options = words.options(NACK, [['NOCOUNT', 'DEAD']]);
     const isDead = options.DEAD ?? false;
-    const isHeld = ([id, receipt]: [string, string]) => queue.find(id)?.state === 'inflight' && queue.find(id)?.receipt === receipt;
-    if (isDead && pairs.some((pair) => isHeld(pair) && queue.find(pair[0])?.death)) throw new Error("ERR a dead letter can't be sent to the dead-letter queue");
+    const isHeldDead = ([id, receipt]: [string, string]): boolean => {
+      const message = queue.find(id);
+      return message?.state === 'inflight' && message.receipt === receipt && message.death !== undefined;
+    };
+    if (isDead && pairs.some(isHeldDead)) throw new Error("ERR a dead letter can't be sent to the dead-letter queue");
     const how = { delay: options.DELAY, counts: !options.NOCOUNT, isDead, reason: options.REASON };
     return answered(isBatch, pairs.map(([id, receipt]) => queue.giveBack(id, receipt, how)));
   },
@@ -78,7 +85,7 @@ export const COMMANDS: Record<string, Command> = {
   },
   'MQ.PEEK': (words, server) => {
     const queue = server.queue(words.queue());
-    const options = words.options({ ...STATES, OFFSET: integer(0, LARGEST), COUNT: integer(1, 1_000) }, [['READY', 'INFLIGHT', 'DELAYED', 'DEAD']]);
+    const options = words.options(PEEK, [ONE_STATE]);
     const { OFFSET: offset = 0, COUNT: count = 10 } = options;
     const [source, state] = stateOf(queue, options, server);
     return source.list(state ?? 'ready').slice(offset, offset + count).map((message) => shown(message, source.name, 'record'));
@@ -100,7 +107,7 @@ export const COMMANDS: Record<string, Command> = {
   },
   'MQ.LEN': (words, server) => {
     const queue = server.queue(words.queue());
-    const [source, state] = stateOf(queue, words.options(STATES, [['READY', 'INFLIGHT', 'DELAYED', 'DEAD']]), server);
+    const [source, state] = stateOf(queue, words.options(STATES, [ONE_STATE]), server);
     return source.len(state);
   },
   'MQ.INFO': (words, server) => info(server.queue(words.queue()), server),
@@ -147,6 +154,11 @@ function pushed(queue: Queue, payload: Buffer, options: Options<typeof PUSH>, no
     due: options.AT ?? now + (options.DELAY ?? queue.setting('delay')),
     ttl: options.TTL ?? queue.setting('ttl'),
   };
+}
+
+/** Its first 1,024 bytes, up to a whole character. */
+function reasonOf(words: Arguments): string {
+  return new TextDecoder().decode(words.bytes().subarray(0, 1_024), { stream: true });
 }
 
 function isFull(count: number, most: number): boolean {
@@ -249,7 +261,7 @@ function redrive(words: Arguments, server: Server): Reply {
       ALL: flag,
       IDS: (rest) => rest.list(10_000, () => rest.text()),
       FROM: (rest) => rest.queue(),
-      REASON: (rest) => rest.text(),
+      REASON: reasonOf,
       TO: (rest) => rest.queue(),
     },
     [['COUNT', 'ALL', 'IDS']],

@@ -12,6 +12,7 @@ export interface LogEntry {
   error?: unknown;
 }
 
+/** Is called with each entry. */
 export type Log = (entry: LogEntry) => void;
 
 /** Writes a line of JSON to standard error for each entry, without those for debugging. */

@@ -22,7 +22,7 @@ export type Handler = (message: Message, context: Context) => unknown;
 /** A function around the handler, which `next` calls. What it throws counts as thrown by the handler. */
 export type Middleware = (message: Message, context: Context, next: () => Promise<unknown>) => unknown;
 
-/** Lengths of time are milliseconds. */
+/** Options of `new Worker()`. Lengths of time are milliseconds. */
 export interface WorkerOptions {
   /** How many messages are in work at once; no more are pulled. At most 10,000. Default: 10. */
   concurrency?: number | undefined;

@@ -139,16 +139,20 @@ function plain(message: Message | null): object | null {
   if (rawHeaders.length > 0) fields['headers'] = headers;
   for (const [name, value] of Object.entries(others)) {
     if (value === undefined) continue;
-    fields[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = value instanceof Date ? Number(value) : value;
+    fields[snakeCase(name)] = value instanceof Date ? Number(value) : value;
   }
   return fields;
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** What MQ.INFO and MQ.CONFIG tell, as numbers and with the names of the server. */
 function plainInfo(info: Info | Settings): object {
   return Object.fromEntries(
     Object.entries(info).map(([name, value]) => {
-      const plainName = name in info && SETTINGS.includes(name as keyof Settings) ? name.toLowerCase() : name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+      const plainName = SETTINGS.includes(name as keyof Settings) ? name.toLowerCase() : snakeCase(name);
       return [plainName, typeof value === 'string' || typeof value === 'object' ? value : Number(value ?? 0)];
     }),
   );
