@@ -7,7 +7,7 @@ export {
 } from './errors.js';
 export { Message, type Delivery, type State } from './message.js';
 export type {
-  Bytes, Headers, NackOptions, PeekOptions, PublishOptions, PullOptions, PushManyOptions, PushOptions, RedriveOptions,
+  Bytes, MessageHeaders, NackOptions, PeekOptions, PublishOptions, PullOptions, PushManyOptions, PushOptions, RedriveOptions,
 } from './options.js';
 export type { Redis } from './redis.js';
 export type { Info, Settings } from './settings.js';

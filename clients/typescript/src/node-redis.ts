@@ -8,7 +8,6 @@ export interface NodeRedisClient {
 }
 
 type Send = (words: Word[], key?: string) => Promise<Reply>;
-type Function = (...parameters: unknown[]) => unknown;
 
 interface Methods {
   sendCommand(...parameters: unknown[]): Promise<Reply>;
@@ -17,8 +16,8 @@ interface Methods {
   destroy(): unknown;
   on(event: 'error', listener: (error: unknown) => void): unknown;
   options?: { socket?: object };
-  getSlotRandomNode?: Function;
-  acquire?: Function;
+  getSlotRandomNode?: unknown;
+  acquire?: unknown;
 }
 
 // By the first byte of their replies: bulk strings as buffers, because payloads are bytes; maps as arrays, because names of headers are.

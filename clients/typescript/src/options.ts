@@ -7,7 +7,7 @@ import type { Delivery, State } from './message.js';
 export type Bytes = string | Uint8Array;
 
 /** Headers as an object, or as pairs of name and value. */
-export type Headers = Readonly<Record<string, Bytes>> | Iterable<readonly [Bytes, Bytes]>;
+export type MessageHeaders = Readonly<Record<string, Bytes>> | Iterable<readonly [Bytes, Bytes]>;
 
 /** Options of `pushMany`. Lengths of time are milliseconds. */
 export interface PushManyOptions {
@@ -21,7 +21,7 @@ export interface PushManyOptions {
   priority?: number | undefined;
   /** Messages of a group are delivered in order, one at a time. */
   group?: string | undefined;
-  headers?: Headers | undefined;
+  headers?: MessageHeaders | undefined;
 }
 
 /** Options of `push`. Lengths of time are milliseconds. */
@@ -116,11 +116,11 @@ export function pushWords(options: PushOptions): Word[] {
   ];
 }
 
-export function headerPairs(headers: Headers = {}): (readonly [Bytes, Bytes])[] {
+export function headerPairs(headers: MessageHeaders = {}): (readonly [Bytes, Bytes])[] {
   return Symbol.iterator in headers ? [...headers] : Object.entries(headers);
 }
 
-function headerWords(headers: Headers | undefined): Word[] {
+function headerWords(headers: MessageHeaders | undefined): Word[] {
   const pairs = headerPairs(headers);
   return pairs.length === 0 ? [] : ['HEADERS', String(pairs.length), ...pairs.flat().map(wordOf)];
 }

@@ -25,7 +25,8 @@ export interface Settings {
 /** What `MQ.INFO` tells of a queue. Moments that are not known, or do not apply, are undefined. */
 export interface Info extends Settings {
   exists: boolean;
-  deadletterWaiting: number;
+  /** Ready messages in the dead-letter queue. */
+  deadLetterWaiting: number;
   ready: number;
   inflight: number;
   delayed: number;
@@ -65,7 +66,7 @@ const NAMES: (keyof Settings)[] = [
   'deadLetter', 'visibility', 'maxRetries', 'backoff', 'backoffMax', 'delay', 'ttl', 'maxLen', 'maxInflight', 'rate', 'ratePeriod', 'aging',
   'groupInflight', 'dedupWindow', 'maxDedup',
 ];
-const NAME_OF = new Map<string, string>(NAMES.map((name) => [name.toLowerCase(), name]));
+const NAME_OF = new Map<string, string>([...NAMES.map((name) => [name.toLowerCase(), name] as const), ['deadletter_waiting', 'deadLetterWaiting']]);
 
 /** The words that set these settings; null stands for the default. */
 export function settingWords(settings: { [Name in keyof Settings]?: Settings[Name] | null | undefined }): Word[] {

@@ -152,7 +152,7 @@ function snakeCase(name: string): string {
 function plainInfo(info: Info | Settings): object {
   return Object.fromEntries(
     Object.entries(info).map(([name, value]) => {
-      const plainName = SETTINGS.includes(name as keyof Settings) ? name.toLowerCase() : snakeCase(name);
+      const plainName = SETTINGS.includes(name as keyof Settings) ? name.toLowerCase() : snakeCase(name.replace('deadLetter', 'deadletter'));
       return [plainName, typeof value === 'string' || typeof value === 'object' ? value : Number(value ?? 0)];
     }),
   );
