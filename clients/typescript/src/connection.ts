@@ -31,6 +31,9 @@ export interface OwnConnection {
   close(): void;
 }
 
+/** A connection that is not open after so long is given up. */
+export const OPENING_MS = 10_000;
+
 /** The `CLIENT ID` of a connection, or undefined where the user may not ask for it. */
 export async function clientId(send: (words: Word[]) => Promise<Reply>): Promise<number | undefined> {
   try {

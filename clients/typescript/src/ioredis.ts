@@ -1,6 +1,7 @@
 // The connection behind a client of the package `ioredis`.
 
-import { clientId, type Connection, type OwnConnection, type Reply, type Word } from './connection.js';
+import { clientId, OPENING_MS, type Connection, type OwnConnection, type Reply, type Word } from './connection.js';
+import { within } from './within.js';
 
 /** What is needed of a client of `ioredis` 5 or 6: `Redis` or `Cluster`. */
 export interface IoredisClient {
@@ -50,13 +51,13 @@ async function open(origin: Methods): Promise<OwnConnection> {
   client.on('error', (error) => {
     cause = error;
   });
-  try {
+  const connect = async (): Promise<number | undefined> => {
     await client.connect();
-    return {
-      send: (words) => send(client, words),
-      close: () => client.disconnect(),
-      id: client.isCluster ? undefined : await clientId((words) => send(client, words)),
-    };
+    return client.isCluster ? undefined : clientId((words) => send(client, words));
+  };
+  try {
+    const id = await within(OPENING_MS, connect());
+    return { send: (words) => send(client, words), close: () => client.disconnect(), id };
   } catch (error) {
     client.disconnect();
     throw cause ?? error;

@@ -1,6 +1,7 @@
 // The connection behind a client of the package `redis` (node-redis).
 
-import { clientId, type Connection, type OwnConnection, type Reply, type Word } from './connection.js';
+import { clientId, OPENING_MS, type Connection, type OwnConnection, type Reply, type Word } from './connection.js';
+import { within } from './within.js';
 
 /** What is needed of a client of `redis` 5 or 6: `createClient`, `createClientPool`, `createCluster` or `createSentinel`. */
 export interface NodeRedisClient {
@@ -53,10 +54,13 @@ async function open(origin: Methods): Promise<OwnConnection> {
   const close = (): void => {
     (async () => client.destroy())().catch(() => {}); // it fails if the client is closed already
   };
-  try {
+  const send = sender(client);
+  const connect = async (): Promise<number | undefined> => {
     await client.connect();
-    const send = sender(client);
-    return { send, close, id: isCluster(client) ? undefined : await clientId(send) };
+    return isCluster(client) ? undefined : clientId(send);
+  };
+  try {
+    return { send, close, id: await within(OPENING_MS, connect()) };
   } catch (error) {
     close();
     throw error;
