@@ -13,11 +13,11 @@ from kombu.transport.base import to_rabbitmq_queue_arguments
 from kombu.utils.json import dumps, loads
 from kombu.utils.scheduling import cycle_by_name
 from redis import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from . import publishing
 from .bindings import LIFETIME_MS, lifetime_ms
-from .delivery import Delivery, by_queue
+from .delivery import Delivery, by_queue, fields
 from .pull import Pull, pull_once
 from .qos import QoS
 from .subscription import Subscription, topic
@@ -97,9 +97,22 @@ class Channel(virtual.Channel):
             self.connection.bindings.expires[queue] = int(expires)
 
     def _has_queue(self, queue: str, **_: Any) -> bool:
-        info = self.server.execute_command("MQ.INFO", self._key(queue))
-        fields = info if isinstance(info, dict) else dict(zip(info[::2], info[1::2]))
-        return bool(fields[b"exists"])
+        return bool(self._info(queue)[b"exists"])
+
+    def _info(self, queue: str) -> dict[bytes, Any]:
+        return fields(self.server.execute_command("MQ.INFO", self._key(queue)))
+
+    def _configure(self, queue: str) -> None:
+        """Writes only settings that differ: at maxmemory it is refused, and consumers must start."""
+        info = self._info(queue) if self.queue_settings else {}
+        changed = [(name, value) for name, value in self.queue_settings.items() if info.get(name.encode()) != value]
+        if not changed:
+            return
+        words = [word for setting in changed for word in setting]
+        try:
+            self.server.execute_command("MQ.CONFIG", self._key(queue), *words)
+        except OutOfMemoryError as error:
+            logger.warning("redis-mq: could not set %s of %s: %s", changed, queue, error)
 
     def _size(self, queue: str) -> int:
         """Messages that wait, ready or for their time; those in flight are not counted."""
@@ -148,9 +161,8 @@ class Channel(virtual.Channel):
             return
         if no_ack:
             self._unacknowledging.add(queue)
-        if self.queue_settings and queue not in self.connection.bindings.expires:
-            words = [word for setting in self.queue_settings.items() for word in setting]
-            self.server.execute_command("MQ.CONFIG", self._key(queue), *words)
+        if queue not in self.connection.bindings.expires:
+            self._configure(queue)
         self._consumers_changed()
 
     def basic_cancel(self, consumer_tag: str) -> None:
@@ -207,9 +219,7 @@ class Channel(virtual.Channel):
         queues = self._queues.consume(len(self._consumed()))
         if queues:
             self._renew_bindings()
-            # Without a limit one by one, as drain_events delivers them.
-            room = self.qos.can_consume_max_estimate() or 1
-            self._pull.start([self._key(queue) for queue in queues], min(room, LARGEST_PULL))
+            self._pull.start([self._key(queue) for queue in queues], min(self.qos.room(), LARGEST_PULL))
 
     def deliver_one(self) -> bool:
         """Calls the consumer of the next message that has come."""

@@ -39,21 +39,22 @@ class Delivery:
 
 
 def deliveries(reply: Iterable[Any]) -> list[Delivery]:
-    """The reply of a pull with COUNT: maps, or flat arrays in RESP2 and on servers before 7.0."""
-    return [_delivery(message if isinstance(message, dict) else _map(message)) for message in reply]
+    """The reply of a pull with COUNT."""
+    return [_delivery(fields(message)) for message in reply]
 
 
-def _map(flat: list[Any]) -> dict[bytes, Any]:
-    return dict(zip(flat[::2], flat[1::2]))
+def fields(reply: Any) -> dict[bytes, Any]:
+    """A map is flat in RESP2, and on servers before 7.0."""
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2]))
 
 
-def _delivery(fields: dict[bytes, Any]) -> Delivery:
+def _delivery(message: dict[bytes, Any]) -> Delivery:
     return Delivery(
-        key=fields[b"queue"].decode(),
-        id=fields[b"id"].decode(),
-        receipt=fields[b"receipt"].decode(),
-        payload=fields[b"payload"],
-        redelivered=fields.get(b"deliveries", 1) > 1,
+        key=message[b"queue"].decode(),
+        id=message[b"id"].decode(),
+        receipt=message[b"receipt"].decode(),
+        payload=message[b"payload"],
+        redelivered=message.get(b"deliveries", 1) > 1,
     )
 
 

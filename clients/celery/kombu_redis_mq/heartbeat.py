@@ -24,6 +24,7 @@ class Heartbeat:
     def after_fork(self) -> None:
         """A child process holds nothing, and has no thread. The lock may be held by one of the parent."""
         self._held: dict[str, Delivery] = {}
+        self._late: dict[str, Delivery] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
@@ -40,16 +41,18 @@ class Heartbeat:
     def drop(self, tag: str) -> Delivery | None:
         """Ends the extensions of a delivery. None: it is not held any more."""
         with self._lock:
-            return self._held.pop(tag, None)
+            return self._held.pop(tag, None) or self._late.pop(tag, None)
 
     def held(self, tags: list[str]) -> list[Delivery]:
         with self._lock:
             return [self._held[tag] for tag in tags if tag in self._held]
 
     def stop(self) -> None:
+        """Extends nothing any more. What could not be given back may still be acknowledged."""
         with self._lock:
             self._stopped.set()
             self._thread, self._stopped = None, threading.Event()
+            self._late, self._held = self._held, {}
 
     def _run(self, stopped: threading.Event) -> None:
         pause = self._visibility_ms / 3000

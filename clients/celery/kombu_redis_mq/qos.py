@@ -12,6 +12,11 @@ REJECTED = "rejected by its consumer"
 class QoS(virtual.QoS):
     """A delivery that is not held any more (acknowledged before, or taken from us) is done: nothing is sent for it."""
 
+    def room(self) -> int:
+        """How many messages to pull. One by one without a limit, and where Celery has a limit of its own: for
+        `worker_disable_prefetch` it replaces the method `can_consume`."""
+        return 1 if "can_consume" in vars(self) else self.can_consume_max_estimate() or 1
+
     def ack(self, delivery_tag: str) -> None:
         self.channel.acknowledge(delivery_tag)
         super().ack(delivery_tag)

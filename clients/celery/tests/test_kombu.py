@@ -134,7 +134,7 @@ def test_topic_exchanges_route_to_queues_that_others_bound(server, connect):
 
 def test_fanout_reaches_every_subscriber(server, connect):
     news = Exchange("news", type="fanout")
-    connections = [connect(), connect()]
+    connections = [connect(protocol=2), connect(protocol=3)]
     received = [consume(connection, Queue(f"reader-{n}", news))[0] for n, connection in enumerate(connections)]
     for connection in connections:
         drain_once(connection)
@@ -220,6 +220,16 @@ def test_queue_settings_are_applied_by_consumers(server, connect):
     consume(connect(queue_settings={"maxretries": 3, "backoff": 500}), Queue("orders"))
     assert server.info("orders")["maxretries"] == 3
     assert server.info("orders")["backoff"] == 500
+
+
+def test_a_consumer_starts_when_the_server_is_full(server, connect):
+    publish(connect(), "orders", 1)
+    server.client.config_set("maxmemory", 1)
+    connection = connect()
+    messages, consumer = consume(connection, Queue("orders"))
+    drain(connection, lambda: messages)
+    messages[0].ack()
+    consumer.cancel()
 
 
 def test_a_lost_server_is_a_connection_error(server, connect):

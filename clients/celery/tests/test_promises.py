@@ -115,6 +115,18 @@ def test_the_length_of_a_queue_tells_what_is_in_flight_apart(app, send, server, 
     assert declared.message_count == 6
 
 
+def test_without_prefetch_a_worker_takes_what_it_can_start(send, server, start_worker):
+    start_worker("--disable-prefetch")
+    for n in range(6):
+        send("run", f"next-{n}", 1)
+    until(lambda: server.mq("LEN", "celery", "INFLIGHT"))
+    most = 0
+    while server.mq("LEN", "celery"):
+        most = max(most, server.mq("LEN", "celery", "INFLIGHT"))
+        time.sleep(0.01)
+    assert most == 2
+
+
 def test_a_terminated_worker_gives_back_what_it_has_not_started(send, server, start_worker):
     worker = start_worker("--concurrency", "1")
     for n in range(5):
