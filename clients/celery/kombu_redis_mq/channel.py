@@ -105,7 +105,10 @@ class Channel(virtual.Channel):
     def _configure(self, queue: str) -> None:
         """Writes only settings that differ: at maxmemory it is refused, and consumers must start."""
         info = self._info(queue) if self.queue_settings else {}
-        changed = [(name, value) for name, value in self.queue_settings.items() if info.get(name.encode()) != value]
+        wanted = {name.encode(): value for name, value in self.queue_settings.items()}
+        changed = [
+            (name, value) for name, value in wanted.items() if info.get(name) not in (value, str(value).encode())
+        ]
         if not changed:
             return
         words = [word for setting in changed for word in setting]

@@ -55,8 +55,11 @@ class Pull:
         self._sent_at = monotonic()
 
     def read(self) -> list[Delivery]:
-        """The reply. Without a pull that waits, the socket is readable because the server closed it."""
+        """The reply. Without a pull that waits, the socket is readable only because the server closed it; an event
+        loop may still report what `end` has read."""
         try:
+            if not self.waiting and (self.sock is None or not self._connection.can_read(timeout=0)):
+                return []
             return deliveries(self._connection.read_response())
         except ResponseError as error:
             if str(error).startswith("CORRUPT"):  # that record was set aside, the next pull goes on

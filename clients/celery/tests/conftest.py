@@ -65,6 +65,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.url = f"redis-mq://127.0.0.1:{self.port}/0"
+        self.socket = folder / "s.sock"
         self.client = Redis(port=self.port, protocol=2)
         self._folder = folder
         self.start()
@@ -73,6 +74,7 @@ class Server:
         self._log = open(self._folder / "server.log", "ab")
         self._process = subprocess.Popen(
             [os.environ["MQ_SERVER"], "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder),
+             "--unixsocket", str(self.socket),
              "--save", "", "--appendonly", "yes", "--loadmodule", os.environ["MQ_MODULE"]],
             stdout=self._log, stderr=self._log,
         )  # fmt: skip

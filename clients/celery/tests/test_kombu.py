@@ -1,5 +1,7 @@
 """The transport as kombu sees it, in this process."""
 
+import time
+
 import pytest
 from kombu import Consumer, Exchange, Producer, Queue
 
@@ -132,6 +134,16 @@ def test_topic_exchanges_route_to_queues_that_others_bound(server, connect):
     assert server.mq("LEN", "all") == 0
 
 
+def test_bindings_and_messages_of_expiring_queues_end(server, connect):
+    replies = Exchange("replies")
+    Queue("reply-1", replies, routing_key="1", expires=10)(connect().default_channel).declare()
+    Producer(connect(), exchange=replies).publish({"n": 1}, routing_key="1")
+    (message,) = server.peek("reply-1")
+    assert message["expires_at"] - message["timestamp"] == 3_600_000
+    ((_, end),) = server.client.zrange("_kombu.mq.bindings.replies", 0, -1, withscores=True)
+    assert 3_590 < end / 1000 - time.time() <= 3_600
+
+
 def test_fanout_reaches_every_subscriber(server, connect):
     news = Exchange("news", type="fanout")
     connections = [connect(protocol=2), connect(protocol=3)]
@@ -217,9 +229,14 @@ def test_a_key_prefix_is_on_the_server_only(server, connect):
 
 
 def test_queue_settings_are_applied_by_consumers(server, connect):
-    consume(connect(queue_settings={"maxretries": 3, "backoff": 500}), Queue("orders"))
+    settings = {"maxretries": 3, "backoff": 500, "deadletter": "failed"}
+    consume(connect(queue_settings=settings), Queue("orders"))
     assert server.info("orders")["maxretries"] == 3
     assert server.info("orders")["backoff"] == 500
+    assert server.info("orders")["deadletter"] == "failed"
+    consume(connect(queue_settings=settings), Queue("orders"))
+    calls = {name.lower(): calls for name, calls in server.client.info("commandstats").items()}
+    assert calls["cmdstat_mq.config"]["calls"] == 1
 
 
 def test_a_consumer_starts_when_the_server_is_full(server, connect):
