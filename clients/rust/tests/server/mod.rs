@@ -1,6 +1,7 @@
 //! A server with the module: `MQ_SERVER` is a redis-server or valkey-server, `MQ_MODULE` the module.
 
 use std::env::var;
+use std::fs;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,14 +16,27 @@ pub struct Server {
 impl Server {
     /// Starts one with these settings, on a free port.
     pub fn start(settings: &[&str]) -> Self {
+        let module = var("MQ_MODULE").expect("MQ_MODULE is the path of the module");
+        let own = ["--save", "", "--loadmodule", &module];
+        Self::run("", &[&own, settings].concat())
+    }
+
+    /// Starts a sentinel that watches a server under the name `mymaster`.
+    #[allow(dead_code)] // not every test has one
+    pub fn sentinel(master: &Self) -> Self {
+        let port = master.port;
+        Self::run(&format!("sentinel monitor mymaster 127.0.0.1 {port} 1\n"), &["--sentinel"])
+    }
+
+    fn run(configuration: &str, arguments: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("server.conf");
+        fs::write(&file, format!("port {port}\nbind 127.0.0.1\n{configuration}")).unwrap();
         let program = var("MQ_SERVER").unwrap_or_else(|_| "redis-server".to_owned());
-        let module = var("MQ_MODULE").expect("MQ_MODULE is the path of the module");
         let process = Command::new(program)
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--loadmodule", &module])
-            .args(settings)
+            .arg(&file)
+            .args(arguments)
             .current_dir(&folder)
             .stdout(Stdio::null())
             .spawn()
