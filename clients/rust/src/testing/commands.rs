@@ -71,10 +71,11 @@ fn give_back(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> 
         }
     }
     words.exclusive(&["NOCOUNT", "DEAD"])?;
-    let has_died = |id: &str, world: &mut World| {
-        world.queue(&name).find(id).is_some_and(|message| message.death.is_some())
+    let queue = world.queue(&name);
+    let has_died = |(id, receipt): &(String, String)| {
+        queue.find(id).is_some_and(|message| message.is_held_by(receipt) && message.death.is_some())
     };
-    if how.is_dead && pairs.iter().any(|(id, _)| has_died(id, world)) {
+    if how.is_dead && pairs.iter().any(has_died) {
         return Err("ERR a dead letter can't be sent to the dead-letter queue".to_owned());
     }
     let mut answers = Vec::new();

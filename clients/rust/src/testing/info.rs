@@ -2,7 +2,8 @@
 
 use super::Refusal;
 use super::arguments::{Arguments, LARGEST, YEAR_MS, unknown};
-use super::queue::{DEFAULTS, Queue, Settings};
+use super::queue::Queue;
+use super::settings::{DEFAULTS, Settings};
 use super::stored::{Fields, State, Stored, number};
 use super::world::World;
 use redis::Value;
@@ -40,10 +41,11 @@ pub fn config(mut words: Arguments, world: &mut World) -> Result<Value, Refusal>
         return Ok(fields.reply());
     }
     let before = std::mem::replace(&mut queue.settings, changed);
-    if queue.setting("backoff") > queue.setting("backoffmax") {
+    if queue.settings.number("backoff") > queue.settings.number("backoffmax") {
         queue.settings = before;
         return Err("ERR BACKOFF is above BACKOFFMAX".to_owned());
     }
+    queue.settle_all();
     Ok(Value::Okay)
 }
 
@@ -112,7 +114,7 @@ pub fn info(world: &mut World, name: &str, waiting: usize) -> Value {
 
 fn settings(queue: &Queue, fields: &mut Fields) {
     for (name, _) in DEFAULTS {
-        fields.add(name, Value::Int(queue.setting(name)));
+        fields.add(name, Value::Int(queue.settings.number(name)));
     }
     fields.text("deadletter", &queue.dead_letter());
 }
@@ -121,13 +123,17 @@ fn states(queue: &Queue, now: u64, fields: &mut Fields) {
     let (ready, delayed) = (queue.list(State::Ready), queue.list(State::Delayed));
     let in_flight = queue.list(State::InFlight);
     let mut priorities = BTreeMap::<u64, i64>::new();
-    for message in &ready {
+    for message in ready.iter().filter(|message| message.group().is_none()) {
         *priorities.entry(message.priority()).or_default() += 1;
+    }
+    if priorities.len() == 1 {
+        priorities.remove(&0); // told only beside others
     }
     let priorities = priorities.into_iter().map(|(priority, count)| {
         (Value::BulkString(priority.to_string().into()), Value::Int(count))
     });
-    let groups: BTreeSet<_> = queue.all().filter_map(Stored::group).collect();
+    let is_present = |one: &&Stored| one.state != State::Delayed || one.was_delivered;
+    let groups: BTreeSet<_> = queue.all().filter(is_present).filter_map(Stored::group).collect();
     let oldest = ready.iter().map(|message| message.since / 64).min().unwrap_or(now);
     let dues = in_flight.iter().chain(&delayed).map(|message| message.due);
     fields.add("ready", number(ready.len()));

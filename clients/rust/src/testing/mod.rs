@@ -7,6 +7,8 @@ mod pull;
 mod push;
 mod queue;
 mod redrive;
+mod schedule;
+mod settings;
 mod stored;
 mod world;
 

@@ -1,26 +1,10 @@
 //! A queue of the fake: the life of its messages, as docs/delivery.md has it. Knows neither commands nor clients.
 
+use super::schedule::Schedule;
+use super::settings::Settings;
 use super::stored::{Content, State, Stored};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-
-/// The settings that are numbers, by the server's names.
-pub const DEFAULTS: [(&str, i64); 14] = [
-    ("visibility", 30_000),
-    ("maxretries", 25),
-    ("backoff", 1_000),
-    ("backoffmax", 3_600_000),
-    ("delay", 0),
-    ("ttl", 0),
-    ("maxlen", 0),
-    ("maxinflight", 0),
-    ("rate", 0),
-    ("rateperiod", 1_000),
-    ("aging", 0),
-    ("groupinflight", 1),
-    ("dedupwindow", 300_000),
-    ("maxdedup", 0),
-];
 
 /// How MQ.ACK and the like answer for one pair.
 pub const DONE: i64 = 1;
@@ -29,12 +13,6 @@ pub const BAD_RECEIPT: i64 = -1;
 
 /// The parts of a millisecond in which the order of messages is kept.
 const PARTS: u64 = 64;
-
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    pub numbers: BTreeMap<&'static str, i64>,
-    pub dead_letter: Option<String>,
-}
 
 /// Until when a deduplication key is held.
 #[derive(Clone, Copy, Debug)]
@@ -62,9 +40,11 @@ pub struct Queue {
     pub paused_until: Option<u64>,
     messages: BTreeMap<String, Stored>,
     keys: HashMap<String, (String, Hold)>,
-    /// The groups that can deliver something, in the order of their turns. `None` is all messages without a group.
-    turns: Vec<Option<String>>,
-    places: i64,
+    schedule: Schedule,
+    /// The places behind all messages by priority, as the present command found them.
+    behind: BTreeMap<u64, u64>,
+    /// Of messages of groups, so far.
+    numbers: u64,
     /// When the window of `rate` began, and its deliveries.
     pub window: (u64, u64),
 }
@@ -79,36 +59,25 @@ impl Queue {
             paused_until: None,
             messages: BTreeMap::new(),
             keys: HashMap::new(),
-            turns: Vec::new(),
-            places: 0,
+            schedule: Schedule::default(),
+            behind: BTreeMap::new(),
+            numbers: 0,
             window: (0, 0),
         }
     }
 
     pub fn dead_letter(&self) -> String {
-        let name = &self.name;
-        let has_tag =
-            name.split_once('{').is_some_and(|(_, rest)| rest.find('}').is_some_and(|end| end > 0));
-        let default = || if has_tag { format!("{name}:dead") } else { format!("{{{name}}}:dead") };
-        self.settings.dead_letter.clone().unwrap_or_else(default)
+        self.settings.dead_letter_of(&self.name)
     }
 
     pub fn is_stored(&self) -> bool {
-        let Settings { numbers, dead_letter } = &self.settings;
-        !(self.messages.is_empty() && self.keys.is_empty() && numbers.is_empty())
-            || dead_letter.is_some()
-            || self.paused_until.is_some()
-    }
-
-    pub fn setting(&self, name: &str) -> i64 {
-        let default =
-            || DEFAULTS.iter().find(|(other, _)| *other == name).map_or(0, |(_, value)| *value);
-        self.settings.numbers.get(name).copied().unwrap_or_else(default)
+        let has_contents = !(self.messages.is_empty() && self.keys.is_empty());
+        has_contents || !self.settings.are_defaults() || self.paused_until.is_some()
     }
 
     /// A setting for which 0 is none.
     pub fn time(&self, name: &str) -> Option<u64> {
-        u64::try_from(self.setting(name)).ok().filter(|value| *value > 0)
+        u64::try_from(self.settings.number(name)).ok().filter(|value| *value > 0)
     }
 
     pub fn count(&mut self, counter: &'static str, by: u64) {
@@ -137,12 +106,12 @@ impl Queue {
 
     /// Messages in a state, in the order in which MQ.PEEK shows them.
     pub fn list(&self, state: State) -> Vec<&Stored> {
-        let mut messages: Vec<_> = self.all().filter(|message| message.state == state).collect();
         if state == State::Ready {
-            messages.sort_by_key(|message| (message.group().is_some(), order(message)));
-        } else {
-            messages.sort_by_key(|message| message.due);
+            let groups = self.schedule.order().flat_map(|group| self.ready_of_group(group));
+            return self.ready_ungrouped().into_iter().chain(groups).collect();
         }
+        let mut messages: Vec<_> = self.all().filter(|message| message.state == state).collect();
+        messages.sort_by_key(|message| (message.due, &message.id));
         messages
     }
 
@@ -153,7 +122,8 @@ impl Queue {
             timestamp: self.now,
             state: State::Delayed,
             since: 0,
-            place: 0,
+            origin: 0,
+            number: None,
             due,
             expires_at: (ttl > 0).then_some(self.now + ttl),
             retry_count: 0,
@@ -166,10 +136,10 @@ impl Queue {
             last_error: None,
             death: None,
         };
-        self.messages.insert(id.clone(), message);
+        let origin = self.insert(message);
         self.count("pushed", 1);
         if due <= self.now {
-            self.make_ready(&id, self.now * PARTS);
+            self.make_ready(&id, origin);
         }
     }
 
@@ -209,11 +179,11 @@ impl Queue {
             message.receipt = Some(receipt);
         }
         let message = message.clone();
+        self.schedule.served(message.group());
         if visibility.is_none() {
             self.remove(&id);
         }
-        self.turns.retain(|turn| turn.as_deref() != message.group());
-        self.update_turns();
+        self.settle(message.group());
         Some(message)
     }
 
@@ -243,7 +213,9 @@ impl Queue {
             message.consumer = None;
         }
         message.due = visibility.map_or(default.max(message.due), |visibility| now + visibility);
-        i64::try_from(message.due).unwrap_or(i64::MAX)
+        let (due, group) = (message.due, message.content.group.clone());
+        self.settle(group.as_deref());
+        i64::try_from(due).unwrap_or(i64::MAX)
     }
 
     /// The answer, and the message if it died of this.
@@ -279,7 +251,7 @@ impl Queue {
         let count = self.messages.len();
         self.messages.clear();
         self.keys.clear();
-        self.turns.clear();
+        self.schedule = Schedule::default();
         self.count("deleted", count as u64);
         count
     }
@@ -291,7 +263,9 @@ impl Queue {
         };
         message.due = due;
         if due <= self.now {
-            self.make_ready(id, self.behind(id));
+            let message = message.clone();
+            let since = self.behind(&message);
+            self.make_ready(id, since);
         }
         true
     }
@@ -308,9 +282,10 @@ impl Queue {
         message.was_delivered = false;
         message.receipt = None;
         message.was_counted = false;
+        message.number = None;
         let id = message.id.clone();
-        self.messages.insert(id.clone(), message);
-        self.make_ready(&id, self.behind(&id));
+        let origin = self.insert(message);
+        self.make_ready(&id, origin);
     }
 
     /// Discards the oldest dead letter if the queue is full. Tells whether it did.
@@ -324,6 +299,7 @@ impl Queue {
     /// Does all that is due by now. Returns the messages that died of it.
     pub fn tick(&mut self, now: u64) -> Vec<Stored> {
         self.now = now;
+        self.behind.clear();
         self.paused_until.take_if(|until| *until <= now);
         self.keys.retain(|_, (_, hold)| !matches!(hold, Hold::Until(end) if *end <= now));
         let expired = |one: &&Stored| {
@@ -350,7 +326,6 @@ impl Queue {
         {
             self.make_ready(&message.id, message.due * PARTS);
         }
-        self.update_turns();
         dead
     }
 
@@ -380,70 +355,77 @@ impl Queue {
         if self.is_blocked() {
             return None;
         }
-        self.update_turns();
-        let turn = self.turns.first()?;
-        self.candidates().remove(turn)
+        let has_ungrouped = !self.ready_ungrouped().is_empty();
+        if let Some(group) = self.schedule.next(has_ungrouped) {
+            return self.ready_of_group(&group).first().map(|message| message.id.clone());
+        }
+        let ungrouped = self.ready_ungrouped();
+        let longest = ungrouped.iter().min_by_key(|one| (one.since, Reverse(one.priority())));
+        let aging = self.time("aging").map_or(u64::MAX, |aging| aging * PARTS);
+        let is_due = |one: &&&Stored| self.now * PARTS > one.since.saturating_add(aging);
+        longest.filter(is_due).or(ungrouped.first()).map(|message| message.id.clone())
     }
 
-    /// What each group would deliver.
-    fn candidates(&self) -> BTreeMap<Option<String>, String> {
-        let mut taken: HashMap<Option<&str>, i64> = HashMap::new();
-        for message in self.all().filter(|one| one.holds_slot()) {
-            *taken.entry(message.group()).or_default() += 1;
-        }
-        let mut candidates = BTreeMap::new();
-        for message in self.list(State::Ready) {
-            let group = message.group();
-            let slots = taken.get(&group).copied().unwrap_or(0);
-            if group.is_none() || slots < self.setting("groupinflight") {
-                candidates.entry(group.map(str::to_owned)).or_insert_with(|| message.id.clone());
-            }
-        }
-        let alone = self.all().filter(|one| one.state == State::Ready && one.group().is_none());
-        let longest = alone.min_by_key(|one| (one.since, Reverse(one.priority())));
-        if let (Some(aging), Some(longest)) = (self.time("aging"), longest)
-            && self.now * PARTS > longest.since + aging * PARTS
-        {
-            candidates.insert(None, longest.id.clone());
-        }
-        candidates
+    fn ready_ungrouped(&self) -> Vec<&Stored> {
+        let is_one = |one: &&Stored| one.state == State::Ready && one.group().is_none();
+        let mut messages: Vec<_> = self.all().filter(is_one).collect();
+        messages.sort_by_key(|message| (Reverse(message.priority()), message.since, &message.id));
+        messages
     }
 
-    fn update_turns(&mut self) {
-        let candidates = self.candidates();
-        self.turns.retain(|turn| candidates.contains_key(turn));
-        for turn in candidates.into_keys() {
-            if !self.turns.contains(&turn) {
-                self.turns.push(turn);
-            }
+    fn ready_of_group(&self, group: &str) -> Vec<&Stored> {
+        let is_one = |one: &&Stored| one.state == State::Ready && one.group() == Some(group);
+        let mut messages: Vec<_> = self.all().filter(is_one).collect();
+        messages.sort_by_key(|message| message.number);
+        messages
+    }
+
+    /// The state of a message of this group has changed.
+    fn settle(&mut self, group: Option<&str>) {
+        let Some(group) = group else { return };
+        let used = self.all().filter(|one| one.group() == Some(group) && one.holds_slot()).count();
+        let has_slot = (used as u64) < self.time("groupinflight").unwrap_or(0);
+        let has_ready = !self.ready_of_group(group).is_empty();
+        self.schedule.settle(group, has_ready, has_slot);
+    }
+
+    /// The number of slots has changed.
+    pub fn settle_all(&mut self) {
+        for group in self.schedule.order().cloned().collect::<Vec<_>>() {
+            self.settle(Some(&group));
         }
     }
 
+    /// Adds a message that is new here. Returns its place.
+    fn insert(&mut self, mut message: Stored) -> u64 {
+        message.origin = self.behind(&message);
+        let origin = message.origin;
+        self.messages.insert(message.id.clone(), message);
+        origin
+    }
+
+    /// A message of a group gets its number when it is ready for the first time, and keeps it.
     fn make_ready(&mut self, id: &str, since: u64) {
-        let Some(message) = self.messages.get(id) else { return };
-        let place = if message.was_delivered {
-            let same = self.all().filter(|one| one.group() == message.group());
-            same.map(|one| one.place).min().unwrap_or(0) - 1
-        } else {
-            self.places += 1;
-            self.places
-        };
-        if let Some(message) = self.messages.get_mut(id) {
-            message.place = place;
-            message.state = State::Ready;
-            message.since = since;
+        let Some(message) = self.messages.get_mut(id) else { return };
+        message.state = State::Ready;
+        message.since = since;
+        let group = message.group().map(str::to_owned);
+        if group.is_some() && message.number.is_none() {
+            self.numbers += 1;
+            message.number = Some(self.numbers);
         }
-        self.update_turns();
+        self.settle(group.as_deref());
     }
 
-    /// The place behind all messages that wait.
-    fn behind(&self, id: &str) -> u64 {
-        let priority = self.messages.get(id).map(Stored::priority);
+    /// The place behind all messages that wait; the same for all that one command puts there.
+    fn behind(&mut self, message: &Stored) -> u64 {
+        let priority = message.priority();
         let same = |one: &&Stored| {
-            one.id != id && one.state == State::Ready && Some(one.priority()) == priority
+            one.id != message.id && one.state == State::Ready && one.priority() == priority
         };
         let last = self.all().filter(same).map(|one| one.since + 1).max();
-        last.unwrap_or(0).max(self.now * PARTS)
+        let place = last.unwrap_or(0).max(self.now * PARTS);
+        *self.behind.entry(priority).or_insert(place)
     }
 
     fn backoff(&self, retry_count: u64) -> u64 {
@@ -454,7 +436,7 @@ impl Queue {
 
     /// Puts a delivered message back, to this place or behind all others. Returns it if it is dead instead.
     fn give(&mut self, id: &str, counts: bool, delay: u64, since: Option<u64>) -> Option<Stored> {
-        let (now, most) = (self.now, self.setting("maxretries"));
+        let (now, most) = (self.now, self.settings.number("maxretries"));
         let message = self.messages.get_mut(id)?;
         if message.expires_at.is_some_and(|end| end <= now) {
             self.discard(id);
@@ -469,9 +451,11 @@ impl Queue {
         if delay > 0 {
             message.state = State::Delayed;
             message.due = now + delay;
-            self.update_turns();
+            let group = message.content.group.clone();
+            self.settle(group.as_deref());
         } else {
-            let since = since.map_or_else(|| self.behind(id), |since| since * PARTS);
+            let message = message.clone();
+            let since = since.unwrap_or_else(|| self.behind(&message));
             self.make_ready(id, since);
         }
         None
@@ -485,16 +469,8 @@ impl Queue {
     fn remove(&mut self, id: &str) -> Option<Stored> {
         let message = self.messages.remove(id);
         self.keys.retain(|_, (holder, hold)| holder != id || matches!(hold, Hold::Until(_)));
-        self.update_turns();
+        self.settle(message.as_ref().and_then(Stored::group));
         message
-    }
-}
-
-/// Of messages without a group: by priority, then by the time since which they are ready. Of a group: by their place.
-fn order(message: &Stored) -> (i64, Reverse<u64>, u64, &str) {
-    match message.group() {
-        Some(_) => (message.place, Reverse(0), 0, ""),
-        None => (0, Reverse(message.priority()), message.since, &message.id),
     }
 }
 

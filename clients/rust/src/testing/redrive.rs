@@ -35,7 +35,14 @@ pub fn redrive(mut words: Arguments, world: &mut World) -> Result<Value, Refusal
     if selection.to.as_ref() == Some(&name) {
         return Err("ERR a queue can't be redriven to itself".to_owned());
     }
-    let ready = world.queue(&name).list(State::Ready);
+    let grave = world.queue(&name).dead_letter();
+    if !has_dead(world, &name) && has_dead(world, &grave) {
+        return Err(format!(
+            "ERR the queue's dead letters are in its dead-letter queue, redrive {grave}"
+        ));
+    }
+    let mut ready = world.queue(&name).list(State::Ready);
+    ready.sort_by_key(|message| message.death.is_none());
     let chosen: Vec<String> = ready
         .into_iter()
         .filter(|message| selection.takes(message))
@@ -54,6 +61,10 @@ pub fn redrive(mut words: Arguments, world: &mut World) -> Result<Value, Refusal
         }
     }
     Ok(number(chosen.len()))
+}
+
+fn has_dead(world: &mut World, queue: &str) -> bool {
+    world.queue(queue).list(State::Ready).iter().any(|message| message.death.is_some())
 }
 
 impl Selection {

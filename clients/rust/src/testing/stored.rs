@@ -35,8 +35,10 @@ pub struct Stored {
     pub state: State,
     /// Ready: since when, in 1/64 ms, which is its place in the order.
     pub since: u64,
-    /// The place in its group.
-    pub place: i64,
+    /// Its place since it was pushed, or died: where it returns when its visibility ends.
+    pub origin: u64,
+    /// Its place in its group.
+    pub number: Option<u64>,
     /// In flight: when its visibility ends. Delayed: when it becomes ready.
     pub due: u64,
     pub expires_at: Option<u64>,
@@ -72,6 +74,11 @@ impl Stored {
     /// The group that has effect: a dead letter has none.
     pub fn group(&self) -> Option<&str> {
         if self.death.is_some() { None } else { self.content.group.as_deref() }
+    }
+
+    /// This is the receipt of its current delivery.
+    pub fn is_held_by(&self, receipt: &str) -> bool {
+        self.state == State::InFlight && self.receipt.as_deref() == Some(receipt)
     }
 
     /// It holds a slot of its group.
@@ -114,7 +121,7 @@ impl Stored {
         if let Some(moment) = self.expires_at {
             fields.number("expires_at", moment);
         }
-        if self.deliveries > u64::from(!is_record) {
+        if self.deliveries > u64::from(!is_record || is_held) {
             fields.number("deliveries", self.deliveries);
             fields.number("first_delivered_at", self.first_delivered_at);
         }
