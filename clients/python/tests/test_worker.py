@@ -12,7 +12,7 @@ import redis.asyncio
 import redis.asyncio.sentinel
 import redis.sentinel
 
-from redis_mq import Client, Dead, Release, Retry, Worker, cancelled
+from redis_mq import Client, Dead, Release, Retry, Worker, WrongTypeError, cancelled
 from redis_mq.testing import FakeRedisMQ
 
 
@@ -239,6 +239,20 @@ def test_what_time_does_not_mend_ends_the_worker(url):
         Worker(url, "{orders}", print).run()
     with pytest.raises(redis.AuthenticationError):
         Worker(url.replace("//", "//nobody:wrong@"), "orders", print).run()
+
+
+def test_a_damaged_record_does_not_end_the_worker(url, client, caplog):
+    seen = []
+    client.push("orders", "x")
+    client.redis.lpush("mq:{orders}:ready", "damaged")
+    Worker(url, "orders", lambda message: seen.append(message.text())).run(until_empty=0)
+    assert seen == ["x"] and any("CORRUPT" in line for line in caplog.messages)
+
+
+def test_a_key_of_another_type_ends_the_worker(url, client):
+    client.redis.set("mq:{orders}:ready", "not a list")
+    with pytest.raises(WrongTypeError):
+        Worker(url, "orders", print).run()
 
 
 def test_it_waits_for_a_server_that_is_not_there(caplog):
