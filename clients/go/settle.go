@@ -29,7 +29,7 @@ func (o *NackOptions) add(w *words) {
 }
 
 // Ack removes a message that was pulled. Of the message only Queue, ID and Receipt are used, here and in the following methods. Errors:
-// [ErrNotFound], [ErrInvalidReceipt].
+// [ErrNotFound], [ErrInvalidReceipt]. If go-redis retried it after a lost reply, ErrNotFound means that the first attempt was executed.
 func (c *Client) Ack(ctx context.Context, message *Message) error {
 	_, err := c.do(ctx, "MQ.ACK", message.Queue, message.ID, message.Receipt)
 	return err
