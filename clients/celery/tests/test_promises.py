@@ -60,14 +60,12 @@ def test_the_tasks_of_a_killed_worker_are_given_back_at_once(send, server, start
         send("run", f"first-{n}")
         until(lambda n=n: server.done(f"first-{n}"))
     for _ in range(3):
-        send("run", "killed", 2)
+        send("run", "killed", 60)
     until(lambda: len(server.runs("killed")) == 2 and server.mq("LEN", "celery", "INFLIGHT") == 3)
     worker.kill()
     killed_at = time.monotonic()
     until(lambda: server.mq("LEN", "celery", "READY") == 3, 5)
     assert time.monotonic() - killed_at < 1.5  # Redis 6 looks once a second
-    start_worker()
-    until(lambda: server.mq("LEN", "celery") == 0)
 
 
 def test_every_task_is_done_while_workers_are_killed(send, server, start_worker):
