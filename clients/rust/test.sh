@@ -6,6 +6,7 @@ cd "$(dirname "$0")"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$(cd ../.. && pwd)/target}/clients/rust"
 export RUSTDOCFLAGS="-D warnings"
 cargo fmt --check
+cargo check --locked
 cargo clippy --locked --all-features --all-targets -- -D warnings
 cargo doc --locked --all-features --no-deps
 cargo test --locked --all-features

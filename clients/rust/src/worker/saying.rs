@@ -239,7 +239,7 @@ fn log_return(work: &Work, why: &HandlerError) {
     let Delivery { queue, id, .. } = &work.delivery;
     let retry_count = work.retry_count;
     match why {
-        HandlerError::Failed(error) => tracing::warn!(queue, id, retry_count, error, "failed"),
+        HandlerError::Failed(error) => tracing::warn!(queue, id, retry_count, %error, "failed"),
         HandlerError::Dead { reason } => tracing::error!(queue, id, retry_count, reason, "dead"),
         HandlerError::Retry { reason, .. } => {
             tracing::info!(queue, id, retry_count, reason, "to be retried");
