@@ -50,6 +50,35 @@ async fn a_handler_that_panics_has_failed() {
 }
 
 #[tokio::test]
+async fn so_has_one_that_panics_before_it_returns_a_future() {
+    let fake = Fake::new();
+    let client = Client::new(fake.clone());
+    client.configure("orders").max_retries(0).await.unwrap();
+    client.push("orders", "a").await.unwrap();
+    let worker = Worker::new(fake, "orders", |message, _| {
+        assert_eq!(message.text().unwrap(), "b");
+        async { Ok(()) }
+    });
+    worker.run_until_empty(SOON).await.unwrap();
+    assert_eq!(client.len("{orders}:dead", None).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_return_that_the_server_refuses_does_not_end_it() {
+    let fake = Fake::new();
+    let client = Client::new(fake.clone());
+    client.push("orders", "a").await.unwrap();
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let worker = Worker::new(fake, "orders", move |_, _| {
+        stopping.cancel();
+        async { Err(HandlerError::retry(Duration::MAX, "in the next life")) }
+    });
+    worker.run_until(stop.cancelled()).await.unwrap();
+    assert_eq!(client.info("orders").await.unwrap().inflight, 1);
+}
+
+#[tokio::test]
 async fn a_dead_letter_is_given_back_instead_of_dying_again() {
     let fake = Fake::new();
     let client = Client::new(fake.clone());

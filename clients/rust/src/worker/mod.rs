@@ -178,19 +178,21 @@ impl<S: Source> Worker<S> {
 
     /// The same until a future is ready, `token.cancelled()` for example. Leaves signals alone.
     ///
+    /// If this is dropped, handlers are too, and their messages come back when their visibility ends.
+    ///
     /// # Errors
     /// Those of [`run`](Self::run).
     pub async fn run_until(&self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         self.start(None)?.until(shutdown).await
     }
 
-    /// The same as [`run`](Self::run), but ends when no queue has a message that is ready, in flight or delayed for
-    /// less than `soon`.
+    /// The same until no queue has a message that is ready, in flight or delayed for less than `soon`. Leaves signals
+    /// alone.
     ///
     /// # Errors
     /// Those of [`run`](Self::run).
     pub async fn run_until_empty(&self, soon: Duration) -> Result<()> {
-        self.start(Some(soon))?.until(signals::first()).await
+        self.start(Some(soon))?.until(std::future::pending()).await
     }
 
     fn start(&self, until_empty: Option<Duration>) -> Result<Run<S>> {

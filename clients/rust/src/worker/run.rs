@@ -2,7 +2,7 @@
 //!
 //! One task owns all of this. Pulls, handlers, and what is said to the server are futures that it waits for.
 
-use super::handler::{HandlerError, Handling, Next};
+use super::handler::{HandlerError, Next};
 use super::in_work::{InWork, Work};
 use super::link::Link;
 use super::saying::{Said, Saying};
@@ -44,7 +44,7 @@ enum Phase {
 }
 
 pub struct Run<S: Source> {
-    options: Options,
+    options: Arc<Options>,
     handler: Next,
     /// Ends when nothing is ready, in flight or delayed for less than this.
     until_empty: Option<Duration>,
@@ -113,7 +113,7 @@ impl<S: Source> Run<S> {
                 unblock: None,
                 phase_ends: None,
             },
-            options,
+            options: Arc::new(options),
         }
     }
 
@@ -153,7 +153,8 @@ impl<S: Source> Run<S> {
         while let Some(ended) = self.handlers.try_join_next_with_id() {
             self.ended(ended);
         }
-        let (client, options, room) = (self.puller.clone(), self.options.clone(), self.room());
+        let (client, room) = (self.puller.clone(), self.room());
+        let options = Arc::clone(&self.options);
         let block = self.until_empty.map_or(options.block, |_| options.block.min(GLANCE));
         if options.queues.len() == 1 {
             self.acking = std::mem::take(&mut self.done);
@@ -221,9 +222,8 @@ impl<S: Source> Run<S> {
                 id = message.id,
                 retry_count = message.retry_count
             );
-            let cancelled = work.cancelled.clone();
-            let handling = self.handler.run(message, cancelled.clone());
-            let task = self.handlers.spawn(until_cancelled(handling, cancelled).instrument(span));
+            let handling = handled(self.handler.clone(), message, work.cancelled.clone());
+            let task = self.handlers.spawn(handling.instrument(span));
             self.in_work.insert(task.id(), work);
         }
     }
@@ -382,8 +382,9 @@ impl<S: Source> Run<S> {
 }
 
 /// The handler's result; once it is cancelled it has a moment for that.
-async fn until_cancelled(
-    handling: Handling,
+async fn handled(
+    handler: Next,
+    message: Message,
     cancelled: CancellationToken,
 ) -> Result<(), HandlerError> {
     let late = async {
@@ -391,7 +392,7 @@ async fn until_cancelled(
         sleep(CLEANUP).await;
     };
     tokio::select! {
-        result = handling => result,
+        result = handler.run(message, cancelled.clone()) => result,
         () = late => Err("cancelled".into()),
     }
 }

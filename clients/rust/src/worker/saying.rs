@@ -94,9 +94,10 @@ impl<S: Source> Saying<S> {
         let task = self.tasks.spawn(async move {
             log_return(&work, &why);
             match insist(|| nack(&client, &work, &why)).await {
-                Ok(()) | Err(Error::MessageNotFound(_) | Error::InvalidReceipt(_)) => Said::Done,
-                Err(error) => Said::Refused(error),
+                Ok(()) | Err(Error::MessageNotFound(_) | Error::InvalidReceipt(_)) => {}
+                Err(error) => log_refusal(&work, &error),
             }
+            Said::Done
         });
         self.returning.push(task.id());
     }
@@ -233,6 +234,12 @@ fn log_late(deliveries: &[Delivery], outcomes: &[Outcome]) {
             tracing::info!(queue, id, ?outcome, "acknowledged too late, or twice");
         }
     }
+}
+
+/// The message comes back when its visibility ends.
+fn log_refusal(work: &Work, error: &Error) {
+    let Delivery { queue, id, .. } = &work.delivery;
+    tracing::error!(queue, id, retry_count = work.retry_count, %error, "can't be given back");
 }
 
 fn log_return(work: &Work, why: &HandlerError) {
