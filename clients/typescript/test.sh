@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 npm ci --silent --no-audit --no-fund
 npm run --silent build
 npx tsc
-node --test --test-reporter=spec --test-timeout=60000 build/*.test.js
+node --test --test-reporter=spec --test-timeout=180000 build/*.test.js
 
 driver=(node build/driver/main.js)
 echo 'The contract with node-redis, and the fake'

@@ -73,7 +73,7 @@ test('a shutdown waits for handlers, cancels the slow ones, and gives their mess
     if (message.text() === 'slow') await sleep(60_000, undefined, { signal });
     if (message.text() === 'deaf') await sleep(60_000, undefined, { ref: false });
   };
-  const one = worker(handler, { grace: 200 });
+  const one = worker(handler, { grace: 1_000 });
   const running = one.run();
   await eventually('all are in work', async () => (await queue.len('orders', 'inflight')) === 3);
   one.stop();
