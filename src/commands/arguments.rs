@@ -103,7 +103,7 @@ mod tests {
     const NUMKEYS: Number = any("numkeys", "numkeys");
     const KEY: Arg = Arg::Nested(
         &Arg::Name(DEDUP),
-        &Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")]),
+        &[Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")])],
     );
     const PAIRS: Arg = Arg::Pairs(HEADERS, ["name", "value"]);
     const NOACK: Arg = Arg::FlagWithout("NOACK", NOT_WITH_NOACK);

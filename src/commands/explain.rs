@@ -6,7 +6,7 @@ use super::errors::{CommandError, Fault};
 use super::nearest::nearest;
 use super::quoted::Quoted;
 use crate::queue::settings::parse_integer;
-use crate::server::spec::{Arg, Number, Spec};
+use crate::server::spec::{Arg, Name, Number, Spec};
 
 /// The error reply to a command line.
 #[cfg(any(test, fuzzing))]
@@ -72,8 +72,11 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
 
     /// The position of the claims.
     fn claims(&self) -> Option<usize> {
-        let claims =
-            self.spec.arguments.iter().position(|one| matches!(one, Arg::PairOrPairs(..)))?;
+        let claims = self
+            .spec
+            .arguments
+            .iter()
+            .position(|one| matches!(one.placed(), Arg::PairOrPairs(..)))?;
         Some(claims.saturating_add(1))
     }
 
@@ -173,7 +176,8 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
         for argument in self.spec.arguments {
             let count =
                 |at| usize::try_from(parse_integer(self.word(at)).unwrap_or(0)).unwrap_or(0);
-            let length = match argument {
+            let length = match argument.placed() {
+                _ if self.is_named(argument, position) => 2,
                 Arg::Key(_) | Arg::Text(_) | Arg::Optional(_) => 1,
                 Arg::Texts(_) => self.arguments.len(),
                 Arg::Keys(..) | Arg::Counted(..) => count(position).saturating_add(1),
@@ -187,6 +191,11 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
             position = position.saturating_add(length);
         }
         position
+    }
+
+    /// True if a name is there in the place of the argument.
+    fn is_named(&self, argument: &Arg, position: usize) -> bool {
+        matches!(argument, Arg::Or(_, Name { token, .. }) if self.is(position, token))
     }
 
     fn is_batch(&self, position: usize) -> bool {
@@ -206,7 +215,7 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
     /// An option in the position of another argument, and the name of that argument.
     fn option_for_argument(&self, position: usize) -> Option<(&'static str, &'static str)> {
         let placed = self.spec.arguments.iter().take_while(|one| one.is_positional());
-        let name = match placed.last()? {
+        let name = match placed.last()?.placed() {
             Arg::Key(name) | Arg::Keys(_, name) => name,
             Arg::Text(name) | Arg::Texts(name) | Arg::Counted(_, name) => name,
             Arg::PairOrPairs(_, names) => names.pair.last()?,
@@ -277,8 +286,16 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
                 format!("an integer from {}", number.range())
             }
             Some(option) => option.syntax_inside().split_off(token.len().saturating_add(1)),
-            None => String::new(),
+            None => self.name_of(token).unwrap_or_default().to_owned(),
         }
+    }
+
+    /// What a token in the place of an argument names.
+    fn name_of(&self, token: &str) -> Option<&'static str> {
+        self.spec.arguments.iter().find_map(|argument| match argument {
+            Arg::Or(_, instead) if instead.token == token => Some(instead.name),
+            _ => None,
+        })
     }
 
     fn tokens(&self) -> Vec<&'static str> {
@@ -298,7 +315,7 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
 impl Counted {
     /// The name of the number in an argument, and what it counts.
     fn of(argument: &'static Arg) -> Option<(&'static str, Self)> {
-        Some(match argument {
+        Some(match argument.placed() {
             Arg::Keys(number, name) | Arg::Counted(number, name) | Arg::List(number, name) => {
                 (number.token, Self::Single(name))
             }

@@ -18,6 +18,7 @@ use super::options::{Options, counted};
 use super::pause::{self, Pause};
 use super::peek::Peek;
 use super::pull::Pull;
+use super::purge::{self, Purge};
 use super::push::Push;
 use super::queues::Queues;
 use super::reschedule::{self, Reschedule};
@@ -132,7 +133,7 @@ fn run_on(
                 Extension::Prolong(op) => op.into(),
             }
         }
-        ("MQ.DEL", ids) => del::op(ids)?.into(),
+        ("MQ.DEL", rest) => del::op(rest, &mut server.open(queue), now_ms)?.into(),
         ("MQ.RESCHEDULE", [id, options @ ..]) => {
             reschedule::op(&Options::read::<Reschedule>(options)?, id, now_ms)?.into()
         }
@@ -152,7 +153,10 @@ fn run_on(
             }
             Op::Repair
         }
-        ("MQ.PURGE", _) => Op::Purge,
+        ("MQ.PURGE", options) => match purge::state(&Options::read::<Purge>(options)?) {
+            Some(state) => Op::PurgeState(op::PurgeState { state, limit: 100 }),
+            None => Op::Purge,
+        },
         ("MQ.DROP", _) => Op::Drop,
         ("MQ.RESUME", _) => Op::Resume,
         // These only read, or take bytes that another fuzzer generates.

@@ -1,8 +1,8 @@
 //! MQ.GET: shows one message.
 
-use super::arguments::QUEUE;
+use super::arguments::{DEDUP, QUEUE};
 use super::errors::CommandError;
-use super::{claims, handler, reply};
+use super::{claims, handler, options, reply};
 use crate::queue::inspect;
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -10,7 +10,7 @@ use crate::server::key::Access;
 use crate::server::spec::{Arg, KeyUse, Spec};
 use crate::server::string::Argument;
 
-/// `MQ.GET queue id`
+/// `MQ.GET queue (id | DEDUP key)`
 pub struct Get;
 
 impl Command for Get {
@@ -21,9 +21,9 @@ impl Command for Get {
         since: "0.1.0",
         flags: "readonly",
         blocking: false,
-        arity: 3,
+        arity: -3,
         key: Some(KeyUse::Access),
-        arguments: &[QUEUE, Arg::Text("id")],
+        arguments: &[QUEUE, Arg::Or(&Arg::Text("id"), DEDUP)],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {
@@ -32,10 +32,16 @@ impl Command for Get {
 }
 
 fn get(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
-    let [_, queue, id] = arguments else { return Err(CommandError::Arity) };
+    let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
+    let named = options::name_instead(&DEDUP, rest)?;
     let entry = handler::entry(context, *queue)?;
-    let id = claims::read_id(id.as_bytes());
-    match inspect::find(&mut entry.open(context, Access::Read), id)? {
+    let mut store = entry.open(context, Access::Read);
+    let id = match named {
+        (Some(key), []) => inspect::holder(&mut store, key, context.began_ms())?,
+        (None, [id]) => Some(claims::read_id(id.as_bytes())),
+        _ => return Err(CommandError::Arity),
+    };
+    match id.map_or(Ok(None), |id| inspect::find(&mut store, id))? {
         Some(message) => reply::seen(context, entry.queue(), &message),
         None => context.reply_null_array(),
     }

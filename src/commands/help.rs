@@ -164,7 +164,10 @@ fn add(lines: &mut Vec<String>, argument: &Arg, not_with: &[&str], needs: Option
         }
         Arg::Nested(option, more) => {
             add(lines, option, not_with, needs);
-            return add(lines, more, &[], option.token());
+            for more in *more {
+                add(lines, more, &[], option.token());
+            }
+            return;
         }
         Arg::Keys(number, _) | Arg::Counted(number, _) => {
             lines.push(format!("  {}: an integer from {}", number.token, number.range()));

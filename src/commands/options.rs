@@ -251,12 +251,17 @@ impl Table {
             Arg::Nested(option, more) => {
                 let needed = self.add(option);
                 let mut place = self.len;
-                let bits = self.add(more);
+                let mut bits = needed;
+                let mut more = *more;
+                while let [option, rest @ ..] = more {
+                    bits |= self.add(option);
+                    more = rest;
+                }
                 while place < self.len {
                     self.places[place].needs |= needed;
                     place += 1;
                 }
-                return needed | bits;
+                return bits;
             }
             _ => {}
         }
@@ -276,13 +281,16 @@ impl Table {
         let first = self.len;
         let mut bits = 0;
         while let [option, rest @ ..] = options {
-            bits |= self.add(option);
+            let begin = self.len;
+            let own = self.add(option);
+            let mut place = first;
+            while place < self.len {
+                // One of the others, or of this one.
+                self.places[place].excludes |= if place < begin { own } else { bits };
+                place += 1;
+            }
+            bits |= own;
             options = rest;
-        }
-        let mut place = first;
-        while place < self.len {
-            self.places[place].excludes |= bits & !self.places[place].bit;
-            place += 1;
         }
         bits
     }
@@ -305,6 +313,22 @@ fn check_setting(option: &Number, text: &[u8]) -> Result<(), CommandError> {
 fn check_length(option: &Name, text: &[u8]) -> Result<(), CommandError> {
     let is_good = (option.min..=option.max).contains(&text.len());
     if is_good { Ok(()) } else { Err(CommandError::Length(*option)) }
+}
+
+/// Reads a name that is after its token in the place of another argument, and returns it and the rest; all of
+/// the arguments if it is not there.
+pub fn name_instead<'a, A: AsRef<[u8]>>(
+    name: &Name,
+    arguments: &'a [A],
+) -> Result<(Option<&'a [u8]>, &'a [A]), CommandError> {
+    match arguments {
+        [token, rest @ ..] if token.as_ref().eq_ignore_ascii_case(name.token.as_bytes()) => {
+            let [text, rest @ ..] = rest else { return Err(Fault::NoValue(name.token).into()) };
+            check_length(name, text.as_ref())?;
+            Ok((Some(text.as_ref()), rest))
+        }
+        _ => Ok((None, arguments)),
+    }
 }
 
 /// Reads a number and so many arguments, and returns them and the rest.

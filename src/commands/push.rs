@@ -35,7 +35,7 @@ impl Command for Push {
             ORDER,
             Arg::Nested(
                 &Arg::Name(DEDUP),
-                &Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")]),
+                &[Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")])],
             ),
             Arg::Pairs(HEADERS, ["name", "value"]),
         ],

@@ -42,7 +42,10 @@ impl Command for Queues {
         blocking: true,
         arity: -1,
         key: None,
-        arguments: &[Arg::Pattern("MATCH"), Arg::Nested(&Arg::Number(CURSOR), &Arg::Number(COUNT))],
+        arguments: &[
+            Arg::Pattern("MATCH"),
+            Arg::Nested(&Arg::Number(CURSOR), &[Arg::Number(COUNT)]),
+        ],
     };
 
     fn run(context: Context<'_>, arguments: &[Argument<'_>]) {

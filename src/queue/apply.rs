@@ -6,13 +6,14 @@ use super::error::QueueError;
 use super::finding::Finding;
 use super::op::{self, BatchMessage, Op};
 use super::pull::Pulled;
+use super::purge::Purged;
 use super::push::Pushed;
 use super::redrive::{Redriven, Selection};
 use super::small_vec::ShortVec;
 use super::store::Store;
 use super::{
-    acknowledge, configure, extend, pause, pull, push, redrive, remove, repair, reschedule, retry,
-    sweep,
+    acknowledge, configure, extend, pause, pull, purge, push, redrive, remove, repair, reschedule,
+    retry, sweep,
 };
 
 /// An op as a type of its own, for callers that need its outcome.
@@ -75,6 +76,7 @@ requests! {
     // The number of messages.
     op::Delete, u64: |op, store, effects| remove::delete(store, effects, &op.ids);
     op::Purge, u64: |_, store, effects| remove::purge(store, effects);
+    op::PurgeState, Purged: |op, store, effects| purge::purge(store, effects, *op);
     // 1, or 0 if there was no such queue.
     op::Drop, u64: |_, store, effects| remove::drop(store, effects);
     // 1, or 0 if no such message is delayed.
@@ -119,5 +121,7 @@ pub fn apply<S: Store>(
         Op::Repair => op::Repair.apply(store, effects).map(drop),
         Op::Prolong(op) => op.apply(store, effects).map(drop),
         Op::RedriveSlice(op) => op.apply(store, effects).map(drop),
+        Op::Ended(never) => match *never {},
+        Op::PurgeState(op) => op.apply(store, effects).map(drop),
     }
 }

@@ -12,6 +12,13 @@ pub(super) fn set_message_aside<S: Store>(store: &mut S, effects: &mut Effects, 
     effects.counts.damaged = effects.counts.damaged.saturating_add(1);
 }
 
+/// Sets the first record of a ready list aside, which is unreadable.
+pub(super) fn set_ready_aside<S: Store>(store: &mut S, effects: &mut Effects, priority: u8) {
+    store.set_ready_aside(priority);
+    effects.changed = true;
+    effects.counts.damaged = effects.counts.damaged.saturating_add(1);
+}
+
 /// Sets a delivery aside whose record in `Flight` is unreadable.
 pub(super) fn set_delivery_aside<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) {
     store.set_delivery_aside(id);

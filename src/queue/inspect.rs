@@ -64,6 +64,18 @@ pub fn find<S: Store>(store: &mut S, id: MessageId) -> Result<Option<Seen<S::Bod
     Ok(body.map(|body| Seen { body, record, state }))
 }
 
+/// The message that holds a deduplication key at this time, unix ms.
+pub fn holder<S: Store>(
+    store: &mut S,
+    key: &[u8],
+    now_ms: u64,
+) -> Result<Option<MessageId>, QueueError> {
+    store.require(&[Part::Dedup])?;
+    let known = store.duplicate(key);
+    let known = known.filter(|known| known.until_ms.is_none_or(|until_ms| until_ms > now_ms));
+    Ok(known.map(|known| known.id))
+}
+
 /// Up to `count` messages without the first `skip` and without unreadable ones. Ends after the message
 /// that brings the batch over [`pull::BATCH_BYTES`]. Error: [`QueueError::TooManyGroups`] when it would
 /// skip more than [`MAX_GROUPS`] groups.

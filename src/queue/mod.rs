@@ -27,6 +27,7 @@ pub mod part;
 mod pause;
 mod place;
 pub mod pull;
+pub mod purge;
 pub mod push;
 pub mod records;
 pub mod redrive;

@@ -41,7 +41,14 @@ pub enum Op<'a> {
     Repair,
     Prolong(Prolong),
     RedriveSlice(#[serde(borrow)] RedriveSlice<'a>),
+    /// Has the number that stands before an op with [`Sweep::ended`].
+    Ended(Never),
+    PurgeState(PurgeState),
 }
+
+/// Has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Never {}
 
 /// Adds a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,6 +160,21 @@ pub struct Delete {
 /// Removes all messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Purge;
+
+/// Removes messages of one state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeState {
+    pub state: Waiting,
+    /// The most messages to remove.
+    pub limit: u32,
+}
+
+/// A state of messages that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Waiting {
+    Ready,
+    Delayed,
+}
 
 /// Removes the queue with its settings.
 #[derive(Debug, Clone, Copy)]
@@ -392,7 +414,13 @@ impl Op<'_> {
             }
             Op::RedriveSlice(slice) => slice.is_valid(),
             Op::Pause(Pause { until_ms }) => until_ms.is_none_or(|ms| ms > 0 && is_timestamp(ms)),
-            Op::Delete(Delete { .. }) | Op::Purge | Op::Drop | Op::Resume | Op::Repair => true,
+            Op::Delete(Delete { .. })
+            | Op::Purge
+            | Op::Drop
+            | Op::Resume
+            | Op::Repair
+            | Op::PurgeState(PurgeState { .. }) => true,
+            Op::Ended(never) => match *never {},
         }
     }
 }
@@ -428,7 +456,18 @@ macro_rules! bare_ops {
 }
 
 borrowing_ops!(Push, PushMany, Pull, Nack, RedriveSlice);
-ops!(Sweep, Acknowledge, Extend, Configure, Delete, Reschedule, Redrive, Pause, Prolong);
+ops!(
+    Sweep,
+    Acknowledge,
+    Extend,
+    Configure,
+    Delete,
+    Reschedule,
+    Redrive,
+    Pause,
+    Prolong,
+    PurgeState
+);
 bare_ops!(Purge, Drop, Resume, Repair);
 
 impl RedriveSlice<'_> {

@@ -88,7 +88,12 @@ pub(super) fn drop<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u64
     Ok(effects.changed.into())
 }
 
-fn delete_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) -> bool {
+/// Removes a ready or delayed message that is not in a ready list; false if it is not there.
+pub(super) fn delete_waiting<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    id: MessageId,
+) -> bool {
     let record = store.record(id).unwrap_or(None);
     if record.is_none() {
         // Its state record may have been unreadable.
@@ -102,7 +107,7 @@ fn delete_waiting<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId)
     true
 }
 
-fn count_deleted(effects: &mut Effects, number: u64) {
+pub(super) fn count_deleted(effects: &mut Effects, number: u64) {
     effects.counts.deleted = effects.counts.deleted.saturating_add(number);
 }
 

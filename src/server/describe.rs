@@ -17,7 +17,7 @@ use redis_module::raw;
 use super::api::{function, has};
 use super::context::Context;
 use super::keys_of_command::FIRST_OPTION;
-use super::spec::{Arg, KeyUse, Name, Number, PairNames, Spec};
+use super::spec::{Arg, KeyUse, Name, Number, Spec};
 
 /// Flags of an argument.
 const OPTIONAL: c_int = 1;
@@ -101,7 +101,18 @@ impl Description {
                 let texts = self.named(name, STRING);
                 vec![self.named(number.name, INTEGER), with_flags(MULTIPLE, texts)]
             }
-            Arg::PairOrPairs(number, names) => vec![self.pair_or_pairs(number, names)],
+            Arg::PairOrPairs(_, names) => {
+                let forms = self.forms(argument);
+                vec![self.one_of(names.argument, forms)]
+            }
+            Arg::Or(placed, Name { name, .. }) => {
+                let forms = self.forms(argument);
+                let name = match placed {
+                    Arg::PairOrPairs(_, names) => names.argument,
+                    _ => name,
+                };
+                vec![self.one_of(name, forms)]
+            }
             Arg::Required(name, options) => vec![self.alternatives(name, options)],
             option => {
                 let option = self.option(option);
@@ -135,9 +146,10 @@ impl Description {
                 self.alternatives(name, options)
             }
             Arg::Nested(option, more) => {
-                let both = vec![self.option(option), with_flags(OPTIONAL, self.option(more))];
+                let mut all = vec![self.option(option)];
+                all.extend(more.iter().map(|more| with_flags(OPTIONAL, self.option(more))));
                 let name = option.token().unwrap_or_default().to_ascii_lowercase();
-                self.block(&format!("{name}-block"), both)
+                self.block(&format!("{name}-block"), all)
             }
             Arg::Key(_)
             | Arg::Keys(..)
@@ -145,17 +157,36 @@ impl Description {
             | Arg::Optional(_)
             | Arg::Texts(_)
             | Arg::Counted(..)
-            | Arg::PairOrPairs(..) => empty_argument(),
+            | Arg::PairOrPairs(..)
+            | Arg::Or(..) => empty_argument(),
         }
     }
 
-    fn pair_or_pairs(&mut self, number: &Number, names: &PairNames) -> raw::RedisModuleCommandArg {
-        let fields = names.pair.map(|name| self.named(name, STRING)).to_vec();
-        let single = self.block(names.single, fields);
-        let pairs = self.pairs(number, names.pair);
-        let batch = self.block(names.batch, pairs);
-        let subargs = self.nest(vec![single, batch]);
-        raw::RedisModuleCommandArg { subargs, ..self.named(names.argument, ONE_OF) }
+    /// The forms of a positional argument that has several.
+    fn forms(&mut self, argument: &Arg) -> Vec<raw::RedisModuleCommandArg> {
+        match argument {
+            Arg::PairOrPairs(number, names) => {
+                let fields = names.pair.map(|name| self.named(name, STRING)).to_vec();
+                let single = self.block(names.single, fields);
+                let pairs = self.pairs(number, names.pair);
+                vec![single, self.block(names.batch, pairs)]
+            }
+            Arg::Or(placed, Name { token, name, .. }) => {
+                let mut forms = self.forms(placed);
+                forms.push(self.after(token, name, STRING));
+                forms
+            }
+            placed => self.arguments(placed),
+        }
+    }
+
+    fn one_of(
+        &mut self,
+        name: &str,
+        forms: Vec<raw::RedisModuleCommandArg>,
+    ) -> raw::RedisModuleCommandArg {
+        let subargs = self.nest(forms);
+        raw::RedisModuleCommandArg { subargs, ..self.named(name, ONE_OF) }
     }
 
     /// A number after a token, and so many pairs.
@@ -167,8 +198,7 @@ impl Description {
 
     fn alternatives(&mut self, name: &str, options: &[Arg]) -> raw::RedisModuleCommandArg {
         let options = options.iter().map(|option| self.option(option)).collect();
-        let subargs = self.nest(options);
-        raw::RedisModuleCommandArg { subargs, ..self.named(name, ONE_OF) }
+        self.one_of(name, options)
     }
 
     fn block(

@@ -58,6 +58,8 @@ pub enum Arg {
     Counted(Number, &'static str),
     /// `(a b | TOKEN n a b [a b ...])`: one pair, or as many as the number says.
     PairOrPairs(Number, &'static PairNames),
+    /// `(a | TOKEN name)`: a positional argument, or a name in its place.
+    Or(&'static Arg, Name),
 
     /// `[TOKEN]`.
     Flag(&'static str),
@@ -81,8 +83,8 @@ pub enum Arg {
     OneOf(&'static str, &'static [Arg]),
     /// `(A | B | C)`: exactly one of these options, anywhere among the others.
     Required(&'static str, &'static [Arg]),
-    /// `[A [B]]`: an option, and one that requires it. They need not be adjacent.
-    Nested(&'static Arg, &'static Arg),
+    /// `[A [B] [C]]`: an option, and others that require it. They need not be adjacent.
+    Nested(&'static Arg, &'static [Arg]),
 }
 
 /// A number: after a token, or positional.
@@ -236,6 +238,7 @@ impl Arg {
             | Self::Texts(_)
             | Self::Counted(..)
             | Self::PairOrPairs(..)
+            | Self::Or(..)
             | Self::OneOf(..)
             | Self::Required(..)
             | Self::Nested(..) => None,
@@ -248,8 +251,19 @@ impl Arg {
             Self::OneOf(_, options) | Self::Required(_, options) => {
                 options.iter().flat_map(Self::options).collect()
             }
-            Self::Nested(option, more) => [option.options(), more.options()].concat(),
+            Self::Nested(option, more) => {
+                let more = more.iter().flat_map(Self::options);
+                option.options().into_iter().chain(more).collect()
+            }
             single => single.token().map(|_| single).into_iter().collect(),
+        }
+    }
+
+    /// A positional argument, without the name that may be in its place.
+    pub const fn placed(&self) -> &Self {
+        match self {
+            Self::Or(placed, _) => placed,
+            placed => placed,
         }
     }
 
@@ -267,9 +281,7 @@ impl Arg {
             Self::Key(name) | Self::Text(name) => (*name).to_owned(),
             Self::Optional(name) => format!("[{name}]"),
             Self::Texts(name) => format!("{name} [{name} ...]"),
-            Self::PairOrPairs(Number { token, name, .. }, PairNames { pair: [a, b], .. }) => {
-                format!("({a} {b} | {token} {name} {a} {b} [{a} {b} ...])")
-            }
+            Self::PairOrPairs(..) | Self::Or(..) => format!("({})", self.syntax_inside()),
             Self::Required(_, options) => format!("({})", alternatives(options)),
             option => format!("[{}]", option.syntax_inside()),
         }
@@ -288,8 +300,17 @@ impl Arg {
             Self::Pairs(Number { token, name, .. }, [a, b]) => {
                 format!("{token} {name} {a} {b} [{a} {b} ...]")
             }
+            Self::PairOrPairs(Number { token, name, .. }, PairNames { pair: [a, b], .. }) => {
+                format!("{a} {b} | {token} {name} {a} {b} [{a} {b} ...]")
+            }
+            Self::Or(placed, Name { token, name, .. }) => {
+                format!("{} | {token} {name}", placed.syntax_inside())
+            }
             Self::OneOf(_, options) => alternatives(options),
-            Self::Nested(option, more) => format!("{} {}", option.syntax_inside(), more.syntax()),
+            Self::Nested(option, more) => {
+                let more = more.iter().map(|option| format!(" {}", option.syntax()));
+                more.fold(option.syntax_inside(), |syntax, option| syntax + &option)
+            }
             placed => placed.syntax(),
         }
     }

@@ -153,7 +153,7 @@ macro_rules! by_bincode {
 
 by_bincode! {
     5 op::Nack<'_>, 6 op::Extend, 7 op::Configure, 8 op::Delete, 11 op::Reschedule,
-    12 op::Redrive, 13 op::Pause, 16 op::Prolong, 17 op::RedriveSlice<'_>,
+    12 op::Redrive, 13 op::Pause, 16 op::Prolong, 17 op::RedriveSlice<'_>, 19 op::PurgeState,
 }
 
 /// Ops without fields, with their numbers.
@@ -190,6 +190,8 @@ impl Encode for Op<'_> {
             Op::Repair => op::Repair.append_to(bytes),
             Op::Prolong(op) => op.append_to(bytes),
             Op::RedriveSlice(op) => op.append_to(bytes),
+            Op::Ended(never) => match *never {},
+            Op::PurgeState(op) => op.append_to(bytes),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::commands::claims;
 use crate::commands::help::all;
-use crate::commands::options::{Options, counted};
+use crate::commands::options::{Options, counted, name_instead};
 
 /// Reads a line as its command does; the reply if it is refused.
 fn refused(line: &[&'static [u8]]) -> Option<String> {
@@ -17,7 +17,13 @@ fn read(spec: &'static Spec, line: &[&'static [u8]]) -> Result<(), CommandError>
     }
     let mut rest = &line[1..];
     for argument in spec.arguments {
-        rest = match argument {
+        if let Arg::Or(_, name) = argument
+            && let (Some(_), more) = name_instead(name, rest)?
+        {
+            rest = more;
+            continue;
+        }
+        rest = match argument.placed() {
             Arg::Key(_) | Arg::Text(_) => &rest[1..],
             Arg::Texts(_) => &[],
             Arg::Optional(_) => rest.get(1..).unwrap_or_default(),
@@ -149,7 +155,10 @@ fn what_is_wrong_with_known_options_is_named() {
         ("MQ.PUSH q x WINDOW 1", "ERR WINDOW can be given only with DEDUP"),
         ("MQ.QUEUES COUNT 1", "ERR COUNT can be given only with CURSOR"),
         ("MQ.REDRIVE q REASON to", "ERR no value before the option TO may be 'TO', give TO first"),
-        ("MQ.GET q", "ERR wrong number of arguments for 'mq.get' command: MQ.GET queue id"),
+        (
+            "MQ.GET q",
+            "ERR wrong number of arguments for 'mq.get' command: MQ.GET queue (id | DEDUP key)",
+        ),
     ]);
 }
 

@@ -25,7 +25,7 @@ const PUSH: &[Arg] = &[
     Arg::OneOf("rank", RANK),
     Arg::Nested(
         &Arg::Name(DEDUP),
-        &Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")]),
+        &[Arg::OneOf("until", &[Arg::Number(WINDOW), Arg::Flag("UNTILDONE")])],
     ),
     Arg::Pairs(HEADERS, ["name", "value"]),
 ];

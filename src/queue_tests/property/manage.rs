@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::queue::message::Died;
-use crate::queue::op::{self, Choice, RedriveSlice};
+use crate::queue::op::{self, Choice, RedriveSlice, Waiting};
 use crate::queue::valid::MAX_TIME_MS;
 
 impl Run<'_> {
@@ -78,6 +78,9 @@ impl Run<'_> {
     }
 
     pub(super) fn remove_all(&mut self, name: &'static str) {
+        if self.random.bool() && !self.model.is_old {
+            return self.purge_state(name);
+        }
         let there = self.model.queue(name).messages.keys().map(|id| MessageId(*id));
         self.gone.extend(there);
         if self.random.bool() {
@@ -88,6 +91,33 @@ impl Run<'_> {
             assert_eq!(dropped, self.model.drop_queue(name));
             self.hit("dropped");
         }
+    }
+
+    /// Which of them go first is not told, only that so many do.
+    fn purge_state(&mut self, name: &'static str) {
+        let state = if self.random.bool() { Waiting::Ready } else { Waiting::Delayed };
+        let limit = if self.random.bool() { 1_000 } else { self.random.u32(1..4) };
+        let is_wanted = |message: &model::Message| match state {
+            Waiting::Ready => message.is_waiting(),
+            Waiting::Delayed => message.is_delayed(),
+        };
+        let messages = self.model.queue(name).messages.iter();
+        let wanted: Vec<model::Id> =
+            messages.filter(|(_, message)| is_wanted(message)).map(|(id, _)| *id).collect();
+        let (mut left, op) = (wanted.len() as u64, op::PurgeState { state, limit });
+        loop {
+            let purged = self.server.run(&queue(name), &op).unwrap().0;
+            assert_eq!(purged.deleted, left.min(limit.into()), "{op:?}");
+            assert_eq!(purged.has_more, left >= limit.into(), "{op:?}");
+            left -= purged.deleted;
+            if !purged.has_more {
+                break;
+            }
+            self.hit("purged in slices");
+        }
+        self.gone.extend(wanted.iter().map(|id| MessageId(*id)));
+        assert_eq!(self.model.delete(name, &wanted), wanted.len() as u64);
+        self.hit("purged of one state");
     }
 
     pub(super) fn reschedule(&mut self, name: &'static str) {

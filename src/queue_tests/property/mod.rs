@@ -41,7 +41,7 @@ const MOST_STEPS: usize = 300;
 const ROOM: usize = 64 * 1024;
 
 /// What every test must have met.
-const WANTED: [&str; 91] = [
+const WANTED: [&str; 93] = [
     "a delayed message joined its group",
     "a large message was in flight",
     "a dead letter could not go back",
@@ -117,6 +117,8 @@ const WANTED: [&str; 91] = [
     "pulled nothing",
     "pulled while paused",
     "purged",
+    "purged in slices",
+    "purged of one state",
     "pushed",
     "pushed many",
     "rate used up",
@@ -285,7 +287,7 @@ impl Run<'_> {
             99..=101 => self.redrive(),
             102 => self.pause(name),
             103..=104 => self.resume(name),
-            105 if self.chance(3) => self.remove_all(name),
+            105 if self.chance(2) => self.remove_all(name),
             105..=106 => self.repair(name),
             107..=110 => self.inspect(name),
             _ => {

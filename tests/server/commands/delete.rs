@@ -240,7 +240,6 @@ fn wrong_removals_are_refused() {
         "MQ.DEL",
         "MQ.DEL orders",
         "MQ.PURGE",
-        "MQ.PURGE orders x",
         "MQ.DROP",
         "MQ.DROP orders x",
         "MQ.GET orders",

@@ -21,6 +21,7 @@ mod peek_slices;
 mod pull;
 mod pull_noack;
 mod pull_with_ack;
+mod purge;
 mod push;
 mod queues;
 mod queues_slices;

@@ -61,7 +61,6 @@ fn a_wrong_number_of_arguments_is_refused_in_the_servers_words() {
         "MQ.DEL",
         "MQ.DEL orders",
         "MQ.PURGE",
-        "MQ.PURGE orders x",
         "MQ.DROP",
         "MQ.DROP orders x",
         "MQ.RESCHEDULE",

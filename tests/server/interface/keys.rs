@@ -4,7 +4,7 @@
 use crate::harness::*;
 
 /// A command, and which of its words are queues.
-const FORMS: [(&str, &[usize]); 48] = [
+const FORMS: [(&str, &[usize]); 51] = [
     ("MQ.PUSH a payload", &[1]),
     ("MQ.PUSH a TO DELAY 1", &[1]),
     ("MQ.PUSH a payload DEDUP TO HEADERS 1 TO DEADLETTER", &[1]),
@@ -26,6 +26,9 @@ const FORMS: [(&str, &[usize]); 48] = [
     ("MQ.DEL a TO b", &[1]),
     ("MQ.RESCHEDULE a id DELAY 1", &[1]),
     ("MQ.PURGE a", &[1]),
+    ("MQ.PURGE a READY", &[1]),
+    ("MQ.GET a DEDUP b", &[1]),
+    ("MQ.DEL a DEDUP b", &[1]),
     ("MQ.DROP TO", &[1]),
     ("MQ.PAUSE a FOR 1", &[1]),
     ("MQ.RESUME a", &[1]),

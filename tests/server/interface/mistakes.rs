@@ -261,7 +261,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.REDRIVE q TO", "ERR TO needs a value: queue"),
     ("MQ.REDRIVE q TO q", "ERR a queue can't be redriven to itself"),
     ("MQ.REDRIVE q REASON to TO r", "ERR no value before the option TO may be 'TO', give TO first"),
-    ("MQ.PURGE q r", "ERR wrong number of arguments for 'mq.purge' command"),
+    ("MQ.PURGE q r", "ERR unknown option 'r' for MQ.PURGE, its options are READY, DELAYED"),
+    ("MQ.DEL q DEDUP", "ERR DEDUP needs a value: key"),
+    ("MQ.DEL q DEDUP k x", "ERR wrong number of arguments for 'mq.del' command"),
+    ("MQ.GET q DEDUP", "ERR DEDUP needs a value: key"),
     // MQ.CONFIG, MQ.PAUSE, MQ.RESUME, MQ.DROP, MQ.CHECK
     (
         "MQ.CONFIG q MAXRETRY 5",

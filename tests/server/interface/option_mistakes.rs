@@ -82,7 +82,7 @@ const RIGHT: &[(&str, &[(&str, &str)])] = &[
             ("TO", "r"),
         ],
     ),
-    ("MQ.PURGE q", &[]),
+    ("MQ.PURGE q", &[("READY", ""), ("DELAYED", "")]),
     ("MQ.DROP q", &[]),
     ("MQ.PAUSE q", &[("FOR", "5")]),
     ("MQ.RESUME q", &[]),
@@ -131,6 +131,7 @@ const EXCLUSIVE: &[(&str, &[(&str, &str)])] = &[
     ("MQ.NACK q a b", &[("NOCOUNT", "DEAD")]),
     ("MQ.PEEK q", &[("READY", "INFLIGHT"), ("INFLIGHT", "DELAYED"), ("DELAYED", "DEAD")]),
     ("MQ.LEN q", &[("READY", "INFLIGHT"), ("INFLIGHT", "DELAYED"), ("DELAYED", "DEAD")]),
+    ("MQ.PURGE q", &[("READY", "DELAYED")]),
     ("MQ.REDRIVE q", &[("COUNT 5", "ALL"), ("ALL", "IDS 1 a"), ("COUNT 5", "IDS 1 a")]),
     ("MQ.CONFIG q", &[("DEADLETTER r", "DEFAULTDEADLETTER")]),
 ];

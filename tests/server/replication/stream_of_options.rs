@@ -36,6 +36,8 @@ fn every_writing_command_with_every_option_is_one_op() {
         "MQ.PAUSE orders".into(),
         "MQ.RESUME orders".into(),
         "MQ.PAUSE orders FOR 3600000".into(),
+        "MQ.PURGE orders READY".into(),
+        "MQ.PURGE orders DELAYED".into(),
         "MQ.PURGE orders".into(),
         "MQ.DROP orders".into(),
     ] {
@@ -115,6 +117,9 @@ fn what_changes_nothing_replicates_nothing() {
         "MQ.REDRIVE {orders}:dead TO orders".into(),
         "MQ.RESUME orders".into(),
         "MQ.PURGE nothing".into(),
+        "MQ.PURGE nothing READY".into(),
+        "MQ.PURGE nothing DELAYED".into(),
+        "MQ.DEL orders DEDUP none".into(),
         "MQ.DROP nothing".into(),
         "MQ.PURGE wrong".into(),
         "MQ.PEEK orders".into(),
