@@ -58,6 +58,13 @@ pub const BLOCK: Number = milliseconds("BLOCK", 0);
 /// The name of the consumer that pulls.
 pub const CONSUMER: Name = name("CONSUMER", "name");
 
+/// How much later the messages of a closed connection return.
+pub const GRACE: Number = milliseconds("GRACE", 0);
+
+/// The messages return when the client's connection closes.
+pub const ON_DISCONNECT: Arg =
+    Arg::Nested(&Arg::Flag("ONDISCONNECT"), &[Arg::Flag("NOCOUNT"), Arg::Number(GRACE)]);
+
 /// Options that NOACK excludes.
 pub const NOT_WITH_NOACK: &[&str] = &["VISIBILITY", "ONDISCONNECT", "CONSUMER"];
 

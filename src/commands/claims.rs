@@ -3,6 +3,7 @@
 use smallvec::smallvec;
 use uuid::Uuid;
 
+use super::arguments::CONSUMER;
 use super::errors::CommandError;
 use super::{options, reply};
 use crate::queue::message::{Delivery, MessageId, Receipt};
@@ -19,6 +20,9 @@ pub const CLAIMS: Arg = Arg::PairOrPairs(
 );
 
 const IDS: Number = Number { token: "IDS", name: "n", min: 1, max: MAX_BATCH as i64 };
+
+/// The same, or all that a consumer holds.
+pub const CLAIMS_OR_CONSUMER: Arg = Arg::Or(&CLAIMS, CONSUMER);
 
 /// The deliveries that a client claims to hold.
 pub struct Claims {

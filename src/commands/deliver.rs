@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::arguments::{CONSUMER, COUNT, VISIBILITY};
+use super::arguments::{CONSUMER, COUNT, GRACE, VISIBILITY};
 use super::errors::CommandError;
 use super::options::Options;
 use super::{claims, handler, reply};
@@ -14,6 +14,7 @@ use crate::queue::settings::Setting;
 use crate::queue::small_vec::ShortVec;
 use crate::queue::store::Store;
 use crate::queue::{QueueError, Settled};
+use crate::runtime::disconnect::Parting;
 use crate::runtime::entry::Entry;
 use crate::runtime::execute::{Body, execute, execute_on};
 use crate::runtime::facts::{IS_ACTIVE, IS_CLUSTER};
@@ -42,8 +43,8 @@ enum DeliveryMode {
         /// None: the queue's default.
         visibility_ms: Option<u64>,
         consumer: Option<Vec<u8>>,
-        /// ONDISCONNECT: the client whose disconnection ends the delivery.
-        holder: Option<u64>,
+        /// ONDISCONNECT: the client whose disconnection ends the delivery, and how.
+        holder: Option<(u64, Parting)>,
     },
     AtMostOnce,
 }
@@ -57,10 +58,15 @@ impl PullRequest {
         let delivery = if options.has("NOACK") {
             DeliveryMode::AtMostOnce
         } else {
+            let client = options.has("ONDISCONNECT").then(connection).transpose()?;
+            let parting = || Parting {
+                counts: !options.has("NOCOUNT"),
+                grace_ms: options.number(&GRACE).unwrap_or(0),
+            };
             DeliveryMode::AtLeastOnce {
                 visibility_ms: options.number(&VISIBILITY),
                 consumer: options.text(&CONSUMER).map(<[u8]>::to_vec),
-                holder: options.has("ONDISCONNECT").then(connection).transpose()?,
+                holder: client.map(|client| (client, parting())),
             }
         };
         let count = options.number(&COUNT).and_then(|count| u32::try_from(count).ok());
@@ -271,9 +277,10 @@ fn take(
         if is_early {
             pulled.more_due = may_wait();
         }
-        if let DeliveryMode::AtLeastOnce { holder: Some(client), .. } = request.delivery {
+        if let DeliveryMode::AtLeastOnce { holder: Some((client, parting)), .. } = request.delivery
+        {
             let claims: Vec<Delivery> = pulled.messages.iter().filter_map(|m| m.claim()).collect();
-            disconnect::remember(context, client, entry, &claims);
+            disconnect::remember(context, client, entry, &claims, parting);
         }
     }
     result

@@ -2,7 +2,7 @@
 //! server.
 
 use super::ack::Ack;
-use super::arguments::ACK;
+use super::arguments::{ACK, CONSUMER, VISIBILITY};
 use super::check::Check;
 use super::config::{self, Config};
 use super::deliver::PullRequest;
@@ -14,7 +14,7 @@ use super::mpull::{Mpull, NUMKEYS};
 use super::mpush::Mpush;
 use super::nack::{self, Nack};
 use super::new_messages::PushRequest;
-use super::options::{Options, counted};
+use super::options::{Options, counted, name_instead};
 use super::pause::{self, Pause};
 use super::peek::Peek;
 use super::pull::Pull;
@@ -126,9 +126,13 @@ fn run_on(
             nack::op(&Options::read::<Nack>(options)?, claims.claims, now_ms, same_slot).into()
         }
         ("MQ.EXTEND", _) => {
-            let (claims, options) = claims::read(arguments)?;
-            let options = Options::read::<Extend>(options)?;
-            match extend::op(&options, &mut server.open(queue), claims.claims, now_ms)? {
+            let (consumer, rest) = name_instead(&CONSUMER, arguments)?;
+            let (deliveries, rest) = match consumer {
+                Some(_) => (Default::default(), rest),
+                None => claims::read(rest).map(|(claims, rest)| (claims.claims, rest))?,
+            };
+            let visibility_ms = Options::read::<Extend>(rest)?.number(&VISIBILITY);
+            match extend::op(visibility_ms, &mut server.open(queue), deliveries, now_ms)? {
                 Extension::Extend(op) => op.into(),
                 Extension::Prolong(op) => op.into(),
             }

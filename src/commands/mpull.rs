@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::arguments::{BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, VISIBILITY};
+use super::arguments::{BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, ON_DISCONNECT, VISIBILITY};
 use super::deliver::{PullRequest, connection, deliver_or_wait};
 use super::errors::CommandError;
 use super::handler;
@@ -35,7 +35,7 @@ impl Command for Mpull {
             Arg::Number(VISIBILITY),
             Arg::Number(BLOCK),
             Arg::Name(CONSUMER),
-            Arg::Flag("ONDISCONNECT"),
+            ON_DISCONNECT,
             Arg::FlagWithout("NOACK", NOT_WITH_NOACK),
         ],
     };

@@ -18,7 +18,7 @@ use crate::server::string::Argument;
 
 const REASON: Name = Name { token: "REASON", name: "text", min: 0, max: usize::MAX };
 
-/// `MQ.NACK queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY milliseconds] [NOCOUNT | DEAD] [REASON text]`
+/// `MQ.NACK queue (id receipt | IDS n id receipt [id receipt ...]) [DELAY milliseconds] [NOCOUNT [FRONT] | DEAD] [REASON text]`
 pub struct Nack;
 
 impl Command for Nack {
@@ -35,7 +35,13 @@ impl Command for Nack {
             QUEUE,
             CLAIMS,
             Arg::Number(DELAY),
-            Arg::OneOf("how", &[Arg::Flag("NOCOUNT"), Arg::Flag("DEAD")]),
+            Arg::OneOf(
+                "how",
+                &[
+                    Arg::Nested(&Arg::Flag("NOCOUNT"), &[Arg::FlagWithout("FRONT", &["DELAY"])]),
+                    Arg::Flag("DEAD"),
+                ],
+            ),
             Arg::Name(REASON),
         ],
     };
@@ -63,7 +69,9 @@ pub fn op<'a, A: AsRef<[u8]>>(
     now_ms: u64,
     same_slot: bool,
 ) -> op::Nack<'a> {
-    let how = if options.has("NOCOUNT") {
+    let how = if options.has("FRONT") {
+        Return::InFront
+    } else if options.has("NOCOUNT") {
         Return::Uncounted
     } else if options.has("DEAD") {
         Return::Rejected

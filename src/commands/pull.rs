@@ -1,6 +1,8 @@
 //! MQ.PULL: delivers messages, or blocks until there is one.
 
-use super::arguments::{ACK, BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, QUEUE, VISIBILITY};
+use super::arguments::{
+    ACK, BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, ON_DISCONNECT, QUEUE, VISIBILITY,
+};
 use super::deliver::{PullRequest, connection, deliver_or_wait};
 use super::errors::CommandError;
 use super::options::Options;
@@ -31,7 +33,7 @@ impl Command for Pull {
             Arg::Number(VISIBILITY),
             Arg::Number(BLOCK),
             Arg::Name(CONSUMER),
-            Arg::Flag("ONDISCONNECT"),
+            ON_DISCONNECT,
             Arg::FlagWithout("NOACK", NOT_WITH_NOACK),
             Arg::Pairs(ACK, ["id", "receipt"]),
         ],

@@ -4,7 +4,7 @@ use super::claim::{Settled, refuse, take_returned};
 use super::effects::Effects;
 use super::error::QueueError;
 use super::group::Slot;
-use super::message::{Delivery, Ended, Kept, MessageId};
+use super::message::{Delivery, Kept, MessageId};
 use super::part::Part;
 use super::place;
 use super::small_vec::ShortVec;
@@ -53,7 +53,7 @@ fn acknowledge_one<S: Store>(
         && !effects.changed
     {
         place::require_to_forget(store, record)?;
-        if record.ended == Ended::ByTime {
+        if record.ended.is_by_itself() {
             place::require(store, record)?;
             store.require(&[Part::Delayed])?;
         }

@@ -24,7 +24,7 @@ pub(super) fn take_returned<S: Store>(
     claim: Delivery,
     record: &StateRecord,
 ) -> Option<Option<Slot>> {
-    let is_last = record.ended == Ended::ByTime && record.last_receipt == claim.receipt.0;
+    let is_last = record.ended.is_by_itself() && record.last_receipt == claim.receipt.0;
     // A damaged record may claim that a delivery ended although none had a receipt.
     if is_last && claim.receipt.is_valid() {
         place::take_out(store, claim.id, record)

@@ -5,7 +5,7 @@ use super::claim::{Settled, refuse, take_returned};
 use super::effects::Effects;
 use super::error::QueueError;
 use super::group::{self, Slot};
-use super::message::{Delivery, NewDelivery};
+use super::message::{Delivery, Ended, NewDelivery};
 use super::part::Part;
 use super::rules::Rules;
 use super::small_vec::ShortVec;
@@ -78,7 +78,8 @@ fn resume<S: Store>(
 ) -> Option<u64> {
     let mut record = store.stored_record(claim.id).ok()??;
     let slot = take_returned(store, claim, &record)?;
-    let retry_count = record.retry_count.saturating_sub(1);
+    let counted = u32::from(record.ended == Ended::ByTime);
+    let retry_count = record.retry_count.saturating_sub(counted);
     store.change_retry_count(claim.id, record.retry_count, retry_count);
     record.retry_count = retry_count;
     record.remove_delivery();

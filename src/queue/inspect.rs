@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::error::QueueError;
-use super::message::{Body, MessageId, Rank, StateRecord};
+use super::message::{Body, Delivery, MessageId, Rank, StateRecord};
 use super::part::Part;
 use super::search::{find_deliveries, find_ready};
 use super::seek::{self, Sequence, Source};
@@ -74,6 +74,11 @@ pub fn holder<S: Store>(
     let known = store.duplicate(key);
     let known = known.filter(|known| known.until_ms.is_none_or(|until_ms| until_ms > now_ms));
     Ok(known.map(|known| known.id))
+}
+
+/// The deliveries of these messages, of those that are in flight.
+pub fn deliveries<S: Store>(store: &mut S, ids: &BTreeSet<MessageId>) -> Vec<Delivery> {
+    find_deliveries(store, ids).into_iter().map(|(delivery, _)| delivery).collect()
 }
 
 /// Up to `count` messages without the first `skip` and without unreadable ones. Ends after the message

@@ -164,6 +164,15 @@ pub enum Ended {
     ByTime,
     /// Nacked: its receipt is used up.
     Nacked,
+    /// Its consumer disconnected, as [`ByTime`](Self::ByTime), but that was not counted as a retry.
+    Uncounted,
+}
+
+impl Ended {
+    /// True if the receipt still counts until the next delivery.
+    pub fn is_by_itself(self) -> bool {
+        matches!(self, Self::ByTime | Self::Uncounted)
+    }
 }
 
 /// What is known of a message besides headers and payload. Until anything changes it is what the push

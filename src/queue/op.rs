@@ -318,6 +318,10 @@ pub enum Return {
     Rejected,
     /// The consumer's connection closed: as if the visibility had ended.
     Disconnected,
+    /// Not counted, and to its old place. Not in version 1.
+    InFront,
+    /// The consumer's connection closed, which is not counted. Not in version 1.
+    Abandoned,
 }
 
 /// The limits of a sweep.
@@ -366,6 +370,7 @@ impl Op<'_> {
             Op::Configure(Configure { changes }) => {
                 changes.iter().all(|(setting, _)| *setting != Setting::MaxDedup)
             }
+            Op::Nack(Nack { how, .. }) => !matches!(how, Return::InFront | Return::Abandoned),
             _ => true,
         }
     }

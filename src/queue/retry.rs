@@ -47,6 +47,8 @@ pub(super) fn nack<S: Store>(
         Return::Uncounted => Why::Released,
         Return::Rejected => Why::Rejected,
         Return::Disconnected => Why::Disconnected,
+        Return::InFront => Why::ReleasedInFront,
+        Return::Abandoned => Why::Abandoned,
     };
     let mut settled = ShortVec::with_capacity(nack.deliveries.len());
     for claim in &nack.deliveries {
@@ -56,7 +58,7 @@ pub(super) fn nack<S: Store>(
             let decided = Decided { now_ms, same_slot };
             end_delivery(store, effects, &mut returns, *claim, end, decided);
             let counter = match why {
-                Why::Disconnected => &mut effects.counts.expired,
+                Why::Disconnected | Why::Abandoned => &mut effects.counts.expired,
                 _ => &mut effects.counts.nacked,
             };
             *counter = counter.saturating_add(1);
@@ -81,12 +83,25 @@ pub(super) enum Why {
     Released,
     /// MQ.NACK ... DEAD.
     Rejected,
+    /// MQ.NACK ... NOCOUNT FRONT.
+    ReleasedInFront,
+    /// Its consumer disconnected, which does not count.
+    Abandoned,
 }
 
 impl Why {
-    /// True if nobody nacked it: an acknowledgment may still come.
-    fn is_by_itself(self) -> bool {
-        matches!(self, Self::RanOut | Self::Disconnected)
+    /// How the delivery ended: if nobody nacked it, an acknowledgment may still come.
+    fn ended(self) -> Ended {
+        match self {
+            Self::RanOut | Self::Disconnected => Ended::ByTime,
+            Self::Abandoned => Ended::Uncounted,
+            Self::Nacked | Self::Released | Self::ReleasedInFront | Self::Rejected => Ended::Nacked,
+        }
+    }
+
+    /// True if it is a retry.
+    fn counts(self) -> bool {
+        !matches!(self, Self::Released | Self::ReleasedInFront | Self::Abandoned)
     }
 }
 
@@ -141,7 +156,7 @@ pub(super) fn end_delivery<S: Store>(
         record.add_delivery(receipt);
     }
     record.last_receipt = record.last_receipt.max(receipt.0);
-    record.ended = if end.why.is_by_itself() { Ended::ByTime } else { Ended::Nacked };
+    record.ended = end.why.ended();
     if let Some(reason) = end.reason {
         record.last_error = Some(reason.to_vec());
     }
@@ -156,7 +171,7 @@ pub(super) fn end_delivery<S: Store>(
         return;
     }
     let mut delay_ms = 0;
-    if end.why != Why::Released {
+    if end.why.counts() {
         let retry_count = record.retry_count.saturating_add(1);
         if u64::from(retry_count) > settings.get(Setting::MaxRetries)
             && record.death.is_none()
@@ -186,7 +201,8 @@ pub(super) fn end_delivery<S: Store>(
     } else {
         // A message that nobody nacked returns to its old place; a nacked one goes behind all ready
         // messages, so that a poison message does not block the others.
-        let rank = match end.why.is_by_itself() {
+        let keeps_place = record.ended.is_by_itself() || end.why == Why::ReleasedInFront;
+        let rank = match keeps_place {
             true => record.rank(record.old_place_ms(id)),
             false => behind.rank(store, &record, end.at_ms),
         };

@@ -6,7 +6,7 @@
 //! that, so the timer polls.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem::ManuallyDrop;
 use std::ops::Bound;
 use std::rc::Rc;
@@ -18,6 +18,7 @@ use super::facts::IS_CLUSTER;
 use super::index;
 use crate::queue::QueueError;
 use crate::queue::message::Delivery;
+use crate::queue::name::QueueName;
 use crate::queue::op::{self, Return};
 use crate::queue::part::Part;
 use crate::queue::store::Store;
@@ -46,6 +47,10 @@ struct Holders {
     gone: RefCell<VecDeque<u64>>,
     /// What they held, to be returned.
     left: RefCell<VecDeque<Left>>,
+    /// What is returned when its time of grace is over, by that time, unix ms.
+    graces: RefCell<BTreeMap<u64, Vec<Left>>>,
+    /// The deliveries in there that nobody has extended since.
+    in_grace: RefCell<BTreeSet<Delivery>>,
     /// What could not be returned yet because its slot is moving; tried again at `retry_ms`.
     stuck: RefCell<VecDeque<Left>>,
     retry_ms: Cell<u64>,
@@ -62,14 +67,32 @@ struct Client {
     unchecked: usize,
 }
 
+/// What becomes of a client's deliveries when its connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Parting {
+    /// It counts as a retry.
+    pub counts: bool,
+    /// How much later they return, in milliseconds, unless somebody extends them meanwhile.
+    pub grace_ms: u64,
+}
+
 struct Held {
     entry: Rc<Entry>,
     delivery: Delivery,
+    parting: Parting,
+}
+
+impl Held {
+    /// Those with equal keys are returned together.
+    fn key(&self) -> (i32, &QueueName, Parting) {
+        (self.entry.db, self.entry.queue(), self.parting)
+    }
 }
 
 struct Left {
     entry: Rc<Entry>,
     deliveries: Vec<Delivery>,
+    counts: bool,
     tries: u32,
 }
 
@@ -81,6 +104,8 @@ thread_local! {
             crowded: RefCell::new(VecDeque::new()),
             gone: RefCell::new(VecDeque::new()),
             left: RefCell::new(VecDeque::new()),
+            graces: RefCell::new(BTreeMap::new()),
+            in_grace: RefCell::new(BTreeSet::new()),
             stuck: RefCell::new(VecDeque::new()),
             retry_ms: Cell::new(0),
             poll_ms: Cell::new(0),
@@ -96,13 +121,21 @@ pub fn forget() {
         holders.crowded.take();
         holders.gone.take();
         holders.left.take();
+        holders.graces.take();
+        holders.in_grace.take();
         holders.stuck.take();
     });
 }
 
 /// Remembers that these messages of a queue were delivered to a client. One without a connection, as in a
 /// call of another module, can't be gone and is not remembered.
-pub fn remember(context: Context<'_>, client: u64, entry: &Rc<Entry>, deliveries: &[Delivery]) {
+pub fn remember(
+    context: Context<'_>,
+    client: u64,
+    entry: &Rc<Entry>,
+    deliveries: &[Delivery],
+    parting: Parting,
+) {
     HOLDERS.with(|holders| {
         let mut clients = holders.clients.borrow_mut();
         if deliveries.is_empty() || !clients.contains_key(&client) && !context.is_connected(client)
@@ -112,9 +145,11 @@ pub fn remember(context: Context<'_>, client: u64, entry: &Rc<Entry>, deliveries
         let is_first = clients.is_empty();
         let new = || Client { held: VecDeque::new(), limit: CROWD, unchecked: 0 };
         let known = clients.entry(client).or_insert_with(new);
-        known.held.extend(
-            deliveries.iter().map(|delivery| Held { entry: entry.clone(), delivery: *delivery }),
-        );
+        known.held.extend(deliveries.iter().map(|delivery| Held {
+            entry: entry.clone(),
+            delivery: *delivery,
+            parting,
+        }));
         if known.unchecked == 0 && known.held.len() >= known.limit {
             known.unchecked = known.held.len();
             holders.crowded.borrow_mut().push_back(client);
@@ -137,11 +172,24 @@ pub fn client_gone(context: Context<'_>, client: u64) {
     });
 }
 
+/// Somebody extends these deliveries: those in their time of grace are not returned at its end.
+pub fn extended(deliveries: &[Delivery]) {
+    HOLDERS.with(|holders| {
+        let mut in_grace = holders.in_grace.borrow_mut();
+        if !in_grace.is_empty() {
+            for delivery in deliveries {
+                in_grace.remove(delivery);
+            }
+        }
+    });
+}
+
 /// Does a step; false if there is nothing to do. Only where the timer may write.
 pub fn step(context: Context<'_>) -> bool {
     HOLDERS.with(|holders| {
         holders.return_left(context)
-            || holders.take_from_gone()
+            || holders.take_from_gone(context.now_ms())
+            || holders.end_grace(context.now_ms())
             || holders.poll(context)
             || holders.check_crowded(context)
             || holders.retry_stuck(context)
@@ -159,6 +207,8 @@ pub fn next_ms(context: Context<'_>) -> u64 {
         }
         let retry_ms =
             if holders.stuck.borrow().is_empty() { NEVER } else { holders.retry_ms.get() };
+        let grace_ms = holders.graces.borrow().first_key_value().map_or(NEVER, |(ms, _)| *ms);
+        let retry_ms = retry_ms.min(grace_ms);
         let has_to_poll = !context.is_7_or_later() && !holders.clients.borrow().is_empty();
         retry_ms.min(if has_to_poll { holders.poll_ms.get() } else { NEVER })
     })
@@ -167,8 +217,10 @@ pub fn next_ms(context: Context<'_>) -> u64 {
 /// Forgets what is to be returned: on a replica that is up to its master.
 pub fn forget_left() {
     HOLDERS.with(|holders| {
-        while holders.take_from_gone() {}
+        while holders.take_from_gone(0) {}
         holders.left.borrow_mut().clear();
+        holders.graces.borrow_mut().clear();
+        holders.in_grace.borrow_mut().clear();
         holders.stuck.borrow_mut().clear();
     });
 }
@@ -185,7 +237,7 @@ impl Holders {
     /// Returns deliveries of one queue.
     fn return_left(&self, context: Context<'_>) -> bool {
         let Some(left) = self.left.borrow_mut().pop_front() else { return false };
-        let Left { entry: remembered, deliveries, tries } = left;
+        let Left { entry: remembered, deliveries, counts, tries } = left;
         // The entry may have been evicted and made anew since the delivery.
         let name = remembered.queue().as_bytes();
         let found = index::with(|index| index.look_up(remembered.db, name));
@@ -199,7 +251,7 @@ impl Holders {
             if tries < TRIES {
                 self.retry_ms.set(now_ms.saturating_add(RETRY_MS));
                 let tries = tries.saturating_add(1);
-                self.stuck.borrow_mut().push_back(Left { entry, deliveries, tries });
+                self.stuck.borrow_mut().push_back(Left { entry, deliveries, counts, tries });
             }
             return true;
         }
@@ -213,7 +265,7 @@ impl Holders {
             deliveries: deliveries.into(),
             delay_ms: None,
             same_slot: is_cluster,
-            how: Return::Disconnected,
+            how: if counts { Return::Disconnected } else { Return::Abandoned },
             reason: None,
         };
         // If a key has the wrong type the deliveries end by time, like any other.
@@ -221,22 +273,42 @@ impl Holders {
         true
     }
 
-    /// Takes what a client held that is gone, to be returned.
-    fn take_from_gone(&self) -> bool {
+    /// Takes what a client held that is gone, to be returned now or after its time of grace.
+    fn take_from_gone(&self, now_ms: u64) -> bool {
         let Some(client) = self.gone.borrow_mut().pop_front() else { return false };
         let Some(client) = self.clients.borrow_mut().remove(&client) else { return true };
         let mut held = Vec::from(client.held);
-        held.sort_by(|a, b| (a.entry.db, a.entry.queue()).cmp(&(b.entry.db, b.entry.queue())));
-        let is_same =
-            |a: &Held, b: &Held| a.entry.db == b.entry.db && a.entry.queue() == b.entry.queue();
-        let mut left = self.left.borrow_mut();
-        for of_one_queue in held.chunk_by(is_same) {
-            for slice in of_one_queue.chunks(SLICE) {
-                if let Some(Held { entry, .. }) = slice.first() {
-                    let deliveries = slice.iter().map(|held| held.delivery).collect();
-                    left.push_back(Left { entry: entry.clone(), deliveries, tries: 0 });
+        held.sort_by(|a, b| a.key().cmp(&b.key()));
+        for together in held.chunk_by(|a, b| a.key() == b.key()) {
+            for slice in together.chunks(SLICE) {
+                let Some(Held { entry, parting, .. }) = slice.first() else { continue };
+                let deliveries: Vec<_> = slice.iter().map(|held| held.delivery).collect();
+                let Parting { counts, grace_ms } = *parting;
+                if grace_ms > 0 {
+                    self.in_grace.borrow_mut().extend(&deliveries);
+                }
+                let left = Left { entry: entry.clone(), deliveries, counts, tries: 0 };
+                if grace_ms > 0 {
+                    let until_ms = now_ms.saturating_add(grace_ms);
+                    self.graces.borrow_mut().entry(until_ms).or_default().push(left);
+                } else {
+                    self.left.borrow_mut().push_back(left);
                 }
             }
+        }
+        true
+    }
+
+    /// Takes what is to be returned because its time of grace is over.
+    fn end_grace(&self, now_ms: u64) -> bool {
+        let mut graces = self.graces.borrow_mut();
+        let Some(first) = graces.first_entry().filter(|first| *first.key() <= now_ms) else {
+            return false;
+        };
+        let mut in_grace = self.in_grace.borrow_mut();
+        for mut left in first.remove() {
+            left.deliveries.retain(|delivery| in_grace.remove(delivery));
+            self.left.borrow_mut().push_back(left);
         }
         true
     }
@@ -281,15 +353,19 @@ impl Holders {
             self.crowded.borrow_mut().pop_front();
         }
         let mut kept = Vec::new();
-        for of_one_queue in slice.chunk_by(|a, b| Rc::ptr_eq(&a.entry, &b.entry)) {
-            let Some(Held { entry, .. }) = of_one_queue.first() else { continue };
+        let is_same = |a: &Held, b: &Held| Rc::ptr_eq(&a.entry, &b.entry) && a.parting == b.parting;
+        for of_one_queue in slice.chunk_by(is_same) {
+            let Some(Held { entry, parting, .. }) = of_one_queue.first() else { continue };
             let deliveries = of_one_queue.iter().map(|held| held.delivery).collect();
             if context.select_db(entry.db) {
                 let mut store = entry.open(context, Access::Read);
                 let deliveries = running(&mut store, deliveries, 0).unwrap_or_default();
-                kept.extend(
-                    deliveries.into_iter().map(|delivery| Held { entry: entry.clone(), delivery }),
-                );
+                let parting = *parting;
+                kept.extend(deliveries.into_iter().map(|delivery| Held {
+                    entry: entry.clone(),
+                    delivery,
+                    parting,
+                }));
             }
         }
         if let Some(client) = self.clients.borrow_mut().get_mut(&number) {

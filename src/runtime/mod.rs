@@ -21,6 +21,7 @@ pub mod waiting;
 pub mod execute;
 
 pub mod checking;
+pub mod consumers;
 pub mod disconnect;
 pub mod slices;
 

@@ -1,16 +1,20 @@
-//! Walks over large parts of a queue, a step at a time: for a copy, and for the order of `Flight`.
+//! Walks over large parts of a queue, a step at a time: for a copy, for the order of `Flight`, and for what a
+//! consumer holds.
 
 use super::deliveries::AT_ONCE;
+use super::flight;
 use super::keyspace::{Contents, Keyspace};
 use super::mirror;
+use super::record::decode_state;
 use super::server_keyspace::ServerKeyspace;
+use crate::queue::message::MessageId;
 use crate::queue::part::{Kind, Part};
 use crate::server::scan::KeyCursor;
 
 /// List elements per step of a copy.
 const MIRRORED: u64 = 64;
 
-/// How many calls of the server make one step to read a large `Flight`; each visits a few fields.
+/// How many calls of the server make one step to read a large hash; each visits a few fields.
 const CALLS: usize = 100;
 
 /// Parses a score as the server prints it.
@@ -41,6 +45,28 @@ impl ServerKeyspace<'_> {
                     mirror.add(part, name, score);
                 }
             });
+        })
+    }
+
+    /// Visits the ids of some of the state records that name a consumer, from the cursor on. False if there are no
+    /// more.
+    pub fn read_consumers(
+        &mut self,
+        cursor: &mut KeyCursor,
+        consumer: &[u8],
+        mut visit: impl FnMut(MessageId),
+    ) -> bool {
+        let Some(key) = self.key(Part::Notes) else { return false };
+        (0..CALLS).all(|_| {
+            key.scan(cursor, |field, bytes| {
+                // Most are those of other consumers: these need not be decoded.
+                if bytes.windows(consumer.len()).any(|part| part == consumer)
+                    && let (Some(id), Ok(record)) = (flight::id(field), decode_state(bytes))
+                    && record.consumer.as_deref() == Some(consumer)
+                {
+                    visit(id);
+                }
+            })
         })
     }
 

@@ -65,7 +65,7 @@ fn where_nothing_is_near_all_options_are_named() {
         (
             "MQ.MPULL 1 q COUNT 1 z",
             "ERR unknown option 'z' for MQ.MPULL, its options are COUNT, VISIBILITY, BLOCK, \
-             CONSUMER, ONDISCONNECT, NOACK",
+             CONSUMER, ONDISCONNECT, NOCOUNT, GRACE, NOACK",
         ),
         (
             "MQ.ACK q a b c",
@@ -97,12 +97,12 @@ fn an_option_may_stand_where_another_argument_has_its_place() {
         (
             "MQ.EXTEND q a VISIBILITY 5",
             "ERR VISIBILITY is in the place of receipt: MQ.EXTEND queue (id receipt | IDS n id \
-             receipt [id receipt ...]) [VISIBILITY milliseconds]",
+             receipt [id receipt ...] | CONSUMER name) [VISIBILITY milliseconds]",
         ),
         (
             "MQ.MPULL 2 q COUNT 5",
             "ERR COUNT is in the place of queue: MQ.MPULL numkeys queue [queue ...] [COUNT n] \
-             [VISIBILITY milliseconds] [BLOCK milliseconds] [CONSUMER name] [ONDISCONNECT] [NOACK]",
+             [VISIBILITY milliseconds] [BLOCK milliseconds] [CONSUMER name] [ONDISCONNECT [NOCOUNT] [GRACE milliseconds]] [NOACK]",
         ),
     ]);
     assert!(refused(&words("MQ.PUSH q delay 5")).unwrap().starts_with("ERR DELAY is in"));

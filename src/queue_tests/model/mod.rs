@@ -42,6 +42,8 @@ pub enum End {
     NoneYet,
     Expired,
     Nacked,
+    /// By itself, and not counted.
+    Abandoned,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +89,10 @@ impl Message {
 
     pub fn is_expired(&self, now: u64) -> bool {
         self.expires_ms.is_some_and(|expires_ms| expires_ms <= now)
+    }
+
+    pub fn is_over_by_itself(&self) -> bool {
+        matches!(self.end, End::Expired | End::Abandoned)
     }
 
     pub fn is_waiting(&self) -> bool {

@@ -10,6 +10,14 @@ pub enum Back {
     Uncounted,
     Rejected,
     Disconnected,
+    InFront,
+    Abandoned,
+}
+
+impl Back {
+    fn is_retry(self) -> bool {
+        !matches!(self, Self::Uncounted | Self::InFront | Self::Abandoned)
+    }
 }
 
 /// A return: the time from which a delay counts, now, and the consumer's reason.
@@ -126,8 +134,8 @@ impl Model {
         let has_grave = Self::can_go(name, target, back.same_slot);
         self.count(
             match back.how {
-                Back::Expired | Back::Disconnected => "expired",
-                Back::Counted | Back::Uncounted | Back::Rejected => "nacked",
+                Back::Expired | Back::Disconnected | Back::Abandoned => "expired",
+                Back::Counted | Back::Uncounted | Back::Rejected | Back::InFront => "nacked",
             },
             1,
         );
@@ -157,7 +165,7 @@ impl Model {
         if is_expired {
             return self.discard(name, id);
         }
-        let is_dying = back.how != Back::Uncounted && is_too_often && !is_dead;
+        let is_dying = back.how.is_retry() && is_too_often && !is_dead;
         if is_dying && has_grave {
             return self.die(name, id, back);
         }
@@ -167,10 +175,14 @@ impl Model {
         }
 
         let message = self.message(name, id);
-        let is_over = matches!(back.how, Back::Expired | Back::Disconnected);
-        message.end = if is_over { End::Expired } else { End::Nacked };
+        message.end = match back.how {
+            Back::Expired | Back::Disconnected => End::Expired,
+            Back::Abandoned => End::Abandoned,
+            _ => End::Nacked,
+        };
+        let is_over = message.end != End::Nacked || back.how == Back::InFront;
         let mut delay = 0;
-        if back.how != Back::Uncounted {
+        if back.how.is_retry() {
             message.retries += 1;
             delay = if back.how == Back::Expired && !is_old { 0 } else { backoff };
             for _ in 1..message.retries {
@@ -244,7 +256,7 @@ impl Model {
             Place::Inflight { receipt, until_ms } => {
                 (receipt == shown, now.is_some_and(|now| until_ms <= now))
             }
-            _ => (message.end == End::Expired && message.last_receipt == shown, true),
+            _ => (message.is_over_by_itself() && message.last_receipt == shown, true),
         };
         if !fits {
             return self.refuse(name, id);
@@ -295,10 +307,10 @@ impl Model {
                 end <= now
             }
             Place::Waiting { .. } | Place::Delayed { .. }
-                if message.end == End::Expired && message.last_receipt == shown && !is_old =>
+                if message.is_over_by_itself() && message.last_receipt == shown && !is_old =>
             {
                 // As if it had not been returned.
-                message.retries -= 1;
+                message.retries -= u32::from(message.end == End::Expired);
                 let deliveries = message.deliveries.map(|(ended, first_ms)| (ended - 1, first_ms));
                 message.deliveries = deliveries.filter(|(ended, _)| *ended > 0);
                 message.last_receipt -= 1;

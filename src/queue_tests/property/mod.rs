@@ -41,7 +41,7 @@ const MOST_STEPS: usize = 300;
 const ROOM: usize = 64 * 1024;
 
 /// What every test must have met.
-const WANTED: [&str; 93] = [
+const WANTED: [&str; 95] = [
     "a delayed message joined its group",
     "a large message was in flight",
     "a dead letter could not go back",
@@ -99,8 +99,10 @@ const WANTED: [&str; 93] = [
     "fewer slots",
     "found",
     "full",
+    "given back Abandoned",
     "given back Counted",
     "given back Disconnected",
+    "given back InFront",
     "given back Rejected",
     "given back Uncounted",
     "key over",

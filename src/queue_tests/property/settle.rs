@@ -75,15 +75,21 @@ impl Run<'_> {
         let now_ms = self.server.now_ms;
         let pairs: Vec<_> = claims.iter().map(|claim| (claim.id.0, claim.receipt.0)).collect();
         let is_dead = self.model.has_dead(name, &pairs, now_ms);
-        let kind = if is_dead && self.chance(3) { 6 } else { self.random.u8(..8) };
+        let mut kind = if is_dead && self.chance(3) { 6 } else { self.random.u8(..10) };
+        if self.model.is_old {
+            kind = kind.min(7);
+        }
         let (how, model_how, what) = match kind {
             0..=2 => (Return::Counted, Back::Counted, "given back Counted"),
             3..=4 => (Return::Uncounted, Back::Uncounted, "given back Uncounted"),
             5..=6 => (Return::Rejected, Back::Rejected, "given back Rejected"),
-            _ => (Return::Disconnected, Back::Disconnected, "given back Disconnected"),
+            7 => (Return::Disconnected, Back::Disconnected, "given back Disconnected"),
+            8 => (Return::InFront, Back::InFront, "given back InFront"),
+            _ => (Return::Abandoned, Back::Abandoned, "given back Abandoned"),
         };
-        let is_told = how != Return::Disconnected;
-        let delay_ms = (is_told && self.random.bool()).then(|| self.random.u64(..60));
+        let is_told = !matches!(how, Return::Disconnected | Return::Abandoned);
+        let delay_ms = (is_told && how != Return::InFront && self.random.bool())
+            .then(|| self.random.u64(..60));
         let reason = (is_told && self.chance(3)).then(|| self.one_of(&ERRORS));
         let same_slot = self.random.bool();
         let op = op::Nack {

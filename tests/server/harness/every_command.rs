@@ -36,7 +36,9 @@ impl EveryCommand {
             format!("MQ.PUSH {a} once DEDUP key WINDOW 10 HEADERS 1 name value"),
             format!("MQ.PUSH {b} first PRIORITY 3 TTL 50"),
             format!("MQ.MPUSH {b} 2 one two GROUP tenant"),
+            format!("MQ.PULL {a} COUNT 2 ONDISCONNECT NOCOUNT GRACE 10"),
             format!("MQ.PULL {a} COUNT 5 CONSUMER worker ONDISCONNECT"),
+            format!("MQ.EXTEND {a} CONSUMER worker VISIBILITY 30"),
             format!("MQ.MPULL 2 {a} {b} COUNT 5 BLOCK 1"),
             format!("MQ.PEEK {a} READY COUNT 5"),
             format!("MQ.INFO {a}"),
@@ -68,6 +70,7 @@ impl EveryCommand {
             lines.push(match number % 5 {
                 0 => format!("MQ.EXTEND {delivery} VISIBILITY 20"),
                 1 => format!("MQ.NACK {delivery} DEAD REASON broken"),
+                2 if number % 2 == 0 => format!("MQ.NACK {delivery} NOCOUNT FRONT"),
                 2 => format!("MQ.NACK {delivery} DELAY 2"),
                 _ => format!("MQ.ACK {delivery}"),
             });

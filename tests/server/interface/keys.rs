@@ -4,7 +4,7 @@
 use crate::harness::*;
 
 /// A command, and which of its words are queues.
-const FORMS: [(&str, &[usize]); 51] = [
+const FORMS: [(&str, &[usize]); 52] = [
     ("MQ.PUSH a payload", &[1]),
     ("MQ.PUSH a TO DELAY 1", &[1]),
     ("MQ.PUSH a payload DEDUP TO HEADERS 1 TO DEADLETTER", &[1]),
@@ -21,6 +21,7 @@ const FORMS: [(&str, &[usize]); 51] = [
     ("MQ.ACK a IDS 2 TO b TO b", &[1]),
     ("MQ.NACK a id receipt REASON TO", &[1]),
     ("MQ.EXTEND a id receipt VISIBILITY 1", &[1]),
+    ("MQ.EXTEND a CONSUMER b VISIBILITY 1", &[1]),
     ("MQ.PEEK a READY COUNT 1", &[1]),
     ("MQ.GET a TO", &[1]),
     ("MQ.DEL a TO b", &[1]),

@@ -98,7 +98,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.PULL q NOACKS", "ERR unknown option 'NOACKS' for MQ.PULL, did you mean NOACK?"),
     (
         "MQ.PULL q TIMEOUT 5",
-        "ERR unknown option 'TIMEOUT' for MQ.PULL, its options are COUNT, VISIBILITY, BLOCK, CONSUMER, ONDISCONNECT, NOACK, ACK",
+        "ERR unknown option 'TIMEOUT' for MQ.PULL, its options are COUNT, VISIBILITY, BLOCK, CONSUMER, ONDISCONNECT, NOCOUNT, GRACE, NOACK, ACK",
     ),
     ("MQ.PULL q COUNT", "ERR COUNT needs a value: an integer from 1 to 10000"),
     ("MQ.PULL q COUNT 0", "ERR COUNT must be an integer from 1 to 10000"),
@@ -117,7 +117,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.PULL q ACK 2 $UUID $RECEIPT", "ERR ACK 2 needs 2 pairs of id and receipt, got 1"),
     (
         "MQ.PULL q r",
-        "ERR unknown option 'r' for MQ.PULL, its options are COUNT, VISIBILITY, BLOCK, CONSUMER, ONDISCONNECT, NOACK, ACK",
+        "ERR unknown option 'r' for MQ.PULL, its options are COUNT, VISIBILITY, BLOCK, CONSUMER, ONDISCONNECT, NOCOUNT, GRACE, NOACK, ACK",
     ),
     ("MQ.PULL", "ERR wrong number of arguments for 'mq.pull' command"),
     (
@@ -170,7 +170,7 @@ const MISTAKES: &[(&str, &str)] = &[
     // MQ.NACK
     (
         "MQ.NACK q $RECEIPT $UUID",
-        "NOTFOUND id and receipt are swapped: MQ.NACK queue $CLAIMS [DELAY milliseconds] [NOCOUNT | DEAD] [REASON text]",
+        "NOTFOUND id and receipt are swapped: MQ.NACK queue $CLAIMS [DELAY milliseconds] [NOCOUNT [FRONT] | DEAD] [REASON text]",
     ),
     (
         "MQ.NACK q $UUID $RECEIPT 500",
@@ -180,16 +180,16 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.NACK q $UUID $RECEIPT REASON", "ERR REASON needs a value: text"),
     (
         "MQ.NACK q $UUID $RECEIPT REASON out of stock",
-        "ERR unknown option 'of' for MQ.NACK, its options are DELAY, NOCOUNT, DEAD, REASON",
+        "ERR unknown option 'of' for MQ.NACK, its options are DELAY, NOCOUNT, FRONT, DEAD, REASON",
     ),
     ("MQ.NACK q $UUID $RECEIPT DELAY x", "ERR DELAY must be an integer from 0 to $YEAR"),
     (
         "MQ.NACK q $UUID $RECEIPT REQUEUE",
-        "ERR unknown option 'REQUEUE' for MQ.NACK, its options are DELAY, NOCOUNT, DEAD, REASON",
+        "ERR unknown option 'REQUEUE' for MQ.NACK, its options are DELAY, NOCOUNT, FRONT, DEAD, REASON",
     ),
     (
         "MQ.NACK q $UUID DELAY 5",
-        "ERR DELAY is in the place of receipt: MQ.NACK queue $CLAIMS [DELAY milliseconds] [NOCOUNT | DEAD] [REASON text]",
+        "ERR DELAY is in the place of receipt: MQ.NACK queue $CLAIMS [DELAY milliseconds] [NOCOUNT [FRONT] | DEAD] [REASON text]",
     ),
     ("MQ.NACK q $UUID", "ERR wrong number of arguments for 'mq.nack' command"),
     // MQ.EXTEND

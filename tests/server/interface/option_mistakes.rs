@@ -55,8 +55,11 @@ const RIGHT: &[(&str, &[(&str, &str)])] = &[
     ("MQ.ACK q", &[("IDS", "1 a b")]),
     ("MQ.NACK q", &[("IDS", "1 a b")]),
     ("MQ.NACK q a b", &[("DELAY", "5"), ("NOCOUNT", ""), ("DEAD", ""), ("REASON", "why")]),
+    ("MQ.NACK q a b NOCOUNT", &[("FRONT", "")]),
+    ("MQ.PULL q ONDISCONNECT", &[("NOCOUNT", ""), ("GRACE", "5")]),
     ("MQ.EXTEND q", &[("IDS", "1 a b")]),
     ("MQ.EXTEND q a b", &[("VISIBILITY", "5")]),
+    ("MQ.EXTEND q CONSUMER a", &[("VISIBILITY", "5")]),
     (
         "MQ.PEEK q",
         &[
@@ -128,7 +131,10 @@ const EXCLUSIVE: &[(&str, &[(&str, &str)])] = &[
         "MQ.MPULL 1 q",
         &[("NOACK", "VISIBILITY 5"), ("NOACK", "CONSUMER me"), ("NOACK", "ONDISCONNECT")],
     ),
-    ("MQ.NACK q a b", &[("NOCOUNT", "DEAD")]),
+    (
+        "MQ.NACK q a b",
+        &[("NOCOUNT", "DEAD"), ("NOCOUNT FRONT", "DEAD"), ("NOCOUNT FRONT", "DELAY 5")],
+    ),
     ("MQ.PEEK q", &[("READY", "INFLIGHT"), ("INFLIGHT", "DELAYED"), ("DELAYED", "DEAD")]),
     ("MQ.LEN q", &[("READY", "INFLIGHT"), ("INFLIGHT", "DELAYED"), ("DELAYED", "DEAD")]),
     ("MQ.PURGE q", &[("READY", "DELAYED")]),

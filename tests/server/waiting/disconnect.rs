@@ -361,3 +361,97 @@ fn a_connection_that_lives_long_leaves_no_memory_behind() {
     let grown = used[5] - used[1];
     assert!(grown < 200_000, "grew by {grown} bytes: {used:?}");
 }
+
+#[test]
+fn with_nocount_it_is_no_retry_and_nobody_dies() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
+    client.ask("MQ.CONFIG orders MAXRETRIES 0");
+    for payload in ["one", "two", "three"] {
+        client.push("orders", payload);
+    }
+    let mut first = Vec::new();
+    for died in 0..4 {
+        let mut holder = server.client();
+        first = holder.pull_batch(&format!("orders COUNT 2 {LONG} ONDISCONNECT NOCOUNT"));
+        let texts: Vec<_> =
+            first.iter().map(|message| (message.text(), message.retry_count)).collect();
+        assert_eq!(texts, [("one", 0), ("two", 0)], "they are in front again, {died}");
+        drop(holder);
+        is_back(&mut client, "orders", 3);
+    }
+    same_data(&mut client, &mut copy, "four returns");
+    assert_eq!(client.number("MQ.LEN {orders}:dead"), 0);
+    assert_eq!(client.queue_info("orders", "expired"), 8);
+    // The delivery can still be acknowledged and extended, and that takes back no retry.
+    client.acknowledge(&first[0]);
+    let line = format!("MQ.EXTEND {} {LONG}", first[1].delivery());
+    client.number(&line);
+    assert_eq!(client.lengths("orders"), [1, 1, 0]);
+    client.number(&format!("MQ.NACK {} NOCOUNT", first[1].delivery()));
+    assert!(client.pull_batch("orders COUNT 2").iter().all(|message| message.retry_count == 0));
+    same_data(&mut client, &mut copy, "a late acknowledgment and a late extension");
+}
+
+#[test]
+fn with_grace_it_returns_later_unless_somebody_takes_over() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let (mut client, mut copy) = (server.client(), replica.client());
+    client.ask("MQ.CONFIG orders BACKOFF 0");
+    for payload in ["left", "extended", "acknowledged", "nacked", "named"] {
+        client.push("orders", payload);
+    }
+    let mut holder = server.client();
+    let held =
+        holder.pull_batch(&format!("orders COUNT 5 {LONG} CONSUMER me ONDISCONNECT GRACE 1500"));
+    let at = now_ms();
+    drop(holder);
+    // On 6.x the end of the connection is noticed within a second.
+    let extend = |message: &Message| format!("MQ.EXTEND {}", message.delivery());
+    sleep_until_ms(at + 1_000);
+    assert_eq!(client.lengths("orders"), [0, 5, 0]);
+    client.number(&extend(&held[1]));
+    client.acknowledge(&held[2]);
+    client.number(&format!("MQ.NACK {} DELAY 3600000", held[3].delivery()));
+    client.ask(&format!("MQ.EXTEND orders IDS 1 {} VISIBILITY 7200000", held[4].pair()));
+    eventually("what nobody took is back", || client.number("MQ.LEN orders READY") == 1);
+    assert!(now_ms() >= at + 1_500);
+    sleep_until_ms(at + 3_500);
+    assert_eq!(client.lengths("orders"), [1, 2, 1]);
+    let again = client.pull("orders");
+    assert_eq!((again.id.as_str(), again.retry_count), (held[0].id.as_str(), 1));
+    same_data(&mut client, &mut copy, "the returns");
+}
+
+#[test]
+fn partings_are_told_apart_and_end_with_the_process() {
+    let mut server = Server::start_with_append_only_file();
+    let mut client = server.client();
+    client.ask("MQ.CONFIG orders BACKOFF 0");
+    for payload in ["counted", "uncounted", "later"] {
+        client.push("orders", payload);
+    }
+    let mut holder = server.client();
+    for options in ["", "NOCOUNT", "NOCOUNT GRACE 3600000"] {
+        holder.pull(&format!("orders {LONG} ONDISCONNECT {options}"));
+    }
+    drop(holder);
+    eventually("two are back", || client.number("MQ.LEN orders READY") == 2);
+    let retries: Vec<_> =
+        client.pull_batch("orders COUNT 3").iter().map(|message| message.retry_count).collect();
+    assert_eq!(retries, [1, 0]);
+    server.kill_and_start_again();
+    assert_eq!(server.client().lengths("orders"), [0, 3, 0], "the visibility goes on");
+    let mut client = server.client();
+    for (line, error) in [
+        ("NOCOUNT", "NOCOUNT can be given only with ONDISCONNECT"),
+        ("GRACE 5", "GRACE can be given only with ONDISCONNECT"),
+        ("NOACK ONDISCONNECT GRACE 5", "NOACK and ONDISCONNECT are mutually exclusive"),
+    ] {
+        for command in ["MQ.PULL orders", "MQ.MPULL 1 orders"] {
+            assert!(client.refused(&format!("{command} {line}")).contains(error), "{line}");
+        }
+    }
+}
