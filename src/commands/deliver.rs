@@ -273,6 +273,9 @@ fn take(
         ended,
     };
     let mut result = execute_on(context, entry, &mut store, op);
+    if limit > 0 {
+        index::keep(context, entry);
+    }
     if let Ok(pulled) = &mut result {
         if is_early {
             pulled.more_due = may_wait();

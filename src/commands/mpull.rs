@@ -1,5 +1,6 @@
 //! MQ.MPULL: pulls from the first non-empty one of several queues, or blocks.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::arguments::{BLOCK, CONSUMER, COUNT, NOT_WITH_NOACK, ON_DISCONNECT, VISIBILITY};
@@ -52,15 +53,14 @@ fn mpull(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Command
     let request = PullRequest::read(&options, || connection(context))?;
     let timeout = options.number(&BLOCK).map(BlockTimeout::Milliseconds);
     let mut entries: Vec<Rc<Entry>> = Vec::with_capacity(queues.len());
-    for queue in queues {
+    let mut seen = HashSet::with_capacity(queues.len());
+    for queue in queues.iter().filter(|queue| seen.insert(queue.as_bytes())) {
         // All are in one slot, so it is enough to check that of the first.
         let entry = match entries.first() {
             None => handler::entry(context, *queue)?,
             Some(first) => handler::other_entry(context, first, *queue)?,
         };
-        if !entries.iter().any(|other| other.queue() == entry.queue()) {
-            entries.push(entry);
-        }
+        entries.push(entry);
     }
     deliver_or_wait(context, &entries, request, timeout, None)
 }

@@ -76,7 +76,7 @@ pub(super) fn pull<S: Store>(
         }
     }
     if pull.sweep.limit > 0 {
-        store.require(Part::BEHIND_READY)?;
+        sweep::require_messages(store)?;
     }
     if let Mode::AtLeastOnce { consumer: Some(_), .. } = pull.mode {
         store.require(&[Part::Notes])?;

@@ -9,6 +9,7 @@ use super::message::{Delivery, MessageId, Rank, Running, StateRecord};
 use super::op::{Decided, Pull, Sweep};
 use super::part::Part;
 use super::retry::{End, Returns, Why, end_delivery};
+use super::rules::Rules;
 use super::store::{Store, Unreadable};
 use super::{damage, deadline, dedup, limits, pause, place};
 
@@ -27,6 +28,20 @@ pub(super) fn sweep<S: Store>(
     Ok(())
 }
 
+/// Requires what [`sweep_messages`] needs: of a queue in which nothing can be due few keys.
+pub(super) fn require_messages<S: Store>(store: &mut S) -> Result<(), QueueError> {
+    store.require(TIMED)?;
+    store.require(&[Part::Deduped, Part::Config])?;
+    if can_be_due(store) { store.require(Part::BEHIND_READY) } else { Ok(()) }
+}
+
+/// The parts that hold deadlines of messages.
+const TIMED: &[Part] = &[Part::Flight, Part::Inflight, Part::Delayed, Part::Expiring];
+
+fn can_be_due<S: Store>(store: &mut S) -> bool {
+    store.rules() == Rules::V1 || TIMED.iter().any(|part| store.len(*part) > 0)
+}
+
 /// As [`sweep`], but only what a pull can observe, which deduplication keys are not. True if more
 /// messages are due than it was allowed to move.
 pub(super) fn sweep_messages<S: Store>(
@@ -34,7 +49,7 @@ pub(super) fn sweep_messages<S: Store>(
     effects: &mut Effects,
     Pull { now_ms, sweep, ended, .. }: &Pull<'_>,
 ) -> Result<bool, QueueError> {
-    store.require(Part::BEHIND_READY)?;
+    require_messages(store)?;
     let (mut left, now_ms) = (sweep.limit, *now_ms);
     move_due(store, effects, &mut left, Decided { now_ms, same_slot: sweep.same_slot }, ended);
     let next_ms = report_deadlines(store, effects, now_ms);

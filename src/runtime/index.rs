@@ -77,6 +77,13 @@ pub fn insert(context: Context<'_>, entry: &Rc<Entry>) {
     }
 }
 
+/// Keeps the entry of a queue that was swept: the next pull need not look for what is due.
+pub fn keep(context: Context<'_>, entry: &Rc<Entry>) {
+    if !entry.is_indexed() && entry.next_due_ms() != UNKNOWN {
+        insert(context, entry);
+    }
+}
+
 /// Something changed in a queue: whether it exists has to be looked up.
 pub fn touch(context: Context<'_>, entry: &Rc<Entry>) {
     let has_to_check = with(|index| {
