@@ -5,7 +5,7 @@ cd "$(dirname "$0")"
 unformatted=$(gofmt -l .)
 [ -z "$unformatted" ] || { echo "gofmt: $unformatted" >&2; exit 1; }
 for module in . mqotel; do
-  (cd "$module" && go vet ./... && go test -race ./...)
+  (cd "$module" && go vet ./... && go test -race -count 1 ./...)
 done
 go build -race -o target/driver ./tests/driver
 python3 ../contract/run.py --fake -- target/driver
