@@ -7,6 +7,7 @@
 //! | feature | has |
 //! |---|---|
 //! | `testing` | a server in memory, for tests |
+//! | `json` | [`Message::json`] |
 //! | `cluster`, `sentinel` | workers on a cluster, and behind Sentinel |
 //! | `opentelemetry` | spans for pushes and handlers, trace context in headers |
 

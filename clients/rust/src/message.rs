@@ -59,6 +59,26 @@ impl Message {
         std::str::from_utf8(&self.payload)
     }
 
+    /// The payload, read as JSON. Needs the feature `json`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = redis_mq::Client::new(redis_mq::testing::Fake::new());
+    /// client.push("orders", r#"{"number": 17}"#).await?;
+    /// let message = client.pull("orders").await?.ok_or("no order")?;
+    /// let order: serde_json::Value = message.json()?;
+    /// assert_eq!(order["number"], 17);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If it is none, or not of this type.
+    #[cfg(feature = "json")]
+    pub fn json<'m, T: serde::Deserialize<'m>>(&'m self) -> serde_json::Result<T> {
+        serde_json::from_slice(&self.payload)
+    }
+
     /// Its queue, id and receipt, for a program that keeps no more of it.
     ///
     /// # Errors
