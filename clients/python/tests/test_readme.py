@@ -1,4 +1,4 @@
-"""The examples of README.md, and that of the project's, as they stand there."""
+"""The examples of README.md, and those of the project's pages, as they stand there."""
 
 import re
 import signal
@@ -14,6 +14,7 @@ def examples(readme):
 FOLDER = Path(__file__).resolve().parents[1]
 PUSH, WORK, FAKE = examples(FOLDER / "README.md")
 (BOTH,) = examples(FOLDER.parents[1] / "README.md")
+SQS, STREAMS, BEANSTALKD = examples(FOLDER.parents[1] / "docs/coming-from.md")
 
 
 def test_push_and_work(url, tmp_path, client):
@@ -26,6 +27,14 @@ def test_push_and_work(url, tmp_path, client):
 def test_the_example_of_the_project(url, tmp_path, client):
     assert work(BOTH, url, tmp_path, 1) == ["processed order 17\n"]
     assert client.len("orders") == 0
+
+
+def test_coming_from_others(url, tmp_path, client, capsys):
+    for code in (SQS, BEANSTALKD):
+        run(code.replace("redis://localhost:6379", url))
+        assert client.len("orders") == 0
+    assert capsys.readouterr().out == "order 17\norder 17 failed before: no such order\n"
+    assert work(STREAMS, url, tmp_path, 1) == ["processed order 17\n"]
 
 
 def test_the_fake():

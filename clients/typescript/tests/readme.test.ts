@@ -1,4 +1,4 @@
-// The README's examples, as they stand there.
+// The examples of the README, and of docs/coming-from.md, as they stand there.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -16,8 +16,9 @@ let files: URL[];
 
 before(async () => {
   server = await startServer();
-  const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
-  const examples = [...readme.matchAll(/^```js\n(.*?)^```/gms)].map(([, code = '']) => code);
+  const pages = ['../README.md', '../../../docs/coming-from.md'].map((page) => readFile(new URL(page, import.meta.url), 'utf8'));
+  const text = (await Promise.all(pages)).join('\n');
+  const examples = [...text.matchAll(/^```js\n(.*?)^```/gms)].map(([, code = '']) => code);
   await mkdir(FOLDER, { recursive: true });
   files = examples.map((_, index) => new URL(`${index}.mjs`, FOLDER));
   await Promise.all(examples.map((code, index) => writeFile(files[index]!, code)));
@@ -40,10 +41,19 @@ test('an order is pushed and processed, and the worker stops', async () => {
   assert.deepEqual(await exit, [0, null]);
 });
 
+test('an order is pushed and processed by one program, as BullMQ would', async () => {
+  const both = start(3);
+  const exit = once(both, 'exit');
+  const [line] = (await once(createInterface({ input: both.stdout }), 'line')) as [string];
+  assert.equal(line, 'order 17');
+  both.kill('SIGTERM');
+  assert.deepEqual(await exit, [0, null]);
+});
+
 test('the test with the fake passes', async () => {
   assert.deepEqual(await once(start(2), 'exit'), [0, null]);
 });
 
-test('the README has no example that is not run', () => {
-  assert.equal(files.length, 3);
+test('no example is not run', () => {
+  assert.equal(files.length, 4);
 });
