@@ -1,8 +1,8 @@
 //! MQ.MPUSH: adds several messages, all or none.
 
-use super::arguments::{HEADERS, QUEUE, TTL};
+use super::arguments::{HEADERS, QUEUE};
 use super::errors::CommandError;
-use super::new_messages::{self, ORDER, PushRequest, WHEN_READY};
+use super::new_messages::{self, ORDER, PushRequest, TIME_TO_LIVE, WHEN_READY};
 use super::options::Options;
 use super::payloads::{self, PAYLOADS};
 use super::{handler, reply};
@@ -32,7 +32,7 @@ impl Command for Mpush {
             QUEUE,
             Arg::Counted(PAYLOADS, "payload"),
             WHEN_READY,
-            Arg::Number(TTL),
+            TIME_TO_LIVE,
             ORDER,
             Arg::Pairs(HEADERS, ["name", "value"]),
         ],

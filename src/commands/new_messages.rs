@@ -4,7 +4,7 @@ use super::arguments::{DEDUP, GROUP, PRIORITY, RANK, TTL, WHEN, WINDOW, due_at_m
 use super::errors::CommandError;
 use super::headers;
 use super::options::Options;
-use crate::queue::message::MessageId;
+use crate::queue::message::{Expiry, MessageId};
 use crate::queue::op::{Class, Dedup, PushOptions};
 use crate::queue::push::Pushed;
 use crate::queue::settings::Setting;
@@ -13,6 +13,9 @@ use crate::server::spec::Arg;
 
 /// When a new message becomes ready.
 pub const WHEN_READY: Arg = Arg::OneOf("when", WHEN);
+
+/// How long it may wait, and what becomes of it then.
+pub const TIME_TO_LIVE: Arg = Arg::Nested(&Arg::Number(TTL), &[Arg::Flag("DEAD")]);
 
 /// What decides its order of delivery.
 pub const ORDER: Arg = Arg::OneOf("rank", RANK);
@@ -38,14 +41,15 @@ impl<'a> PushRequest<'a> {
             return Ok(Self { due_at_ms, options: None });
         }
         let ttl_ms = options.number(&TTL).unwrap_or(default_ttl_ms);
-        let expires_at_ms = (ttl_ms > 0).then(|| now_ms.saturating_add(ttl_ms));
+        let end = if options.has("DEAD") { Expiry::kills } else { Expiry::discards };
+        let expiry = (ttl_ms > 0).then(|| end(now_ms.saturating_add(ttl_ms)));
         let push = PushOptions {
-            expires_at_ms,
+            expiry,
             class: class(options),
             dedup: dedup(options, store, now_ms)?,
             headers: headers::read(options)?,
         };
-        let is_plain = push.expires_at_ms.is_none()
+        let is_plain = push.expiry.is_none()
             && push.class == Class::Priority(0)
             && push.dedup.is_none()
             && push.headers.is_empty();
@@ -146,7 +150,11 @@ mod tests {
         ];
         for (line, settings, expires_at_ms) in cases {
             let push = request(line, settings).options;
-            assert_eq!(push.and_then(|push| push.expires_at_ms), expires_at_ms, "{line:?}");
+            assert_eq!(
+                push.and_then(|push| push.expiry),
+                expires_at_ms.map(Expiry::discards),
+                "{line:?}"
+            );
         }
     }
 

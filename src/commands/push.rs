@@ -1,8 +1,8 @@
 //! MQ.PUSH: adds a message.
 
-use super::arguments::{DEDUP, HEADERS, QUEUE, TTL, WINDOW};
+use super::arguments::{DEDUP, HEADERS, QUEUE, WINDOW};
 use super::errors::CommandError;
-use super::new_messages::{self, ORDER, PushRequest, WHEN_READY};
+use super::new_messages::{self, ORDER, PushRequest, TIME_TO_LIVE, WHEN_READY};
 use super::options::Options;
 use super::{handler, payloads, reply};
 use crate::queue::op;
@@ -31,7 +31,7 @@ impl Command for Push {
             QUEUE,
             Arg::Text("payload"),
             WHEN_READY,
-            Arg::Number(TTL),
+            TIME_TO_LIVE,
             ORDER,
             Arg::Nested(
                 &Arg::Name(DEDUP),

@@ -101,7 +101,7 @@ fn extra_fields(record: Option<&StateRecord>, headers: &[Header<'_>]) -> usize {
         let is_there = [
             record.priority > 0,
             record.group.is_some(),
-            record.expires_at_ms.is_some(),
+            record.expiry.is_some(),
             record.last_error.is_some(),
         ];
         let of_deliveries = if record.deliveries.is_some() { 2 } else { 0 };
@@ -129,7 +129,7 @@ fn extra(context: Context<'_>, record: Option<&StateRecord>, headers: &[Header<'
     if let Some(group) = &record.group {
         context.reply_text_field("group", &group.name);
     }
-    if let Some(at_ms) = record.expires_at_ms {
+    if let Some(at_ms) = record.expires_at_ms() {
         field(context, "expires_at", at_ms);
     }
     if let Some(Deliveries { count, first_at_ms }) = record.deliveries {

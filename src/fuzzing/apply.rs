@@ -1,6 +1,7 @@
 //! Ops as MQ.APPLY takes them, on queues whose keys any client may have damaged.
 
 use super::world::{START_MS, World};
+use crate::queue::message::Expiry;
 use crate::queue::name::QueueName;
 use crate::queue::op::Op;
 use crate::queue::part::Part;
@@ -129,7 +130,10 @@ fn with_number(hash: Part, value: &[u8], number: u64, bytes: &[u8]) -> Option<Ve
             let mut record = decode_state(value).ok()?;
             match which % 4 {
                 0 => record.last_receipt = number,
-                1 => record.expires_at_ms = Some(number),
+                1 => {
+                    let kinds = [Expiry::discards, Expiry::kills];
+                    record.expiry = Some(kinds[usize::from(which >> 2) % 2](number));
+                }
                 2 => record.retry_count = number as u32,
                 _ => record.group.as_mut()?.sequence = Some(number),
             }

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use super::effects::Effects;
 use super::group::Slot;
-use super::message::{Death, DeathReason, Ended, MessageId, StateRecord};
+use super::message::{Death, DeathReason, Ended, Expiry, MessageId, StateRecord};
 use super::op::Decided;
 use super::part::Part;
 use super::place::TailRanks;
@@ -25,6 +25,13 @@ impl<S> Default for DeadLetterQueue<S> {
     }
 }
 
+/// Why a message dies, and the slot in which its group counts it.
+pub(super) struct Dying {
+    pub reason: DeathReason,
+    pub from: Option<Slot>,
+    pub decided: Decided,
+}
+
 impl<S: Store> DeadLetterQueue<S> {
     /// Moves a message that has left its place. False if the dead-letter queue cannot take it; then
     /// nothing was moved. A message whose body is unreadable is set aside instead.
@@ -35,7 +42,7 @@ impl<S: Store> DeadLetterQueue<S> {
         settings: &Settings,
         id: MessageId,
         record: &StateRecord,
-        (reason, decided): (DeathReason, Decided),
+        Dying { reason, from, decided }: Dying,
     ) -> bool {
         self.0.get_or_init(|| open(store, settings, decided));
         let Some(Some(Open { store: target, behind, ttl_ms, max_len })) = self.0.get_mut() else {
@@ -47,7 +54,7 @@ impl<S: Store> DeadLetterQueue<S> {
             Ok(Some(body)) => body,
             Ok(None) | Err(_) => {
                 damage::set_message_aside(store, effects, id);
-                place::leave_group(store, effects, record, Some(Slot::Inflight));
+                place::leave_group(store, effects, record, from);
                 return true;
             }
         };
@@ -65,7 +72,7 @@ impl<S: Store> DeadLetterQueue<S> {
         place::make_ready(target, &mut there, id, &mut dead_record, rank, None);
         target.put_record(id, &dead_record);
         effects.add_other(target.queue(), there.next_due);
-        place::forget(store, effects, id, Some(record), Some(Slot::Inflight));
+        place::forget(store, effects, id, Some(record), from);
         effects.counts.dead = effects.counts.dead.saturating_add(1);
         true
     }
@@ -79,7 +86,7 @@ fn dead_record(record: &StateRecord, death: Death, ttl_ms: u64) -> StateRecord {
         retry_count: 0,
         ended: Ended::Never,
         death: Some(death),
-        expires_at_ms: (ttl_ms > 0).then_some(expires_at_ms),
+        expiry: (ttl_ms > 0).then(|| Expiry::discards(expires_at_ms)),
         dedup: None,
         ..record.clone()
     };

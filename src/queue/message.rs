@@ -190,8 +190,7 @@ pub struct StateRecord {
     pub death: Option<Death>,
     /// 0 to [`MAX_PRIORITY`].
     pub priority: u8,
-    /// End of the time to live, unix ms.
-    pub expires_at_ms: Option<u64>,
+    pub expiry: Option<Expiry>,
     pub group: Option<Membership>,
     /// The UNTILDONE key, which is released when the message is removed.
     #[serde(serialize_with = "name_if_any", deserialize_with = "own_if_any")]
@@ -221,7 +220,7 @@ impl StateRecord {
     pub fn is_valid(&self) -> bool {
         is_priority(self.priority)
             && (self.last_receipt == 0 || Receipt(self.last_receipt).is_valid())
-            && self.expires_at_ms.is_none_or(is_timestamp)
+            && self.expiry.is_none_or(Expiry::is_valid)
             && self.death.as_ref().is_none_or(|death| is_timestamp(death.at_ms))
             && self.group.as_ref().is_none_or(Membership::is_valid)
             && self.dedup.as_ref().is_none_or(|key| is_name(key))
@@ -260,9 +259,19 @@ impl StateRecord {
         self.deliveries = self.deliveries.filter(|deliveries| deliveries.count > 0);
     }
 
+    /// The end of the time to live, unix ms.
+    pub fn expires_at_ms(&self) -> Option<u64> {
+        self.expiry.map(Expiry::at_ms)
+    }
+
     /// True if the time to live is over at this time, unix ms.
     pub fn is_expired(&self, now_ms: u64) -> bool {
-        self.expires_at_ms.is_some_and(|at_ms| at_ms <= now_ms)
+        self.expires_at_ms().is_some_and(|at_ms| at_ms <= now_ms)
+    }
+
+    /// True if the message dies at the end of its time to live. A dead letter never dies again.
+    pub fn dies_at_end(&self) -> bool {
+        self.death.is_none() && self.expiry.is_some_and(Expiry::is_death)
     }
 
     /// The time since which the message counts as ready when it returns to its old place, unix ms.
@@ -278,6 +287,38 @@ impl StateRecord {
     /// The effective priority.
     pub fn active_priority(&self) -> u8 {
         if self.death.is_none() { self.priority } else { 0 }
+    }
+}
+
+/// The end of a message's time to live, and what becomes of it then. One number, in which the highest bit
+/// says that it dies instead of being discarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiry(u64);
+
+impl Expiry {
+    const DEATH: u64 = 1 << 63;
+
+    /// The message is discarded then, unix ms.
+    pub fn discards(at_ms: u64) -> Self {
+        Self(at_ms)
+    }
+
+    /// The message dies then, unix ms.
+    pub fn kills(at_ms: u64) -> Self {
+        Self(at_ms | Self::DEATH)
+    }
+
+    /// Unix ms.
+    pub fn at_ms(self) -> u64 {
+        self.0 & !Self::DEATH
+    }
+
+    pub fn is_death(self) -> bool {
+        self.0 & Self::DEATH != 0
+    }
+
+    pub fn is_valid(self) -> bool {
+        is_timestamp(self.at_ms())
     }
 }
 
@@ -314,6 +355,8 @@ pub enum DeathReason {
     Retries,
     /// MQ.NACK ... DEAD.
     Rejected,
+    /// The end of a TTL with DEAD.
+    Expired,
 }
 
 impl DeathReason {
@@ -322,6 +365,7 @@ impl DeathReason {
         match self {
             Self::Retries => "retries",
             Self::Rejected => "rejected",
+            Self::Expired => "expired",
         }
     }
 }

@@ -91,7 +91,7 @@ fn take_one<S: Store>(
             if let Some(at_ms) = taken.expired_at(order) {
                 return Ok(NextMessage::Expired(id, at_ms));
             }
-            if taken.record.as_ref().is_some_and(|record| record.expires_at_ms.is_some()) {
+            if taken.record.as_ref().is_some_and(|record| record.expiry.is_some()) {
                 store.remove_timed(Part::Expiring, id);
             }
             Ok(NextMessage::Message(taken))
@@ -157,7 +157,7 @@ fn take_ready<S: Store>(
 
 impl<B> Taken<B> {
     fn expired_at(&self, order: Order) -> Option<u64> {
-        self.record.as_ref()?.expires_at_ms.filter(|at_ms| *at_ms <= order.now_ms)
+        self.record.as_ref()?.expires_at_ms().filter(|at_ms| *at_ms <= order.now_ms)
     }
 }
 

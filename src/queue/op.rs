@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{Delivery, Died, Header, MessageId, Receipt};
+use super::message::{Delivery, Died, Expiry, Header, MessageId, Receipt};
 use super::name::QueueName;
 use super::settings::{Setting, Settings};
 use super::small_vec::{self, ShortVec};
@@ -257,8 +257,7 @@ impl Choice {
 /// What a push says besides payload and delay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushOptions<'a> {
-    /// End of the time to live, unix ms.
-    pub expires_at_ms: Option<u64>,
+    pub expiry: Option<Expiry>,
     #[serde(borrow)]
     pub class: Class<'a>,
     pub dedup: Option<Dedup<'a>>,
@@ -369,6 +368,10 @@ impl Op<'_> {
         match self {
             Op::Configure(Configure { changes }) => {
                 changes.iter().all(|(setting, _)| *setting != Setting::MaxDedup)
+            }
+            Op::Push(Push { options, .. }) | Op::PushMany(PushMany { options, .. }) => {
+                let expiry = options.as_ref().and_then(|options| options.expiry);
+                !expiry.is_some_and(Expiry::is_death)
             }
             Op::Nack(Nack { how, .. }) => !matches!(how, Return::InFront | Return::Abandoned),
             _ => true,
@@ -495,7 +498,7 @@ impl PushOptions<'_> {
     fn is_valid(&self) -> bool {
         let sizes = self.headers.iter().flat_map(|header| [header.name, header.value]);
         let bytes = sizes.fold(0usize, |sum, text| sum.saturating_add(text.len()));
-        self.expires_at_ms.is_none_or(is_timestamp)
+        self.expiry.is_none_or(Expiry::is_valid)
             && match self.class {
                 Class::Priority(priority) => is_priority(priority),
                 Class::Group(name) => is_name(name),

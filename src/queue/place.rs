@@ -33,7 +33,7 @@ pub(super) fn require_beside<S: Store>(
     if record.retry_count > 0 {
         store.require(Part::OF_RETRIES)?;
     }
-    if record.expires_at_ms.is_some() {
+    if record.expiry.is_some() {
         store.require(&[Part::Expiring])?;
     }
     if record.death.is_some() {
@@ -149,7 +149,7 @@ pub(super) fn take_out<S: Store>(
     } else {
         return None;
     };
-    if record.expires_at_ms.is_some() {
+    if record.expiry.is_some() {
         store.remove_timed(Part::Expiring, id);
     }
     Some(slot)
@@ -225,7 +225,7 @@ pub(super) fn let_expire<S: Store>(
     id: MessageId,
     record: &StateRecord,
 ) {
-    if let Some(at_ms) = record.expires_at_ms {
+    if let Some(at_ms) = record.expires_at_ms() {
         store.add_timed(Part::Expiring, id, at_ms);
         effects.next_due.add(at_ms);
     }

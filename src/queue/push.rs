@@ -109,7 +109,7 @@ fn require<S: Store>(
 
 /// True if a ready message is stored in a ready list only.
 fn fits_ready_list(record: Option<&StateRecord>) -> bool {
-    record.is_none_or(|record| record.group.is_none() && record.expires_at_ms.is_none())
+    record.is_none_or(|record| record.group.is_none() && record.expiry.is_none())
 }
 
 /// Makes a message ready that has a group or a TTL. It gets its number in the group, which becomes part
@@ -140,7 +140,7 @@ fn record(options: &PushOptions<'_>) -> Option<StateRecord> {
     };
     let dedup = options.dedup.filter(|dedup| dedup.until_ms.is_none());
     let record = StateRecord {
-        expires_at_ms: options.expires_at_ms,
+        expiry: options.expiry,
         priority,
         group,
         dedup: dedup.map(|dedup| dedup.key.into()),

@@ -8,7 +8,7 @@ use super::error::QueueError;
 use super::message::{Body, Died, Ended, MessageId, StateRecord};
 use super::name::QueueName;
 use super::next::{self, NextMessage, Order, Origin, Taken};
-use super::op::{Choice, Redrive, RedriveSlice};
+use super::op::{Choice, Decided, Redrive, RedriveSlice};
 use super::part::Part;
 use super::place::TailRanks;
 use super::settings::Setting;
@@ -245,7 +245,7 @@ fn put<S: Store>(
     let mut restored =
         StateRecord { retry_count: 0, ended: Ended::Never, death: None, dedup: None, ..record };
     if record.death.is_some() {
-        restored.expires_at_ms = None;
+        restored.expiry = None;
     }
     if let Some(member) = &mut restored.group {
         member.sequence = None;
@@ -334,14 +334,13 @@ fn move_next<S: Store>(
             Some(1)
         }
         Ok(NextMessage::Expired(id, _)) => {
-            sweep::discard_waiting(store, effects, id, now_ms);
-            Some(0)
+            let record = store.record(id).ok()?.unwrap_or_default();
+            expire(store, effects, id, &record, now_ms)
         }
         Ok(NextMessage::Nothing) => {
             let (id, record) = first_of_groups(store)?;
             if record.is_expired(now_ms) {
-                sweep::discard_waiting(store, effects, id, now_ms);
-                return Some(0);
+                return expire(store, effects, id, &record, now_ms);
             }
             let body = take_out(store, effects, id, &record)?;
             put(target, effects, &body, record, now_ms);
@@ -353,6 +352,23 @@ fn move_next<S: Store>(
         }
         Err(_) => None,
     }
+}
+
+/// Discards a message whose TTL is over. One that dies is left to a sweep, and ends the redrive: its dead-letter
+/// queue may be the target, which is open.
+fn expire<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    id: MessageId,
+    record: &StateRecord,
+    now_ms: u64,
+) -> Option<u64> {
+    if record.dies_at_end() {
+        effects.next_due.add(now_ms);
+        return None;
+    }
+    sweep::expire_waiting(store, effects, id, Decided { now_ms, same_slot: true }, &mut None);
+    Some(0)
 }
 
 /// The next message of the first group with ready messages, blocked or not.

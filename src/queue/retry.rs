@@ -2,11 +2,11 @@
 //! again, dies, or is discarded because its TTL is over.
 
 use super::claim::{Settled, refuse};
-use super::dead_letter::DeadLetterQueue;
+use super::dead_letter::{DeadLetterQueue, Dying};
 use super::effects::Effects;
 use super::error::QueueError;
 use super::group::Slot;
-use super::message::{DeathReason, Delivery, Ended};
+use super::message::{DeathReason, Delivery, Ended, MessageId, StateRecord};
 use super::op::{Decided, Nack, Return};
 use super::part::Part;
 use super::place::TailRanks;
@@ -139,7 +139,7 @@ impl<S: Store> Returns<S> {
 pub(super) fn end_delivery<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    Returns { settings, target, behind }: &mut Returns<S>,
+    returns: &mut Returns<S>,
     delivery: Delivery,
     end: End<'_>,
     decided: Decided,
@@ -160,15 +160,15 @@ pub(super) fn end_delivery<S: Store>(
     if let Some(reason) = end.reason {
         record.last_error = Some(reason.to_vec());
     }
+    let dying = |reason| Dying { reason, from: Some(Slot::Inflight), decided };
+    let Returns { settings, target, behind } = &mut *returns;
     if end.why == Why::Rejected
-        && target.move_dead(store, effects, settings, id, &record, (DeathReason::Rejected, decided))
+        && target.move_dead(store, effects, settings, id, &record, dying(DeathReason::Rejected))
     {
         return;
     }
     if record.is_expired(decided.now_ms) {
-        place::forget(store, effects, id, Some(&record), Some(Slot::Inflight));
-        effects.counts.ttl_expired = effects.counts.ttl_expired.saturating_add(1);
-        return;
+        return expire(store, effects, returns, (id, &record), Some(Slot::Inflight), decided);
     }
     let mut delay_ms = 0;
     if end.why.counts() {
@@ -176,14 +176,7 @@ pub(super) fn end_delivery<S: Store>(
         if u64::from(retry_count) > settings.get(Setting::MaxRetries)
             && record.death.is_none()
             && end.why != Why::Rejected
-            && target.move_dead(
-                store,
-                effects,
-                settings,
-                id,
-                &record,
-                (DeathReason::Retries, decided),
-            )
+            && target.move_dead(store, effects, settings, id, &record, dying(DeathReason::Retries))
         {
             return;
         }
@@ -209,4 +202,21 @@ pub(super) fn end_delivery<S: Store>(
         place::make_ready(store, effects, id, &mut record, rank, Some(Slot::Inflight));
     }
     store.put_record(id, &record);
+}
+
+/// Removes a message that has left its place, whose time to live is over: it dies, or else is discarded.
+pub(super) fn expire<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    Returns { settings, target, .. }: &mut Returns<S>,
+    (id, record): (MessageId, &StateRecord),
+    from: Option<Slot>,
+    decided: Decided,
+) {
+    let dying = Dying { reason: DeathReason::Expired, from, decided };
+    if record.dies_at_end() && target.move_dead(store, effects, settings, id, record, dying) {
+        return;
+    }
+    place::forget(store, effects, id, Some(record), from);
+    effects.counts.ttl_expired = effects.counts.ttl_expired.saturating_add(1);
 }

@@ -11,7 +11,7 @@ use super::part::Part;
 use super::retry::{End, Returns, Why, end_delivery};
 use super::rules::Rules;
 use super::store::{Store, Unreadable};
-use super::{damage, deadline, dedup, limits, pause, place};
+use super::{damage, deadline, dedup, limits, pause, place, retry};
 
 /// Processes up to `sweep.limit` of what is due at `now_ms`. Leaves the earliest remaining deadline in
 /// `effects.next_due`; what is due beyond the limit is such a deadline.
@@ -64,8 +64,9 @@ fn move_due<S: Store>(
     ended: &[MessageId],
 ) {
     pause::sweep(store, effects, decided.now_ms);
-    discard_expired(store, effects, left, decided.now_ms);
-    return_overdue(store, effects, left, decided, ended);
+    let mut returns = None;
+    expire(store, effects, left, decided, &mut returns);
+    return_overdue(store, effects, left, decided, (ended, &mut returns));
     release_delayed(store, effects, left, decided.now_ms);
 }
 
@@ -78,42 +79,49 @@ fn report_deadlines<S: Store>(store: &mut S, effects: &mut Effects, now_ms: u64)
     of_messages
 }
 
-fn discard_expired<S: Store>(store: &mut S, effects: &mut Effects, left: &mut u32, now_ms: u64) {
+fn expire<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    left: &mut u32,
+    decided: Decided,
+    returns: &mut Option<Returns<S>>,
+) {
     while *left > 0 {
         let Some((id, at_ms)) = store.first_timed(Part::Expiring) else { return };
-        if at_ms > now_ms {
+        if at_ms > decided.now_ms {
             return;
         }
         *left = left.saturating_sub(1);
         match id {
-            Ok(id) => discard_waiting(store, effects, id, now_ms),
+            Ok(id) => expire_waiting(store, effects, id, decided, returns),
             Err(member) => damage::set_member_aside(store, effects, Part::Expiring, &member),
         }
     }
 }
 
-/// Discards a ready or delayed message if its TTL is over.
-pub(super) fn discard_waiting<S: Store>(
+/// Removes a ready or delayed message if its TTL is over.
+pub(super) fn expire_waiting<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     id: MessageId,
-    now_ms: u64,
+    decided: Decided,
+    returns: &mut Option<Returns<S>>,
 ) {
     effects.changed = true;
     store.remove_timed(Part::Expiring, id);
     match store.record(id) {
         Ok(record) => {
             let record = record.unwrap_or_default();
-            if !record.is_expired(now_ms) {
+            if !record.is_expired(decided.now_ms) {
                 // Another client wrote the entry: the state of the message counts.
-                if let Some(at_ms) = record.expires_at_ms {
+                if let Some(at_ms) = record.expires_at_ms() {
                     store.add_timed(Part::Expiring, id, at_ms);
                 }
                 return;
             }
             if let Some(slot) = place::take_out(store, id, &record) {
-                place::forget(store, effects, id, Some(&record), slot);
-                effects.counts.ttl_expired = effects.counts.ttl_expired.saturating_add(1);
+                let returns = returns.get_or_insert_with(|| Returns::begin(store));
+                retry::expire(store, effects, returns, (id, &record), slot, decided);
             }
         }
         Err(_) => {
@@ -128,9 +136,8 @@ fn return_overdue<S: Store>(
     effects: &mut Effects,
     left: &mut u32,
     decided: Decided,
-    ended: &[MessageId],
+    (ended, returns): (&[MessageId], &mut Option<Returns<S>>),
 ) {
-    let mut returns = None;
     let mut end = |store: &mut S, effects: &mut Effects, delivery, until_ms| {
         let returns = returns.get_or_insert_with(|| Returns::begin(store));
         let end = End { why: Why::RanOut, at_ms: until_ms, delay_ms: None, reason: None };

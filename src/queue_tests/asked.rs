@@ -7,6 +7,8 @@ use crate::queue::message::MessageId;
 pub struct Asked<'a> {
     pub delay_ms: u64,
     pub ttl_ms: u64,
+    /// It dies at the end of its TTL.
+    pub dies: bool,
     pub priority: u8,
     pub group: Option<&'a str>,
     pub dedup: Option<&'a str>,

@@ -43,8 +43,7 @@ fn a_key_of_the_wrong_type_is_an_error_and_changes_nothing() {
                 ended: Vec::new(),
             })
         };
-        let with =
-            |class, dedup| PushOptions { expires_at_ms: None, class, dedup, headers: Vec::new() };
+        let with = |class, dedup| PushOptions { expiry: None, class, dedup, headers: Vec::new() };
         let dedup = Dedup { key: b"k", now_ms, until_ms: Some(now_ms + 1) };
         let push = |with| Op::Push(op::Push { id, due_at_ms: None, payload: b"", options: with });
         let ops = [
@@ -202,7 +201,7 @@ fn of_the_keys_of_groups_those_are_required_that_change() {
             server.database.borrow_mut().insert(keys::key(&orders, part), Value::Text);
             let messages = (0..count).map(|_| BatchMessage { id: server.new_id(), payload: b"" });
             let with = PushOptions {
-                expires_at_ms: None,
+                expiry: None,
                 class: Class::Group(group.as_bytes()),
                 dedup: None,
                 headers: Vec::new(),

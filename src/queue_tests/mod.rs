@@ -6,6 +6,7 @@ mod asked;
 mod consume;
 mod damage;
 mod dedup;
+mod expiry;
 mod extend;
 mod groups;
 mod limits;
@@ -32,7 +33,7 @@ use std::rc::Rc;
 
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    Body, Death, DeathReason, Delivery, Header, MessageId, Rank, Receipt, StateRecord,
+    Body, Death, DeathReason, Delivery, Expiry, Header, MessageId, Rank, Receipt, StateRecord,
 };
 use crate::queue::name::QueueName;
 use crate::queue::op::{
@@ -281,7 +282,10 @@ impl Server {
             && asked.dedup.is_none()
             && headers.is_empty();
         let with = PushOptions {
-            expires_at_ms: later(asked.ttl_ms),
+            expiry: later(asked.ttl_ms).map(match asked.dies {
+                true => Expiry::kills,
+                false => Expiry::discards,
+            }),
             class: match asked.group {
                 Some(group) => Class::Group(group.as_bytes()),
                 None => Class::Priority(asked.priority),
@@ -491,7 +495,7 @@ fn got(
         headers: headers.collect(),
         priority: record.priority,
         group: record.group.map(|group| group.name.to_vec()),
-        expires_at_ms: record.expires_at_ms,
+        expires_at_ms: record.expiry.map(Expiry::at_ms),
         last_error: record.last_error,
         deliveries: record.deliveries.map(|all| (all.count, all.first_at_ms)),
     }

@@ -102,7 +102,7 @@ fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
 /// True if all numbers of a state record are in range.
 pub fn is_note(record: &StateRecord) -> bool {
     let at_ms =
-        record.expires_at_ms.into_iter().chain(record.death.as_ref().map(|death| death.at_ms));
+        record.expires_at_ms().into_iter().chain(record.death.as_ref().map(|death| death.at_ms));
     let sequence = record.group.as_ref().and_then(|group| group.sequence);
     record.last_receipt < 1 << 63
         && record.priority < 10

@@ -10,10 +10,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::queue::message::{
-    Body, Header, Membership, MessageId, NewMessage, Receipt, Running, StateRecord,
+    Body, Expiry, Header, Membership, MessageId, NewMessage, Receipt, Running, StateRecord,
 };
 use crate::queue::small_vec::NameBytes;
-use crate::queue::valid::{is_membership, is_name, is_priority, is_timestamp};
+use crate::queue::valid::{is_membership, is_name, is_priority};
 
 use super::flight::{self, Format, Head, PREFIX};
 use super::record::{self, Encoded, RecordError};
@@ -30,8 +30,7 @@ pub struct BodyRecord<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Terms<'a> {
     pub priority: u8,
-    /// Unix ms.
-    pub expires_at_ms: Option<u64>,
+    pub expiry: Option<Expiry>,
     /// Name, and the number if the message was ready at once.
     #[serde(borrow)]
     pub group: Option<(&'a serde_bytes::Bytes, Option<u64>)>,
@@ -47,7 +46,7 @@ impl<'a> Terms<'a> {
         let mut terms = Self { headers: message.headers.to_vec(), ..Self::default() };
         if let Some(record) = message.record {
             terms.priority = record.priority;
-            terms.expires_at_ms = record.expires_at_ms;
+            terms.expiry = record.expiry;
             let group = record.group.as_ref();
             terms.group = group.map(|group| (group.name.as_slice().into(), group.sequence));
             terms.dedup = record.dedup.as_deref().map(Into::into);
@@ -58,7 +57,7 @@ impl<'a> Terms<'a> {
     /// True if a push can have stored them.
     fn is_possible(&self) -> bool {
         is_priority(self.priority)
-            && self.expires_at_ms.is_none_or(is_timestamp)
+            && self.expiry.is_none_or(Expiry::is_valid)
             && self.dedup.is_none_or(|key| is_name(key))
             && self.group.is_none_or(|(name, sequence)| is_membership(name, sequence))
     }
@@ -67,7 +66,7 @@ impl<'a> Terms<'a> {
     pub fn record(&self) -> Option<StateRecord> {
         let record = StateRecord {
             priority: self.priority,
-            expires_at_ms: self.expires_at_ms,
+            expiry: self.expiry,
             group: self
                 .group
                 .map(|(name, sequence)| Membership { name: NameBytes::from_slice(name), sequence }),
@@ -280,7 +279,7 @@ mod tests {
     fn what_the_push_said_stands_between_head_and_payload() {
         let record = StateRecord {
             priority: 7,
-            expires_at_ms: Some(1),
+            expiry: Some(Expiry::discards(1)),
             group: Some(Membership { name: NameBytes::from_slice(b"g"), sequence: Some(2) }),
             dedup: Some(NameBytes::from_slice(b"key")),
             ..StateRecord::default()
@@ -291,7 +290,8 @@ mod tests {
         assert_eq!(decode_body(&bytes).unwrap().terms.record(), Some(record.clone()));
         for impossible in [
             StateRecord { priority: 10, ..record.clone() },
-            StateRecord { expires_at_ms: Some(1 << 43), ..record.clone() },
+            StateRecord { expiry: Some(Expiry::discards(1 << 43)), ..record.clone() },
+            StateRecord { expiry: Some(Expiry::kills(1 << 43)), ..record.clone() },
             StateRecord { dedup: Some(NameBytes::new()), ..record.clone() },
             StateRecord { dedup: Some(NameBytes::from_elem(0, 257)), ..record.clone() },
             StateRecord {

@@ -255,7 +255,9 @@ mod tests {
     use smallvec::smallvec;
 
     use super::*;
-    use crate::queue::message::{Death, DeathReason, Deliveries, Ended, Membership, MessageId};
+    use crate::queue::message::{
+        Death, DeathReason, Deliveries, Ended, Expiry, Membership, MessageId,
+    };
     use crate::queue::name::QueueName;
     use crate::queue::small_vec::NameBytes;
 
@@ -294,7 +296,7 @@ mod tests {
             ended: Ended::ByTime,
             death: Some(death),
             priority: 9,
-            expires_at_ms: Some((1 << 43) - 1),
+            expiry: Some(Expiry::kills((1 << 43) - 1)),
             group: Some(Membership { name: name(256), sequence: Some((1 << 56) - 1) }),
             dedup: Some(name(256)),
             consumer: Some(name(256)),
@@ -304,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_note_with_a_field_out_of_range_is_damaged() {
-        let harms: [fn(&mut StateRecord); 16] = [
+        let harms: [fn(&mut StateRecord); 17] = [
             |record| record.deliveries.as_mut().unwrap().count = 0,
             |record| record.deliveries.as_mut().unwrap().first_at_ms = 1 << 43,
             |record| record.last_receipt = 1 << 63,
@@ -312,7 +314,8 @@ mod tests {
             |record| record.death.as_mut().unwrap().at_ms = 1 << 43,
             |record| record.priority = 10,
             |record| record.priority = 255,
-            |record| record.expires_at_ms = Some(1 << 43),
+            |record| record.expiry = Some(Expiry::discards(1 << 43)),
+            |record| record.expiry = Some(Expiry::kills(1 << 43)),
             |record| record.group.as_mut().unwrap().name = NameBytes::new(),
             |record| record.group.as_mut().unwrap().name.push(0),
             |record| record.group.as_mut().unwrap().sequence = Some(1 << 56),

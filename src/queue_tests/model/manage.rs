@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Death, End, Id, Message, Model, Pause};
+use super::{Cause, Death, End, Id, Message, Model, Pause};
 
 /// Which messages go where.
 #[derive(Debug, Clone)]
@@ -91,7 +91,11 @@ impl Model {
         let takes_others = ask.takes_others && ask.to.is_some();
         let mut redriven = Redriven::default();
         let fits = |death: &Death, message: &Message| {
-            let word = if death.is_rejected { "rejected" } else { "retries" };
+            let word = match death.cause {
+                Cause::Retries => "retries",
+                Cause::Rejected => "rejected",
+                Cause::Expired => "expired",
+            };
             ask.from.is_none_or(|from| from == death.from)
                 && ask.reason.is_none_or(|why| why == word || message.last_error == Some(why))
         };
@@ -138,11 +142,15 @@ impl Model {
         let can_go = ask.to.is_some_and(|to| to != name && Self::can_go(name, to, ask.same_slot));
         while takes_others && can_go && inspect > 0 && count > 0 {
             let Some(id) = self.peek_ready(name, now).first().copied() else { break };
-            inspect -= 1;
             if self.message(name, id).is_expired(now) {
+                if self.message(name, id).dies_at_end() {
+                    break;
+                }
+                inspect -= 1;
                 self.discard(name, id);
                 continue;
             }
+            inspect -= 1;
             count -= 1;
             assert!(self.send(name, id, ask));
             redriven.moved += 1;
@@ -164,6 +172,7 @@ impl Model {
         let mut message = self.remove(name, id);
         if message.death.take().is_some() {
             message.expires_ms = None;
+            message.dies = false;
             if message.group.is_some() {
                 self.hit("a dead letter of a group went back");
             }

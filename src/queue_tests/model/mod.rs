@@ -46,11 +46,18 @@ pub enum End {
     Abandoned,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cause {
+    Retries,
+    Rejected,
+    Expired,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Death {
     pub from: &'static str,
     pub at_ms: u64,
-    pub is_rejected: bool,
+    pub cause: Cause,
     pub retries: u32,
 }
 
@@ -64,6 +71,8 @@ pub struct Message {
     /// Its number in the group; none before it was ready for the first time.
     pub sequence: Option<u64>,
     pub expires_ms: Option<u64>,
+    /// It dies then.
+    pub dies: bool,
     /// The deduplication key that is free again when the message is gone.
     pub key: Option<&'static str>,
     pub place: Place,
@@ -89,6 +98,10 @@ impl Message {
 
     pub fn is_expired(&self, now: u64) -> bool {
         self.expires_ms.is_some_and(|expires_ms| expires_ms <= now)
+    }
+
+    pub fn dies_at_end(&self) -> bool {
+        self.dies && self.death.is_none()
     }
 
     pub fn is_over_by_itself(&self) -> bool {

@@ -8,6 +8,7 @@ pub struct Push {
     pub now_ms: u64,
     pub due_ms: Option<u64>,
     pub expires_ms: Option<u64>,
+    pub dies: bool,
     pub priority: u8,
     pub group: Option<&'static str>,
     /// A key, and until when it holds; None: until the message is gone.
@@ -67,6 +68,7 @@ impl Model {
                 group: push.group,
                 sequence: None,
                 expires_ms: push.expires_ms,
+                dies: push.dies,
                 key: until_done.map(|(key, _)| key),
                 place: Place::Delayed { due_ms: push.due_ms.unwrap_or_default() },
                 retries: 0,

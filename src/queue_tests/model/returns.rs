@@ -1,6 +1,6 @@
 //! How deliveries end (acknowledged, nacked, extended, timed out), and what is due.
 
-use super::{Death, End, Id, Message, Model, Place};
+use super::{Cause, Death, End, Id, Message, Model, Place};
 
 /// How a message is returned.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,7 +43,7 @@ impl Model {
             Place::Inflight { .. } => None,
         });
         for (_, id) in outlived.into_iter().take(left) {
-            self.discard(name, id);
+            self.expire(name, id, now, same_slot);
             left -= 1;
         }
         let queue = self.queue(name);
@@ -157,17 +157,17 @@ impl Model {
         if back.how == Back::Rejected {
             assert!(!is_dead);
             if has_grave {
-                return self.die(name, id, back);
+                return self.die(name, id, back.now_ms, Cause::Rejected);
             }
             self.count("dead_letters_refused", 1);
             self.hit("dead letter refused");
         }
         if is_expired {
-            return self.discard(name, id);
+            return self.expire(name, id, back.now_ms, back.same_slot);
         }
         let is_dying = back.how.is_retry() && is_too_often && !is_dead;
         if is_dying && has_grave {
-            return self.die(name, id, back);
+            return self.die(name, id, back.now_ms, Cause::Retries);
         }
         if is_dying && back.how != Back::Rejected {
             self.count("dead_letters_refused", 1);
@@ -205,22 +205,32 @@ impl Model {
         }
     }
 
-    fn die(&mut self, name: &'static str, id: Id, back: Comeback) {
+    /// The end of its time to live.
+    fn expire(&mut self, name: &'static str, id: Id, now: u64, same_slot: bool) {
+        if self.message(name, id).dies_at_end() {
+            let target = self.target(name);
+            if Self::can_go(name, target, same_slot) {
+                self.hit("died at the end of its time");
+                return self.die(name, id, now, Cause::Expired);
+            }
+            self.count("dead_letters_refused", 1);
+            self.hit("discarded because it could not die");
+        }
+        self.discard(name, id);
+    }
+
+    fn die(&mut self, name: &'static str, id: Id, now: u64, cause: Cause) {
         let mut dead = self.remove(name, id);
-        dead.death = Some(Death {
-            from: name,
-            at_ms: back.now_ms,
-            is_rejected: back.how == Back::Rejected,
-            retries: dead.retries,
-        });
+        dead.death = Some(Death { from: name, at_ms: now, cause, retries: dead.retries });
         dead.retries = 0;
         dead.end = End::NoneYet;
         dead.key = None;
         dead.sequence = None;
         let target = self.target(name);
-        dead.expires_ms = self.retain(target, back.now_ms);
+        dead.expires_ms = self.retain(target, now);
+        dead.dies = false;
         self.queue(target).messages.insert(id, dead);
-        self.wait_behind(target, id, back.now_ms);
+        self.wait_behind(target, id, now);
         self.count("dead", 1);
         self.hit("dead");
     }

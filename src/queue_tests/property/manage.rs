@@ -179,7 +179,8 @@ impl Run<'_> {
             ask.from = Some(self.one_of(&NAMES));
         }
         if self.chance(4) {
-            ask.reason = Some(self.one_of(&["retries", "rejected", ERRORS[0], ERRORS[1]]));
+            ask.reason =
+                Some(self.one_of(&["retries", "rejected", "expired", ERRORS[0], ERRORS[1]]));
         }
         ask.takes_others = ask.from.is_none() && ask.reason.is_none();
         for _ in 0..3 {

@@ -41,7 +41,7 @@ const MOST_STEPS: usize = 300;
 const ROOM: usize = 64 * 1024;
 
 /// What every test must have met.
-const WANTED: [&str; 95] = [
+const WANTED: [&str; 97] = [
     "a delayed message joined its group",
     "a large message was in flight",
     "a dead letter could not go back",
@@ -87,6 +87,8 @@ const WANTED: [&str; 95] = [
     "delivered with priority",
     "delivered with the last error",
     "delivered with time to live",
+    "died at the end of its time",
+    "discarded because it could not die",
     "discarded when it came back",
     "discarded while delayed",
     "discarded while waiting",

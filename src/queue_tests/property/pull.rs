@@ -127,9 +127,10 @@ pub(super) fn compare_fields(got: &Got, expected: &model::Message) {
     let death = expected.death.as_ref().map(|death| Death {
         from: queue(death.from),
         at_ms: death.at_ms,
-        reason: match death.is_rejected {
-            true => DeathReason::Rejected,
-            false => DeathReason::Retries,
+        reason: match death.cause {
+            model::Cause::Retries => DeathReason::Retries,
+            model::Cause::Rejected => DeathReason::Rejected,
+            model::Cause::Expired => DeathReason::Expired,
         },
         retries: death.retries,
     });

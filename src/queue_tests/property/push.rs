@@ -37,6 +37,7 @@ impl Run<'_> {
             now_ms,
             due_ms: (asked.delay_ms > 0).then(|| now_ms + asked.delay_ms),
             expires_ms: (asked.ttl_ms > 0).then(|| now_ms + asked.ttl_ms),
+            dies: asked.dies,
             priority: asked.priority,
             group: asked.group,
             dedup: asked.dedup.map(|key| (key, asked.window_ms.map(|ms| now_ms + ms))),
@@ -72,6 +73,7 @@ impl Run<'_> {
         }
         if self.likes(self.taste.ttl) {
             asked.ttl_ms = self.random.u64(1..150);
+            asked.dies = !self.model.is_old && self.random.bool();
         }
         if self.likes(self.taste.groups) {
             asked.group = Some(self.one_of(&GROUPS[..self.taste.names]));

@@ -52,7 +52,7 @@ pub fn of_messages<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &Found
         if let (Some(death), Some(Place::Ranked { .. })) = (&record.death, &message.place) {
             dead.insert(member.clone(), death.at_ms as f64);
         }
-        if let (Some(at_ms), false) = (record.expires_at_ms, is_inflight) {
+        if let (Some(at_ms), false) = (record.expires_at_ms(), is_inflight) {
             expiring.insert(member, at_ms as f64);
         }
     }

@@ -367,8 +367,7 @@ pub fn order<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
 pub fn ready(bytes: &[u8]) -> Option<(MessageId, Option<StateRecord>)> {
     let body = decode_body(bytes).ok()?;
     let said = body.terms.record();
-    let stands_elsewhere =
-        |said: &StateRecord| said.group.is_some() || said.expires_at_ms.is_some();
+    let stands_elsewhere = |said: &StateRecord| said.group.is_some() || said.expiry.is_some();
     (!said.as_ref().is_some_and(stands_elsewhere)).then_some((body.id, said))
 }
 

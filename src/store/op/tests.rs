@@ -3,8 +3,8 @@
 use smallvec::smallvec;
 
 use super::*;
-use crate::queue::message::Delivery;
 use crate::queue::message::Died;
+use crate::queue::message::{Delivery, Expiry};
 use crate::queue::message::{Header, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::{
@@ -88,7 +88,7 @@ fn ops() -> Vec<Op<'static>> {
 
 fn with(class: Class<'static>) -> PushOptions<'static> {
     PushOptions {
-        expires_at_ms: Some(8),
+        expiry: Some(Expiry::discards(8)),
         class,
         dedup: Some(Dedup { key: b"key", now_ms: 7, until_ms: None }),
         headers: vec![Header { name: b"name", value: b"" }],
@@ -260,7 +260,7 @@ fn an_op_that_claims_the_impossible_is_refused() {
         }),
         Op::Push(op::Push { id: MessageId([0; 16]), due_at_ms: None, payload: b"", options: None }),
         Op::Push(op::Push { id: ID, due_at_ms: Some(u64::MAX), payload: b"", options: None }),
-        push(PushOptions { expires_at_ms: Some(u64::MAX), ..plain() }),
+        push(PushOptions { expiry: Some(Expiry::kills(u64::MAX)), ..plain() }),
         push(PushOptions { class: Class::Priority(10), ..plain() }),
         push(PushOptions { class: Class::Group(b""), ..plain() }),
         push(PushOptions { class: Class::Group(long_name), ..plain() }),

@@ -7,7 +7,8 @@ const UUID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 const RECEIPT: &str = "0000000000000001";
 const GONE: &str = "NOTFOUND no message with this id is in flight or waiting for its retry: it was \
                     acknowledged, deleted, sent to the dead-letter queue, or never in this queue";
-const PUSH_OPTIONS: &str = "DELAY, AT, TTL, PRIORITY, GROUP, DEDUP, WINDOW, UNTILDONE, HEADERS";
+const PUSH_OPTIONS: &str =
+    "DELAY, AT, TTL, DEAD, PRIORITY, GROUP, DEDUP, WINDOW, UNTILDONE, HEADERS";
 const YEAR: &str = "31536000000 milliseconds";
 const EPOCH: &str = "8796093022207 milliseconds of unix time";
 
@@ -86,7 +87,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.MPUSH q 1 a TLT 5", "ERR unknown option 'TLT' for MQ.MPUSH, did you mean TTL?"),
     (
         "MQ.MPUSH q 2 a DELAY 5",
-        "ERR DELAY is in the place of payload: MQ.MPUSH queue n payload [payload ...] [DELAY milliseconds | AT unix-time-milliseconds] [TTL milliseconds] [PRIORITY n | GROUP name] [HEADERS n name value [name value ...]]",
+        "ERR DELAY is in the place of payload: MQ.MPUSH queue n payload [payload ...] [DELAY milliseconds | AT unix-time-milliseconds] [TTL milliseconds [DEAD]] [PRIORITY n | GROUP name] [HEADERS n name value [name value ...]]",
     ),
     ("MQ.MPUSH full 2 a b", "QUEUEFULL the queue is full: MAXLEN of 'full' is 1"),
     ("MQ.MPUSH q 1", "ERR wrong number of arguments for 'mq.mpush' command"),

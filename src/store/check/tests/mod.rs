@@ -15,7 +15,8 @@ use crate::queue::Request;
 use crate::queue::effects::Effects;
 use crate::queue::finding::Finding;
 use crate::queue::message::{
-    Body, Delivery, Header, Kept, Membership, MessageId, NewMessage, Receipt, Running, StateRecord,
+    Body, Delivery, Expiry, Header, Kept, Membership, MessageId, NewMessage, Receipt, Running,
+    StateRecord,
 };
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, Class, Dedup, Mode, Op, PushOptions, Return, SweepLimit};
@@ -85,7 +86,7 @@ fn body_that_says(number: u64, record: Option<&StateRecord>) -> Vec<u8> {
 }
 
 fn plain() -> PushOptions<'static> {
-    PushOptions { expires_at_ms: None, class: Class::Priority(0), dedup: None, headers: Vec::new() }
+    PushOptions { expiry: None, class: Class::Priority(0), dedup: None, headers: Vec::new() }
 }
 
 struct Queue {
@@ -252,7 +253,7 @@ fn sound() -> Queue {
     for number in [IN_FLIGHT, IN_FLIGHT + 1] {
         queue.push(number, None, None);
     }
-    let expiring = PushOptions { expires_at_ms: Some(NOW_MS + 2 * HOUR_MS), ..plain() };
+    let expiring = PushOptions { expiry: Some(Expiry::discards(NOW_MS + 2 * HOUR_MS)), ..plain() };
     queue.push(32, None, Some(expiring.clone()));
     assert_eq!(queue.pull("orders", 3, NOW_MS).len(), 3);
     queue.push(LARGE, None, None);

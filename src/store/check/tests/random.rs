@@ -169,7 +169,7 @@ fn drain(queue: &mut Queue, seed: u64) {
         keys.each_field(part, |id, _| ids.push(MessageId(id.try_into().unwrap())));
     }
     let expires =
-        |id| Records::new(queue.keys()).record(id).unwrap().unwrap_or_default().expires_at_ms;
+        |id| Records::new(queue.keys()).record(id).unwrap().unwrap_or_default().expires_at_ms();
     let expiring = ids.into_iter().filter(|id| expires(*id).is_some()).count() as u64;
     let mut got = 0;
     for round in 1..1_000 {

@@ -59,7 +59,10 @@ fn damaged_bodies_are_found_and_repaired() {
                 let group = Membership { name: NameBytes::from_slice(b"g"), sequence: Some(7) };
                 let says = StateRecord { group: Some(group), ..StateRecord::default() };
                 k.push_back(Part::Ready, &body_that_says(70, Some(&says)));
-                let says = StateRecord { expires_at_ms: Some(NOW_MS), ..StateRecord::default() };
+                let says = StateRecord {
+                    expiry: Some(Expiry::discards(NOW_MS)),
+                    ..StateRecord::default()
+                };
                 k.push_back(Part::Ready, &body_that_says(71, Some(&says)));
             },
             &[(DamagedBody, 2)],
