@@ -22,7 +22,7 @@ use crate::server::string::Argument;
 const DEFAULT_DEAD_LETTER: &str = "DEFAULTDEADLETTER";
 
 /// The arguments and options in the facts.
-const OPTIONS: [Arg; 16] = [
+const OPTIONS: [Arg; 17] = [
     QUEUE,
     Arg::Setting(number("VISIBILITY", MILLISECONDS, Setting::Visibility)),
     Arg::Setting(number("MAXRETRIES", "n", Setting::MaxRetries)),
@@ -42,6 +42,7 @@ const OPTIONS: [Arg; 16] = [
     Arg::Setting(number("GROUPINFLIGHT", "n", Setting::GroupInflight)),
     Arg::Setting(number("DEDUPWINDOW", MILLISECONDS, Setting::DedupWindow)),
     Arg::Setting(number("MAXDEDUP", "n", Setting::MaxDedup)),
+    Arg::Setting(number("EXPIRES", MILLISECONDS, Setting::Expires)),
 ];
 
 /// `MQ.CONFIG queue`, or with options.

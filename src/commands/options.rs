@@ -10,7 +10,7 @@ use crate::server::keys_of_command::is_taken_for;
 use crate::server::spec::{Arg, Name, Number, other_key};
 
 /// The maximum number of options of a command; each alternative counts.
-const MOST: usize = 16;
+const MOST: usize = 17;
 
 /// The options that a client gave.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::small_vec::ShortVec;
 use super::store::Store;
 use super::{
     acknowledge, configure, extend, pause, pull, purge, push, redrive, remove, repair, reschedule,
-    retry, sweep,
+    retry, sweep, unused,
 };
 
 /// An op as a type of its own, for callers that need its outcome.
@@ -76,6 +76,12 @@ requests! {
     // The number of messages.
     op::Delete, u64: |op, store, effects| remove::delete(store, effects, &op.ids);
     op::Purge, u64: |_, store, effects| remove::purge(store, effects);
+    op::Use, (): |op, store, effects| {
+        unused::note_use(store, effects, op.now_ms);
+        Ok(())
+    };
+    // 1, or 0 if the queue stays.
+    op::Expire, u64: |op, store, effects| unused::expire(store, effects, op.now_ms);
     op::PurgeState, Purged: |op, store, effects| purge::purge(store, effects, *op);
     // 1, or 0 if there was no such queue.
     op::Drop, u64: |_, store, effects| remove::drop(store, effects);
@@ -123,5 +129,7 @@ pub fn apply<S: Store>(
         Op::RedriveSlice(op) => op.apply(store, effects).map(drop),
         Op::Ended(never) => match *never {},
         Op::PurgeState(op) => op.apply(store, effects).map(drop),
+        Op::Use(op) => op.apply(store, effects),
+        Op::Expire(op) => op.apply(store, effects).map(drop),
     }
 }

@@ -6,6 +6,7 @@ use super::group;
 use super::part::Part;
 use super::settings::Setting;
 use super::store::Store;
+use super::unused;
 
 /// Stores each value as text; None restores the default. A queue cannot be its own dead-letter queue:
 /// the command refuses that, and an op from elsewhere has no effect then.
@@ -30,6 +31,9 @@ pub(super) fn configure<S: Store>(
         match text {
             Some(text) => store.put_config(setting.name(), text),
             None => store.remove_config(setting.name()),
+        }
+        if *setting == Setting::Expires {
+            unused::restart(store);
         }
         effects.changed = true;
         // A limit may have been raised, or a window may end earlier: consumers must look again.

@@ -42,6 +42,7 @@ pub mod settings;
 pub mod small_vec;
 pub mod store;
 mod sweep;
+pub mod unused;
 pub mod valid;
 
 pub use apply::{Request, apply};

@@ -44,6 +44,8 @@ pub enum Op<'a> {
     /// Has the number that stands before an op with [`Sweep::ended`].
     Ended(Never),
     PurgeState(PurgeState),
+    Use(Use),
+    Expire(Expire),
 }
 
 /// Has no value.
@@ -160,6 +162,18 @@ pub struct Delete {
 /// Removes all messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Purge;
+
+/// Somebody waits for messages: the queue is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    pub now_ms: u64,
+}
+
+/// Removes the queue if it was not used for EXPIRES.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expire {
+    pub now_ms: u64,
+}
 
 /// Removes messages of one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -367,7 +381,8 @@ impl Op<'_> {
     pub fn is_in_version_1(&self) -> bool {
         match self {
             Op::Configure(Configure { changes }) => {
-                changes.iter().all(|(setting, _)| *setting != Setting::MaxDedup)
+                const LATER: [Setting; 2] = [Setting::MaxDedup, Setting::Expires];
+                changes.iter().all(|(setting, _)| !LATER.contains(setting))
             }
             Op::Push(Push { options, .. }) | Op::PushMany(PushMany { options, .. }) => {
                 let expiry = options.as_ref().and_then(|options| options.expiry);
@@ -400,7 +415,9 @@ impl Op<'_> {
                     && mode.is_valid()
                     && (*mode == Mode::AtMostOnce || are_receipts(*base_receipt, *count))
             }
-            Op::Sweep(Sweep { now_ms, .. }) => is_timestamp(*now_ms),
+            Op::Sweep(Sweep { now_ms, .. })
+            | Op::Use(Use { now_ms })
+            | Op::Expire(Expire { now_ms }) => is_timestamp(*now_ms),
             Op::Acknowledge(Acknowledge { now_ms, .. }) => now_ms.is_none_or(is_timestamp),
             Op::Nack(Nack { now_ms, delay_ms, reason, .. }) => {
                 is_timestamp(*now_ms)
@@ -476,6 +493,7 @@ ops!(
     Prolong,
     PurgeState
 );
+ops!(Use, Expire);
 bare_ops!(Purge, Drop, Resume, Repair);
 
 impl RedriveSlice<'_> {

@@ -12,7 +12,7 @@ use super::rules::Rules;
 use super::settings::Setting;
 use super::small_vec::ShortVec;
 use super::store::Store;
-use super::{acknowledge, dedup, limits, place, sweep};
+use super::{acknowledge, dedup, limits, place, sweep, unused};
 
 /// A batch ends after the message that brings it over this many bytes, headers included (version 1 of
 /// ops: without).
@@ -90,6 +90,7 @@ pub(super) fn pull<S: Store>(
         pulled.more_due = sweep::sweep_messages(store, effects, pull)?;
     }
     deliver(store, effects, pull, &mut pulled);
+    unused::note_use(store, effects, pull.now_ms);
     Ok(pulled)
 }
 

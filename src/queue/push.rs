@@ -7,7 +7,7 @@ use super::op::{BatchMessage, Class, PushOptions};
 use super::part::Part;
 use super::records::Group;
 use super::store::Store;
-use super::{dedup, group, limits, place};
+use super::{dedup, group, limits, place, unused};
 
 /// The result of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,24 @@ pub enum Pushed {
 }
 
 /// Adds all messages or none; `due_at_ms` None: ready at once.
+#[inline]
 pub(super) fn push<S: Store>(
+    store: &mut S,
+    effects: &mut Effects,
+    messages: &[BatchMessage<'_>],
+    due_at_ms: Option<u64>,
+    options: Option<&PushOptions<'_>>,
+) -> Result<Pushed, QueueError> {
+    let pushed = add(store, effects, messages, due_at_ms, options)?;
+    if store.len(Part::Config) > 0
+        && let Some(first) = messages.first()
+    {
+        unused::note_use(store, effects, first.id.timestamp_ms());
+    }
+    Ok(pushed)
+}
+
+fn add<S: Store>(
     store: &mut S,
     effects: &mut Effects,
     messages: &[BatchMessage<'_>],

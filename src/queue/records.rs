@@ -60,10 +60,13 @@ pub enum StoredNumber {
     RateWindowStart,
     /// Deliveries in the rate window.
     RateWindowCount,
+    /// When the queue was last used, unix ms: see [`unused`](super::unused).
+    UsedAt,
 }
 
 impl StoredNumber {
-    pub const ALL: [Self; 3] = [Self::PausedUntil, Self::RateWindowStart, Self::RateWindowCount];
+    pub const ALL: [Self; 4] =
+        [Self::PausedUntil, Self::RateWindowStart, Self::RateWindowCount, Self::UsedAt];
 
     /// The field of `Config`.
     pub fn name(self) -> &'static str {
@@ -71,6 +74,7 @@ impl StoredNumber {
             Self::PausedUntil => "paused_until",
             Self::RateWindowStart => "rate_window_start",
             Self::RateWindowCount => "rate_window_count",
+            Self::UsedAt => "used_at",
         }
     }
 
@@ -82,7 +86,7 @@ impl StoredNumber {
 
     fn accepts(self, number: u64) -> bool {
         match self {
-            Self::PausedUntil | Self::RateWindowStart => is_timestamp(number),
+            Self::PausedUntil | Self::RateWindowStart | Self::UsedAt => is_timestamp(number),
             Self::RateWindowCount => number <= MAX_COUNT.unsigned_abs(),
         }
     }

@@ -81,6 +81,9 @@ settings! {
     DedupWindow = "dedupwindow", 300_000, Some((1, MAX_MS));
     /// The most deduplication keys that are held; 0: no limit. Not in version 1 of ops.
     MaxDedup = "maxdedup", 0, Some((0, MAX_COUNT));
+    /// How long the queue may be unused before it is dropped, in milliseconds; 0: for ever. Not in version 1 of
+    /// ops.
+    Expires = "expires", 0, Some((0, MAX_MS));
 }
 
 impl Setting {

@@ -11,7 +11,7 @@ use super::part::Part;
 use super::retry::{End, Returns, Why, end_delivery};
 use super::rules::Rules;
 use super::store::{Store, Unreadable};
-use super::{damage, deadline, dedup, limits, pause, place, retry};
+use super::{damage, deadline, dedup, limits, pause, place, retry, unused};
 
 /// Processes up to `sweep.limit` of what is due at `now_ms`. Leaves the earliest remaining deadline in
 /// `effects.next_due`; what is due beyond the limit is such a deadline.
@@ -24,6 +24,7 @@ pub(super) fn sweep<S: Store>(
     let (mut left, now_ms) = (sweep.limit, *now_ms);
     move_due(store, effects, &mut left, Decided { now_ms, same_slot: sweep.same_slot }, ended);
     dedup::sweep(store, effects, &mut left, now_ms);
+    unused::begin(store, effects, now_ms);
     report_deadlines(store, effects, now_ms);
     Ok(())
 }
@@ -74,7 +75,9 @@ fn move_due<S: Store>(
 fn report_deadlines<S: Store>(store: &mut S, effects: &mut Effects, now_ms: u64) -> Option<u64> {
     let of_messages = deadline::of_messages(store);
     let opening = limits::next_opening(store, now_ms);
-    let all = of_messages.into_iter().chain(deadline::of_keys(store)).chain(opening).min();
+    let look = unused::next_look(store, now_ms);
+    let others = deadline::of_keys(store).into_iter().chain(opening).chain(look);
+    let all = of_messages.into_iter().chain(others).min();
     effects.next_due = NextDue::Exactly(all);
     of_messages
 }

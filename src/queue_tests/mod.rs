@@ -24,6 +24,7 @@ mod rules;
 mod search;
 mod settings;
 mod ttl;
+mod unused;
 mod versions;
 
 use asked::{Asked, Pushed};

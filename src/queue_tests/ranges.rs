@@ -88,7 +88,7 @@ fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
             let number = parse_integer(bytes);
             let is_below = |limit: f64| number.is_some_and(|n| n >= 0 && (n as f64) < limit);
             match field {
-                b"paused_until" | b"rate_window_start" => is_below(TIMESTAMPS),
+                b"paused_until" | b"rate_window_start" | b"used_at" => is_below(TIMESTAMPS),
                 b"rate_window_count" => is_below(2_147_483_648.0),
                 _ => Setting::from_name(field).is_some_and(|setting| {
                     let is_itself = setting == Setting::DeadLetter && queue.as_bytes() == bytes;

@@ -17,6 +17,7 @@ use super::waiting::{self, Woken};
 use super::{checking, counters, disconnect, index, scan, slices, unread};
 use crate::queue::op::{self, SweepLimit};
 use crate::queue::store::Store;
+use crate::queue::unused;
 use crate::server::context::Context;
 use crate::server::key::Access;
 
@@ -300,6 +301,14 @@ fn sweep(context: Context<'_>, entry: &Rc<Entry>, now_ms: u64) {
     let is_first = entry.next_due_ms() == UNKNOWN;
     let mut store =
         if is_first { entry.open_once(context) } else { entry.open(context, Access::Write) };
+    if let Some(quarters) = unused::quarters(&mut store, now_ms) {
+        // Neither of them fails.
+        if quarters > 0 && entry.has_waiters() {
+            let _ = execute_on(context, entry, &mut store, op::Use { now_ms });
+        } else if quarters >= unused::QUARTERS {
+            let _ = execute_on(context, entry, &mut store, op::Expire { now_ms });
+        }
+    }
     let ended = store.ended(now_ms, SLICE);
     let sweep = SweepLimit { limit: SLICE, same_slot: is_cluster };
     let op = op::Sweep { now_ms, sweep, ended };

@@ -154,6 +154,7 @@ macro_rules! by_bincode {
 by_bincode! {
     5 op::Nack<'_>, 6 op::Extend, 7 op::Configure, 8 op::Delete, 11 op::Reschedule,
     12 op::Redrive, 13 op::Pause, 16 op::Prolong, 17 op::RedriveSlice<'_>, 19 op::PurgeState,
+    20 op::Use, 21 op::Expire,
 }
 
 /// Ops without fields, with their numbers.
@@ -192,6 +193,8 @@ impl Encode for Op<'_> {
             Op::RedriveSlice(op) => op.append_to(bytes),
             Op::Ended(never) => match *never {},
             Op::PurgeState(op) => op.append_to(bytes),
+            Op::Use(op) => op.append_to(bytes),
+            Op::Expire(op) => op.append_to(bytes),
         }
     }
 }

@@ -195,10 +195,14 @@ impl Model {
     /// A setting as text; None for its default.
     pub fn configure(&mut self, name: &'static str, setting: &'static str, text: Option<String>) {
         let settings = &mut self.queue(name).settings;
+        let before = settings.get(setting).cloned();
         match text {
             Some(text) => settings.insert(setting, text),
             None => settings.remove(setting),
         };
+        if setting == "expires" && self.queue(name).settings.get(setting) != before.as_ref() {
+            self.queue(name).used_ms = None;
+        }
         if setting == "groupinflight" {
             self.settle_all(name);
         }

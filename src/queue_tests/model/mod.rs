@@ -145,6 +145,8 @@ pub struct Queue {
     pub pause: Option<Pause>,
     /// The rate window: start and count.
     pub window: Option<(u64, u64)>,
+    /// The last use that was noted.
+    pub used_ms: Option<u64>,
     last_sequence: u64,
 }
 
@@ -171,7 +173,7 @@ impl Queue {
                 "backoffmax" => 3_600_000,
                 "rateperiod" => 1_000,
                 "groupinflight" => 1,
-                "ttl" | "maxdedup" | "maxlen" | "maxinflight" | "rate" | "aging" => 0,
+                "expires" | "ttl" | "maxdedup" | "maxlen" | "maxinflight" | "rate" | "aging" => 0,
                 _ => panic!("the model has no default of {name}"),
             },
         }
@@ -213,7 +215,17 @@ impl Queue {
             Some(Pause::Until(until_ms)) => Some(until_ms),
             _ => None,
         };
-        self.deadlines_of_messages().into_iter().chain(of_keys).chain(of_pause).min()
+        let of_use = self.unused_ms();
+        self.deadlines_of_messages().into_iter().chain(of_keys).chain(of_pause).chain(of_use).min()
+    }
+
+    fn quarter_ms(&self) -> u64 {
+        self.number("expires").div_ceil(4)
+    }
+
+    /// When the queue is dropped if nobody uses it.
+    pub fn unused_ms(&self) -> Option<u64> {
+        self.used_ms.map(|used_ms| used_ms + 5 * self.quarter_ms())
     }
 
     pub fn deadlines_of_messages(&self) -> Vec<u64> {
@@ -230,6 +242,7 @@ impl Queue {
         let aging = self.number("aging");
         let mut moments = self.deadlines_of_messages();
         moments.extend(self.keys.values().filter_map(|key| key.until_ms));
+        moments.extend(self.unused_ms());
         moments.extend(self.window.map(|(start_ms, _)| start_ms + self.number("rateperiod")));
         if let Some(Pause::Until(until_ms)) = self.pause {
             moments.push(until_ms);
@@ -252,6 +265,7 @@ impl Queue {
             || !self.keys.is_empty()
             || self.pause.is_some()
             || self.window.is_some()
+            || self.used_ms.is_some()
     }
 }
 
@@ -271,6 +285,23 @@ impl Model {
     /// Another op begins.
     pub fn begin(&mut self) {
         self.behind.clear();
+    }
+
+    /// Somebody uses the queue; noted only now and then.
+    pub fn note_use(&mut self, name: &'static str, now: u64) {
+        let is_old = self.is_old;
+        let queue = self.queue(name);
+        let quarter_ms = queue.quarter_ms();
+        let is_noted = queue.used_ms.is_some_and(|used_ms| now < used_ms + quarter_ms);
+        if quarter_ms > 0 && !is_old && !is_noted {
+            queue.used_ms = Some(now);
+        }
+    }
+
+    /// True if the queue was dropped because nobody used it.
+    pub fn expire_queue(&mut self, name: &'static str, now: u64) -> bool {
+        let is_unused = self.queue(name).unused_ms().is_some_and(|unused_ms| unused_ms <= now);
+        is_unused && self.drop_queue(name)
     }
 
     pub fn queue(&mut self, name: &'static str) -> &mut Queue {

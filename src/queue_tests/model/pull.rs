@@ -55,6 +55,7 @@ impl Model {
             messages.push((id, self.deliver(name, id, pull, receipt)));
         }
         self.count_in_window(name, now, messages.len() as u64);
+        self.note_use(name, now);
         Pulled { acknowledged, messages, more_due }
     }
 

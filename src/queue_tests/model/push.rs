@@ -32,6 +32,12 @@ impl Model {
         messages: &[(Id, u64, Vec<u8>)],
         push: &Push,
     ) -> Answer {
+        let answer = self.add(name, messages, push);
+        self.note_use(name, messages[0].1);
+        answer
+    }
+
+    fn add(&mut self, name: &'static str, messages: &[(Id, u64, Vec<u8>)], push: &Push) -> Answer {
         if let Some((key, _)) = push.dedup
             && let Some(known) = self.queue(name).keys.get(key).copied()
             && known.until_ms.is_none_or(|until_ms| until_ms > push.now_ms)

@@ -177,6 +177,7 @@ impl Run<'_> {
             store.stored_number(StoredNumber::RateWindowCount),
             window.map(|(_, used)| used)
         );
+        assert_eq!(store.stored_number(StoredNumber::UsedAt), queue.used_ms, "step {step}");
         for setting in Setting::ALL {
             let text = store.setting(setting);
             let expected = queue.settings.get(setting.name());

@@ -12,7 +12,7 @@ impl Run<'_> {
         let queue_of = self.model.queue(name);
         let is_busy = |group: &str| queue_of.of_group(group, |message| !message.is_waiting()) > 0;
         let in_line = queue_of.turns.iter().any(|group| !group.is_empty() && is_busy(group));
-        let kind = if in_line && self.random.bool() { 8 } else { self.random.u8(..15) };
+        let kind = if in_line && self.random.bool() { 8 } else { self.random.u8(..16) };
         let (setting, number) = match kind {
             0 => (Setting::MaxRetries, number.checked_sub(1)),
             1 => (Setting::Backoff, number.checked_sub(1).map(|number| number * 20)),
@@ -25,7 +25,8 @@ impl Run<'_> {
             7 => (Setting::Aging, Some(number * 40).filter(|ms| *ms > 0)),
             8..=9 => (Setting::GroupInflight, Some(number).filter(|number| *number > 1)),
             12 => (Setting::MaxRetries, Some(0)),
-            14 if self.model.is_old => return,
+            14..=15 if self.model.is_old => return,
+            15 => (Setting::Expires, Some(number * 50 + 1).filter(|ms| *ms > 1)),
             14 => (Setting::MaxDedup, Some(number.min(2)).filter(|number| *number > 0)),
             13 => (Setting::Ttl, Some(number * 100).filter(|ms| *ms > 0)),
             _ => return self.configure_dead_letter(name),

@@ -41,7 +41,7 @@ const MOST_STEPS: usize = 300;
 const ROOM: usize = 64 * 1024;
 
 /// What every test must have met.
-const WANTED: [&str; 97] = [
+const WANTED: [&str; 98] = [
     "a delayed message joined its group",
     "a large message was in flight",
     "a dead letter could not go back",
@@ -93,6 +93,7 @@ const WANTED: [&str; 97] = [
     "discarded while delayed",
     "discarded while waiting",
     "dropped",
+    "dropped because nobody used it",
     "duplicate",
     "duplicate in window",
     "extended",
@@ -347,6 +348,7 @@ impl Run<'_> {
     }
 
     fn sweep(&mut self, name: &'static str) {
+        self.use_or_expire(name);
         let limit = if self.chance(4) { 1_000 } else { self.random.u32(..5) };
         let same_slot = self.random.bool();
         let op = op::Sweep {
@@ -358,6 +360,23 @@ impl Run<'_> {
         self.model.sweep_all(name, self.server.now_ms, limit as usize, same_slot);
         if effects.changed {
             self.hit("swept");
+        }
+    }
+
+    /// What the timer does before a sweep; there may be clients that wait.
+    fn use_or_expire(&mut self, name: &'static str) {
+        let (now_ms, queue) = (self.server.now_ms, queue(name));
+        if self.random.bool() {
+            self.server.run(&queue, &op::Use { now_ms }).unwrap();
+            return self.model.note_use(name, now_ms);
+        }
+        let there: Vec<_> =
+            self.model.queue(name).messages.keys().map(|id| MessageId(*id)).collect();
+        let dropped = self.server.number(&queue, &op::Expire { now_ms }) == 1;
+        assert_eq!(dropped, self.model.expire_queue(name, now_ms));
+        if dropped {
+            self.gone.extend(there);
+            self.hit("dropped because nobody used it");
         }
     }
 

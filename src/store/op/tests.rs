@@ -33,6 +33,12 @@ fn slice(inspect: u32, count: u32, choice: Choice, reason: &'static [u8]) -> Op<
     })
 }
 
+fn give_back(how: Return) -> Op<'static> {
+    let deliveries = smallvec![Delivery { id: ID, receipt: Receipt(77) }];
+    let (delay_ms, same_slot, reason) = (None, false, None);
+    Op::Nack(op::Nack { now_ms: 5, deliveries, delay_ms, same_slot, how, reason })
+}
+
 fn ops() -> Vec<Op<'static>> {
     let sweep = SweepLimit { limit: 300, same_slot: true };
     let claim = Delivery { id: ID, receipt: Receipt(77) };
@@ -72,7 +78,22 @@ fn ops() -> Vec<Op<'static>> {
             ],
         }),
         Op::Configure(op::Configure { changes: vec![(Setting::MaxDedup, Some(b"5".to_vec()))] }),
+        Op::Configure(op::Configure { changes: vec![(Setting::Expires, Some(b"5".to_vec()))] }),
+        give_back(Return::InFront),
+        give_back(Return::Abandoned),
+        Op::Push(op::Push {
+            id: ID,
+            due_at_ms: None,
+            payload: b"",
+            options: Some(PushOptions {
+                expiry: Some(Expiry::kills(8)),
+                ..with(Class::Priority(0))
+            }),
+        }),
+        Op::Use(op::Use { now_ms: 5 }),
+        Op::Expire(op::Expire { now_ms: 5 }),
         Op::Delete(op::Delete { ids: vec![ID] }),
+        Op::PurgeState(op::PurgeState { state: op::Waiting::Delayed, limit: 7 }),
         Op::Purge,
         Op::Drop,
         Op::Reschedule(op::Reschedule { now_ms: 1, id: ID, due_at_ms: 2 }),
@@ -184,7 +205,12 @@ fn an_op_of_version_1_is_read_and_has_the_rules_of_0_1_0() {
         let mut bytes = encode_op(&op).to_vec();
         assert_eq!(bytes[0], 2);
         bytes[0] = 1;
-        let is_old = bytes[1] < 16 && !format!("{op:?}").contains("MaxDedup");
+        let text = format!("{op:?}");
+        let is_later = |word: &&str| text.contains(word);
+        let is_old = bytes[1] < 16
+            && !["MaxDedup", "Expires", "InFront", "Abandoned", "9223372036854775"]
+                .iter()
+                .any(is_later);
         let expected = if is_old { Ok((op, Rules::V1)) } else { Err(RecordError::Damaged) };
         assert_eq!(decode_op(&bytes), expected);
     }

@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 
-const DEFAULTS: [(&str, &str); 15] = [
+const DEFAULTS: [(&str, &str); 16] = [
     ("visibility", "30000"),
     ("maxretries", "25"),
     ("deadletter", "{orders}:dead"),
@@ -18,6 +18,7 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("groupinflight", "1"),
     ("dedupwindow", "300000"),
     ("maxdedup", "0"),
+    ("expires", "0"),
 ];
 
 #[test]
@@ -41,7 +42,8 @@ fn every_setting_is_shown_as_it_was_set() {
     let mut client = server.client();
     let set = "VISIBILITY 5000 MAXRETRIES 3 DEADLETTER graveyard BACKOFF 100 BACKOFFMAX 9000 \
                DELAY 7 TTL 8 MAXLEN 9 MAXINFLIGHT 10 RATE 11 RATEPERIOD 12 AGING 13 \
-               GROUPINFLIGHT 14 DEDUPWINDOW 15 MAXDEDUP 16";
+               GROUPINFLIGHT 14 DEDUPWINDOW 15 MAXDEDUP 16 \
+               EXPIRES 3600017";
     assert_eq!(client.ask(&format!("MQ.CONFIG orders {set}")), Value::Okay);
     let shown = client.map("MQ.CONFIG orders");
     let expected = [
@@ -60,6 +62,7 @@ fn every_setting_is_shown_as_it_was_set() {
         ("groupinflight", "14"),
         ("dedupwindow", "15"),
         ("maxdedup", "16"),
+        ("expires", "3600017"),
     ];
     for (name, value) in expected {
         assert_eq!(shown[name], value, "{name}");
@@ -149,6 +152,7 @@ fn the_limits_of_every_setting() {
         ("GROUPINFLIGHT", 1, 10_000),
         ("DEDUPWINDOW", 1, year),
         ("MAXDEDUP", 0, 2_147_483_647),
+        ("EXPIRES", 0, 31_536_000_000),
     ] {
         for value in [smallest, largest] {
             let other = match name {

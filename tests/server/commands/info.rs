@@ -5,7 +5,7 @@ use crate::harness::*;
 /// In their order.
 const INFO_FIELDS: &str = "\
     visibility maxretries deadletter backoff backoffmax delay ttl maxlen maxinflight rate \
-    rateperiod aging groupinflight dedupwindow maxdedup exists deadletter_waiting ready inflight delayed \
+    rateperiod aging groupinflight dedupwindow maxdedup expires exists deadletter_waiting ready inflight delayed \
     priorities groups dedup_keys paused paused_until rate_window_start rate_window_count \
     oldest_ready_age_ms oldest_inflight_age_ms oldest_delayed_age_ms next_due_at \
     highest_retry_count blocked_clients damaged pushed pulled acked late_acks nacked expired \

@@ -28,13 +28,14 @@ impl EveryCommand {
     pub fn lines(&mut self) -> Vec<String> {
         let [a, b, c] = ["a", "b", "c"].map(|name| format!("{}.{name}", self.tag));
         let mut lines = vec![
-            format!("MQ.CONFIG {a} VISIBILITY 50 MAXLEN 500 DEADLETTER {b}"),
+            format!("MQ.CONFIG {a} VISIBILITY 50 MAXLEN 500 DEADLETTER {b} EXPIRES 86400000"),
             format!("MQ.CONFIG {b} MAXRETRIES 3 MAXLEN 500 DEFAULTDEADLETTER"),
             format!("MQ.CONFIG {a}"),
             format!("MQ.PUSH {a} plain"),
             format!("MQ.PUSH {a} later DELAY 5"),
             format!("MQ.PUSH {a} once DEDUP key WINDOW 10 HEADERS 1 name value"),
             format!("MQ.PUSH {b} first PRIORITY 3 TTL 50"),
+            format!("MQ.PUSH {a} dies TTL 20 DEAD"),
             format!("MQ.MPUSH {b} 2 one two GROUP tenant"),
             format!("MQ.PULL {a} COUNT 2 ONDISCONNECT NOCOUNT GRACE 10"),
             format!("MQ.PULL {a} COUNT 5 CONSUMER worker ONDISCONNECT"),

@@ -30,14 +30,14 @@ const COMMANDS: [Expected; 23] = [
         -3,
         &["write", "denyoom", "fast"],
         &["readonly", "admin"],
-        "queue payload DELAY AT TTL PRIORITY GROUP DEDUP WINDOW UNTILDONE HEADERS name value",
+        "queue payload DELAY AT TTL DEAD PRIORITY GROUP DEDUP WINDOW UNTILDONE HEADERS name value",
     ),
     expected(
         "mq.mpush",
         -4,
         &["write", "denyoom"],
         &["readonly", "admin", "fast"],
-        "queue n payload DELAY AT TTL PRIORITY GROUP HEADERS name value",
+        "queue n payload DELAY AT TTL DEAD PRIORITY GROUP HEADERS name value",
     ),
     expected(
         "mq.pull",
@@ -112,7 +112,7 @@ const COMMANDS: [Expected; 23] = [
         -2,
         &["write", "denyoom"],
         &["readonly", "admin"],
-        "queue VISIBILITY MAXRETRIES DEADLETTER DEFAULTDEADLETTER BACKOFF BACKOFFMAX DELAY TTL MAXLEN MAXINFLIGHT RATE RATEPERIOD AGING GROUPINFLIGHT DEDUPWINDOW MAXDEDUP",
+        "queue VISIBILITY MAXRETRIES DEADLETTER DEFAULTDEADLETTER BACKOFF BACKOFFMAX DELAY TTL MAXLEN MAXINFLIGHT RATE RATEPERIOD AGING GROUPINFLIGHT DEDUPWINDOW MAXDEDUP EXPIRES",
     ),
     expected("mq.info", 2, &["readonly"], &["write", "denyoom", "admin"], "queue"),
     expected(

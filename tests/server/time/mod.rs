@@ -6,5 +6,7 @@ mod expiry;
 mod schedule;
 mod stalls;
 mod ttl;
+mod ttl_dead;
+mod unused;
 mod writes_paused;
 mod writes_refused;
