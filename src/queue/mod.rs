@@ -23,6 +23,7 @@ pub mod message;
 pub mod name;
 mod next;
 pub mod op;
+mod op_check;
 pub mod part;
 mod pause;
 mod place;

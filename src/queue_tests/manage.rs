@@ -7,6 +7,12 @@ use crate::store::keys;
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::Value;
 
+impl Server {
+    pub(super) fn reschedule(&mut self, queue: &QueueName, id: MessageId, due_at_ms: u64) -> bool {
+        self.number(queue, &op::Reschedule { now_ms: self.now_ms, id, due_at_ms }) == 1
+    }
+}
+
 /// A queue with a message in each state and place, and their ids.
 fn filled() -> (Server, QueueName, Vec<MessageId>) {
     let (mut server, orders) = (Server::new(), queue("orders"));

@@ -440,10 +440,6 @@ impl Server {
         self.number(queue, &op::Delete { ids: ids.to_vec() })
     }
 
-    fn reschedule(&mut self, queue: &QueueName, id: MessageId, due_at_ms: u64) -> bool {
-        self.number(queue, &op::Reschedule { now_ms: self.now_ms, id, due_at_ms }) == 1
-    }
-
     fn redrive(&mut self, queue: &QueueName, count: u32, to: Option<&QueueName>) -> u64 {
         let (now_ms, to) = (self.now_ms, to.cloned());
         self.number(queue, &op::Redrive { now_ms, count, to, same_slot: false })

@@ -137,4 +137,5 @@ fn a_message_is_shown_and_deleted_by_its_deduplication_key() {
         assert!(client.refused(line).starts_with("WRONGTYPE "), "{line}");
     }
     client.ask("MQ.DROP wrong");
+    same_data(&mut client, &mut copy, "the drop");
 }
