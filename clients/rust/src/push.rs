@@ -147,7 +147,7 @@ impl<C: Connection, T> Push<'_, C, T> {
     async fn send(&mut self) -> Result<Value> {
         self.call.headers(&self.headers);
         let Some(patience) = self.patience else { return self.call.send().await };
-        let end = Instant::now() + patience;
+        let start = Instant::now();
         if !self.has_key {
             self.call.option("DEDUP", Uuid::new_v4().to_string());
         }
@@ -158,7 +158,7 @@ impl<C: Connection, T> Push<'_, C, T> {
                 Err(error) => error,
             };
             let pause = backoff.next();
-            if !error.is_temporary() || Instant::now() + pause > end {
+            if !error.is_temporary() || start.elapsed() + pause > patience {
                 return Err(error);
             }
             tokio::time::sleep(pause).await;

@@ -121,6 +121,23 @@ async fn handlers_that_ignore_their_cancellation_are_dropped_and_their_messages_
 }
 
 #[tokio::test]
+async fn no_length_of_time_is_too_long_for_it() {
+    let fake = Fake::new();
+    Client::new(fake.clone()).publish("orders", "a").patience(Duration::MAX).await.unwrap();
+    let worker = Worker::new(fake, "orders", |_, _| async { Ok(()) })
+        .grace(Duration::MAX)
+        .max_processing(Duration::MAX)
+        .ack_delay(Duration::MAX);
+    worker.run_until_empty(Duration::MAX).await.unwrap();
+    for worker in [
+        worker.block(Duration::MAX),
+        Worker::new(Fake::new(), "orders", |_, _| async { Ok(()) }).visibility(Duration::MAX),
+    ] {
+        assert!(matches!(worker.run_until_empty(SOON).await, Err(Error::InvalidArgument(_))));
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_pass_by_itself_ends_it() {
     let worker = Worker::new(Fake::new(), "{orders}", |_, _| async { Ok(()) });
     let error = worker.run_until(std::future::pending()).await.unwrap_err();

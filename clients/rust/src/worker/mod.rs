@@ -26,6 +26,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The longest time that counts; the server accepts no longer ones.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// What a run needs to know.
 #[derive(Clone, Debug)]
 struct Options {
@@ -110,14 +113,14 @@ impl<S: Source> Worker<S> {
     /// Default: none.
     #[must_use]
     pub fn max_processing(mut self, limit: Duration) -> Self {
-        self.options.max_processing = Some(limit);
+        self.options.max_processing = Some(limit.min(YEAR));
         self
     }
 
     /// How long a shutdown waits for handlers. Default: 25 s.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.options.grace = grace;
+        self.options.grace = grace.min(YEAR);
         self
     }
 
@@ -131,7 +134,7 @@ impl<S: Source> Worker<S> {
     /// The longest time for which an acknowledgment waits for the next pull. Default: 50 ms.
     #[must_use]
     pub fn ack_delay(mut self, longest: Duration) -> Self {
-        self.options.ack_delay = longest;
+        self.options.ack_delay = longest.min(YEAR);
         self
     }
 
@@ -196,11 +199,13 @@ impl<S: Source> Worker<S> {
     }
 
     fn start(&self, until_empty: Option<Duration>) -> Result<Run<S>> {
-        let Options { queues, concurrency, visibility, .. } = &self.options;
-        if queues.is_empty() || !(1..=10_000).contains(concurrency) || visibility.is_zero() {
-            return Err(Error::invalid(
-                "a worker needs a queue, a visibility and a concurrency of 1 to 10,000",
-            ));
+        let Options { queues, concurrency, visibility, block, .. } = &self.options;
+        let lengths = Duration::from_millis(1)..=YEAR;
+        if queues.is_empty() || !(1..=10_000).contains(concurrency) {
+            return Err(Error::invalid("a worker needs a queue, and a concurrency of 1 to 10,000"));
+        }
+        if !lengths.contains(visibility) || !lengths.contains(block) {
+            return Err(Error::invalid("visibility and block are 1 millisecond to 365 days"));
         }
         Ok(Run::new(&self.source, self.handler.clone(), self.options.clone(), until_empty))
     }

@@ -166,7 +166,8 @@ async fn is_empty<S: Source>(
         return Ok(false);
     }
     let delayed = client.peek(queue).state(State::Delayed).count(1).await?;
-    let is_soon = |moment| moment < SystemTime::now() + soon;
+    let end = SystemTime::now().checked_add(soon);
+    let is_soon = |moment| end.is_none_or(|end| moment < end);
     Ok(!delayed.first().and_then(|message| message.due_at).is_some_and(is_soon))
 }
 
