@@ -38,6 +38,7 @@ export class FakeRedis implements Connection {
   /** Sets its clock forward by so many milliseconds; what is due by then happens. */
   advance(ms: number): void {
     this.#world.now += ms;
+    this.#world.tick();
     this.#serve();
   }
 
@@ -98,9 +99,8 @@ export class FakeRedis implements Connection {
     });
   }
 
-  /** Does what is due, and gives those who wait what they can get, first come, first served. */
+  /** Gives those who wait what they can get, first come, first served. */
   #serve(): void {
-    this.#world.tick();
     for (const waiting of this.#waiting) {
       const messages = waiting.pull.take();
       if (messages.length > 0 || waiting.until <= this.#world.now) waiting.resolve(waiting.pull.reply(messages));

@@ -59,6 +59,7 @@ export class Queue {
   readonly #keys = new Map<string, { id: string; until: number | 'done' }>();
   /** The groups that can deliver something, in the order of their turns. '' stands for all messages without a group, if there are groups. */
   #turns: string[] = [];
+  #hasHadGroups = false;
   #places = 0;
   #window = { start: 0, count: 0 };
 
@@ -104,9 +105,12 @@ export class Queue {
 
   push(pushed: Pushed): Stored {
     const { now } = this.#server;
-    const { due, ttl, ...content } = pushed;
+    const { payload, headers, priority, group, due, ttl } = pushed;
     const message: Stored = {
-      ...content,
+      payload,
+      headers,
+      priority,
+      group,
       id: newId(now),
       timestamp: now,
       state: 'delayed',
@@ -243,15 +247,23 @@ export class Queue {
     const { now } = this.#server;
     if (this.pausedUntil !== undefined && this.pausedUntil <= now) this.pausedUntil = undefined;
     for (const [key, { until }] of this.#keys) if (until !== 'done' && until <= now) this.#keys.delete(key);
-    for (const message of [...this.#messages.values()]) {
-      if (message.state !== 'inflight' && isOver(message.expiresAt, now)) this.#discard(message);
-    }
-    for (const message of this.list('inflight').filter(({ due }) => due <= now)) {
+    const all = this.#due(now);
+    for (const message of all.filter(({ state, expiresAt }) => state !== 'inflight' && isOver(expiresAt, now))) this.#discard(message);
+    const left = all.filter(({ id, state, due }) => state !== 'ready' && due <= now && this.#messages.has(id)).sort((a, b) => a.due - b.due);
+    for (const message of left.filter(({ state }) => state === 'inflight')) {
       this.counters.expired += 1;
       this.#return(message, true, 0, 'original');
     }
-    for (const message of this.list('delayed').filter(({ due }) => due <= now)) this.#makeReady(message, message.due);
-    this.#updateTurns();
+    for (const message of left.filter(({ state }) => state === 'delayed')) this.#makeReady(message, message.due);
+  }
+
+  /** The messages for which something is due. */
+  #due(now: number): Stored[] {
+    const due: Stored[] = [];
+    for (const message of this.#messages.values()) {
+      if (isOver(message.expiresAt, now) || (message.state !== 'ready' && message.due <= now)) due.push(message);
+    }
+    return due;
   }
 
   #in(state: State): Stored[] {
@@ -285,23 +297,25 @@ export class Queue {
   #candidates(): Map<string, Stored> {
     const candidates = new Map<string, Stored>();
     const taken = new Map<string, number>();
+    let oldest: Stored | undefined;
     for (const message of this.#messages.values()) {
-      const holdsSlot = message.state === 'inflight' || (message.state === 'delayed' && message.wasDelivered);
-      if (holdsSlot) taken.set(groupOf(message), (taken.get(groupOf(message)) ?? 0) + 1);
-    }
-    for (const message of this.#in('ready').sort(byOrder)) {
       const group = groupOf(message);
-      const isFree = group === '' || (taken.get(group) ?? 0) < this.setting('groupinflight');
-      if (isFree && !candidates.has(group)) candidates.set(group, message);
+      if (message.state === 'ready') {
+        const first = candidates.get(group);
+        if (!first || byOrder(message, first) < 0) candidates.set(group, message);
+        if (group === '' && (!oldest || message.since < oldest.since)) oldest = message;
+      } else if (message.state === 'inflight' || message.wasDelivered) {
+        taken.set(group, (taken.get(group) ?? 0) + 1);
+      }
     }
-    const first = candidates.get('');
-    const longest = this.#in('ready').filter((message) => groupOf(message) === '').sort((a, b) => a.since - b.since)[0];
+    for (const [group, count] of taken) if (group !== '' && count >= this.setting('groupinflight')) candidates.delete(group);
     const aging = this.setting('aging');
-    if (first && longest && aging > 0 && this.#server.now - longest.since > aging) candidates.set('', longest);
+    if (oldest && aging > 0 && this.#server.now - oldest.since > aging) candidates.set('', oldest);
     return candidates;
   }
 
   #updateTurns(): void {
+    if (!this.#hasHadGroups) return;
     const groups = [...this.#candidates().keys()].filter((group) => group !== '');
     const areWaiting = this.#in('ready').some((message) => groupOf(message) !== '');
     const turns = this.#turns.filter((turn) => (turn === '' ? areWaiting : groups.includes(turn)));
@@ -309,8 +323,9 @@ export class Queue {
   }
 
   #makeReady(message: Stored, since: number): void {
-    const places = [...this.#messages.values()].filter((other) => groupOf(other) === groupOf(message)).map(({ place }) => place);
-    message.place = message.wasDelivered ? Math.min(...places) - 1 : ++this.#places;
+    this.#places += 1;
+    this.#hasHadGroups ||= groupOf(message) !== '';
+    message.place = message.wasDelivered ? -this.#places : this.#places; // what was returned is the first of its group
     message.state = 'ready';
     message.since = since;
     this.#updateTurns();
@@ -318,8 +333,12 @@ export class Queue {
 
   /** The place behind all messages that wait. */
   #behind(message: Stored): number {
-    const others = this.#in('ready').filter((other) => other !== message && priorityOf(other) === priorityOf(message));
-    return Math.max(this.#server.now, ...others.map(({ since }) => since + BEHIND));
+    let last = this.#server.now;
+    for (const other of this.#messages.values()) {
+      const isRival = other !== message && other.state === 'ready' && priorityOf(other) === priorityOf(message);
+      if (isRival) last = Math.max(last, other.since + BEHIND);
+    }
+    return last;
   }
 
   #backoff(message: Stored): number {
