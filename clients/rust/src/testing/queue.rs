@@ -107,8 +107,10 @@ impl Queue {
     /// Messages in a state, in the order in which MQ.PEEK shows them.
     pub fn list(&self, state: State) -> Vec<&Stored> {
         if state == State::Ready {
-            let groups = self.schedule.order().flat_map(|group| self.ready_of_group(group));
-            return self.ready_ungrouped().into_iter().chain(groups).collect();
+            let mut messages: Vec<_> = self.ready_ungrouped().collect();
+            messages.sort_by_key(|one| order(one));
+            messages.extend(self.schedule.order().flat_map(|group| self.ready_of_group(group)));
+            return messages;
         }
         let mut messages: Vec<_> = self.all().filter(|message| message.state == state).collect();
         messages.sort_by_key(|message| (message.due, &message.id));
@@ -305,28 +307,28 @@ impl Queue {
         let expired = |one: &&Stored| {
             one.state != State::InFlight && one.expires_at.is_some_and(|end| end <= now)
         };
-        for id in ids(self.all().filter(expired)) {
+        for id in self.all().filter(expired).map(|one| one.id.clone()).collect::<Vec<_>>() {
             self.discard(&id);
         }
         let mut dead = Vec::new();
-        for id in ids(self.list(State::InFlight).into_iter().filter(|one| one.due <= now)) {
+        for (id, _) in self.due(State::InFlight) {
             self.count("expired", 1);
-            let since = self
-                .messages
-                .get(&id)
-                .map(|one| one.death.as_ref().map_or(one.timestamp, |death| death.at));
-            dead.extend(self.give(&id, true, 0, since));
+            let origin = self.messages.get(&id).map(|one| one.origin);
+            dead.extend(self.give(&id, true, 0, origin));
         }
-        for message in self
-            .list(State::Delayed)
-            .into_iter()
-            .filter(|one| one.due <= now)
-            .cloned()
-            .collect::<Vec<_>>()
-        {
-            self.make_ready(&message.id, message.due * PARTS);
+        for (id, due) in self.due(State::Delayed) {
+            self.make_ready(&id, due * PARTS);
         }
         dead
+    }
+
+    /// The messages in a state that are due by now, and when each was.
+    fn due(&self, state: State) -> Vec<(String, u64)> {
+        let is_due = |one: &&Stored| one.state == state && one.due <= self.now;
+        let mut due: Vec<_> =
+            self.all().filter(is_due).map(|one| (one.id.clone(), one.due)).collect();
+        due.sort_by_key(|(_, due)| *due);
+        due
     }
 
     /// Whether no message is delivered now, even if some are ready.
@@ -355,22 +357,18 @@ impl Queue {
         if self.is_blocked() {
             return None;
         }
-        let has_ungrouped = !self.ready_ungrouped().is_empty();
-        if let Some(group) = self.schedule.next(has_ungrouped) {
+        let first = self.ready_ungrouped().min_by_key(|one| order(one)).map(|one| one.id.clone());
+        if let Some(group) = self.schedule.next(first.is_some()) {
             return self.ready_of_group(&group).first().map(|message| message.id.clone());
         }
-        let ungrouped = self.ready_ungrouped();
-        let longest = ungrouped.iter().min_by_key(|one| (one.since, Reverse(one.priority())));
-        let aging = self.time("aging").map_or(u64::MAX, |aging| aging * PARTS);
-        let is_due = |one: &&&Stored| self.now * PARTS > one.since.saturating_add(aging);
-        longest.filter(is_due).or(ungrouped.first()).map(|message| message.id.clone())
+        let Some(aging) = self.time("aging") else { return first };
+        let longest = self.ready_ungrouped().min_by_key(|one| (one.since, Reverse(one.priority())));
+        let is_due = |one: &&Stored| self.now * PARTS > one.since + aging * PARTS;
+        longest.filter(is_due).map(|one| one.id.clone()).or(first)
     }
 
-    fn ready_ungrouped(&self) -> Vec<&Stored> {
-        let is_one = |one: &&Stored| one.state == State::Ready && one.group().is_none();
-        let mut messages: Vec<_> = self.all().filter(is_one).collect();
-        messages.sort_by_key(|message| (Reverse(message.priority()), message.since, &message.id));
-        messages
+    fn ready_ungrouped(&self) -> impl Iterator<Item = &Stored> {
+        self.all().filter(|one| one.state == State::Ready && one.group().is_none())
     }
 
     fn ready_of_group(&self, group: &str) -> Vec<&Stored> {
@@ -474,6 +472,7 @@ impl Queue {
     }
 }
 
-fn ids<'a>(messages: impl Iterator<Item = &'a Stored>) -> Vec<String> {
-    messages.map(|message| message.id.clone()).collect()
+/// Of messages without a group: by priority, then by the time since which they are ready.
+fn order(message: &Stored) -> (Reverse<u64>, u64, &str) {
+    (Reverse(message.priority()), message.since, &message.id)
 }
