@@ -1,8 +1,8 @@
 //! Client and worker for redis-mq, a message queue inside Redis and Valkey.
 //!
+//! - [`Queue`] is a queue in four methods, the interface of message-queue-go, for programs that need no more.
 //! - [`Client`] has one method per command: no tasks, no policy.
 //! - [`Worker`] runs a handler for each message, with heartbeats, retries, reconnects and a clean shutdown.
-//! - [`Queue`] is a queue in four methods, for programs that need no more.
 //!
 //! | feature | has |
 //! |---|---|
