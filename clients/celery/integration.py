@@ -63,6 +63,7 @@ def run(transport: str, folder: Path, arguments: list[str]) -> None:
     try:
         environment = {
             **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # for the program celery
             "PYTHONPATH": str(site),
             "TEST_BROKER": f"{transport}://127.0.0.1:{server.port}/0",
             "TEST_BACKEND": f"redis://127.0.0.1:{server.port}/0",
