@@ -26,6 +26,7 @@ type Settings struct {
 	GroupInFlight int           `mq:"groupinflight"`
 	DedupWindow   time.Duration `mq:"dedupwindow"`
 	MaxDedup      int           `mq:"maxdedup"`
+	Expires       time.Duration `mq:"expires"`
 }
 
 // Info is the settings, the state and the counters of a queue, as docs/commands/mq.info.md describes them.

@@ -341,6 +341,7 @@ def configure(
     groupinflight: Optional[int] = None,
     dedupwindow: Optional[Duration] = None,
     maxdedup: Optional[int] = None,
+    expires: Optional[Duration] = None,
     reset: Iterable[str] = (),
 ) -> Command[None]:
     """Changes settings of a queue, all or none; those named in `reset` get their defaults. See MQ.CONFIG for each.
@@ -353,7 +354,7 @@ def configure(
     words += _time("DELAY", delay) + _time("TTL", ttl) + _option("MAXLEN", maxlen)
     words += _option("MAXINFLIGHT", maxinflight) + _option("RATE", rate) + _time("RATEPERIOD", rateperiod)
     words += _time("AGING", aging) + _option("GROUPINFLIGHT", groupinflight)
-    words += _time("DEDUPWINDOW", dedupwindow) + _option("MAXDEDUP", maxdedup)
+    words += _time("DEDUPWINDOW", dedupwindow) + _option("MAXDEDUP", maxdedup) + _time("EXPIRES", expires)
     for name in reset:
         words += ["DEFAULTDEADLETTER"] if name.lower() == "deadletter" else [name, ""]
     if count_of(words) == 2:

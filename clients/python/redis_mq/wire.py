@@ -104,7 +104,7 @@ def nothing(_: Any) -> None:
     return None
 
 
-_DURATIONS = frozenset("visibility backoff backoffmax delay ttl rateperiod aging dedupwindow".split())
+_DURATIONS = frozenset("visibility backoff backoffmax delay ttl rateperiod aging dedupwindow expires".split())
 _MOMENTS = frozenset("paused_until rate_window_start next_due_at".split())
 
 

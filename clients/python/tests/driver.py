@@ -54,6 +54,7 @@ DURATIONS = {
     "rateperiod",
     "aging",
     "dedupwindow",
+    "expires",
 }
 
 

@@ -163,6 +163,7 @@ settings! {
     group_inflight(u64) = "GROUPINFLIGHT", option;
     dedup_window(Duration) = "DEDUPWINDOW", length;
     max_dedup(u64) = "MAXDEDUP", option;
+    expires(Duration) = "EXPIRES", length;
 }
 
 impl<C: Connection> Configure<'_, C> {

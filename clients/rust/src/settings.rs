@@ -66,6 +66,8 @@ named! {
     dedup_window: Duration = "dedupwindow",
     /// How many deduplication keys may be held.
     max_dedup: u64 = "maxdedup",
+    /// After how long without a use the queue is dropped, with its settings. 0: never.
+    expires: Duration = "expires",
 }
 
 named! {

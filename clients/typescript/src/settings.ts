@@ -20,6 +20,7 @@ export interface Settings {
   groupInflight: number;
   dedupWindow: number;
   maxDedup: number;
+  expires: number;
 }
 
 /** What `MQ.INFO` tells of a queue. Moments that are not known, or do not apply, are undefined. */
@@ -64,7 +65,7 @@ export interface Info extends Settings {
 // The server writes the names of settings as one word. DEADLETTER comes first: no value before it may be that word.
 const NAMES: (keyof Settings)[] = [
   'deadLetter', 'visibility', 'maxRetries', 'backoff', 'backoffMax', 'delay', 'ttl', 'maxLen', 'maxInflight', 'rate', 'ratePeriod', 'aging',
-  'groupInflight', 'dedupWindow', 'maxDedup',
+  'groupInflight', 'dedupWindow', 'maxDedup', 'expires',
 ];
 const NAME_OF = new Map<string, string>([...NAMES.map((name) => [name.toLowerCase(), name] as const), ['deadletter_waiting', 'deadLetterWaiting']]);
 

@@ -120,7 +120,7 @@ func changes(settings map[string]any) mq.Changes {
 	for name, value := range settings {
 		number, isNumber := value.(float64)
 		switch name {
-		case "visibility", "backoff", "backoffmax", "delay", "ttl", "rateperiod", "aging", "dedupwindow":
+		case "visibility", "backoff", "backoffmax", "delay", "ttl", "rateperiod", "aging", "dedupwindow", "expires":
 			all[name] = length(int64(number))
 		default:
 			if all[name] = value; isNumber {

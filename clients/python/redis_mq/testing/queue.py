@@ -27,6 +27,7 @@ DEFAULTS: Dict[str, Any] = {
     "groupinflight": 1,
     "dedupwindow": 300_000,
     "maxdedup": 0,
+    "expires": 0,
 }
 READY, IN_FLIGHT, DELAYED = "ready", "inflight", "delayed"
 FOR_EVER = 1 << 62

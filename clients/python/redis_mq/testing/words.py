@@ -130,7 +130,7 @@ REDRIVEN: Dict[str, Read] = {
     "TO": any_text,
 }
 CONFIGURED: Dict[str, Read] = {
-    **dict.fromkeys(("DELAY", "TTL", "BACKOFF", "AGING"), number(0, LONGEST)),
+    **dict.fromkeys(("DELAY", "TTL", "BACKOFF", "AGING", "EXPIRES"), number(0, LONGEST)),
     **dict.fromkeys(("VISIBILITY", "BACKOFFMAX", "RATEPERIOD", "DEDUPWINDOW"), number(1, LONGEST)),
     **dict.fromkeys(("MAXLEN", "MAXINFLIGHT", "RATE", "MAXDEDUP"), number(0, MANY)),
     "MAXRETRIES": number(-1, MANY),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Those that are numbers, by the server's names.
-pub const DEFAULTS: [(&str, i64); 14] = [
+pub const DEFAULTS: [(&str, i64); 15] = [
     ("visibility", 30_000),
     ("maxretries", 25),
     ("backoff", 1_000),
@@ -18,6 +18,7 @@ pub const DEFAULTS: [(&str, i64); 14] = [
     ("groupinflight", 1),
     ("dedupwindow", 300_000),
     ("maxdedup", 0),
+    ("expires", 0),
 ];
 
 /// What differs from the defaults.

@@ -175,7 +175,8 @@ pub fn configured<'c, C: Connection>(
         aging("aging") = length,
         group_inflight("groupinflight") = number,
         dedup_window("dedupwindow") = length,
-        max_dedup("maxdedup") = number
+        max_dedup("maxdedup") = number,
+        expires("expires") = length
     );
     configure
 }
@@ -268,6 +269,7 @@ pub fn settings(settings: &Settings) -> Value {
         "groupinflight": settings.group_inflight,
         "dedupwindow": milliseconds(settings.dedup_window),
         "maxdedup": settings.max_dedup,
+        "expires": milliseconds(settings.expires),
     })
 }
 

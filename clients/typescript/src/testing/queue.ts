@@ -36,6 +36,7 @@ export const DEFAULTS = {
   groupinflight: 1,
   dedupwindow: 300_000,
   maxdedup: 0,
+  expires: 0,
 };
 
 const COUNTERS = [

@@ -125,7 +125,7 @@ function bytes(base64: string | undefined): Buffer {
   return Buffer.from(base64 ?? '', 'base64');
 }
 
-const SETTINGS: (keyof Settings)[] = ['visibility', 'maxRetries', 'maxLen', 'deadLetter', 'backoff'];
+const SETTINGS: (keyof Settings)[] = ['visibility', 'maxRetries', 'maxLen', 'deadLetter', 'backoff', 'expires'];
 
 function settings(named: Record<string, unknown>): Partial<Settings> {
   return Object.fromEntries(SETTINGS.map((name) => [name, named[name.toLowerCase()]]));
