@@ -1,6 +1,6 @@
 //! Client and worker for redis-mq, a message queue inside Redis and Valkey.
 //!
-//! - [`Queue`] is a queue in four methods, the interface of message-queue-go, for programs that need no more.
+//! - [`Queue`] is a queue in four methods, the interface of the Go library that redis-mq descends from, for programs that need no more.
 //! - [`Client`] has one method per command: no tasks, no policy.
 //! - [`Worker`] runs a handler for each message, with heartbeats, retries, reconnects and a clean shutdown.
 //!

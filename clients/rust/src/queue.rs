@@ -1,4 +1,5 @@
-//! A queue in four methods, for programs that need no more: the interface of message-queue-go, in Rust.
+//! A queue in four methods, for programs that need no more: the interface of the Go library that
+//! redis-mq descends from, in Rust.
 
 use crate::client::{Client, Connection};
 use crate::error::{Error, Result};
