@@ -138,14 +138,12 @@ impl Work for Extending {
     }
 
     fn reply(&self, context: Context<'_>) {
-        match self.error.get() {
-            Some(error) => context.reply_error(&CommandError::from(error).to_string()),
-            None => reply::count(context, self.extended.get()),
-        }
+        let error = self.error.get().map(CommandError::from);
+        reply::counted(context, self.extended.get(), error.as_ref());
     }
 
     fn reply_moved(&self, context: Context<'_>) {
-        context.reply_error(&CommandError::SlotMoves.to_string());
+        reply::counted(context, 0, Some(&CommandError::SlotMoves));
     }
 }
 

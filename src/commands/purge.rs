@@ -84,19 +84,17 @@ fn purge_state(
     };
     drop(store);
     let progress = RefCell::new(Progress { deleted: 0, left, error: None });
-    let work = Purging { state, progress };
+    let mut work = Purging { state, progress };
     // On a writable replica no timer continues the work.
     let is_at_once = context.may_not_block() || !IS_ACTIVE.get();
-    let has_more = work.slice(context, entry, if is_at_once { AT_ONCE } else { SLICE });
-    let work = match has_more && !is_at_once {
-        true => match slices::go_on(context, entry, work) {
-            Ok(()) => return Ok(()),
-            Err(work) => work,
-        },
-        false => work,
-    };
-    if has_more {
-        while work.slice(context, entry, AT_ONCE) {}
+    let most = if is_at_once { AT_ONCE } else { SLICE };
+    while work.slice(context, entry, most) {
+        if !is_at_once {
+            match slices::go_on(context, entry, work) {
+                Ok(()) => return Ok(()),
+                Err(refused) => work = refused,
+            }
+        }
     }
     work.reply(context);
     Ok(())
@@ -146,13 +144,10 @@ impl Work for Purging {
 
     fn reply(&self, context: Context<'_>) {
         let progress = self.progress.borrow();
-        match &progress.error {
-            Some(error) => context.reply_error(&error.to_string()),
-            None => reply::count(context, progress.deleted),
-        }
+        reply::counted(context, progress.deleted, progress.error.as_ref());
     }
 
     fn reply_moved(&self, context: Context<'_>) {
-        context.reply_error(&CommandError::SlotMoves.to_string());
+        reply::counted(context, 0, Some(&CommandError::SlotMoves));
     }
 }

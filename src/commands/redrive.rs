@@ -279,13 +279,10 @@ impl Work for Redriving {
 
     fn reply(&self, context: Context<'_>) {
         let progress = self.progress.borrow();
-        match &progress.error {
-            Some(error) => context.reply_error(&error.to_string()),
-            None => reply::count(context, progress.moved),
-        }
+        reply::counted(context, progress.moved, progress.error.as_ref());
     }
 
     fn reply_moved(&self, context: Context<'_>) {
-        context.reply_error(&CommandError::SlotMoves.to_string());
+        reply::counted(context, 0, Some(&CommandError::SlotMoves));
     }
 }

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::errors::CommandError;
 use crate::queue::inspect::{Seen, State};
 use crate::queue::message::{Body, Deliveries, Header, MessageId, Receipt, StateRecord};
 use crate::queue::name::QueueName;
@@ -22,6 +23,14 @@ fn id_text(id: MessageId) -> [u8; 36] {
 /// A number that is never negative.
 pub fn count(context: Context<'_>, number: u64) {
     context.reply_integer(integer(number));
+}
+
+/// What work in slices has counted, or the error that ended it early.
+pub fn counted(context: Context<'_>, number: u64, error: Option<&CommandError>) {
+    match error {
+        Some(error) => context.reply_error(&error.to_string()),
+        None => count(context, number),
+    }
 }
 
 fn integer(number: u64) -> i64 {

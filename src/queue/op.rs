@@ -392,7 +392,8 @@ ops!(
     Redrive,
     Pause,
     Prolong,
-    PurgeState
+    PurgeState,
+    Use,
+    Expire
 );
-ops!(Use, Expire);
 bare_ops!(Purge, Drop, Resume, Repair);
