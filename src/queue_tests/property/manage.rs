@@ -106,8 +106,10 @@ impl Run<'_> {
         let wanted: Vec<model::Id> =
             messages.filter(|(_, message)| is_wanted(message)).map(|(id, _)| *id).collect();
         let (mut left, op) = (wanted.len() as u64, op::PurgeState { state, limit });
+        let mut became_ready = false;
         loop {
-            let purged = self.server.run(&queue(name), &op).unwrap().0;
+            let (purged, effects) = self.server.run(&queue(name), &op).unwrap();
+            became_ready |= effects.became_ready;
             assert_eq!(purged.deleted, left.min(limit.into()), "{op:?}");
             assert_eq!(purged.has_more, left >= limit.into(), "{op:?}");
             left -= purged.deleted;
@@ -115,6 +117,10 @@ impl Run<'_> {
                 break;
             }
             self.hit("purged in slices");
+        }
+        // Any slice may have freed the slot of a group; the model is told of all of them at once.
+        if let Some((_, effects)) = &mut self.server.last_effects {
+            effects.became_ready = became_ready;
         }
         self.gone.extend(wanted.iter().map(|id| MessageId(*id)));
         assert_eq!(self.model.delete(name, &wanted), wanted.len() as u64);
