@@ -15,6 +15,7 @@
     )
 )]
 
+pub mod calendar;
 mod commands;
 #[cfg(fuzzing)]
 pub mod fuzzing;
