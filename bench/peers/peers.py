@@ -13,15 +13,10 @@ import argparse
 import datetime
 import json
 import os
-import queue
-import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 import traceback
 from pathlib import Path
@@ -30,148 +25,15 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent))
 
+from processes import Failed, Program, Redis, RedisWithModule, Server, free_port, shortened  # noqa: E402
 from results import FOLDER, machine, note, save, say, say_if_busy  # noqa: E402
-from server import Connection, module_version  # noqa: E402
 
 BATCH = 100
-# Of one flow, in seconds.
+# Of one wait for a client, in seconds.
 LIMIT = 120
 
 
-class Failed(Exception):
-    """Why a system did not run."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 # ---- servers -------------------------------------------------------------------------------------
-
-
-class Server:
-    """A server in a session of its own; `with` stops all processes of that session and removes the folder."""
-
-    def __init__(self, options):
-        self.options = options
-
-    def __enter__(self):
-        self.folder = Path(tempfile.mkdtemp(prefix="mq-peers-"))
-        self.port = free_port()
-        try:
-            command = self.command()
-        except Failed:
-            shutil.rmtree(self.folder)
-            raise
-        with (self.folder / "output").open("wb") as output:
-            self.process = subprocess.Popen(
-                command,
-                env=self.environment(),
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + 90
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                break
-            except OSError:
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    text = (self.folder / "output").read_text(errors="replace")[-300:]
-                    self.stop()
-                    raise Failed(f"the server did not start: {text}") from None
-                time.sleep(0.05)
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self.process.pid, number)
-            except ProcessLookupError:
-                break
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                continue
-            time.sleep(0.2)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def environment(self):
-        return None
-
-    def found(self, path):
-        """A file of the folder that install.sh fills."""
-        path = self.options.folder / path
-        if not path.exists():
-            raise Failed(f"{path.name} is not installed")
-        return str(path)
-
-    def processes(self):
-        """All processes of the session."""
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    stat = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-                except OSError:
-                    continue
-                if int(stat[3]) == self.process.pid:
-                    yield int(entry.name)
-
-    def cpu_ns(self):
-        total = 0
-        for process in self.processes():
-            try:
-                # The process's CPU-time clock, as returned by clock_getcpuclockid(3).
-                total += time.clock_gettime_ns((~process << 3) | 2)
-            except OSError:
-                continue
-        return total
-
-    def memory(self):
-        """Resident memory, in bytes."""
-        total = 0
-        for process in self.processes():
-            try:
-                total += int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-            except OSError:
-                continue
-        return total
-
-    def disk(self):
-        return sum(path.stat().st_blocks * 512 for path in self.folder.rglob("*") if path.is_file())
-
-
-class Redis(Server):
-    module = None
-
-    def command(self):
-        load = ("--loadmodule", str(self.module)) if self.module else ()
-        files = ("--save", "", "--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0")
-        listen = ("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder))
-        return [self.options.server, *listen, *files, *load]
-
-    def versions(self):
-        connection = Connection(self.port)
-        info = connection.info("server")
-        module = module_version(connection)
-        connection.close()
-        brand = "Valkey" if "valkey_version" in info else "Redis"
-        name = f"{brand} {info.get('valkey_version', info['redis_version'])}"
-        return f"{name}, module {module}" if module else name
-
-
-class RedisWithModule(Redis):
-    def __init__(self, options):
-        super().__init__(options)
-        self.module = options.module
 
 
 class Beanstalkd(Server):
@@ -246,51 +108,17 @@ class RabbitMq(Server):
 # ---- clients -------------------------------------------------------------------------------------
 
 
-class Client:
-    """A producer or a consumer process; its output is lines of JSON."""
-
-    def __init__(self, system, options, port, role, count, batch, *rate):
-        installed = {"node": f"node/node_modules/{system.client}", "python": "venv/bin/celery"}[system.language]
-        if not (options.folder / installed).exists():
-            raise Failed(f"{system.client} is not installed")
-        program = {
-            "node": ["node", str(options.folder / "node/client.mjs")],
-            "python": [str(options.folder / "venv/bin/python"), str(HERE / "celery_client.py")],
-        }[system.language]
-        words = [*program, system.name, str(port), role, str(count), str(batch), *map(str, rate)]
-        # Not in the project: the worker of Celery writes no files, but Python would.
-        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-        self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=self.errors, text=True, env=environment, start_new_session=True
-        )
-        self.lines = queue.Queue()
-        threading.Thread(target=self.read, daemon=True).start()
-        self.what = f"{system.name} {role}"
-
-    def read(self):
-        for line in self.process.stdout:
-            if line.startswith("{"):
-                self.lines.put(json.loads(line))
-        self.lines.put(None)
-
-    def line(self, limit=LIMIT):
-        try:
-            line = self.lines.get(timeout=limit)
-        except queue.Empty:
-            raise Failed(f"{self.what}: nothing for {limit} s") from None
-        if line is None:
-            self.errors.seek(0)
-            raise Failed(f"{self.what} ended: {self.errors.read()[-500:].decode(errors='replace')}")
-        return line
-
-    def stop(self):
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-        self.errors.close()
+def client(system, options, port, role, count, batch, *rate):
+    """A producer or a consumer."""
+    installed = {"node": f"node/node_modules/{system.client}", "python": "venv/bin/celery"}[system.language]
+    if not (options.folder / installed).exists():
+        raise Failed(f"{system.client} is not installed")
+    program = {
+        "node": ["node", str(options.folder / "node/client.mjs")],
+        "python": [str(options.folder / "venv/bin/python"), str(HERE / "celery_client.py")],
+    }[system.language]
+    words = [*program, system.name, str(port), role, str(count), str(batch), *map(str, rate)]
+    return Program(f"{system.name} {role}", words, LIMIT)
 
 
 class System:
@@ -339,12 +167,12 @@ def flow(options, system, server, count, batch, rate=None):
     CPU in µs per message, and the times from a push to its delivery in ms."""
     clients = []
     try:
-        consumer = Client(system, options, server.port, "consume", count, batch)
+        consumer = client(system, options, server.port, "consume", count, batch)
         clients.append(consumer)
         consumer.line()
         before = server.cpu_ns()
         role = ("pace", count, 1, rate) if rate else ("produce", count, batch)
-        producer = Client(system, options, server.port, *role)
+        producer = client(system, options, server.port, *role)
         clients.append(producer)
         producer.line()
         started = producer.line()["started"]
@@ -355,17 +183,12 @@ def flow(options, system, server, count, batch, rate=None):
         seconds = (end["ended"] - started) / 1e9
         return {"rate": count / seconds, "cpu": cpu / 1000 / count, "p50": end["p50"], "p99": end["p99"]}
     finally:
-        for client in clients:
-            client.stop()
-
-
-def shortened(text):
-    """On one line, without the folders of this machine."""
-    return re.sub(r"(?:/[\w.@+-]+)+/", "", " ".join(text.split()))[:200]
+        for one in clients:
+            one.stop()
 
 
 def push(options, system, server, count):
-    producer = Client(system, options, server.port, "produce", count, BATCH)
+    producer = client(system, options, server.port, "produce", count, BATCH)
     try:
         producer.line()
         producer.line()
@@ -426,7 +249,8 @@ def main():
     # Ends the servers and clients, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.folder, options.module = options.folder.resolve(), Path(options.module).resolve()
-    options.server = str(Path(shutil.which(options.server) or options.server).resolve())
+    # Not resolved: Debian's redis-server is a link to a program that looks at its name.
+    options.server = os.path.abspath(shutil.which(options.server) or options.server)
     chosen = options.systems.split(",")
     systems = [system for system in SYSTEMS if system.name in chosen]
     # Modules are looked up from where a program is.
