@@ -19,17 +19,17 @@ IO_THREADS ?=
 FUZZ_SECONDS ?= 600
 # Options of cargo-mutants for `make mutants`.
 MUTANTS ?=
-# The servers of `make bench` and their options (BENCH="--parts cycle"); the server of `make bench-peers`.
+# The servers of `make bench` and their options (BENCH="--parts cycle"); the server of `make bench-peers` and `make bench-workers`.
 BENCH_SERVERS ?= redis-7.0 redis-8.6 valkey-9.1
 BENCH ?=
 PEERS_SERVER ?= redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := @scripts/build.sh
-SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh bench/peers/*.sh docker/*.sh clients/*/*.sh) .ci/run
-PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py bench/peers/*.py examples/python/*.py tests/clients/*.py clients/contract/*.py)
+SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh bench/*/*.sh docker/*.sh clients/*/*.sh) .ci/run
+PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py bench/*/*.py examples/python/*.py tests/clients/*.py clients/contract/*.py)
 
 .PHONY: help build run install uninstall docker-up docker-down test test-matrix test-clients test-coverage chaos fuzz asan memcheck soak mutants \
-  upgrade-check install-check lint fmt deny deny-advisories bench bench-peers clean
+  upgrade-check install-check lint fmt deny deny-advisories bench bench-peers bench-workers clean
 
 help:
 	@awk -F': ## ' '/^## / {printf "%s%s:\n", n++ ? "\n" : "", substr($$0, 4)} \
@@ -132,6 +132,14 @@ bench-peers: ## the same beside BullMQ, RSMQ, Celery, beanstalkd, RabbitMQ, NATS
 	scripts/servers.sh $(PEERS_SERVER)
 	bench/peers/install.sh $(TARGET)/peers
 	@status=0; python3 bench/peers/peers.py --server $(MQ_SERVERS)/$(PEERS_SERVER)/redis-server --folder $(TARGET)/peers || status=$$?; \
+	  python3 bench/report.py && exit $$status
+
+bench-workers: ## the clients' workers beside BullMQ, Celery, RQ, Dramatiq, asynq and apalis, about 20 minutes
+	@scripts/install-needs.sh build fetch clients
+	$(BUILD)
+	scripts/servers.sh $(PEERS_SERVER)
+	bench/workers/install.sh $(TARGET)/workers
+	@status=0; python3 bench/workers/workers.py --server $(MQ_SERVERS)/$(PEERS_SERVER)/redis-server --folder $(TARGET)/workers || status=$$?; \
 	  python3 bench/report.py && exit $$status
 
 fuzz: ## fuzzers for arguments, records, ops and sequences of ops (FUZZ_SECONDS=600 each)

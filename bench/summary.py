@@ -2,10 +2,13 @@
 
 import statistics
 
+from results import Samples
 from tables import (
     FEATURE_GOALS,
     WAITING_GOAL,
+    WORKER_GOAL,
     cell,
+    cell_of_at_least,
     consumer_goal,
     cycle_goal,
     depth_goal,
@@ -241,6 +244,42 @@ def peers_block(raw):
         rows.append(head + cells)
     head = ["system", "versions", "messages/s, one by one", "batched", "server CPU, µs, one by one", "batched"]
     return table([*head, "delivery p50, ms", "p99", "memory, bytes", "disk, bytes"], rows)
+
+
+# ---- the workers of the clients: workers.json ----------------------------------------------------
+
+
+def workers_block(raw):
+    samples = Samples(raw)
+    concurrencies = samples.distinct("concurrency")
+    rows = []
+    for system in raw["systems"]:
+        name, language = system["system"], system["language"]
+        row = [language, name, system["versions"]]
+        if "not_run" in system:
+            rows.append([*row, f"not run: {system['not_run']}", *[""] * (4 * len(concurrencies) - 1)])
+            continue
+        for concurrency in concurrencies:
+            where = {"language": language, "concurrency": concurrency}
+            own, ours = where | {"system": name}, where | {"system": "redis-mq worker"}
+            row.append(f"{samples.median('rate', **own):,.0f}")
+            row.append(worker_ratio(samples, ours, own))
+            row += [f"{samples.median(quantity, **own):.1f}" for quantity in ("cpu", "client")]
+        rows.append(row)
+    head = ["language", "system", "versions"]
+    for concurrency in concurrencies:
+        head += [f"messages/s, {concurrency} at once", "worker / it", "server CPU, µs", "client CPU, µs"]
+    return table(head, rows)
+
+
+def worker_ratio(samples, ours, theirs):
+    if ours == theirs:
+        return ""
+    if not samples.select(**ours):
+        return "-"
+    # A plain loop is no worker: it is shown without a goal.
+    goal = None if theirs["system"] == "plain loop" else WORKER_GOAL
+    return cell_of_at_least(samples.ratio(ours, theirs, "rate"), goal)
 
 
 BLOCKS = {

@@ -75,6 +75,7 @@ def returned_goal(results):
 
 WAITING_GOAL = 1.3
 LENGTH_GOAL = 1.3
+WORKER_GOAL = 1.5
 FEATURE_GOALS = {"PRIORITY 1 to 9": 1.6, "DEDUP": 1.6, "DEDUP UNTILDONE": 1.6, "GROUP": 2.2}
 
 
@@ -83,6 +84,10 @@ def judged(ratio, goal):
     if goal is None:
         return ["", ""]
     return [f"{goal:.2f}", "yes" if ratio <= goal else f"no, +{ratio / goal - 1:.0%}"]
+
+
+def cell_of_at_least(ratio, goal):
+    return f"{ratio:.2f}" if goal is None or ratio >= goal else f"{ratio:.2f} (-{1 - ratio / goal:.0%})"
 
 
 def cell(ratio, goal):

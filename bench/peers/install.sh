@@ -2,7 +2,7 @@
 # Installs what `make bench-peers` compares with, into one folder: the clients with the exact versions of
 # package-lock.json and requirements.txt, and Debian's beanstalkd, RabbitMQ and NATS, unpacked without installing them.
 #
-#   bench/peers/install.sh FOLDER
+#   bench/peers/install.sh FOLDER [clients]     clients: only those, not Debian's servers
 #
 # What cannot be had is said, and the bench shows it as not run; the exit status is 1 only if the clients of redis-mq
 # and Streams are missing. Needs node, npm and python3 with venv.
@@ -38,14 +38,15 @@ debian() { # NAME PATTERN SUITE...: the packages of NAME's dependencies whose na
   say "MISSING: $name: $(tail -1 "$work/log")"
 }
 
-debian beanstalkd '^beanstalkd$' bookworm
-debian rabbitmq-server '^(rabbitmq-server|erlang-.*|libsctp1)$' bookworm
-# NATS syncs its files each second from 2.10 on. It is one static binary, so a newer Debian's runs too.
-debian nats-server '^nats-server$' trixie bookworm
+if [ "${2-}" != clients ]; then
+  debian beanstalkd '^beanstalkd$' bookworm
+  debian rabbitmq-server '^(rabbitmq-server|erlang-.*|libsctp1)$' bookworm
+  # NATS syncs its files each second from 2.10 on. It is one static binary, so a newer Debian's runs too.
+  debian nats-server '^nats-server$' trixie bookworm
 
-if [ -e "$folder/debian/usr/lib/erlang" ] && [ ! -e "$folder/bin/erl" ]; then
-  mkdir -p "$folder/bin"
-  cat > "$folder/bin/erl" << 'END'
+  if [ -e "$folder/debian/usr/lib/erlang" ] && [ ! -e "$folder/bin/erl" ]; then
+    mkdir -p "$folder/bin"
+    cat > "$folder/bin/erl" << 'END'
 #!/bin/sh
 # Debian's erl has the path of an installed Erlang.
 ROOTDIR=$(dirname "$(readlink -f "$0")")/../debian/usr/lib/erlang
@@ -54,7 +55,8 @@ EMU=beam PROGNAME=erl
 export ROOTDIR BINDIR EMU PROGNAME
 exec "$BINDIR/erlexec" "$@"
 END
-  chmod 755 "$folder/bin/erl"
+    chmod 755 "$folder/bin/erl"
+  fi
 fi
 
 if ! { python3 -m venv "$folder/venv" &&
