@@ -4,7 +4,7 @@
     scripts/mutants.py [WORD ...]      only the mutants whose names contain one of the words
     scripts/mutants.py --stale         runs nothing, only checks that the code to replace is there
 
-Small changes in src/queue and src/store are cargo-mutants' job: see "make mutants".
+Small changes in src/queue, src/store and src/calendar are cargo-mutants' job: see "make mutants".
 
 A mutant names a piece of code that must be in src exactly once (in whatever file, however it is wrapped), its
 replacement, and the server tests that must fail. Exit status: 0 if every mutant was caught, 1 if one survived,

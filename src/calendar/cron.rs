@@ -45,7 +45,8 @@ impl Cron {
             Ok(text) if expression.iter().all(is_text) => text.trim_matches(is_blank),
             _ => return Err(CronError::NotText),
         };
-        let fields = if text.starts_with('@') { shortcut(text)? } else { text };
+        let is_word = text.starts_with('@') && !text.contains(is_blank);
+        let fields = if is_word { shortcut(text)? } else { text };
         let mut parts = fields.split(is_blank).filter(|part| !part.is_empty());
         let mut part = || parts.next();
         let (Some(minute), Some(hour), Some(day), Some(month), Some(weekday), None) =
@@ -142,10 +143,9 @@ impl Cron {
         const LONGEST: [u32; 13] = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
         let longest = LONGEST.iter().zip(0..).filter(|(_, month)| self.months.has(*month));
         let longest = longest.map(|(days, _)| *days).max().unwrap_or(0);
-        let first = self.days.first_from(1).filter(|day| *day != LAST_DAY);
         self.days_must_match == DayMatch::Both
             && !self.days.has(LAST_DAY)
-            && first.is_none_or(|first| first > longest)
+            && self.days.first_from(1).is_none_or(|first| first > longest)
     }
 }
 
@@ -267,6 +267,16 @@ mod tests {
                 "0 0 * * * 2026",
                 "the expression has 6 fields; it must have 5: minute, hour, day of \
               month, month and day of week",
+            ),
+            (
+                "@daily\t1",
+                "the expression has 2 fields; it must have 5: minute, hour, day of month, \
+              month and day of week",
+            ),
+            (
+                " ",
+                "the expression has 0 fields; it must have 5: minute, hour, day of month, \
+              month and day of week",
             ),
             (
                 "@reboot",

@@ -9,7 +9,11 @@ mod error;
 mod field;
 mod jitter;
 mod list;
+#[cfg(any(test, fuzzing))]
+pub mod model;
 mod rhythm;
+#[cfg(test)]
+mod tests;
 mod ticks;
 mod zone;
 

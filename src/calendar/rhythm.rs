@@ -149,6 +149,15 @@ mod tests {
     }
 
     #[test]
+    fn the_last_valid_millisecond_may_be_a_tick() {
+        let rhythm = Rhythm::Every { ms: 1, start_ms: 0 };
+        assert_eq!(rhythm.next_after(END_MS - 2), Some(END_MS - 1));
+        assert_eq!(rhythm.next_after(END_MS - 1), None);
+        let passed = Passed { count: END_MS - 1, newest_ms: END_MS - 1 };
+        assert_eq!(rhythm.passed(0, u64::MAX, 1), Some(passed));
+    }
+
+    #[test]
     fn no_interval_panics() {
         for (ms, start_ms) in [(0, 0), (0, 5), (1, u64::MAX), (u64::MAX, 1), (u64::MAX, u64::MAX)] {
             let rhythm = Rhythm::Every { ms, start_ms };
