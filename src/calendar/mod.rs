@@ -5,6 +5,8 @@
 
 mod bits;
 mod cron;
+#[cfg(test)]
+mod croner_tests;
 mod error;
 mod field;
 mod jitter;
