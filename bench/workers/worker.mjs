@@ -3,8 +3,8 @@
 //   node worker.mjs SYSTEM PORT push COUNT
 //   node worker.mjs SYSTEM PORT work WARM_UP COUNT CONCURRENCY
 //
-// Prints lines of JSON: {"pushed": COUNT}; or {"started": true} when WARM_UP messages were handled, and {"seconds": s} when
-// COUNT more were. Each client is imported where it is used: a process loads only its own.
+// Prints lines of JSON: {"pushed": COUNT}; or {"started": true} when WARM_UP messages were handled, and {"seconds": s}
+// when COUNT more were. Each client is imported where it is used: a process loads only its own.
 const [name, port, role, ...numbers] = process.argv.slice(2);
 const [first, second, concurrency] = numbers.map(Number);
 const QUEUE = 'bench';
@@ -43,9 +43,9 @@ const systems = {
           for (;;) {
             const reply = await redis.call('MQ.PULL', QUEUE, 'BLOCK', 5000);
             if (!reply) continue;
-            const message = Object.fromEntries(Array.from({ length: reply.length / 2 }, (_, at) => [reply[2 * at], reply[2 * at + 1]]));
+            const field = (name) => reply[reply.indexOf(name) + 1];
             handled();
-            await redis.call('MQ.ACK', QUEUE, message.id, message.receipt);
+            await redis.call('MQ.ACK', QUEUE, field('id'), field('receipt'));
           }
         }),
       );
@@ -59,7 +59,8 @@ const systems = {
     },
     async work(handled) {
       const { Worker } = await import('bullmq');
-      const worker = new Worker(QUEUE, async () => handled(), { connection: { port, maxRetriesPerRequest: null }, concurrency });
+      const connection = { port, maxRetriesPerRequest: null };
+      const worker = new Worker(QUEUE, async () => handled(), { connection, concurrency });
       await new Promise((_, reject) => worker.on('error', reject));
     },
   },

@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Compares the workers of the clients with a plain loop of the same Redis client, and with the workers that people would
-use instead, each with its recommended settings.
+"""Compares the workers of the clients with a plain loop of the same Redis client, and with those of other queues.
 
 For each run it starts a server (loopback, a free port, a temporary folder, files synced each second), enqueues all
-messages, starts one worker, and ends it when all messages are handled and none is left. Writes bench/results/workers.json;
-bench/report.py makes the table. install.sh installs the systems. One that is missing or fails is shown as not run; the exit
-status is 1 if one of this project did not run.
+messages, starts one worker, and ends it when all messages are handled and none is left. Writes
+bench/results/workers.json; bench/report.py makes the table. install.sh installs the systems. One that is missing or fails
+is shown as not run; the exit status is 1 if one of this project did not run.
 
 Standard library only.
 """
@@ -74,11 +73,23 @@ SYSTEMS = (
     with_mq("Python", "celery-mq", "Celery on redis-mq", "celery", queue="celery"),
     with_redis("Python", "celery", "Celery on Redis", "celery", ("LLEN", "celery"), ("HLEN", "unacked")),
     with_redis("Python", "rq", "RQ", "rq", ("LLEN", "rq:queue:bench"), ("ZCARD", "rq:wip:bench")),
-    with_redis("Python", "dramatiq", "Dramatiq", "dramatiq", ("LLEN", "dramatiq:bench"), ("HLEN", "dramatiq:bench.msgs")),
+    with_redis(
+        "Python",
+        "dramatiq",
+        "Dramatiq",
+        "dramatiq",
+        ("LLEN", "dramatiq:bench"),
+        ("HLEN", "dramatiq:bench.msgs"),
+    ),
     with_mq("Go", "worker", "redis-mq worker", "github.com/redis/go-redis/v9"),
     with_mq("Go", "loop", "plain loop", "github.com/redis/go-redis/v9", is_ours=False),
     with_redis(
-        "Go", "asynq", "asynq", "github.com/hibiken/asynq", ("LLEN", "asynq:{default}:pending"), ("LLEN", "asynq:{default}:active")
+        "Go",
+        "asynq",
+        "asynq",
+        "github.com/hibiken/asynq",
+        ("LLEN", "asynq:{default}:pending"),
+        ("LLEN", "asynq:{default}:active"),
     ),
     with_mq("Rust", "worker", "redis-mq worker", "redis"),
     with_mq("Rust", "loop", "plain loop", "redis", is_ours=False),
@@ -128,7 +139,7 @@ def command_of(system, options):
 
 
 def run(options, system, concurrency, count):
-    """Messages per second, and CPU of the server and of the worker in µs per message, after a quarter more to warm up."""
+    """Messages per second, and CPU of server and worker in µs per message, after a quarter more to warm up."""
     warm_up = count // 4
     program, environment = command_of(system, options)
     with system.server(options) as server:
@@ -163,7 +174,7 @@ def await_settled(system, port):
 
 
 def calibrate(options, system):
-    """How many messages it handles in the seconds of a run, the warm-up not included. The second try is as long as a run."""
+    """How many messages it handles in the seconds of a run, without the warm-up. The second try is as long as a run."""
     for concurrency in CONCURRENCIES:
         count = PILOT
         for _ in range(2):
