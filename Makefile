@@ -142,7 +142,7 @@ bench-workers: ## the clients' workers beside BullMQ, Celery, RQ, Dramatiq, asyn
 	@status=0; python3 bench/workers/workers.py --server $(MQ_SERVERS)/$(PEERS_SERVER)/redis-server --folder $(TARGET)/workers || status=$$?; \
 	  python3 bench/report.py && exit $$status
 
-fuzz: ## fuzzers for arguments, records, ops and sequences of ops (FUZZ_SECONDS=600 each)
+fuzz: ## fuzzers for arguments, records, ops, sequences of ops and cron expressions (FUZZ_SECONDS=600 each)
 	@scripts/install-needs.sh build fuzz
 	@scripts/fuzz.sh run $(FUZZ_SECONDS)
 

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(realpath -m "${CARGO_TARGET_DIR:-target}")/fuzz
 programs=$work/$(rustc -vV | sed -n 's/^host: //p')/release
-targets=(arguments records apply model)
+targets=(arguments records apply model calendar)
 
 fail() { echo "fuzz: $*" >&2; exit 1; }
 

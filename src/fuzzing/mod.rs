@@ -3,11 +3,13 @@
 
 mod apply;
 mod arguments;
+mod calendar;
 mod records;
 mod world;
 
 pub use apply::apply;
 pub use arguments::arguments;
+pub use calendar::calendar;
 pub use records::records;
 
 /// Random ops against the plain model, with choices from the input.
