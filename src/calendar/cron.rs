@@ -55,14 +55,13 @@ impl Cron {
             let count = fields.split(is_blank).filter(|part| !part.is_empty()).count();
             return Err(CronError::FieldCount(count));
         };
-        let weekdays = list::parse(&DAY_OF_WEEK, weekday)?;
         let has_any_day = [day, weekday].iter().any(|field| field.starts_with('*'));
         let cron = Self {
             minutes: list::parse(&MINUTE, minute)?,
             hours: list::parse(&HOUR, hour)?,
             days: list::parse(&DAY_OF_MONTH, day)?,
             months: list::parse(&MONTH, month)?,
-            weekdays: weekdays.or(weekdays.lowered(7)).and(Bits::range(0, 6, 1)),
+            weekdays: weekdays(list::parse(&DAY_OF_WEEK, weekday)?),
             days_must_match: if has_any_day { DayMatch::Both } else { DayMatch::Either },
             has_any_hour: hour.starts_with('*'),
         };
@@ -149,6 +148,11 @@ impl Cron {
     }
 }
 
+/// Days of the week without 7, which is Sunday too.
+fn weekdays(selected: Bits) -> Bits {
+    selected.or(selected.lowered(7)).and(Bits::range(0, 6, 1))
+}
+
 fn is_blank(character: char) -> bool {
     matches!(character, ' ' | '\t')
 }
@@ -228,6 +232,7 @@ mod tests {
     fn a_wrong_expression_is_told_by_field_value_and_range() {
         for (expression, expected) in [
             ("0 25 * * *", "the hour is 25; it must be 0 to 23"),
+            ("0 25 32 13 8", "the hour is 25; it must be 0 to 23"),
             ("60 * * * *", "the minute is 60; it must be 0 to 59"),
             ("0 20-25/2 * * *", "the hour is 20-25/2; it must be 0 to 23"),
             ("-1 * * * *", "the minute is -1; it must be 0 to 59"),
