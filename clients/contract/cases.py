@@ -6,6 +6,7 @@ A step is one of
 - {"command": [word, ...]}: sent to the server beside the client; a case with one is left out with the fake.
 - {"wait": ms}: waits, or sets the clock of the fake forward.
 - {"cut": n}: the connection of the client ends at the first reply that exceeds n bytes, without that reply.
+- {"disconnect": true}: ends all connections of the client. Its next call should be one that repeats, publish.
 - {"restart": true}: kills the server, and starts it again.
 
 In arguments, "$name", "$name.field" and "$name.0" stand for what was saved, {"in": ms} for a moment from now. Payloads are text,
@@ -73,6 +74,8 @@ class Run:
             return self.server.connect()(*[self.filled(word) for word in step["command"]])
         if "cut" in step:
             return self.proxy.cut_after(step["cut"])
+        if "disconnect" in step:
+            return self.proxy.cut()
         if "restart" in step:
             self.server.kill()
             return self.server.start()
@@ -197,7 +200,7 @@ def check(value, pattern, where, run):
 
 
 def needs_server(case):
-    return any(key in step for step in case["steps"] for key in ("command", "cut", "restart", "only"))
+    return any(key in step for step in case["steps"] for key in ("command", "cut", "disconnect", "restart", "only"))
 
 
 def run_case(case, driver, server, proxy, is_fake):

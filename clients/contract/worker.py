@@ -1,110 +1,14 @@
 """The cases of the worker: each runs the worker program of a driver beside a server, breaks something, and looks at what
 the program printed and at what is left in the queue."""
 
-import os
 import random
 import re
-import signal
-import subprocess
-import threading
 import time
 
-from server import Proxy, Refused, Server, eventually
+from scene import QUEUE, Scene
+from server import Refused, Server, eventually
 
-QUEUE = "orders"
 DEAD = "{orders}:dead"
-
-
-class Worker:
-    """A worker program, and what it has printed."""
-
-    def __init__(self, options, port, **settings):
-        environment = {"MQ_URL": f"redis://127.0.0.1:{port}", "MQ_QUEUES": QUEUE, "MQ_CONCURRENCY": "4", "MQ_VISIBILITY": "30000",
-                       "MQ_GRACE": "25000", "MQ_BLOCK": "1000", "MQ_MAX_PROCESSING": "0", "MQ_UNTIL_EMPTY": "0"}
-        environment.update({f"MQ_{name.upper()}": str(value) for name, value in settings.items()})
-        self.lines = []
-        self.process = subprocess.Popen([*options.driver, "worker"], stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-        self.waits_for("ready")
-
-    def read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.strip())
-
-    def waits_for(self, line, times=1):
-        def is_there():
-            if self.lines.count(line) >= times:
-                return True
-            if self.process.poll() is not None:
-                self.reader.join(5)
-                assert self.lines.count(line) >= times, f"the worker ended ({self.process.returncode}) without {line!r}: {self.lines[-5:]}"
-            return False
-        eventually(f"{line!r}, {times} times, after {self.lines[-5:]}", is_there)
-
-    def of(self, word):
-        """The numbers that came with a word, in order."""
-        return [int(line.split()[1]) for line in list(self.lines) if line.split()[:1] == [word]]
-
-    def signal(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-
-    def ends(self):
-        """Waits for the end, and returns the exit status."""
-        status = self.process.wait(60)
-        self.reader.join(10)
-        return status
-
-    def stop(self):
-        self.signal()
-        status = self.ends()
-        assert status == 0 and self.lines[-1:] == ["stopped"], f"status {status}, {self.lines[-3:]}"
-
-    def kill(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.reader.join(10)
-
-
-class Scene:
-    """A server, a proxy in front of it, and the workers of a case."""
-
-    def __init__(self, options, *settings):
-        self.options = options
-        self.server = Server(options.server, options.module, *settings)
-        self.proxy = Proxy(self.server.port)
-        self.redis = self.server.connect()
-        self.workers = []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for worker in self.workers:
-            worker.kill()
-        self.proxy.close()
-        self.server.close()
-
-    def worker(self, **settings):
-        worker = Worker(self.options, self.proxy.port, **settings)
-        self.workers.append(worker)
-        return worker
-
-    def push(self, *payloads, queue=QUEUE):
-        self.redis("MQ.MPUSH", queue, len(payloads), *payloads)
-
-    def len(self, *state, queue=QUEUE):
-        return self.redis("MQ.LEN", queue, *state)
-
-    def is_empty(self):
-        eventually("the queue is empty", lambda: self.len() == 0)
-
-    def restart(self):
-        self.server.kill()
-        time.sleep(0.2)
-        self.server.start()
-        self.redis = self.server.connect()
 
 
 def dead_letters(scene):
@@ -212,6 +116,29 @@ def sigterm_and_handlers_that_take_too_long(options):
         assert all(message[b"retry_count"] == 0 for message in messages), "released, not nacked"
 
 
+def what_a_shutdown_gives_back_keeps_its_place(options):
+    with Scene(options) as scene:
+        scene.push("0 sleep 60000", "1 sleep 60000", "2", "3")
+        worker = scene.worker(concurrency=2, grace=300)
+        worker.waits_for("start 0 0")
+        worker.waits_for("start 1 0")
+        worker.stop()
+        assert payloads(scene) == [b"0 sleep 60000", b"1 sleep 60000", b"2", b"3"]
+
+
+def what_a_handler_releases_goes_behind(options):
+    with Scene(options) as scene:
+        scene.push("0 release", "1", "2")
+        worker = scene.worker(concurrency=1)
+        scene.is_empty()
+        worker.stop()
+        assert worker.of("start") == [0, 1, 2, 0]
+
+
+def payloads(scene):
+    return [dict(zip(flat[::2], flat[1::2]))[b"payload"] for flat in scene.redis("MQ.PEEK", QUEUE, "COUNT", 100)]
+
+
 def sigterm_while_it_waits(options):
     with Scene(options) as scene:
         worker = scene.worker(block=20000)
@@ -276,6 +203,94 @@ def the_last_acknowledgment_does_not_wait(options):
         eventually("it is acknowledged while the worker waits", lambda: scene.len() == 0, within=10)
         eventually("it waits", lambda: scene.redis.map("MQ.INFO", QUEUE)["blocked_clients"] == 1)
         worker.stop()
+
+
+def what_it_pulls_with(options):
+    with Scene(options) as scene:
+        assert ["ONDISCONNECT", "GRACE", "700"] == disconnect_options(scene, disconnect_grace=700)
+        assert ["ONDISCONNECT", "GRACE", "5000"] == disconnect_options(scene), "the default"
+        assert ["ONDISCONNECT", "GRACE", "700"] == disconnect_options(scene, disconnect_grace=700, queues="orders,mails")
+        assert [] == disconnect_options(scene, disconnect_grace=0)
+        assert [] == disconnect_options(scene, disconnect_grace=1000, visibility=1000), "the visibility ends as soon"
+
+
+def disconnect_options(scene, **settings):
+    """What the pulls of a worker with these settings say about its connection."""
+    monitor = scene.server.connect()
+    monitor("MONITOR")
+    worker = scene.worker(**settings)
+    words = []
+    while words[:1] not in (["MQ.PULL"], ["MQ.MPULL"]):
+        words = [word.upper() for word in re.findall(r'"(.*?)"', monitor.reply())]
+    monitor.close()
+    worker.stop()
+    return [word for word, before in zip(words, ["", *words]) if word in ("ONDISCONNECT", "NOCOUNT", "GRACE") or before == "GRACE"]
+
+
+def a_worker_is_killed(options):
+    with Scene(options) as scene:
+        scene.redis("MQ.CONFIG", QUEUE, "BACKOFF", 20)
+        scene.push("0 sleep 1000", "1 sleep 1000")
+        first = scene.worker(visibility=600_000, disconnect_grace=1500)
+        first.waits_for("start 0 0")
+        first.waits_for("start 1 0")
+        second = scene.worker(visibility=600_000, disconnect_grace=1500)
+        killed = time.monotonic()
+        first.kill()
+        second.waits_for("start 0 1")
+        second.waits_for("start 1 1")
+        assert time.monotonic() - killed > 1.5, "not before the grace"
+        scene.is_empty()
+        second.stop()
+
+
+def connections_are_cut_in_the_middle_of_handlers(options):
+    """First only those that pull, which a worker without a free handler does not notice, then all of them."""
+    with Scene(options) as scene:
+        full = scene.worker(disconnect_grace=2000)
+        scene.push(*[f"{number} sleep 9000" for number in range(4)])
+        for number in range(4):
+            full.waits_for(f"start {number} 0")
+        free = scene.worker(disconnect_grace=2000)
+        scene.push("4 sleep 8000", "5 sleep 8000")
+        free.waits_for("start 4 0")
+        free.waits_for("start 5 0")
+        cut_pullers(scene)
+        time.sleep(2.5)
+        for _ in range(2):
+            scene.proxy.cut()
+            time.sleep(2.5)
+        nothing_was_done_twice(scene, full, free)
+
+
+def cut_pullers(scene):
+    clients = [dict(pair.split("=", 1) for pair in line.split()) for line in scene.redis("CLIENT", "LIST").decode().splitlines()]
+    pullers = [client["id"] for client in clients if client["cmd"].lower() in ("mq.pull", "mq.mpull")]
+    assert len(pullers) == 2, clients
+    for id in pullers:
+        scene.redis("CLIENT", "KILL", "ID", id)
+
+
+def sigterm_and_handlers_longer_than_the_disconnect_grace(options):
+    with Scene(options) as scene:
+        ending = scene.worker(disconnect_grace=1000)
+        scene.push(*[f"{number} sleep 4500" for number in range(6)])
+        for number in range(4):
+            ending.waits_for(f"start {number} 0")
+        other = scene.worker(disconnect_grace=1000)
+        other.waits_for("start 5 0")
+        ending.signal()
+        assert ending.ends() == 0
+        nothing_was_done_twice(scene, ending, other)
+
+
+def nothing_was_done_twice(scene, *workers):
+    scene.is_empty()
+    for worker in workers:
+        if worker.process.poll() is None:
+            worker.stop()
+    for word in ("start", "done"):
+        assert sorted(sum((worker.of(word) for worker in workers), [])) == list(range(6)), [worker.lines for worker in workers]
 
 
 def all_is_done(scene, count, workers):
@@ -380,7 +395,10 @@ def ten_thousand_messages(options):
         workers[-1].stop()
 
 
-WORKER_CASES = [every_outcome, pulls_only_what_it_can_start, a_handler_longer_than_its_visibility, a_handler_longer_than_its_limit,
-                a_message_that_was_taken_away, sigterm_in_the_middle_of_handlers, sigterm_and_handlers_that_take_too_long,
-                sigterm_while_it_waits, a_second_sigterm, until_empty, several_queues, one_round_trip_per_message,
-                the_last_acknowledgment_does_not_wait, the_server_is_killed, connections_are_cut, a_replica_takes_over, ten_thousand_messages]
+WORKER_CASES = [every_outcome, pulls_only_what_it_can_start, a_handler_longer_than_its_visibility,
+                a_handler_longer_than_its_limit, a_message_that_was_taken_away, sigterm_in_the_middle_of_handlers,
+                sigterm_and_handlers_that_take_too_long, what_a_shutdown_gives_back_keeps_its_place,
+                what_a_handler_releases_goes_behind, sigterm_while_it_waits, a_second_sigterm, until_empty, several_queues,
+                one_round_trip_per_message, the_last_acknowledgment_does_not_wait, what_it_pulls_with, a_worker_is_killed,
+                connections_are_cut_in_the_middle_of_handlers, sigterm_and_handlers_longer_than_the_disconnect_grace,
+                the_server_is_killed, connections_are_cut, a_replica_takes_over, ten_thousand_messages]
