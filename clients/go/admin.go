@@ -49,9 +49,12 @@ func (c *Client) Resume(ctx context.Context, queue string) error {
 	return err
 }
 
-// Purge deletes all messages of a queue, keeps its settings, and returns how many there were.
-func (c *Client) Purge(ctx context.Context, queue string) (int, error) {
-	return asCount(c.once(ctx, queue, 0, "MQ.PURGE", queue))
+// Purge deletes the messages of a queue in a state, [StateReady] or [StateDelayed], or all of them, [StateAny]. It keeps the settings, and
+// returns how many messages there were.
+func (c *Client) Purge(ctx context.Context, queue string, state State) (int, error) {
+	arguments := words{"MQ.PURGE", queue}
+	arguments.flag(string(state), state != StateAny)
+	return asCount(c.once(ctx, queue, 0, arguments...))
 }
 
 // Drop deletes a queue with its messages and settings, and reports whether there was one.

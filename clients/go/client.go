@@ -22,9 +22,12 @@ type Commands interface {
 	NackMany(ctx context.Context, messages []*Message, options *NackOptions) ([]error, error)
 	Extend(ctx context.Context, message *Message, visibility time.Duration) (until time.Time, err error)
 	ExtendMany(ctx context.Context, messages []*Message, visibility time.Duration) ([]Extension, error)
+	ExtendConsumer(ctx context.Context, queue, consumer string, visibility time.Duration) (int, error)
 	Peek(ctx context.Context, queue string, options *PeekOptions) ([]*Message, error)
 	Get(ctx context.Context, queue, id string) (*Message, error)
+	GetByDedup(ctx context.Context, queue, key string) (*Message, error)
 	Delete(ctx context.Context, queue string, ids ...string) (int, error)
+	DeleteByDedup(ctx context.Context, queue, key string) (bool, error)
 	RescheduleIn(ctx context.Context, queue, id string, delay time.Duration) (bool, error)
 	RescheduleAt(ctx context.Context, queue, id string, at time.Time) (bool, error)
 	Len(ctx context.Context, queue string, state State) (int, error)
@@ -33,7 +36,7 @@ type Commands interface {
 	Configure(ctx context.Context, queue string, changes Changes) error
 	Pause(ctx context.Context, queue string, length time.Duration) error
 	Resume(ctx context.Context, queue string) error
-	Purge(ctx context.Context, queue string) (int, error)
+	Purge(ctx context.Context, queue string, state State) (int, error)
 	Drop(ctx context.Context, queue string) (bool, error)
 	Redrive(ctx context.Context, queue string, options *RedriveOptions) (int, error)
 	Queues(ctx context.Context, match string) ([]string, error)

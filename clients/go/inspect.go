@@ -33,7 +33,15 @@ func (c *Client) Peek(ctx context.Context, queue string, options *PeekOptions) (
 
 // Get shows one message. Errors: [ErrNotFound] if the queue has none with this id.
 func (c *Client) Get(ctx context.Context, queue, id string) (*Message, error) {
-	reply, err := c.do(ctx, "MQ.GET", queue, id)
+	return shown(c.do(ctx, "MQ.GET", queue, id))
+}
+
+// GetByDedup shows the message that took a deduplication key. Errors: [ErrNotFound] if the key is not held, or its message is gone.
+func (c *Client) GetByDedup(ctx context.Context, queue, key string) (*Message, error) {
+	return shown(c.do(ctx, "MQ.GET", queue, "DEDUP", key))
+}
+
+func shown(reply any, err error) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +65,11 @@ func (c *Client) Delete(ctx context.Context, queue string, ids ...string) (int, 
 		arguments = append(arguments, id)
 	}
 	return asCount(c.do(ctx, arguments...))
+}
+
+// DeleteByDedup deletes the message that took a deduplication key, and reports whether there was one. A key with a window stays held.
+func (c *Client) DeleteByDedup(ctx context.Context, queue, key string) (bool, error) {
+	return asTruth(c.do(ctx, "MQ.DEL", queue, "DEDUP", key))
 }
 
 // RescheduleIn makes a delayed message ready after a time; 0: at once. It reports whether there was such a delayed message.

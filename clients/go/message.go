@@ -41,14 +41,14 @@ type Message struct {
 	// DeadFrom is the queue in which the message died. This and the following fields are for dead letters only.
 	DeadFrom    string
 	DeadAt      time.Time
-	DeadReason  string // "retries" or "rejected"
+	DeadReason  string // "retries", "rejected" or "expired"
 	DeadRetries int
 }
 
-// State selects messages in [Client.Peek] and [Client.Len].
+// State selects messages in [Client.Peek], [Client.Len] and [Client.Purge].
 type State string
 
-// The states of a message. StateDead selects the messages of the queue's dead-letter queue; StateAny, of Len, all of the queue.
+// The states of a message. StateDead selects the messages of the queue's dead-letter queue; StateAny, of Len and Purge, all of the queue.
 const (
 	StateAny      State = ""
 	StateReady    State = "ready"

@@ -17,9 +17,13 @@ type PullOptions struct {
 	Block time.Duration
 	// Consumer is a name that Peek and Get show.
 	Consumer string
-	// OnDisconnect returns the messages when the connection closes. Connections of a pool stay open as long as the go-redis client,
-	// unless they fail.
+	// OnDisconnect returns the messages when the connection closes, which counts as a retry. Connections of a pool stay open as long as
+	// the go-redis client, unless they fail.
 	OnDisconnect bool
+	// DisconnectNoCount, with OnDisconnect, leaves the retry count as it is, and has no backoff.
+	DisconnectNoCount bool
+	// DisconnectGrace, with OnDisconnect, is how long after the close the messages return, unless they are extended or done meanwhile.
+	DisconnectGrace time.Duration
 	// NoAck removes the messages on delivery: they are delivered at most once.
 	NoAck bool
 }
@@ -29,6 +33,8 @@ func (o *PullOptions) add(w *words) {
 	w.length("BLOCK", o.Block)
 	w.text("CONSUMER", o.Consumer)
 	w.flag("ONDISCONNECT", o.OnDisconnect)
+	w.flag("NOCOUNT", o.DisconnectNoCount)
+	w.length("GRACE", o.DisconnectGrace)
 	w.flag("NOACK", o.NoAck)
 }
 

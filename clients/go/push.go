@@ -15,6 +15,8 @@ type PushOptions struct {
 	At time.Time
 	// TTL is the time after which the message is discarded. [None] overrides the queue's setting.
 	TTL time.Duration
+	// TTLDead, with TTL, sends the message to the dead-letter queue then, instead of discarding it.
+	TTLDead bool
 	// Priority is 1 to 9, 9 is delivered first. 0: none.
 	Priority int
 	// Group names messages that are delivered in order, one at a time. A message has a priority or a group.
@@ -37,6 +39,7 @@ func (o *PushOptions) add(w *words) {
 	w.length("DELAY", o.Delay)
 	w.timestamp("AT", o.At)
 	w.length("TTL", o.TTL)
+	w.flag("DEAD", o.TTLDead)
 	w.number("PRIORITY", o.Priority)
 	w.text("GROUP", o.Group)
 	w.text("DEDUP", o.Dedup)

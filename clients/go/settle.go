@@ -12,6 +12,8 @@ type NackOptions struct {
 	Delay time.Duration
 	// NoCount leaves the retry count as it is, and has no backoff.
 	NoCount bool
+	// Front, with NoCount and without Delay, returns the message to its original position instead of behind all that wait.
+	Front bool
 	// Dead sends the message to the dead-letter queue.
 	Dead bool
 	// Reason is kept as LastError, up to 1,024 bytes.
@@ -24,6 +26,7 @@ func (o *NackOptions) add(w *words) {
 	}
 	w.length("DELAY", o.Delay)
 	w.flag("NOCOUNT", o.NoCount)
+	w.flag("FRONT", o.Front)
 	w.flag("DEAD", o.Dead)
 	w.text("REASON", o.Reason)
 }
@@ -107,6 +110,13 @@ func (c *Client) ExtendMany(ctx context.Context, messages []*Message, visibility
 		return nil, err
 	}
 	return asExtensions(reply)
+}
+
+// ExtendConsumer extends all messages in flight in a queue that were pulled under this name, and returns how many. 0: the queue's setting.
+func (c *Client) ExtendConsumer(ctx context.Context, queue, consumer string, visibility time.Duration) (int, error) {
+	arguments := words{"MQ.EXTEND", queue, "CONSUMER", consumer}
+	arguments.length("VISIBILITY", visibility)
+	return asCount(c.do(ctx, arguments...))
 }
 
 func sameQueue(messages []*Message, queue string) error {

@@ -26,6 +26,9 @@ func (f *Fake) Configure(_ context.Context, name string, changes mq.Changes) err
 		if err != nil {
 			return err
 		}
+		if settings.Expires != q.settings.Expires {
+			q.usedAt = f.now
+		}
 		q.settings, q.isConfigured = settings, settings != defaults(q.name)
 		return nil
 	})
@@ -54,12 +57,19 @@ func (f *Fake) Resume(_ context.Context, name string) error {
 }
 
 // Purge is as that of [mq.Client].
-func (f *Fake) Purge(_ context.Context, name string) (count int, err error) {
+func (f *Fake) Purge(_ context.Context, name string, state mq.State) (count int, err error) {
+	if state != mq.StateAny && state != mq.StateReady && state != mq.StateDelayed {
+		return 0, invalid("unknown option '%s' for MQ.PURGE", state)
+	}
 	err = f.on(name, func(q *queue) error {
-		count = len(q.entries)
+		for _, e := range q.in(state) {
+			q.remove(e)
+			count++
+		}
 		q.counters.Deleted += count
-		clear(q.entries)
-		clear(q.keys)
+		if state == mq.StateAny {
+			clear(q.keys)
+		}
 		return nil
 	})
 	return count, err

@@ -16,6 +16,8 @@ type entry struct {
 	shown          mq.Message // what does not depend on its state
 	state          mq.State
 	order          int64     // its place among the messages of its priority
+	pushed, died   int64     // its places when it was pushed and when it died
+	diesOfTTL      bool      // at the end of its time to live, instead of being discarded
 	due            time.Time // if it is delayed
 	until          time.Time // if it is in flight
 	consumer       string
@@ -66,6 +68,17 @@ func (e *entry) priority() int {
 
 func (e *entry) isExpired(now time.Time) bool {
 	return !e.shown.ExpiresAt.IsZero() && !now.Before(e.shown.ExpiresAt)
+}
+
+// original is the place of a message that returns as if it had not been delivered. In a group it is the first in any case.
+func (e *entry) original() int64 {
+	switch {
+	case e.isDead():
+		return e.died
+	case e.shown.Group != "":
+		return e.order
+	}
+	return e.pushed
 }
 
 // show returns the message as Peek shows it.

@@ -11,6 +11,7 @@
 package mqtest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -25,15 +26,16 @@ type Fake struct {
 	lock    sync.Mutex
 	now     time.Time
 	queues  map[string]*queue
-	number  int64         // the last order, id and receipt
-	changed chan struct{} // closed with the next change
+	number  int64          // the last order, id and receipt
+	changed chan struct{}  // closed with the next change
+	waiting map[string]int // blocked pulls of each queue
 }
 
 var _ mq.Commands = (*Fake)(nil)
 
 // New returns a fake without queues, whose clock shows the present time and stands still.
 func New() *Fake {
-	f := &Fake{changed: make(chan struct{})}
+	f := &Fake{changed: make(chan struct{}), waiting: map[string]int{}}
 	f.Reset()
 	return f
 }
@@ -99,12 +101,20 @@ func (f *Fake) queue(name string) *queue {
 // sweep does all that is due.
 func (f *Fake) sweep() {
 	for _, name := range f.names() {
-		f.queues[name].sweep()
+		q := f.queues[name]
+		if f.waiting[name] > 0 {
+			q.usedAt = f.now
+		}
+		if q.isUnused() {
+			delete(f.queues, name)
+			continue
+		}
+		q.sweep()
 	}
 }
 
 func (f *Fake) names() []string {
-	var names []string
+	names := []string{}
 	for name, q := range f.queues {
 		if q.exists() {
 			names = append(names, name)
@@ -178,6 +188,10 @@ func (f *Fake) AckPullMany(ctx context.Context, done []*mq.Message, name string,
 	if err != nil {
 		return nil, nil, err
 	}
+	if options.Block > 0 {
+		f.wait(queues, 1)
+		defer f.wait(queues, -1)
+	}
 	timeout := time.After(options.Block)
 	for {
 		messages, changed := f.take(queues, count, options)
@@ -191,6 +205,15 @@ func (f *Fake) AckPullMany(ctx context.Context, done []*mq.Message, name string,
 			return acked, messages, nil
 		case <-changed:
 		}
+	}
+}
+
+// wait counts a pull that waits for queues, or does no more.
+func (f *Fake) wait(queues []string, count int) {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	for _, name := range queues {
+		f.waiting[name] += count
 	}
 }
 
@@ -227,8 +250,8 @@ func (f *Fake) NackMany(_ context.Context, messages []*mq.Message, options *mq.N
 	if options == nil {
 		options = &mq.NackOptions{}
 	}
-	if options.Dead && options.NoCount {
-		return nil, invalid("NOCOUNT and DEAD are mutually exclusive")
+	if err := checkNack(options); err != nil {
+		return nil, err
 	}
 	if err := f.checkDead(messages, options); err != nil {
 		return nil, err
@@ -269,6 +292,18 @@ func (f *Fake) ExtendMany(_ context.Context, messages []*mq.Message, visibility 
 		return err
 	})
 	return extensions, err
+}
+
+// ExtendConsumer is as that of [mq.Client].
+func (f *Fake) ExtendConsumer(_ context.Context, name, consumer string, visibility time.Duration) (count int, err error) {
+	if err := cmp.Or(checkText("CONSUMER", consumer), checkLength("VISIBILITY", visibility, 0)); err != nil {
+		return 0, err
+	}
+	err = f.on(name, func(q *queue) error {
+		count = q.extendConsumer(consumer, visibility)
+		return nil
+	})
+	return count, err
 }
 
 // settle runs a command for each message of a batch.

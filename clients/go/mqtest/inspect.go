@@ -42,14 +42,30 @@ func (f *Fake) Peek(_ context.Context, name string, options *mq.PeekOptions) ([]
 // Get is as that of [mq.Client].
 func (f *Fake) Get(_ context.Context, name, id string) (message *mq.Message, err error) {
 	err = f.on(name, func(q *queue) error {
-		e := q.entries[id]
-		if e == nil {
-			return mq.ErrNotFound
-		}
-		message = e.show(q.name)
-		return nil
+		message, err = q.get(id)
+		return err
 	})
 	return message, err
+}
+
+// GetByDedup is as that of [mq.Client].
+func (f *Fake) GetByDedup(_ context.Context, name, key string) (message *mq.Message, err error) {
+	if err := checkText("DEDUP", key); err != nil {
+		return nil, err
+	}
+	err = f.on(name, func(q *queue) error {
+		message, err = q.get(q.keys[key].id)
+		return err
+	})
+	return message, err
+}
+
+func (q *queue) get(id string) (*mq.Message, error) {
+	e := q.entries[id]
+	if e == nil {
+		return nil, mq.ErrNotFound
+	}
+	return e.show(q.name), nil
 }
 
 // Len is as that of [mq.Client].
@@ -69,6 +85,7 @@ func (f *Fake) Info(_ context.Context, name string) (info *mq.Info, err error) {
 	err = f.on(name, func(q *queue) error {
 		all := q.counters
 		all.Settings, all.Exists, all.DedupKeys = q.settings, q.exists(), len(q.keys)
+		all.BlockedClients = f.waiting[q.name]
 		all.Paused, all.PausedUntil = q.isPaused, q.pausedUntil
 		all.DeadLetterWaiting = len(f.queue(q.settings.DeadLetter).in(mq.StateReady))
 		all.Ready, all.InFlight, all.Delayed = len(q.in(mq.StateReady)), len(q.in(mq.StateInFlight)), len(q.in(mq.StateDelayed))
@@ -117,16 +134,33 @@ func glob(match string) (*regexp.Regexp, error) {
 // Delete is as that of [mq.Client].
 func (f *Fake) Delete(_ context.Context, name string, ids ...string) (count int, err error) {
 	err = f.on(name, func(q *queue) error {
-		for _, id := range ids {
-			if e := q.entries[id]; e != nil {
-				q.remove(e)
-				count++
-			}
-		}
-		q.counters.Deleted += count
+		count = q.delete(ids)
 		return nil
 	})
 	return count, err
+}
+
+// DeleteByDedup is as that of [mq.Client].
+func (f *Fake) DeleteByDedup(_ context.Context, name, key string) (wasThere bool, err error) {
+	if err := checkText("DEDUP", key); err != nil {
+		return false, err
+	}
+	err = f.on(name, func(q *queue) error {
+		wasThere = q.delete([]string{q.keys[key].id}) == 1
+		return nil
+	})
+	return wasThere, err
+}
+
+func (q *queue) delete(ids []string) (count int) {
+	for _, id := range ids {
+		if e := q.entries[id]; e != nil {
+			q.remove(e)
+			count++
+		}
+	}
+	q.counters.Deleted += count
+	return count
 }
 
 // RescheduleIn is as that of [mq.Client].

@@ -25,6 +25,7 @@ type queue struct {
 	windowStart  time.Time
 	windowCount  int
 	counters     mq.Info
+	usedAt       time.Time // for EXPIRES
 }
 
 // key is who holds a deduplication key.
@@ -48,6 +49,7 @@ func (q *queue) push(payloads [][]byte, options *mq.PushOptions) ([]string, erro
 	if err := checkPush(options); err != nil {
 		return nil, err
 	}
+	q.usedAt = q.fake.now
 	if held, isHeld := q.keys[options.Dedup]; options.Dedup != "" && isHeld {
 		q.counters.Deduplicated++
 		return []string{held.id}, nil
@@ -74,14 +76,15 @@ func (q *queue) add(payload []byte, options *mq.PushOptions) string {
 	now := q.fake.now
 	e := newEntry(q.fake, payload, options)
 	if ttl := cmp.Or(options.TTL, q.settings.TTL); ttl > 0 {
-		e.shown.ExpiresAt = now.Add(ttl)
+		e.shown.ExpiresAt, e.diesOfTTL = now.Add(ttl), options.TTLDead
 	}
 	due := options.At
 	if due.IsZero() {
 		due = now.Add(cmp.Or(options.Delay, q.settings.Delay))
 	}
 	q.entries[e.shown.ID] = e
-	e.becomeReady(q.fake.next())
+	e.pushed = q.fake.next()
+	e.becomeReady(e.pushed)
 	if due.After(now) {
 		e.delay(due)
 	}
@@ -97,6 +100,7 @@ func (q *queue) add(payload []byte, options *mq.PushOptions) string {
 
 // pull takes up to count messages.
 func (q *queue) pull(count int, options *mq.PullOptions) []*mq.Message {
+	q.usedAt = q.fake.now
 	messages := []*mq.Message{}
 	for len(messages) < count && q.mayDeliver() {
 		e := q.pick()
@@ -247,7 +251,11 @@ func (q *queue) nack(m *mq.Message, options *mq.NackOptions) error {
 		delay = q.backoff(e.shown.RetryCount + 1)
 	}
 	e.receipt = ""
-	q.giveBack(e, !options.NoCount, delay, q.behind(e))
+	place := e.original()
+	if !options.Front {
+		place = q.behind(e)
+	}
+	q.giveBack(e, !options.NoCount, delay, place)
 	return nil
 }
 
@@ -266,6 +274,17 @@ func (q *queue) extend(m *mq.Message, visibility time.Duration) (time.Time, erro
 	}
 	e.until = until
 	return until, nil
+}
+
+// extendConsumer extends what is in flight under a name, and returns how many.
+func (q *queue) extendConsumer(consumer string, visibility time.Duration) (count int) {
+	for _, e := range q.in(mq.StateInFlight) {
+		if e.consumer == consumer {
+			_, _ = q.extend(&mq.Message{ID: e.shown.ID, Receipt: e.receipt}, visibility)
+			count++
+		}
+	}
+	return count
 }
 
 func (q *queue) backoff(retry int) time.Duration {
@@ -287,8 +306,7 @@ func (q *queue) behind(e *entry) int64 {
 // giveBack ends a delivery. order is the place of the message if it is ready at once.
 func (q *queue) giveBack(e *entry, counts bool, delay time.Duration, order int64) {
 	if e.isExpired(q.fake.now) {
-		q.counters.TTLExpired++
-		q.remove(e)
+		q.expire(e)
 		return
 	}
 	if counts {
@@ -302,6 +320,16 @@ func (q *queue) giveBack(e *entry, counts bool, delay time.Duration, order int64
 	if delay > 0 {
 		e.delay(q.fake.now.Add(delay))
 	}
+}
+
+// expire ends a message whose time to live is over.
+func (q *queue) expire(e *entry) {
+	if e.diesOfTTL && !e.isDead() {
+		q.die(e, "expired")
+		return
+	}
+	q.counters.TTLExpired++
+	q.remove(e)
 }
 
 // die moves a message to the dead-letter queue.
@@ -326,6 +354,7 @@ func (q *queue) die(e *entry, reason string) {
 		m.ExpiresAt = now.Add(ttl)
 	}
 	grave.receive(e)
+	e.died = e.order
 }
 
 // receive takes a message from another queue, behind all others.
@@ -346,6 +375,11 @@ func (q *queue) remove(e *entry) {
 	}
 }
 
+// isUnused reports that the queue was not used for as long as its setting allows.
+func (q *queue) isUnused() bool {
+	return q.settings.Expires > 0 && !q.fake.now.Before(q.usedAt.Add(q.settings.Expires))
+}
+
 // sweep does what is due: times to live first, then visibilities, then delays.
 func (q *queue) sweep() {
 	now := q.fake.now
@@ -359,15 +393,14 @@ func (q *queue) sweep() {
 	}
 	for _, e := range q.inOrder(mq.StateAny) {
 		if e.isExpired(now) && e.state != mq.StateInFlight {
-			q.counters.TTLExpired++
-			q.remove(e)
+			q.expire(e)
 		}
 	}
 	for _, e := range q.in(mq.StateInFlight) {
 		if !now.Before(e.until) {
 			q.counters.Expired++
 			e.lateReceipt, e.receipt = e.receipt, ""
-			q.giveBack(e, true, 0, e.order)
+			q.giveBack(e, true, 0, e.original())
 			q.schedule()
 		}
 	}

@@ -60,6 +60,47 @@ func TestTheFakeDoesWhatTheServerDoes(t *testing.T) {
 	}
 }
 
+// TestMessagesReturnToTheirOriginalPosition also after a retry had put them behind others.
+func TestMessagesReturnToTheirOriginalPosition(t *testing.T) {
+	ctx := context.Background()
+	connection := redis.NewClient(&redis.Options{Addr: testserver.Start(t)})
+	defer connection.Close()
+	for name, side := range map[string]mq.Commands{"fake": mqtest.New(), "server": mq.New(connection)} {
+		returned := func(queue string, count int, options *mq.NackOptions) (payloads string) {
+			messages, err := side.PullMany(ctx, queue, count, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range messages {
+				if err := side.Nack(ctx, m, options); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(2 * time.Millisecond) // the server orders what dies in the same millisecond by id
+			}
+			shown, err := side.Peek(ctx, queue, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range shown {
+				payloads += string(m.Payload)
+			}
+			return payloads
+		}
+		front := &mq.NackOptions{NoCount: true, Front: true}
+		if _, err := side.PushMany(ctx, "orders", [][]byte{[]byte("a"), []byte("b"), []byte("c")}, nil); err != nil {
+			t.Fatal(err)
+		}
+		got := []string{
+			returned("orders", 1, &mq.NackOptions{NoCount: true}), returned("orders", 3, front),
+			returned("orders", 1, &mq.NackOptions{NoCount: true}), returned("orders", 3, &mq.NackOptions{Dead: true}),
+			returned("{orders}:dead", 1, &mq.NackOptions{NoCount: true}), returned("{orders}:dead", 3, front),
+		}
+		if expected := []string{"bca", "abc", "bca", "", "cab", "bca"}; !slices.Equal(got, expected) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 func join(calls []string) (text string) {
 	for _, call := range calls[max(0, len(calls)-60):] {
 		text += "  " + call + "\n"
@@ -69,7 +110,7 @@ func join(calls []string) (text string) {
 
 // step makes a call on both sides, and returns what they returned as text.
 func (b *both) step(ctx context.Context, settings mq.Changes) (call string, results [2]string) {
-	kind, queue, number := b.seed.IntN(15), b.queues[b.seed.IntN(2)], b.seed.IntN(4)
+	kind, queue, number := b.seed.IntN(18), b.queues[b.seed.IntN(2)], b.seed.IntN(4)
 	payload := b.anyPayload()
 	var options mq.PushOptions
 	switch b.seed.IntN(6) {
@@ -78,7 +119,7 @@ func (b *both) step(ctx context.Context, settings mq.Changes) (call string, resu
 	case 1:
 		options.Group = fmt.Sprint("g", number%2)
 	case 2:
-		options.Delay = time.Hour
+		options.Delay, options.TTL, options.TTLDead = time.Hour, 2*time.Hour, number%2 == 0
 	case 3:
 		options.Dedup, options.UntilDone = fmt.Sprint("k", number), number%2 == 0
 	}
@@ -91,7 +132,7 @@ func (b *both) step(ctx context.Context, settings mq.Changes) (call string, resu
 		case 4, 5, 6:
 			from := b.queues[b.count%3]
 			call = fmt.Sprintf("pull %s %d", from, 1+number)
-			messages, err := side.PullMany(ctx, from, 1+number, nil)
+			messages, err := side.PullMany(ctx, from, 1+number, &mq.PullOptions{Consumer: fmt.Sprint("c", number%2)})
 			for _, m := range messages {
 				b.held[i][string(m.Payload)] = m
 				b.known = append(b.known, string(m.Payload))
@@ -103,7 +144,7 @@ func (b *both) step(ctx context.Context, settings mq.Changes) (call string, resu
 			nack := &mq.NackOptions{Delay: mq.None, Reason: fmt.Sprint("r", number)}
 			call, results[i] = b.settle(i, payload, "nack", func(m *mq.Message) error { return side.Nack(ctx, m, nack) })
 		case 10:
-			nack := []*mq.NackOptions{{NoCount: true}, {Dead: true}, {Delay: time.Hour}, nil}[number]
+			nack := []*mq.NackOptions{{NoCount: true, Front: b.count%2 == 0}, {Dead: true}, {Delay: time.Hour}, nil}[number]
 			call, results[i] = b.settle(i, payload, fmt.Sprintf("nack %+v", nack), func(m *mq.Message) error { return side.Nack(ctx, m, nack) })
 		case 11:
 			call, results[i] = b.settle(i, payload, "reschedule", func(m *mq.Message) error {
@@ -134,7 +175,24 @@ func (b *both) step(ctx context.Context, settings mq.Changes) (call string, resu
 			}
 			results[i] = text(messages, err) + fmt.Sprint(info.Ready, info.InFlight, info.Delayed, info.DeadLetterWaiting, info.Groups, info.DedupKeys,
 				info.HighestRetryCount, info.Pushed, info.Pulled, info.Acked, info.Nacked, info.Dead, info.BadReceipts, info.Deduplicated,
-				info.Redriven, info.RefusedFull, info.MaxRetries, info.DeadLetter)
+				info.Redriven, info.RefusedFull, info.Deleted, info.MaxRetries, info.DeadLetter)
+		case 15:
+			call = fmt.Sprintf("purge %s %d", queue, number)
+			count, err := side.Purge(ctx, queue, []mq.State{mq.StateReady, mq.StateDelayed, mq.StateDelayed, mq.StateInFlight}[number])
+			results[i] = text(nil, errors.Join(err, fmt.Errorf("%d", count)))
+		case 16:
+			call = fmt.Sprintf("extend consumer %s c%d", queue, number)
+			count, err := side.ExtendConsumer(ctx, queue, fmt.Sprint("c", number), time.Hour)
+			results[i] = text(nil, errors.Join(err, fmt.Errorf("%d", count)))
+		case 17:
+			key := fmt.Sprint("k", number)
+			call = fmt.Sprintf("get and delete %s %s", queue, key)
+			shown := []*mq.Message{}
+			if m, err := side.GetByDedup(ctx, queue, key); err == nil {
+				shown = append(shown, m)
+			}
+			wasThere, err := side.DeleteByDedup(ctx, queue, key)
+			results[i] = text(shown, err) + fmt.Sprint(wasThere)
 		}
 	}
 	if kind >= 9 {

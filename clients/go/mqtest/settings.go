@@ -124,6 +124,8 @@ func checkPush(o *mq.PushOptions) error {
 		return invalid("DELAY and AT are mutually exclusive")
 	case o.Window != 0 && o.UntilDone:
 		return invalid("WINDOW and UNTILDONE are mutually exclusive")
+	case o.TTLDead && o.TTL == 0:
+		return invalid("DEAD can be given only with TTL")
 	case o.Dedup == "" && (o.Window != 0 || o.UntilDone):
 		return invalid("WINDOW and UNTILDONE can be given only with DEDUP")
 	case len(o.Headers) > 64:
@@ -146,11 +148,37 @@ func checkPull(queues []string, count int, o *mq.PullOptions) error {
 	if count < 1 || count > 10_000 {
 		return invalid("COUNT must be an integer from 1 to 10000")
 	}
+	if !o.OnDisconnect && (o.DisconnectNoCount || o.DisconnectGrace != 0) {
+		return invalid("NOCOUNT and GRACE can be given only with ONDISCONNECT")
+	}
 	if o.NoAck && (o.Visibility != 0 || o.Consumer != "" || o.OnDisconnect) {
 		return invalid("NOACK excludes VISIBILITY, CONSUMER and ONDISCONNECT")
 	}
 	if err := checkLength("VISIBILITY", o.Visibility, 0); err != nil {
 		return err
 	}
+	if err := checkLength("GRACE", max(0, o.DisconnectGrace), 0); err != nil {
+		return err
+	}
 	return checkLength("BLOCK", o.Block, 0)
+}
+
+func checkNack(o *mq.NackOptions) error {
+	switch {
+	case o.Dead && o.NoCount:
+		return invalid("NOCOUNT and DEAD are mutually exclusive")
+	case o.Front && !o.NoCount:
+		return invalid("FRONT can be given only with NOCOUNT")
+	case o.Front && o.Delay != 0:
+		return invalid("FRONT and DELAY are mutually exclusive")
+	}
+	return nil
+}
+
+// checkText refuses names of consumers and keys that the server refuses.
+func checkText(option, text string) error {
+	if text == "" || len(text) > 256 {
+		return invalid("%s must be 1 to 256 bytes", option)
+	}
+	return nil
 }

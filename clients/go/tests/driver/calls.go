@@ -22,6 +22,7 @@ type request struct {
 	Delay        *int64            `json:"delay"`
 	At           int64             `json:"at"`
 	TTL          *int64            `json:"ttl"`
+	TTLDead      bool              `json:"ttl_dead"`
 	Priority     int               `json:"priority"`
 	Group        string            `json:"group"`
 	Dedup        string            `json:"dedup"`
@@ -32,13 +33,14 @@ type request struct {
 	Visibility   int64             `json:"visibility"`
 	Block        int64             `json:"block"`
 	Consumer     string            `json:"consumer"`
-	OnDisconnect bool              `json:"on_disconnect"`
+	OnDisconnect *onDisconnect     `json:"on_disconnect"`
 	NoAck        bool              `json:"no_ack"`
 	Ack          []*message        `json:"ack"`
 	Count        int               `json:"count"`
 	Message      *message          `json:"message"`
 	Messages     []*message        `json:"messages"`
 	NoCount      bool              `json:"no_count"`
+	Front        bool              `json:"front"`
 	Dead         bool              `json:"dead"`
 	Reason       string            `json:"reason"`
 	State        mq.State          `json:"state"`
@@ -131,16 +133,18 @@ func (r *request) answer(commands mq.Commands, clock clock) (any, error) {
 		return until.UnixMilli(), err
 	case "extend_many":
 		return extensions(commands.ExtendMany(ctx, deliveries(r.Messages), length(r.Visibility)))
+	case "extend_consumer":
+		return commands.ExtendConsumer(ctx, r.Queue, r.Consumer, length(r.Visibility))
 	case "peek":
 		messages, err := commands.Peek(ctx, r.Queue, &mq.PeekOptions{State: r.State, Offset: r.Offset, Count: r.Count})
 		return shownAll(messages), err
 	case "get":
-		message, err := commands.Get(ctx, r.Queue, r.ID)
-		if errors.Is(err, mq.ErrNotFound) {
-			return nil, nil
-		}
-		return shown(message), err
+		return r.get(ctx, commands)
 	case "delete":
+		if r.Dedup != "" {
+			wasThere, err := commands.DeleteByDedup(ctx, r.Queue, r.Dedup)
+			return map[bool]int{true: 1}[wasThere], err
+		}
 		return commands.Delete(ctx, r.Queue, r.IDs...)
 	case "reschedule":
 		if r.At != 0 {
@@ -162,7 +166,7 @@ func (r *request) answer(commands mq.Commands, clock clock) (any, error) {
 	case "resume":
 		return nil, commands.Resume(ctx, r.Queue)
 	case "purge":
-		return commands.Purge(ctx, r.Queue)
+		return commands.Purge(ctx, r.Queue, r.State)
 	case "drop":
 		return commands.Drop(ctx, r.Queue)
 	case "redrive":
@@ -175,22 +179,37 @@ func (r *request) answer(commands mq.Commands, clock clock) (any, error) {
 
 func (r *request) pushOptions() *mq.PushOptions {
 	return &mq.PushOptions{
-		Delay: overriding(r.Delay), At: moment(r.At), TTL: overriding(r.TTL), Priority: r.Priority, Group: r.Group, Headers: r.Headers,
-		Dedup: r.Dedup, Window: length(r.Window), UntilDone: r.UntilDone,
+		Delay: overriding(r.Delay), At: moment(r.At), TTL: overriding(r.TTL), TTLDead: r.TTLDead, Priority: r.Priority, Group: r.Group,
+		Headers: r.Headers, Dedup: r.Dedup, Window: length(r.Window), UntilDone: r.UntilDone,
 	}
 }
 
 func (r *request) nackOptions() *mq.NackOptions {
-	return &mq.NackOptions{Delay: overriding(r.Delay), NoCount: r.NoCount, Dead: r.Dead, Reason: r.Reason}
+	return &mq.NackOptions{Delay: overriding(r.Delay), NoCount: r.NoCount, Front: r.Front, Dead: r.Dead, Reason: r.Reason}
 }
 
 func (r *request) pullOptions() (string, *mq.PullOptions) {
-	options := &mq.PullOptions{Visibility: length(r.Visibility), Block: length(r.Block), Consumer: r.Consumer, OnDisconnect: r.OnDisconnect, NoAck: r.NoAck}
+	options := &mq.PullOptions{Visibility: length(r.Visibility), Block: length(r.Block), Consumer: r.Consumer, NoAck: r.NoAck}
+	if o := r.OnDisconnect; o != nil {
+		options.OnDisconnect, options.DisconnectNoCount, options.DisconnectGrace = true, o.NoCount, length(o.Grace)
+	}
 	if len(r.Queues) == 0 {
 		return r.Queue, options
 	}
 	options.Then = r.Queues[1:]
 	return r.Queues[0], options
+}
+
+func (r *request) get(ctx context.Context, commands mq.Commands) (any, error) {
+	get, name := commands.Get, r.ID
+	if r.Dedup != "" {
+		get, name = commands.GetByDedup, r.Dedup
+	}
+	message, err := get(ctx, r.Queue, name)
+	if errors.Is(err, mq.ErrNotFound) {
+		return nil, nil
+	}
+	return shown(message), err
 }
 
 func (r *request) pull(ctx context.Context, commands mq.Commands) (any, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"reflect"
 	"time"
 
@@ -66,6 +67,20 @@ func deliveries(messages []*message) []*mq.Message {
 		all[i] = one.delivery()
 	}
 	return all
+}
+
+// onDisconnect is true, or an object.
+type onDisconnect struct {
+	NoCount bool  `json:"no_count"`
+	Grace   int64 `json:"grace"`
+}
+
+func (o *onDisconnect) UnmarshalJSON(text []byte) error {
+	if string(text) == "true" {
+		return nil
+	}
+	type object onDisconnect
+	return json.Unmarshal(text, (*object)(o))
 }
 
 func outcomes(results []error, err error) ([]string, error) {
