@@ -22,7 +22,7 @@ type ReleaseError struct{}
 
 func (e *ReleaseError) Error() string { return "released" }
 
-// Release is returned by a handler that did not begin: the message goes back at once, and no retry is counted.
+// Release is returned by a handler that did not begin: the message goes back behind all that wait, and no retry is counted.
 func Release() error { return &ReleaseError{} }
 
 // DeadError is the outcome of [Dead].

@@ -19,6 +19,9 @@ const (
 	emptyBlock = 50 * time.Millisecond
 )
 
+// givenBack is how a message is returned that the worker, and not its handler, has given up: as if it had not been delivered.
+var givenBack = &NackOptions{NoCount: true, Front: true}
+
 // run is one run of a worker.
 type run struct {
 	*Worker
@@ -167,7 +170,7 @@ func (r *run) process(d *delivery) {
 	isFailure := *options == NackOptions{Reason: err.Error()}
 	switch {
 	case isFailure && cause == ErrShutdown:
-		options = &NackOptions{NoCount: true}
+		options = givenBack
 	case isFailure && cause == ErrMaxProcessing:
 		options.Reason = cause.Error() + ": " + options.Reason
 	}
@@ -203,7 +206,7 @@ func (r *run) giveBack(message *Message, options *NackOptions) {
 func (r *run) release(messages []*Message) {
 	for _, batch := range byQueue(messages) {
 		err := r.untilAnswered(func() error {
-			_, err := r.commands.NackMany(r.settling, batch, &NackOptions{NoCount: true})
+			_, err := r.commands.NackMany(r.settling, batch, givenBack)
 			return err
 		})
 		if err != nil {

@@ -91,7 +91,7 @@ func consumerName() string {
 }
 
 // Run processes messages until the context ends, or SIGTERM or SIGINT arrives. Then it stops pulling, waits up to Grace for its handlers,
-// cancels the others, releases their messages, and returns nil. A second signal ends the process.
+// cancels the others, returns their messages to their original position, and returns nil. A second signal ends the process.
 //
 // It reconnects for ever. It returns an error if the server refuses pulls permanently: the module is not loaded, a permission is missing.
 func (w *Worker) Run(ctx context.Context) error {

@@ -139,9 +139,9 @@ func TestTooLongProcessingEndsTheContext(t *testing.T) {
 	}
 }
 
-func TestAShutdownReleasesWhatIsLeft(t *testing.T) {
+func TestAShutdownReleasesWhatIsLeftToItsPlace(t *testing.T) {
 	fake := mqtest.New()
-	if _, err := fake.Push(ctx, "orders", []byte("a"), nil); err != nil {
+	if _, err := fake.PushMany(ctx, "orders", [][]byte{[]byte("a"), []byte("b")}, nil); err != nil {
 		t.Fatal(err)
 	}
 	running, stop := context.WithCancel(ctx)
@@ -152,11 +152,15 @@ func TestAShutdownReleasesWhatIsLeft(t *testing.T) {
 		<-ctx.Done()
 		cause = context.Cause(ctx)
 		return ctx.Err()
-	}, &mq.WorkerOptions{Grace: mq.None, IgnoreSignals: true})
+	}, &mq.WorkerOptions{Concurrency: 1, Grace: mq.None, IgnoreSignals: true})
 	if err := worker.Run(running); err != nil {
 		t.Fatal(err)
 	}
-	if m := left(t, fake, "orders", mq.StateReady); cause != mq.ErrShutdown || m.RetryCount != 0 {
+	messages, err := fake.Peek(ctx, "orders", nil)
+	if err != nil || len(messages) != 2 {
+		t.Fatalf("%d messages, %v", len(messages), err)
+	}
+	if m := messages[0]; cause != mq.ErrShutdown || m.RetryCount != 0 || string(m.Payload) != "a" {
 		t.Errorf("%v, %+v", cause, m)
 	}
 }
