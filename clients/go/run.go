@@ -25,9 +25,10 @@ var givenBack = &NackOptions{NoCount: true, Front: true}
 // run is one run of a worker.
 type run struct {
 	*Worker
-	log  *slog.Logger
-	work *work
-	acks *acks
+	log    *slog.Logger
+	source *source
+	work   *work
+	acks   *acks
 	// free has a token for each message that can start.
 	free     chan struct{}
 	handlers sync.WaitGroup
@@ -37,8 +38,8 @@ type run struct {
 	stopSettling       context.CancelFunc
 }
 
-func newRun(w *Worker, ctx context.Context) *run {
-	r := &run{Worker: w, log: w.options.Logger, work: newWork(), free: make(chan struct{}, w.options.Concurrency)}
+func newRun(w *Worker, ctx context.Context, source *source) *run {
+	r := &run{Worker: w, log: w.options.Logger, source: source, work: newWork(), free: make(chan struct{}, w.options.Concurrency)}
 	for range w.options.Concurrency {
 		r.free <- struct{}{}
 	}
@@ -52,19 +53,13 @@ func newRun(w *Worker, ctx context.Context) *run {
 
 // pullAll pulls and starts handlers until the context ends, or there is nothing left to do.
 func (r *run) pullAll(stopping context.Context, isDone func(context.Context) (bool, error)) error {
-	options := &PullOptions{Then: r.queues[1:], Visibility: r.options.Visibility, Block: r.options.Block, Consumer: r.options.Consumer}
-	if isDone != nil {
-		options.Block = min(options.Block, emptyBlock)
-	}
-	source := newSource(r.commands, r.queues[0], options.Block)
-	defer source.close()
 	for pause := newBackoff(); ; {
 		count := r.waitForFree(stopping)
 		if stopping.Err() != nil {
 			r.addFree(count)
 			return nil
 		}
-		messages, err := r.pull(stopping, source, count, options)
+		messages, err := r.pull(stopping, count)
 		r.addFree(count - len(messages))
 		for _, message := range messages {
 			r.start(message)
@@ -76,14 +71,14 @@ func (r *run) pullAll(stopping context.Context, isDone func(context.Context) (bo
 				return nil
 			}
 		}
-		if err = r.afterPull(stopping, source, pause, err); err != nil {
+		if err = r.afterPull(stopping, pause, err); err != nil {
 			return err
 		}
 	}
 }
 
 // afterPull prepares the next pull, or returns an error that no repetition can help.
-func (r *run) afterPull(stopping context.Context, source *source, pause *backoff, err error) error {
+func (r *run) afterPull(stopping context.Context, pause *backoff, err error) error {
 	switch {
 	case err == nil:
 		pause.reset()
@@ -92,7 +87,7 @@ func (r *run) afterPull(stopping context.Context, source *source, pause *backoff
 		r.log.Error("a record can't be decoded and was set aside, the next pull continues", "queue", r.queues[0], "error", err)
 	case isTemporary(err):
 		r.log.Warn("the pull failed and is retried", "queue", r.queues[0], "error", err)
-		source.reconnect(stopping)
+		r.source.reconnect(stopping)
 		_ = pause.wait(stopping)
 	default:
 		return err
@@ -123,14 +118,14 @@ func (r *run) addFree(count int) {
 }
 
 // pull sends what is to be acknowledged and takes messages. Messages that arrive while the worker stops are released.
-func (r *run) pull(stopping context.Context, source *source, count int, options *PullOptions) ([]*Message, error) {
+func (r *run) pull(stopping context.Context, count int) ([]*Message, error) {
 	var done []*Message
-	if len(options.Then) == 0 {
+	if len(r.queues) == 1 {
 		done = r.acks.take()
 	} else {
 		r.acks.flush() // MQ.MPULL can't acknowledge
 	}
-	acked, messages, err := source.pull(stopping, done, count, options)
+	acked, messages, err := r.source.pull(stopping, done, count)
 	if err != nil {
 		r.acks.restore(done)
 		return nil, err
@@ -258,8 +253,9 @@ func (r *run) startGrace() {
 	time.AfterFunc(r.options.Grace, func() { r.cancelHandlers(ErrShutdown) })
 }
 
-// finish waits for the handlers, and sends what is left.
+// finish waits for the handlers, and sends what is left. Until then the waiting connection stays open: its end would return the messages.
 func (r *run) finish() {
+	defer r.source.close()
 	defer r.stopSettling()
 	returned := make(chan struct{})
 	go func() {

@@ -8,29 +8,35 @@ import (
 )
 
 // source is where a worker pulls from: a connection of its own if the commands are those of a Client. It connects with the first pull.
+//
+// When that connection closes, the messages that came over it return after the grace, unless they are extended or done after that.
 type source struct {
 	commands Commands
 	queue    string
-	block    time.Duration
+	options  PullOptions
+	grace    time.Duration // 0: only the visibility returns them
 	waiting  *waiting
+	ended    chan struct{} // says that the connection was closed or lost
 }
 
-func newSource(commands Commands, queue string, block time.Duration) *source {
-	return &source{commands: commands, queue: queue, block: block}
+func newSource(commands Commands, queue string, options PullOptions, grace time.Duration) *source {
+	return &source{commands: commands, queue: queue, options: options, grace: grace, ended: make(chan struct{}, 1)}
 }
 
 // pull is AckPullMany, except that it ends with the context, and returns what it was given by then.
-func (s *source) pull(ctx context.Context, done []*Message, count int, options *PullOptions) ([]error, []*Message, error) {
+func (s *source) pull(ctx context.Context, done []*Message, count int) ([]error, []*Message, error) {
 	if client, ok := s.commands.(*Client); ok && s.waiting == nil {
 		var err error
-		if s.waiting, err = client.wait(ctx, s.queue, s.block); err != nil {
+		if s.waiting, err = client.wait(ctx, s.queue, s.options.Block); err != nil {
 			return nil, nil, err
 		}
 	}
+	options := s.options
 	if s.waiting == nil {
-		return s.commands.AckPullMany(ctx, done, s.queue, count, options)
+		return s.commands.AckPullMany(ctx, done, s.queue, count, &options)
 	}
-	return s.waiting.pull(ctx, done, s.queue, count, options)
+	options.OnDisconnect, options.DisconnectGrace = s.grace > 0, s.grace
+	return s.waiting.pull(ctx, done, s.queue, count, &options)
 }
 
 // reconnect lets the next pull connect again, after a failure.
@@ -42,9 +48,14 @@ func (s *source) reconnect(ctx context.Context) {
 }
 
 func (s *source) close() {
-	if s.waiting != nil {
-		s.waiting.conn.Close()
-		s.waiting = nil
+	if s.waiting == nil {
+		return
+	}
+	s.waiting.conn.Close()
+	s.waiting = nil
+	select {
+	case s.ended <- struct{}{}:
+	default: // it was said already
 	}
 }
 

@@ -82,13 +82,18 @@ func (w *work) toExtend() map[string][]*delivery {
 	return batches
 }
 
-// keepHeld extends all that is in work, at a third of the visibility.
+// keepHeld extends all that is in work: at a third of the visibility or of the disconnect grace, because the waiting connection may end
+// unnoticed, and at once when it is known to have ended.
 func (r *run) keepHeld() {
 	interval := r.options.Visibility / 3
+	if grace := r.options.DisconnectGrace; grace > 0 {
+		interval = grace / 3
+	}
 	for pause := interval; ; {
 		select {
 		case <-r.settling.Done():
 			return
+		case <-r.source.ended:
 		case <-time.After(pause):
 		}
 		pause = interval

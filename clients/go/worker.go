@@ -39,6 +39,9 @@ type WorkerOptions struct {
 	MaxProcessing time.Duration
 	// Grace is how long a shutdown waits for handlers before it cancels them. Default 25 s. [None]: not at all.
 	Grace time.Duration
+	// DisconnectGrace is how soon the messages of a killed worker come back, instead of after their visibility: so long after its
+	// connection closed. It has no effect unless it is shorter than Visibility. Default 5 s. [None]: only the visibility returns them.
+	DisconnectGrace time.Duration
 	// Block is the longest wait of one pull. Default 5 s.
 	Block time.Duration
 	// AckDelay is how long an acknowledgment may wait for the next pull. Default 50 ms. [None]: not at all.
@@ -72,6 +75,10 @@ func NewWorker(commands Commands, queues []string, handler Handler, options *Wor
 	o.Concurrency = cmp.Or(o.Concurrency, 10)
 	o.Visibility = cmp.Or(o.Visibility, 30*time.Second)
 	o.Grace = cmp.Or(o.Grace, 25*time.Second)
+	o.DisconnectGrace = cmp.Or(o.DisconnectGrace, 5*time.Second)
+	if o.DisconnectGrace < 0 || o.DisconnectGrace >= o.Visibility {
+		o.DisconnectGrace = 0
+	}
 	o.Block = cmp.Or(o.Block, 5*time.Second)
 	o.AckDelay = cmp.Or(o.AckDelay, 50*time.Millisecond)
 	o.Consumer = cmp.Or(o.Consumer, consumerName())
@@ -120,7 +127,11 @@ func (w *Worker) run(ctx context.Context, isDone func(context.Context) (bool, er
 	}
 	stopping, stop := context.WithCancel(stopping)
 	defer stop()
-	r := newRun(w, ctx)
+	options := PullOptions{Then: w.queues[1:], Visibility: w.options.Visibility, Block: w.options.Block, Consumer: w.options.Consumer}
+	if isDone != nil {
+		options.Block = min(options.Block, emptyBlock)
+	}
+	r := newRun(w, ctx, newSource(w.commands, w.queues[0], options, w.options.DisconnectGrace))
 	context.AfterFunc(stopping, r.startGrace)
 	err := r.pullAll(stopping, isDone)
 	stop()

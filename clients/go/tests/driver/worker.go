@@ -16,11 +16,12 @@ import (
 // work runs a worker as the environment says.
 func work() {
 	worker := mq.NewWorker(mq.New(connect(3)), strings.Split(os.Getenv("MQ_QUEUES"), ","), handle, &mq.WorkerOptions{
-		Concurrency:   int(number("MQ_CONCURRENCY")),
-		Visibility:    length(number("MQ_VISIBILITY")),
-		Grace:         length(number("MQ_GRACE")),
-		Block:         length(number("MQ_BLOCK")),
-		MaxProcessing: length(number("MQ_MAX_PROCESSING")),
+		Concurrency:     int(number("MQ_CONCURRENCY")),
+		Visibility:      length(number("MQ_VISIBILITY")),
+		Grace:           length(number("MQ_GRACE")),
+		Block:           length(number("MQ_BLOCK")),
+		MaxProcessing:   length(number("MQ_MAX_PROCESSING")),
+		DisconnectGrace: disconnectGrace(),
 	})
 	fmt.Println("ready")
 	run := worker.Run
@@ -31,6 +32,15 @@ func work() {
 		log.Fatal(err)
 	}
 	fmt.Println("stopped")
+}
+
+// disconnectGrace is that of the environment; 0, the default of the worker, if it has none.
+func disconnectGrace() time.Duration {
+	if _, isSet := os.LookupEnv("MQ_DISCONNECT_GRACE"); !isSet {
+		return 0
+	}
+	ms := number("MQ_DISCONNECT_GRACE")
+	return overriding(&ms)
 }
 
 func number(name string) int64 {
