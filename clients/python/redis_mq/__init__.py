@@ -12,6 +12,7 @@ from .errors import (
     WrongTypeError,
 )
 from .message import Delivery, Message, Outcome
+from .options import OnDisconnect
 from .outcomes import Dead, Release, Retry
 from .threads import cancelled
 from .worker import Worker
@@ -27,6 +28,7 @@ __all__ = [
     "MQError",
     "Message",
     "NotFoundError",
+    "OnDisconnect",
     "Outcome",
     "QueueFullError",
     "Release",

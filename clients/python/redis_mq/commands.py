@@ -10,11 +10,38 @@ from __future__ import annotations
 import uuid
 from builtins import len as count_of  # `len` is a command here
 from datetime import datetime
-from typing import Any, Callable, Dict, Generic, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 from . import wire
 from .message import Held, Message, Outcome, delivery_of
-from .wire import Duration, Payload, Word, milliseconds, payload_word, text_word, unix_milliseconds
+from .options import (
+    OnDisconnect,
+    flag,
+    ids_or_key,
+    length,
+    moment,
+    nack_options,
+    option,
+    pairs_of,
+    pull_options,
+    pull_words,
+    push_options,
+    state_word,
+)
+from .wire import Duration, Payload, Word, payload_word, text_word
 
 T = TypeVar("T", covariant=True)
 Acked = Tuple[List[Outcome], T]
@@ -50,6 +77,7 @@ def push(
     delay: Optional[Duration] = None,
     at: Optional[datetime] = None,
     ttl: Optional[Duration] = None,
+    ttl_dead: bool = False,
     priority: Optional[int] = None,
     group: Optional[str] = None,
     dedup: Optional[str] = None,
@@ -59,15 +87,16 @@ def push(
 ) -> Command[str]:
     """Adds a message, and returns its id; with a `dedup` key that is held, the id of the message that holds it.
 
-    delay, at: when it becomes ready. ttl: it is not delivered later than this after the push. priority: 0 to 9, 9
-    first. group: its messages are delivered in order, one at a time. dedup: the key is held for the queue's
-    `dedupwindow`, for `window`, or with `until_done` until the message is done. headers: come with the message.
+    delay, at: when it becomes ready. ttl: it is not delivered later than this after the push, but discarded, or with
+    `ttl_dead` moved to the dead-letter queue. priority: 0 to 9, 9 first. group: its messages are delivered in order,
+    one at a time. dedup: the key is held for the queue's `dedupwindow`, for `window`, or with `until_done` until the
+    message is done. headers: come with the message.
 
     Raises QueueFullError.
     """
     words = ["MQ.PUSH", queue, payload_word(payload)]
-    words += _option("DEDUP", dedup) + _time("WINDOW", window) + _flag("UNTILDONE", until_done)
-    return _command(words + _push_options(delay, at, ttl, priority, group, headers), wire.text)
+    words += option("DEDUP", dedup) + length("WINDOW", window) + flag("UNTILDONE", until_done)
+    return _command(words + push_options(delay, at, ttl, ttl_dead, priority, group, headers), wire.text)
 
 
 def publish(
@@ -78,6 +107,7 @@ def publish(
     delay: Optional[Duration] = None,
     at: Optional[datetime] = None,
     ttl: Optional[Duration] = None,
+    ttl_dead: bool = False,
     priority: Optional[int] = None,
     group: Optional[str] = None,
     dedup: Optional[str] = None,
@@ -97,6 +127,7 @@ def publish(
         delay=delay,
         at=at,
         ttl=ttl,
+        ttl_dead=ttl_dead,
         priority=priority,
         group=group,
         dedup=str(uuid.uuid4()) if dedup is None else dedup,
@@ -114,6 +145,7 @@ def push_many(
     delay: Optional[Duration] = None,
     at: Optional[datetime] = None,
     ttl: Optional[Duration] = None,
+    ttl_dead: bool = False,
     priority: Optional[int] = None,
     group: Optional[str] = None,
     headers: Optional[Mapping[str, str]] = None,
@@ -124,7 +156,7 @@ def push_many(
     """
     bodies = [payload_word(payload) for payload in payloads]
     words = ["MQ.MPUSH", queue, count_of(bodies), *bodies]
-    return _command(words + _push_options(delay, at, ttl, priority, group, headers), wire.texts)
+    return _command(words + push_options(delay, at, ttl, ttl_dead, priority, group, headers), wire.texts)
 
 
 def pull(
@@ -133,19 +165,19 @@ def pull(
     visibility: Optional[Duration] = None,
     block: Optional[Duration] = None,
     consumer: Optional[str] = None,
-    on_disconnect: bool = False,
+    on_disconnect: Union[bool, OnDisconnect] = False,
     no_ack: bool = False,
 ) -> Command[Optional[Message]]:
     """Takes the next message: of one queue, or of the first of several that has one. None if there is none.
 
     visibility: how long it is hidden from others. block: waits at most that long, 0 is for ever; the connection's
     socket_timeout must be longer, and it must not repeat commands by itself, as `from_url` arranges. consumer: who
-    holds it, for `peek`. on_disconnect: it comes back when this connection closes. no_ack: it is gone at once, without
-    a receipt.
+    holds it, for `peek` and `extend_consumer`. on_disconnect: it comes back when this connection closes; an
+    `OnDisconnect` says how. no_ack: it is gone at once, without a receipt.
 
     Raises CorruptError, after which the next pull goes on.
     """
-    words = _pull_words(queues) + _pull_options(visibility, block, consumer, on_disconnect, no_ack)
+    words = pull_words(queues) + pull_options(visibility, block, consumer, on_disconnect, no_ack)
     return _command(words, wire.message_or_none)
 
 
@@ -156,11 +188,11 @@ def pull_many(
     visibility: Optional[Duration] = None,
     block: Optional[Duration] = None,
     consumer: Optional[str] = None,
-    on_disconnect: bool = False,
+    on_disconnect: Union[bool, OnDisconnect] = False,
     no_ack: bool = False,
 ) -> Command[List[Message]]:
     """Takes up to `count` messages of one queue, 1 to 10,000; the same as `pull` otherwise. Empty if there is none."""
-    words = [*_pull_words(queues), "COUNT", count, *_pull_options(visibility, block, consumer, on_disconnect, no_ack)]
+    words = [*pull_words(queues), "COUNT", count, *pull_options(visibility, block, consumer, on_disconnect, no_ack)]
     return _command(words, wire.messages)
 
 
@@ -170,15 +202,15 @@ def ack_and_pull(
     visibility: Optional[Duration] = None,
     block: Optional[Duration] = None,
     consumer: Optional[str] = None,
-    on_disconnect: bool = False,
+    on_disconnect: Union[bool, OnDisconnect] = False,
 ) -> Command[Acked[Optional[Message]]]:
     """Acknowledges messages and takes the next one of their queue, in one round trip.
 
     Returns the outcomes of the acknowledgments, and what `pull` returns. The acknowledgments take effect at once, even
     if the pull then waits or fails.
     """
-    queue, pairs = _pairs(acked)
-    words = ["MQ.PULL", queue, *_pull_options(visibility, block, consumer, on_disconnect), "ACK", *pairs]
+    queue, pairs = pairs_of(acked)
+    words = ["MQ.PULL", queue, *pull_options(visibility, block, consumer, on_disconnect), "ACK", *pairs]
     return _command(words, lambda reply: (wire.outcomes(reply[0]), wire.message_or_none(reply[1])))
 
 
@@ -189,16 +221,16 @@ def ack_and_pull_many(
     visibility: Optional[Duration] = None,
     block: Optional[Duration] = None,
     consumer: Optional[str] = None,
-    on_disconnect: bool = False,
+    on_disconnect: Union[bool, OnDisconnect] = False,
 ) -> Command[Acked[List[Message]]]:
     """Acknowledges messages and takes up to `count` of their queue, in one round trip: see `ack_and_pull`."""
-    queue, pairs = _pairs(acked)
+    queue, pairs = pairs_of(acked)
     words = [
         "MQ.PULL",
         queue,
         "COUNT",
         count,
-        *_pull_options(visibility, block, consumer, on_disconnect),
+        *pull_options(visibility, block, consumer, on_disconnect),
         "ACK",
         *pairs,
     ]
@@ -215,7 +247,7 @@ def ack(message: Held) -> Command[None]:
 
 def ack_many(messages: Sequence[Held]) -> Command[List[Outcome]]:
     """Acknowledges 1 to 10,000 messages of one queue, and returns what became of each."""
-    queue, pairs = _pairs(messages)
+    queue, pairs = pairs_of(messages)
     return _command(["MQ.ACK", queue, "IDS", *pairs], wire.outcomes)
 
 
@@ -224,17 +256,18 @@ def nack(
     *,
     delay: Optional[Duration] = None,
     no_count: bool = False,
+    front: bool = False,
     dead: bool = False,
     reason: Optional[str] = None,
 ) -> Command[None]:
     """Gives a message back. It is delivered again after `delay`, by default after the queue's backoff.
 
-    no_count: this is no retry, and there is no backoff. dead: to the dead-letter queue at once. reason: is kept as
-    `last_error`, at most 1,024 bytes.
+    no_count: this is no retry, and there is no backoff. front: with no_count; it keeps its place, instead of going
+    behind all that wait. dead: to the dead-letter queue at once. reason: is kept as `last_error`, at most 1,024 bytes.
 
     Raises NotFoundError, InvalidReceiptError; with `dead` InvalidArgumentError if it is a dead letter already.
     """
-    words = ["MQ.NACK", *delivery_of(message), *_nack_options(delay, no_count, dead, reason)]
+    words = ["MQ.NACK", *delivery_of(message), *nack_options(delay, no_count, front, dead, reason)]
     return _command(words, wire.nothing)
 
 
@@ -243,12 +276,15 @@ def nack_many(
     *,
     delay: Optional[Duration] = None,
     no_count: bool = False,
+    front: bool = False,
     dead: bool = False,
     reason: Optional[str] = None,
 ) -> Command[List[Outcome]]:
     """Gives 1 to 10,000 messages of one queue back, and returns what became of each: see `nack`."""
-    queue, pairs = _pairs(messages)
-    return _command(["MQ.NACK", queue, "IDS", *pairs, *_nack_options(delay, no_count, dead, reason)], wire.outcomes)
+    queue, pairs = pairs_of(messages)
+    return _command(
+        ["MQ.NACK", queue, "IDS", *pairs, *nack_options(delay, no_count, front, dead, reason)], wire.outcomes
+    )
 
 
 def extend(message: Held, visibility: Optional[Duration] = None) -> Command[datetime]:
@@ -256,15 +292,20 @@ def extend(message: Held, visibility: Optional[Duration] = None) -> Command[date
 
     Raises NotFoundError, InvalidReceiptError.
     """
-    return _command(["MQ.EXTEND", *delivery_of(message), *_time("VISIBILITY", visibility)], wire.moment)
+    return _command(["MQ.EXTEND", *delivery_of(message), *length("VISIBILITY", visibility)], wire.moment)
 
 
 def extend_many(
     messages: Sequence[Held], visibility: Optional[Duration] = None
 ) -> Command[List[Union[datetime, Outcome]]]:
     """Restarts the visibility of 1 to 10,000 messages of one queue; for each returns when it ends, or what is wrong."""
-    queue, pairs = _pairs(messages)
-    return _command(["MQ.EXTEND", queue, "IDS", *pairs, *_time("VISIBILITY", visibility)], wire.extensions)
+    queue, pairs = pairs_of(messages)
+    return _command(["MQ.EXTEND", queue, "IDS", *pairs, *length("VISIBILITY", visibility)], wire.extensions)
+
+
+def extend_consumer(queue: str, consumer: str, visibility: Optional[Duration] = None) -> Command[int]:
+    """Restarts the visibility of all messages of a queue that were pulled as `consumer`, and returns how many."""
+    return _command(["MQ.EXTEND", queue, "CONSUMER", consumer, *length("VISIBILITY", visibility)], int)
 
 
 def peek(
@@ -274,33 +315,33 @@ def peek(
 
     state: `ready` (default), `inflight`, `delayed`, or `dead` for those of the dead-letter queue.
     """
-    words = ["MQ.PEEK", queue, *_state(state), *_option("OFFSET", offset), *_option("COUNT", count)]
+    words = ["MQ.PEEK", queue, *state_word(state), *option("OFFSET", offset), *option("COUNT", count)]
     return _command(words, wire.messages)
 
 
-def get(queue: str, id: str) -> Command[Optional[Message]]:
-    """Shows one message; None if the queue has none with this id.
+def get(queue: str, id: Optional[str] = None, *, dedup: Optional[str] = None) -> Command[Optional[Message]]:
+    """Shows one message: the one with this id, or the one that holds the deduplication key. None if there is none.
 
     Raises CorruptError.
     """
-    return _command(["MQ.GET", queue, id], wire.message_or_none)
+    return _command(["MQ.GET", queue, *ids_or_key([] if id is None else [id], dedup)], wire.message_or_none)
 
 
-def delete(queue: str, ids: Sequence[str]) -> Command[int]:
-    """Deletes messages in any state, and returns how many there were."""
-    return _command(["MQ.DEL", queue, *([ids] if isinstance(ids, str) else ids)], int)
+def delete(queue: str, ids: Sequence[str] = (), *, dedup: Optional[str] = None) -> Command[int]:
+    """Deletes messages in any state, by their ids or by a deduplication key, and returns how many there were."""
+    return _command(["MQ.DEL", queue, *ids_or_key([ids] if isinstance(ids, str) else ids, dedup)], int)
 
 
 def reschedule(
     queue: str, id: str, *, delay: Optional[Duration] = None, at: Optional[datetime] = None
 ) -> Command[bool]:
     """Changes when a delayed message becomes ready: after `delay`, or `at` a moment. Returns whether there was one."""
-    return _command(["MQ.RESCHEDULE", queue, id, *_time("DELAY", delay), *_moment("AT", at)], bool)
+    return _command(["MQ.RESCHEDULE", queue, id, *length("DELAY", delay), *moment("AT", at)], bool)
 
 
 def len(queue: str, state: Optional[str] = None) -> Command[int]:
     """The number of messages in a queue, or of those in one state: see `peek`."""
-    return _command(["MQ.LEN", queue, *_state(state)], int)
+    return _command(["MQ.LEN", queue, *state_word(state)], int)
 
 
 def info(queue: str) -> Command[Dict[str, Any]]:
@@ -314,7 +355,7 @@ def info(queue: str) -> Command[Dict[str, Any]]:
 
 def queues(match: Optional[str] = None) -> Command[List[str]]:
     """The names of all queues that hold a message or a setting, or of those that match a pattern, as of KEYS."""
-    command = _command(["MQ.QUEUES", *_option("MATCH", match)], wire.texts_of_all)
+    command = _command(["MQ.QUEUES", *option("MATCH", match)], wire.texts_of_all)
     return Command(command.words, command.read, has_key=False)
 
 
@@ -349,12 +390,12 @@ def configure(
     Raises InvalidArgumentError.
     """
     words = ["MQ.CONFIG", queue]
-    words += _option("DEADLETTER", deadletter) + _option("MAXRETRIES", maxretries)
-    words += _time("VISIBILITY", visibility) + _time("BACKOFF", backoff) + _time("BACKOFFMAX", backoffmax)
-    words += _time("DELAY", delay) + _time("TTL", ttl) + _option("MAXLEN", maxlen)
-    words += _option("MAXINFLIGHT", maxinflight) + _option("RATE", rate) + _time("RATEPERIOD", rateperiod)
-    words += _time("AGING", aging) + _option("GROUPINFLIGHT", groupinflight)
-    words += _time("DEDUPWINDOW", dedupwindow) + _option("MAXDEDUP", maxdedup) + _time("EXPIRES", expires)
+    words += option("DEADLETTER", deadletter) + option("MAXRETRIES", maxretries)
+    words += length("VISIBILITY", visibility) + length("BACKOFF", backoff) + length("BACKOFFMAX", backoffmax)
+    words += length("DELAY", delay) + length("TTL", ttl) + option("MAXLEN", maxlen)
+    words += option("MAXINFLIGHT", maxinflight) + option("RATE", rate) + length("RATEPERIOD", rateperiod)
+    words += length("AGING", aging) + option("GROUPINFLIGHT", groupinflight)
+    words += length("DEDUPWINDOW", dedupwindow) + option("MAXDEDUP", maxdedup) + length("EXPIRES", expires)
     for name in reset:
         words += ["DEFAULTDEADLETTER"] if name.lower() == "deadletter" else [name, ""]
     if count_of(words) == 2:
@@ -364,7 +405,7 @@ def configure(
 
 def pause(queue: str, duration: Optional[Duration] = None) -> Command[None]:
     """Stops the deliveries of a queue: for a time, or until `resume`."""
-    return _command(["MQ.PAUSE", queue, *_time("FOR", duration)], wire.nothing)
+    return _command(["MQ.PAUSE", queue, *length("FOR", duration)], wire.nothing)
 
 
 def resume(queue: str) -> Command[None]:
@@ -372,9 +413,9 @@ def resume(queue: str) -> Command[None]:
     return _command(["MQ.RESUME", queue], wire.nothing)
 
 
-def purge(queue: str) -> Command[int]:
-    """Deletes all messages of a queue, keeps its settings, and returns how many there were."""
-    return _command(["MQ.PURGE", queue], int)
+def purge(queue: str, state: Optional[str] = None) -> Command[int]:
+    """Deletes all messages of a queue, or those that are `ready` or `delayed`; keeps its settings; returns how many."""
+    return _command(["MQ.PURGE", queue, *state_word(state)], int)
 
 
 def drop(queue: str) -> Command[bool]:
@@ -397,81 +438,12 @@ def redrive(
     count, all, ids: how many (1,000), all, or these. from_queue: only those that died there. reason: only those with
     this `dead_reason` or `last_error`. to: to this queue, wherever they died; needed on Redis 6.
     """
-    words = ["MQ.REDRIVE", queue, *_option("TO", to), *_option("COUNT", count), *_flag("ALL", all)]
+    words = ["MQ.REDRIVE", queue, *option("TO", to), *option("COUNT", count), *flag("ALL", all)]
     if ids is not None:
         words += ["IDS", count_of(ids), *ids]
-    return _command(words + _option("FROM", from_queue) + _option("REASON", reason), int)
+    return _command(words + option("FROM", from_queue) + option("REASON", reason), int)
 
 
 def _command(words: Iterable[Any], read: Callable[[Any], T]) -> Command[T]:
     name, *rest = words
     return Command([name, *(text_word(word) if isinstance(word, str) else word for word in rest)], read)
-
-
-def _option(name: str, value: Any) -> List[Any]:
-    return [] if value is None else [name, value]
-
-
-def _flag(name: str, is_set: bool) -> List[Any]:
-    return [name] if is_set else []
-
-
-def _time(name: str, duration: Optional[Duration]) -> List[Any]:
-    return [] if duration is None else [name, milliseconds(duration)]
-
-
-def _moment(name: str, moment: Optional[datetime]) -> List[Any]:
-    return [] if moment is None else [name, unix_milliseconds(moment)]
-
-
-def _state(state: Optional[str]) -> List[Any]:
-    return [] if state is None else [state.upper()]
-
-
-def _push_options(
-    delay: Optional[Duration],
-    at: Optional[datetime],
-    ttl: Optional[Duration],
-    priority: Optional[int],
-    group: Optional[str],
-    headers: Optional[Mapping[str, str]],
-) -> List[Any]:
-    words = _time("DELAY", delay) + _moment("AT", at) + _time("TTL", ttl)
-    words += _option("PRIORITY", priority) + _option("GROUP", group)
-    if headers:
-        words += ["HEADERS", count_of(headers)]
-        for name, value in headers.items():
-            words += [name, value]
-    return words
-
-
-def _pull_words(queues: Union[str, Sequence[str]]) -> List[Any]:
-    names = [queues] if isinstance(queues, str) else list(queues)
-    return ["MQ.PULL", *names] if count_of(names) == 1 else ["MQ.MPULL", count_of(names), *names]
-
-
-def _pull_options(
-    visibility: Optional[Duration],
-    block: Optional[Duration],
-    consumer: Optional[str],
-    on_disconnect: bool,
-    no_ack: bool = False,
-) -> List[Any]:
-    words = _time("VISIBILITY", visibility) + _time("BLOCK", block) + _option("CONSUMER", consumer)
-    return words + _flag("ONDISCONNECT", on_disconnect) + _flag("NOACK", no_ack)
-
-
-def _nack_options(delay: Optional[Duration], no_count: bool, dead: bool, reason: Optional[str]) -> List[Any]:
-    return _time("DELAY", delay) + _flag("NOCOUNT", no_count) + _flag("DEAD", dead) + _option("REASON", reason)
-
-
-def _pairs(held: Sequence[Held]) -> Tuple[str, List[Any]]:
-    """The queue, and the number of pairs with the pairs. ValueError unless all are of one queue."""
-    deliveries = [delivery_of(one) for one in held]
-    names = {delivery.queue for delivery in deliveries}
-    if count_of(names) != 1:
-        raise ValueError(f"the messages of one call must be of one queue, these are of {sorted(names)}")
-    words: List[Any] = [count_of(deliveries)]
-    for delivery in deliveries:
-        words += [delivery.id, delivery.receipt]
-    return names.pop(), words

@@ -72,7 +72,7 @@ class Message:
     dead_at: Optional[datetime] = None
     """When it died."""
     dead_reason: Optional[str] = None
-    """`retries` or `rejected`."""
+    """`retries`, `rejected` or `expired`."""
     dead_retries: Optional[int] = None
     """Its last `retry_count` there."""
 

@@ -23,6 +23,7 @@ from redis_mq import (
     InvalidArgumentError,
     InvalidReceiptError,
     NotFoundError,
+    OnDisconnect,
     QueueFullError,
     Release,
     Retry,
@@ -64,6 +65,9 @@ def arguments(request):
     for name, value in request.items():
         if name in DURATIONS:
             value = timedelta(milliseconds=value)
+        elif name == "on_disconnect" and isinstance(value, dict):
+            grace = value.get("grace")
+            value = OnDisconnect(value.get("no_count", False), None if grace is None else grace / 1000)
         elif name == "at":
             value = datetime.fromtimestamp(value / 1000, timezone.utc)
         elif name == "payload":

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from redis_mq import Client, InvalidArgumentError
+from redis_mq import Client, Delivery, InvalidArgumentError
 from redis_mq.testing import FakeRedisMQ
 
 
@@ -95,6 +95,36 @@ def test_an_extension_by_default_shortens_nothing(client):
     assert client.extend(message) == message.visibility_until
 
 
+def test_an_unused_queue_is_dropped_unless_somebody_waits(fake, client):
+    async def wait():
+        waiting = asyncio.create_task(fake.async_client().pull("orders", block=60))
+        await asyncio.sleep(0.01)
+        fake.advance(3600)
+        await asyncio.sleep(0.01)
+        assert client.queues() == ["orders"]
+        client.push("orders", "x")
+        assert (await waiting).text() == "x"
+
+    client.configure("orders", expires=60)
+    asyncio.run(wait())
+    fake.advance(59)
+    assert client.queues() == ["orders"]
+    fake.advance(1)
+    assert client.queues() == []
+
+
+def test_a_pull_that_waits_finds_the_queue_that_was_dropped_meanwhile(fake, client):
+    async def main():
+        client.push("orders", "x", delay=60)
+        waiting = asyncio.create_task(fake.async_client().pull("orders", block=60))
+        await asyncio.sleep(0.01)
+        client.drop("orders")
+        client.push("orders", "y")
+        assert (await waiting).text() == "y"
+
+    asyncio.run(main())
+
+
 def test_a_full_dead_letter_queue_forgets_the_oldest(client):
     client.configure("{orders}:dead", maxlen=2)
     client.push_many("orders", ["a", "b", "c"])
@@ -109,7 +139,10 @@ def test_a_full_dead_letter_queue_forgets_the_oldest(client):
         (lambda client: client.push("", "x"), "invalid queue name"),
         (lambda client: client.push("q", "x", delay=1, at=datetime.now()), "mutually exclusive"),
         (lambda client: client.push("q", "x", until_done=True), "only with DEDUP"),
+        (lambda client: client.push("q", "x", ttl_dead=True), "only with TTL"),
         (lambda client: client.pull("q", no_ack=True, visibility=1), "mutually exclusive"),
+        (lambda client: client.nack(Delivery("q", "1", "r"), front=True), "only with NOCOUNT"),
+        (lambda client: client.nack(Delivery("q", "1", "r"), no_count=True, front=True, delay=1), "mutually exclusive"),
         (lambda client: client.configure("q", deadletter="q"), "its own dead-letter queue"),
         (lambda client: client.configure("q", backoffmax=0.5), "above BACKOFFMAX"),
         (lambda client: client.redrive("q", to="q"), "redriven to itself"),

@@ -47,6 +47,8 @@ class Pair:
         group = None if priority else self.chance.choice([None, "a", "b"])
         options = {"priority": priority, "group": group, "delay": self.chance.choice([None, None, None, 3600])}
         if self.chance.random() < 0.2:
+            options.update(ttl=3600, ttl_dead=self.chance.random() < 0.5)
+        if self.chance.random() < 0.2:
             options.update(dedup=self.chance.choice("xy"), until_done=self.chance.random() < 0.5)
         ids = self.both("push", self.queue(), str(len(self.ids)), **options)
         if isinstance(ids[0], str) and isinstance(ids[1], str):
@@ -56,7 +58,8 @@ class Pair:
 
     def pull(self):
         count = self.chance.choice([1, 1, 5])
-        found = self.both("pull_many", self.chance.choice([self.queue(), QUEUES]), count, visibility=3600)
+        options = {"visibility": 3600, "consumer": self.chance.choice([None, "a", "b"])}
+        found = self.both("pull_many", self.chance.choice([self.queue(), QUEUES]), count, **options)
         self.held += zip(*found)
         return [[shown(message) for message in messages] for messages in found]
 
@@ -70,7 +73,13 @@ class Pair:
         options = {"visibility": 3600} if method == "extend" else {}
         if method == "nack":
             options = self.chance.choice(
-                [{"delay": 0}, {"delay": 3600, "reason": "why"}, {"no_count": True}, {"dead": True, "reason": "bad"}]
+                [
+                    {"delay": 0},
+                    {"delay": 3600, "reason": "why"},
+                    {"no_count": True},
+                    {"no_count": True, "front": True},
+                    {"dead": True, "reason": "bad"},
+                ]
             )
         answers = self.each(method, messages, **options)
         return [answer if answer is None or isinstance(answer, type) else "moment" for answer in answers]
@@ -87,6 +96,8 @@ class Pair:
                 ("resume", {}),
                 ("resume", {}),
                 ("config", {}),
+                ("extend_consumer", {"consumer": self.chance.choice("ab"), "visibility": 3600}),
+                ("purge", {"state": "delayed"}),
             ]
         )
         return self.both(method, queue, **options)
@@ -94,7 +105,11 @@ class Pair:
     def move(self):
         if not self.ids:
             return None
-        method = self.chance.choice(["delete", "reschedule", "get", "redrive"])
+        method = self.chance.choice(["delete", "reschedule", "get", "redrive", "get by key", "delete by key"])
+        if method == "delete by key":
+            return self.both("delete", self.queue(), dedup=self.chance.choice("xy"))
+        if method == "get by key":
+            return [shown(one) for one in self.both("get", self.queue(), dedup=self.chance.choice("xy"))]
         if method == "redrive":
             return self.both("redrive", "{orders}:dead", from_queue="orders", to="orders")
         queue, answers = self.queue(), []

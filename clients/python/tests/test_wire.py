@@ -2,7 +2,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from redis_mq import Delivery, Message, Outcome, commands, wire
+from redis_mq import Delivery, Message, OnDisconnect, Outcome, commands, wire
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,18 @@ def test_one_queue_is_a_pull_and_several_are_an_mpull():
     assert commands.pull("a", visibility=1).words == ["MQ.PULL", b"a", b"VISIBILITY", 1000]
     assert commands.pull(["a"]).words == ["MQ.PULL", b"a"]
     assert commands.pull_many(["a", "b"], 3).words == ["MQ.MPULL", 2, b"a", b"b", b"COUNT", 3]
+
+
+def test_what_happens_when_the_connection_closes():
+    assert commands.pull("a", on_disconnect=True).words[2:] == [b"ONDISCONNECT"]
+    words = commands.pull("a", on_disconnect=OnDisconnect(no_count=True, grace=2)).words
+    assert words[2:] == [b"ONDISCONNECT", b"NOCOUNT", b"GRACE", 2000]
+    assert commands.pull("a", on_disconnect=OnDisconnect()).words[2:] == [b"ONDISCONNECT"]
+
+
+def test_ids_and_a_key_exclude_each_other():
+    with pytest.raises(ValueError, match="exclude"):
+        commands.delete("a", ["1"], dedup="k")
 
 
 def test_a_batch_of_several_queues_is_refused():

@@ -5,7 +5,7 @@ from typing import List, Optional, Tuple, Union
 
 from typing_extensions import assert_type
 
-from redis_mq import AsyncClient, Client, Message, Outcome, Worker
+from redis_mq import AsyncClient, Client, Message, OnDisconnect, Outcome, Worker
 
 
 def client(one: Client, message: Message) -> None:
@@ -15,6 +15,8 @@ def client(one: Client, message: Message) -> None:
     assert_type(one.pull_many(["orders", "mails"], 5), List[Message])
     assert_type(one.ack_and_pull([message]), Tuple[List[Outcome], Optional[Message]])
     assert_type(one.extend_many([message.delivery]), List[Union[datetime, Outcome]])
+    assert_type(one.pull("orders", on_disconnect=OnDisconnect(grace=5)), Optional[Message])
+    assert_type(one.get("orders", dedup="k"), Optional[Message])
     one.push("orders", b"x", delya=1)  # type: ignore[call-arg]
     one.ack(message.id)  # type: ignore[arg-type]
 

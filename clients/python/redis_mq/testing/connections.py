@@ -59,9 +59,11 @@ class WaitingPulls:
 
     async def pull(self, number: int, words: List[Any]) -> Any:
         """The reply to a pull, which waits for at most its BLOCK by the real clock."""
-        attempt, block = self._server.pull(words)
+        attempt, block, queues = self._server.pull(words)
         end, bell = time.monotonic() + block, asyncio.Event()
         self._bells[number] = (asyncio.get_running_loop(), bell)
+        with self._server.lock:
+            self._server.awaited.update(queues)
         try:
             while True:
                 bell.clear()
@@ -73,6 +75,8 @@ class WaitingPulls:
                 except asyncio.TimeoutError:
                     pass
         finally:
+            with self._server.lock:
+                self._server.awaited.subtract(queues)
             del self._bells[number]
             self._unblocked.discard(number)
 

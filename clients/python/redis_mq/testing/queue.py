@@ -52,6 +52,7 @@ class Stored:
     priority: int = 0
     group: Optional[bytes] = None
     expires_at: Optional[int] = None
+    dies_of_age: bool = False
     state: str = READY
     place: Place = (0, 0)
     origin: Place = (0, 0)
@@ -114,6 +115,7 @@ class Queue:
         self.messages: Dict[str, Stored] = {}
         self.keys: Dict[bytes, Tuple[str, Optional[int]]] = {}
         self.paused_until = 0
+        self.used_at = 0
         self.window = (0, 0)
         self._schedule = Schedule()
         self._numbers = 0
@@ -122,6 +124,11 @@ class Queue:
     def exists(self) -> bool:
         changed = self.settings != dict(DEFAULTS, deadletter=_default_dead_letter(self.name))
         return bool(self.messages or self.keys or self.paused_until or changed)
+
+    def is_unused(self, now: int) -> bool:
+        """Whether nobody used it for as long as its setting says."""
+        expires: int = self.settings["expires"]
+        return 0 < expires <= now - self.used_at
 
     def in_state(self, state: str) -> List[Stored]:
         """In the order in which they are shown."""
@@ -142,7 +149,7 @@ class Queue:
             self.paused_until = 0
         for message in list(self.messages.values()):
             if message.expires_at is not None and message.expires_at <= now and message.state != IN_FLIGHT:
-                self.remove(message)
+                self._expire(message, now)
         for message in self.in_state(IN_FLIGHT):
             if message.visibility_until <= now:
                 message.may_be_late = True
@@ -266,6 +273,11 @@ class Queue:
             delay = self._backoff(message.retry_count + 1) if counts else 0
         self._return(message, now, counts, delay, self.behind(now))
 
+    def put_back(self, message: Stored, now: int) -> None:
+        """As if it had not been delivered."""
+        message.may_be_late = False
+        self._return(message, now, False, 0, message.origin)
+
     def extend(self, message: Stored, now: int, visibility: Optional[int]) -> int:
         until = now + (visibility or self.settings["visibility"])
         if message.state == IN_FLIGHT and visibility is None:
@@ -275,6 +287,12 @@ class Queue:
             self.settle(message)
         message.visibility_until, message.may_be_late = until, False
         return until
+
+    def extend_all_of(self, consumer: bytes, now: int, visibility: Optional[int]) -> int:
+        mine = [message for message in self.in_state(IN_FLIGHT) if message.consumer == consumer]
+        for message in mine:
+            self.extend(message, now, visibility)
+        return len(mine)
 
     def behind(self, now: int) -> Place:
         """The place behind all that wait."""
@@ -295,7 +313,7 @@ class Queue:
         message.dead_retries = message.retry_count
         grave = self._other(self.settings["deadletter"])
         ttl, limit = grave.settings["ttl"], grave.settings["maxlen"]
-        message.expires_at = now + ttl if ttl else None
+        message.expires_at, message.dies_of_age = now + ttl if ttl else None, False
         dead = [one for one in grave.in_state(READY) if one.dead_at is not None]
         if limit and len(grave.messages) >= limit and dead:
             grave.remove(min(dead, key=lambda one: (one.dead_at, one.place)))
@@ -310,7 +328,7 @@ class Queue:
 
     def _return(self, message: Stored, now: int, counts: bool, delay: int, place: Place) -> None:
         if message.expires_at is not None and message.expires_at <= now:
-            return self.remove(message)
+            return self._expire(message, now)
         if counts:
             limit = self.settings["maxretries"]
             if 0 <= limit < message.retry_count + 1 and message.dead_from is None:
@@ -323,6 +341,13 @@ class Queue:
         else:
             self.become_ready(message, place)
         return None
+
+    def _expire(self, message: Stored, now: int) -> None:
+        """Its time to live is over."""
+        if message.dies_of_age:
+            self.die(message, now, "expired")
+        else:
+            self.remove(message)
 
     def _backoff(self, retry: int) -> int:
         return int(min(self.settings["backoff"] << min(retry - 1, 40), self.settings["backoffmax"]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from collections import Counter
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import redis
 
@@ -13,8 +14,15 @@ from . import words as read
 from .queue import DELAYED, FOR_EVER, IN_FLIGHT, READY, Queue, Stored, matches, refusal
 
 Words = List[bytes]
-Attempt = Tuple[Callable[[], Any], float]
-"""A pull that can be tried again, and for how many seconds it waits: 0 not at all."""
+
+
+class Pull(NamedTuple):
+    """A pull that can be tried again."""
+
+    attempt: Callable[[], Any]
+    block: float
+    """For how many seconds it waits: 0 not at all."""
+    queues: List[str]
 
 
 class Server:
@@ -26,6 +34,8 @@ class Server:
         self.lock = threading.RLock()
         self.on_change: Callable[[], None] = lambda: None
         """Called after each command: what waits may try again."""
+        self.awaited: Counter[str] = Counter()
+        """The queues for which pulls wait, so that they are in use."""
         self._queues_by_name: Dict[str, Queue] = {}
         self._ids = 0
         self._receipts = 0
@@ -37,8 +47,7 @@ class Server:
         """The reply to a command; of a pull without waiting."""
         name = words[0]
         if name in ("MQ.PULL", "MQ.MPULL"):
-            attempt, _ = self.pull(words)
-            return attempt()
+            return self.pull(words).attempt()
         handler = getattr(self, "_" + name.lower().replace("mq.", ""), None)
         if handler is None:
             raise refusal("ERR", f"unknown command '{name}'")
@@ -47,7 +56,7 @@ class Server:
         self.on_change()
         return reply
 
-    def pull(self, words: List[Any]) -> Attempt:
+    def pull(self, words: List[Any]) -> Pull:
         """Acknowledges what the words say, and returns how messages are then pulled."""
         name, *rest = words[:1] + _bytes(words[1:])
         if name == "MQ.MPULL":
@@ -55,22 +64,24 @@ class Server:
         else:
             names, known = [rest.pop(0)], read.PULLED
         given = read.options(rest, known, ("NOACK", "VISIBILITY"), ("NOACK", "CONSUMER"), ("NOACK", "ONDISCONNECT"))
-        with self.lock:
-            queues = [self._queue(one) for one in names]
-            acked = self._each(queues[0], given["ACK"], True, queues[0].remove) if "ACK" in given else None
-        self.on_change()
+        read.check_only_with(given, "ONDISCONNECT", "NOCOUNT", "GRACE")
+        acked: Optional[List[int]] = None
+        if "ACK" in given:
+            with self.lock:
+                queue = self._queue(names[0])
+                acked = self._each(queue, given["ACK"], True, queue.remove)
+            self.on_change()
 
         def attempt() -> Any:
             with self.lock:
-                found = self._taken(queues, given)
+                found = self._taken([self._used(one) for one in names], given)
             return found if acked is None else [acked, found]
 
         block = given.get("BLOCK")
-        return attempt, 0 if block is None else (block or FOR_EVER) / 1000
+        return Pull(attempt, 0 if block is None else (block or FOR_EVER) / 1000, [text(one) for one in names])
 
     def _taken(self, queues: List[Queue], given: Dict[str, Any]) -> Any:
         for queue in queues:
-            queue.pass_time(self.now)
             found = []
             for _ in range(given.get("COUNT", 1)):
                 message = queue.take(self.now, given.get("VISIBILITY"), given.get("CONSUMER"), "NOACK" in given)
@@ -85,10 +96,9 @@ class Server:
 
     def _push(self, words: Words) -> Any:
         given = read.options(words[2:], read.PUSHED, ("DELAY", "AT"), ("PRIORITY", "GROUP"), ("WINDOW", "UNTILDONE"))
-        for name in ("WINDOW", "UNTILDONE"):
-            if name in given and "DEDUP" not in given:
-                raise refusal("ERR", f"{name} can be given only with DEDUP")
-        queue, key = self._queue(words[0]), given.get("DEDUP")
+        read.check_only_with(given, "DEDUP", "WINDOW", "UNTILDONE")
+        read.check_only_with(given, "TTL", "DEAD")
+        queue, key = self._used(words[0]), given.get("DEDUP")
         held_by = queue.holder(key)
         if held_by is not None:
             return held_by
@@ -105,7 +115,8 @@ class Server:
         rest = words[1:]
         payloads = read.several(10_000)("n", rest)
         given = read.options(rest, read.MANY_PUSHED, ("DELAY", "AT"), ("PRIORITY", "GROUP"))
-        queue = self._queue(words[0])
+        read.check_only_with(given, "TTL", "DEAD")
+        queue = self._used(words[0])
         queue.check_room(len(payloads))
         return [self._new(queue, payload, given).id for payload in payloads]
 
@@ -121,6 +132,7 @@ class Server:
             priority=given.get("PRIORITY", 0),
             group=given.get("GROUP"),
             expires_at=self.now + ttl if ttl else None,
+            dies_of_age="DEAD" in given,
         )
         queue.push(message, self.now, self._due(given, queue.settings["delay"]))
         return message
@@ -148,6 +160,8 @@ class Server:
                     message.last_error = given["REASON"][:1024]
                 if "DEAD" in given:
                     queue.die(message, self.now, "rejected")
+                elif "FRONT" in given:
+                    queue.put_back(message, self.now)
                 else:
                     queue.nack(message, self.now, given.get("DELAY"), "NOCOUNT" not in given)
 
@@ -157,6 +171,9 @@ class Server:
 
     def _extend(self, words: Words) -> Any:
         queue = self._queue(words[0])
+        if words[1].upper() == b"CONSUMER":
+            options = read.options(words[1:], read.CONSUMER_EXTENDED)
+            return queue.extend_all_of(options["CONSUMER"], self.now, options.get("VISIBILITY"))
 
         def extended(given: Dict[str, Any]) -> Callable[[Stored], int]:
             return lambda message: queue.extend(message, self.now, given.get("VISIBILITY"))
@@ -174,7 +191,8 @@ class Server:
         many = words[0].upper() == b"IDS"
         rest = words[1:] if many else words[2:]
         pairs = read.pairs(10_000)("IDS", rest) if many else [(words[0], words[1])]
-        given = read.options(rest, known, ("NOCOUNT", "DEAD"))
+        given = read.options(rest, known, ("NOCOUNT", "DEAD"), ("FRONT", "DELAY"))
+        read.check_only_with(given, "NOCOUNT", "FRONT")
         if "DEAD" in given and any(self._has_died(queue, text(id), text(receipt)) for id, receipt in pairs):
             raise refusal("ERR", "a dead letter can't be sent to the dead-letter queue")
         if many:
@@ -214,17 +232,24 @@ class Server:
 
     def _get(self, words: Words) -> Any:
         queue = self._queue(words[0])
-        message = queue.messages.get(text(words[1]))
+        message = next(iter(self._named(queue, words[1:])), None)
         return None if message is None else message.fields(queue.name, False)
 
     def _del(self, words: Words) -> int:
         if not words[1:]:
             raise refusal("ERR", "wrong number of arguments for 'MQ.DEL' command")
         queue = self._queue(words[0])
-        found = [queue.messages[one] for one in {text(word) for word in words[1:]} if one in queue.messages]
+        found = self._named(queue, words[1:])
         for message in found:
             queue.remove(message)
         return len(found)
+
+    @staticmethod
+    def _named(queue: Queue, words: Words) -> List[Stored]:
+        """The messages with these ids, or with the deduplication key after DEDUP."""
+        is_key = len(words) == 2 and words[0].upper() == b"DEDUP"
+        ids = {queue.holder(words[1])} if is_key else {text(word) for word in words}
+        return [queue.messages[id] for id in ids if id in queue.messages]
 
     def _reschedule(self, words: Words) -> int:
         given = read.options(words[2:], read.AT, ("DELAY", "AT"))
@@ -275,6 +300,8 @@ class Server:
             raise refusal("ERR", "a queue can't be its own dead-letter queue")
         if merged["backoff"] > merged["backoffmax"]:
             raise refusal("ERR", f"BACKOFF {merged['backoff']} is above BACKOFFMAX {merged['backoffmax']}")
+        if merged["expires"] != queue.settings["expires"]:
+            queue.used_at = self.now
         queue.settings = merged
         queue.settle_all()
         return "OK"
@@ -289,10 +316,15 @@ class Server:
         return "OK"
 
     def _purge(self, words: Words) -> int:
-        queue = self._queue(words[0])
-        count = len(queue.messages)
-        queue.clear()
-        return count
+        given = read.options(words[1:], read.PURGED, ("READY", "DELAYED"))
+        queue, state = self._queue(words[0]), _state(given)
+        purged = list(queue.messages.values()) if state is None else queue.in_state(state)
+        if state is None:
+            queue.clear()
+        else:
+            for message in purged:
+                queue.remove(message)
+        return len(purged)
 
     def _drop(self, words: Words) -> int:
         queue = self._queue(words[0])
@@ -332,7 +364,18 @@ class Server:
             raise refusal("ERR", "invalid queue name: it must be 1 to 512 bytes")
         if name.startswith(b"{") and name.find(b"}") == len(name) - 1 > 1:
             raise refusal("ERR", "invalid queue name: it is a hash tag only, use the name without braces")
-        queue = self._other(text(name))
+        return self._now(text(name))
+
+    def _used(self, name: bytes) -> Queue:
+        """The same, for a command that counts as a use."""
+        queue = self._queue(name)
+        queue.used_at = self.now
+        return queue
+
+    def _now(self, name: str) -> Queue:
+        if self._other(name).is_unused(self.now) and not self.awaited[name]:
+            del self._queues_by_name[name]
+        queue = self._other(name)
         queue.pass_time(self.now)
         return queue
 
@@ -342,10 +385,7 @@ class Server:
         return self._queues_by_name[name]
 
     def _queues_now(self) -> List[Queue]:
-        queues = list(self._queues_by_name.values())
-        for queue in queues:
-            queue.pass_time(self.now)
-        return queues
+        return [self._now(name) for name in list(self._queues_by_name)]
 
     def _next_receipt(self) -> str:
         self._receipts += 1

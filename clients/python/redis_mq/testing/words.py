@@ -90,6 +90,13 @@ def options(words: List[bytes], known: Dict[str, Read], *exclusive: Tuple[str, .
     return found
 
 
+def check_only_with(given: Dict[str, Any], needed: str, *names: str) -> None:
+    """Refuses options that have no meaning without another."""
+    for name in names:
+        if name in given and needed not in given:
+            raise refusal("ERR", f"{name} can be given only with {needed}")
+
+
 def _next(name: str, words: List[bytes]) -> bytes:
     if not words:
         raise refusal("ERR", f"{name} needs a value")
@@ -100,6 +107,7 @@ AT = {"DELAY": number(0, LONGEST), "AT": number(0, LATEST)}
 MANY_PUSHED: Dict[str, Read] = {
     **AT,
     "TTL": number(0, LONGEST),
+    "DEAD": flag,
     "PRIORITY": number(0, 9),
     "GROUP": name_of(1),
     "HEADERS": pairs(64),
@@ -111,11 +119,19 @@ MANY_PULLED: Dict[str, Read] = {
     "BLOCK": number(0, LONGEST),
     "CONSUMER": name_of(1),
     "ONDISCONNECT": flag,
+    "NOCOUNT": flag,
+    "GRACE": number(0, LONGEST),
     "NOACK": flag,
 }
 PULLED: Dict[str, Read] = {**MANY_PULLED, "ACK": pairs(10_000)}
-NACKED: Dict[str, Read] = {"DELAY": number(0, LONGEST), "NOCOUNT": flag, "DEAD": flag, "REASON": any_text}
+NACKED: Dict[str, Read] = {
+    "DELAY": number(0, LONGEST),
+    **dict.fromkeys(("NOCOUNT", "FRONT", "DEAD"), flag),
+    "REASON": any_text,
+}
 EXTENDED: Dict[str, Read] = {"VISIBILITY": number(1, LONGEST)}
+CONSUMER_EXTENDED: Dict[str, Read] = {"CONSUMER": name_of(1), **EXTENDED}
+PURGED: Dict[str, Read] = {"READY": flag, "DELAYED": flag}
 PEEKED: Dict[str, Read] = {
     **dict.fromkeys(("READY", "INFLIGHT", "DELAYED", "DEAD"), flag),
     "OFFSET": number(0, MANY),
