@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -20,18 +21,33 @@ log = logging.getLogger("redis_mq")
 class Heartbeat:
     """One timer for all jobs."""
 
-    def __init__(self, link: Link, jobs: Mapping[Any, Job], visibility: float, max_processing: Optional[float]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        jobs: Mapping[Any, Job],
+        visibility: float,
+        max_processing: Optional[float],
+        disconnect_grace: Optional[float],
+    ) -> None:
         self._link = link
         self._jobs = jobs
         self._visibility = visibility
         self._max_processing = max_processing
+        self._interval = min(visibility, disconnect_grace or visibility) / 3
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Lets the next beat come at once: the connection that pulled the messages was lost."""
+        self._hurry.set()
 
     async def run(self) -> None:
         """Until it is cancelled."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
         while True:
-            await asyncio.sleep(self._visibility / 3)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self._interval)
+            self._hurry.clear()
             while True:
                 try:
                     await self._beat(loop)
@@ -40,7 +56,7 @@ class Heartbeat:
                     if not is_temporary(error):
                         log.exception("the visibility can't be extended")
                         break
-                    await asyncio.sleep(min(backoff.pause_after(error), self._visibility / 3))
+                    await asyncio.sleep(min(backoff.pause_after(error), self._interval))
             backoff = Backoff()
 
     async def _beat(self, loop: asyncio.AbstractEventLoop) -> None:

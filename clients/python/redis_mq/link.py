@@ -44,8 +44,12 @@ def opener(source: Any, queue: str) -> Callable[[], Awaitable[Connection]]:
 class Link:
     """Sends one command after the other; its users wait for each other."""
 
-    def __init__(self, open_connection: Callable[[], Awaitable[Connection]]) -> None:
+    def __init__(
+        self, open_connection: Callable[[], Awaitable[Connection]], closed: Callable[[], None] = lambda: None
+    ) -> None:
+        """closed: is called whenever a connection was lost, or closed."""
         self._open = open_connection
+        self._closed = closed
         self._lock = asyncio.Lock()
         self._connection: Optional[Connection] = None
         self.client_id: Optional[int] = None
@@ -89,6 +93,7 @@ class Link:
         connection, self._connection, self.client_id = self._connection, None, None
         if connection is not None:
             await connection.disconnect(nowait=True)
+            self._closed()
 
     async def _connect(self) -> Connection:
         connection = await self._open()

@@ -20,6 +20,7 @@ from .heartbeat import Heartbeat
 from .job import Job, Stage, log_message
 from .link import Link, Redis, opener
 from .message import Delivery, Message
+from .options import OnDisconnect
 from .outcomes import Dead, HandlerOutcome, Release, Retry
 from .settling import MOST, Acknowledgments
 from .wire import moment
@@ -48,6 +49,7 @@ class Options:
     grace: float
     block: float
     ack_delay: float
+    disconnect_grace: Optional[float]
     consumer: str
 
 
@@ -57,10 +59,13 @@ class Session:
         self._options = options
         self._until_empty = until_empty
         open_connection = opener(source, options.queues[0])
-        self._waiting = Link(open_connection)
-        self._shared = Link(open_connection)
-        self._acknowledgments = Acknowledgments(self._shared, options.ack_delay)
         self._jobs: Dict[asyncio.Task[None], Job] = {}
+        self._shared = Link(open_connection)
+        self._heartbeat = Heartbeat(
+            self._shared, self._jobs, options.visibility, options.max_processing, options.disconnect_grace
+        )
+        self._waiting = Link(open_connection, closed=self._heartbeat.hurry)
+        self._acknowledgments = Acknowledgments(self._shared, options.ack_delay)
         self._not_started: List[Message] = []
         self._freed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -77,8 +82,7 @@ class Session:
         coroutine is cancelled, they are at once.
         """
         pulling = asyncio.create_task(self._pull_until_stopped())
-        heartbeat = Heartbeat(self._shared, self._jobs, self._options.visibility, self._options.max_processing)
-        beating = asyncio.create_task(heartbeat.run())
+        beating = asyncio.create_task(self._heartbeat.run())
         stopped = asyncio.create_task(self._stopping.wait())
         grace = self._options.grace
         try:
@@ -139,6 +143,8 @@ class Session:
         own, queues = self._options, self._options.queues
         block = own.block if self._until_empty is None else min(own.block, IDLE_BLOCK)
         options: Dict[str, Any] = {"visibility": own.visibility, "block": block, "consumer": own.consumer}
+        if own.disconnect_grace is not None:
+            options["on_disconnect"] = OnDisconnect(grace=own.disconnect_grace)
         taken = [batch for queue in queues if (batch := self._acknowledgments.take(queue))]
         in_one = bool(taken) and len(queues) == 1
         if in_one:
@@ -242,10 +248,11 @@ class Session:
         await self._within(LAST_WORDS, self._acknowledgments.close())
 
     async def _release(self, deliveries: Sequence[Delivery]) -> None:
-        """So that others get them at once, and no retry is counted."""
+        """So that others get them at once, before what was pushed later, and no retry is counted."""
         for queue in {delivery.queue for delivery in deliveries}:
             batch = [delivery for delivery in deliveries if delivery.queue == queue]
-            await self._within(LAST_WORDS, self._shared.insist(commands.nack_many(batch, no_count=True)))
+            released = commands.nack_many(batch, no_count=True, front=True)
+            await self._within(LAST_WORDS, self._shared.insist(released))
 
     async def _within(self, seconds: float, last_words: Awaitable[Any]) -> None:
         try:

@@ -48,6 +48,7 @@ class Worker:
         grace: Duration = 25,
         block: Duration = 5,
         ack_delay: Duration = 0.05,
+        disconnect_grace: Optional[Duration] = 5,
         consumer: Optional[str] = None,
         middleware: Sequence[Middleware] = (),
         signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
@@ -57,15 +58,19 @@ class Worker:
         queues: served in this order; in a cluster all in one slot. handler: see Handler. concurrency: messages in work
         at once; no more are pulled. visibility: of each delivery. max_processing: after this time a handler's
         visibility is not extended any more. grace: how long the end waits for handlers. block: longest wait of one
-        pull. ack_delay: longest time for which an acknowledgment waits for the next pull. consumer: name of this worker
-        for MQ.PEEK, by default host and process id. middleware: around the handler, the first outermost. signals: those
-        that stop the worker, where it runs in the main thread; the second one ends the process at once.
+        pull. ack_delay: longest time for which an acknowledgment waits for the next pull. disconnect_grace: how long
+        after the loss of this worker its messages come back, if that is before their visibility ends; None: not before.
+        consumer: name of this worker for MQ.PEEK, by default host and process id. middleware: around the handler, the
+        first outermost. signals: those that stop the worker, where it runs in the main thread; the second one ends the
+        process at once.
         """
         names = [queues] if isinstance(queues, str) else list(queues)
         if not names or concurrency < 1:
             raise ValueError("a worker needs a queue, and a concurrency of at least 1")
         if _seconds(visibility) <= 0 or _seconds(block) <= 0:
             raise ValueError("visibility and block must be more than nothing")
+        if disconnect_grace is not None and _seconds(disconnect_grace) <= 0:
+            raise ValueError("disconnect_grace must be more than nothing, or None")
         if isinstance(source, (redis.Redis, redis.RedisCluster)):
             raise TypeError("a worker needs a URL, or a client of redis.asyncio")
         self._source = source
@@ -81,6 +86,7 @@ class Worker:
             grace=_seconds(grace),
             block=_seconds(block),
             ack_delay=_seconds(ack_delay),
+            disconnect_grace=None if disconnect_grace is None else _shorter(disconnect_grace, visibility),
             consumer=consumer or f"{socket.gethostname()}:{os.getpid()}",
         )
         self._stop: Optional[Callable[[], None]] = None
@@ -124,6 +130,10 @@ class Worker:
 
 def _seconds(duration: Duration) -> float:
     return milliseconds(duration) / 1000
+
+
+def _shorter(grace: Duration, visibility: Duration) -> Optional[float]:
+    return _seconds(grace) if _seconds(grace) < _seconds(visibility) else None
 
 
 def _coroutine(handler: Handler, threads: Threads) -> Callable[[Message], Awaitable[Any]]:

@@ -225,6 +225,8 @@ def worker(handle):
     logging.basicConfig(level=logging.CRITICAL)
     environment = {name: int(os.environ[f"MQ_{name.upper()}"]) / 1000 for name in ("visibility", "grace", "block")}
     environment["max_processing"] = int(os.environ["MQ_MAX_PROCESSING"]) / 1000 or None
+    if "MQ_DISCONNECT_GRACE" in os.environ:
+        environment["disconnect_grace"] = int(os.environ["MQ_DISCONNECT_GRACE"]) / 1000 or None
     queues, concurrency = os.environ["MQ_QUEUES"].split(","), int(os.environ["MQ_CONCURRENCY"])
     one = Worker(os.environ["MQ_URL"], queues, handle, concurrency=concurrency, **environment)
     print("ready", flush=True)

@@ -299,5 +299,7 @@ def test_a_worker_needs_a_queue_and_a_place():
         Worker("redis://localhost", "orders", print, concurrency=0)
     with pytest.raises(ValueError):
         Worker("redis://localhost", "orders", print, block=0)
+    with pytest.raises(ValueError):
+        Worker("redis://localhost", "orders", print, disconnect_grace=0)
     with pytest.raises(TypeError):
         Worker(redis.Redis(), "orders", print)
