@@ -3,6 +3,7 @@
 use crate::call::{Call, awaited};
 use crate::client::{Client, Connection};
 use crate::error::Result;
+use crate::message::State;
 use crate::reply::FromReply;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
@@ -19,6 +20,16 @@ impl<C: Connection> Client<C> {
     ) -> Result<u64> {
         let mut call = self.of_queue("MQ.DEL", queue);
         ids.into_iter().for_each(|id| call.word(id.as_ref()));
+        self.sent(call).await
+    }
+
+    /// Deletes the message that holds a [deduplication key](crate::Push::dedup), and returns whether there was one.
+    ///
+    /// # Errors
+    /// Those of every command.
+    pub async fn delete_by_dedup(&self, queue: &str, key: &str) -> Result<bool> {
+        let mut call = self.of_queue("MQ.DEL", queue);
+        call.option("DEDUP", key);
         self.sent(call).await
     }
 
@@ -64,12 +75,13 @@ impl<C: Connection> Client<C> {
         self.sent(self.of_queue("MQ.RESUME", queue)).await
     }
 
-    /// Deletes all messages of a queue, keeps its settings, and returns how many there were.
+    /// Deletes the messages of a queue, all unless a [state](Purge::state) is given, keeps its settings, and returns
+    /// how many there were.
     ///
     /// # Errors
     /// Those of every command.
-    pub async fn purge(&self, queue: &str) -> Result<u64> {
-        self.sent(self.of_queue("MQ.PURGE", queue)).await
+    pub fn purge(&self, queue: &str) -> Purge<'_, C> {
+        Purge { call: self.of_queue("MQ.PURGE", queue) }
     }
 
     /// Deletes a queue with its messages and settings, and returns whether there was anything.
@@ -179,6 +191,23 @@ impl<C: Connection> Configure<'_, C> {
 }
 
 awaited!(Configure<> -> ());
+
+/// A deletion of messages, sent when it is awaited.
+#[derive(Debug)]
+#[must_use = "it is sent when it is awaited"]
+pub struct Purge<'c, C> {
+    call: Call<'c, C>,
+}
+
+impl<C: Connection> Purge<'_, C> {
+    /// Only messages in this state: ready or delayed.
+    pub fn state(mut self, state: State) -> Self {
+        self.call.word(state.word());
+        self
+    }
+}
+
+awaited!(Purge<> -> u64);
 
 /// A redrive, sent when it is awaited.
 #[derive(Debug)]

@@ -29,6 +29,18 @@ impl<C: Connection> Client<C> {
         FromReply::from_reply(call.send().await?)
     }
 
+    /// Shows the message that holds a [deduplication key](crate::Push::dedup); `None` if the key is not held, or its
+    /// message is gone.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`](crate::Error::Corrupt).
+    pub async fn get_by_dedup(&self, queue: &str, key: &str) -> Result<Option<Message>> {
+        let mut call = Call::new(self, "MQ.GET");
+        call.word(queue);
+        call.option("DEDUP", key);
+        FromReply::from_reply(call.send().await?)
+    }
+
     /// The number of messages, in all states unless one is given.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ mod settle;
 pub mod testing;
 mod worker;
 
-pub use admin::{Configure, Due, Redrive};
+pub use admin::{Configure, Due, Purge, Redrive};
 pub use client::{Client, Connection};
 pub use error::{Error, Result};
 pub use inspect::Peek;

@@ -110,7 +110,7 @@ pub struct Death {
     pub from: String,
     /// When.
     pub at: SystemTime,
-    /// `retries`, or `rejected`.
+    /// `retries`, `rejected` or `expired`.
     pub reason: String,
     /// Its last `retry_count` there.
     pub retries: u32,

@@ -97,9 +97,23 @@ impl<'c, C: Connection, T> Pull<'c, C, T> {
         self
     }
 
-    /// The messages come back when this connection closes.
+    /// The messages come back when this connection closes, after the queue's backoff, which counts as a retry.
     pub fn on_disconnect(mut self) -> Self {
         self.call.word("ONDISCONNECT");
+        self
+    }
+
+    /// With [`on_disconnect`](Self::on_disconnect): that is not counted, and there is no backoff. A message that kills
+    /// its consumers then never dies.
+    pub fn no_count(mut self) -> Self {
+        self.call.word("NOCOUNT");
+        self
+    }
+
+    /// With [`on_disconnect`](Self::on_disconnect): the messages come back so long after the close, unless they are
+    /// acknowledged or extended after it over another connection.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.call.length("GRACE", grace);
         self
     }
 

@@ -88,6 +88,13 @@ impl<C: Connection, T> Push<'_, C, T> {
         self
     }
 
+    /// With [`ttl`](Self::ttl): a message whose time ends goes to the dead-letter queue, with the reason `expired`,
+    /// instead of being discarded.
+    pub fn ttl_dead(mut self) -> Self {
+        self.call.word("DEAD");
+        self
+    }
+
     /// 0 to 9. 9 is delivered first; 0 is none.
     pub fn priority(mut self, priority: u8) -> Self {
         self.call.option("PRIORITY", priority);

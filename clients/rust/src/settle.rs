@@ -49,6 +49,16 @@ impl<C: Connection> Client<C> {
     pub fn extend_many<H: Held>(&self, messages: &[H]) -> Extend<'_, C, Vec<Extended>> {
         Extend { call: many(self, "MQ.EXTEND", messages), reply: PhantomData }
     }
+
+    /// The same for all that was pulled under the name of this [consumer](crate::Pull::consumer) and is still in
+    /// flight, over any connection; returns how many messages. The server searches the records of the queue for it:
+    /// where few of very many are held, [`extend_many`](Self::extend_many) costs less.
+    pub fn extend_consumer(&self, queue: &str, consumer: &str) -> Extend<'_, C, u64> {
+        let mut call = Call::new(self, "MQ.EXTEND");
+        call.word(queue);
+        call.option("CONSUMER", consumer);
+        Extend { call, reply: PhantomData }
+    }
 }
 
 /// An acknowledgment, sent when it is awaited.
@@ -77,6 +87,13 @@ impl<C: Connection, T> Nack<'_, C, T> {
     /// This is not counted as a retry, and there is no backoff.
     pub fn no_count(mut self) -> Self {
         self.call.word("NOCOUNT");
+        self
+    }
+
+    /// With [`no_count`](Self::no_count): the message returns to its original position instead of behind all that
+    /// wait. Excludes [`delay`](Self::delay).
+    pub fn front(mut self) -> Self {
+        self.call.word("FRONT");
         self
     }
 

@@ -42,7 +42,7 @@ impl<C: Connection> Side<C> {
 
     /// One call, and what it came to. All choices are those of the seed.
     async fn call(&mut self, number: usize) -> String {
-        let kind = self.chance.u8(..22);
+        let kind = self.chance.u8(..26);
         let queue = self.queues[self.chance.usize(..3)].clone();
         let id = self.chance.choice(&self.ids).map_or(UNKNOWN, |id| id).to_owned();
         let delivery = self.chance.choice(&self.deliveries).cloned().unwrap_or_else(|| Delivery {
@@ -57,11 +57,15 @@ impl<C: Connection> Side<C> {
             0..6 => self.push(&queue, number, kind < 2, delay).await,
             6 if is_heads => self.pulled(self.client.pull(&queue).await.map(Vec::from_iter)),
             6 => self.pulled(self.client.pull(&queue).no_ack().await.map(Vec::from_iter)),
+            9 if is_heads => {
+                self.pulled(self.client.pull_many(&queue, count).consumer("packer").await)
+            }
             7 | 8 => self.pulled(self.client.pull_many(self.queues.as_slice(), count).await),
             9 => self.pulled(self.client.pull_many(&queue, count).await),
             10 => told(self.client.ack(&delivery).await),
             11 => told(self.client.ack_many(&[&delivery, &delivery]).await),
             12 => told(self.client.nack(&delivery).delay(delay).reason("because").await),
+            13 if is_heads => told(self.client.nack(&delivery).no_count().front().await),
             13 => told(self.client.nack(&delivery).no_count().await),
             14 => told(self.client.nack_many(&[&delivery]).dead().reason("bad").await),
             15 => told(self.client.extend(&delivery).visibility(HOUR).await.map(|_| ())),
@@ -72,6 +76,16 @@ impl<C: Connection> Side<C> {
             18 => told(self.client.reschedule(&queue, &id, delay).await),
             19 => told(self.client.redrive(&self.queues[2]).to(&self.queues[1]).count(count).await),
             20 => self.configure(&queue).await,
+            21 => told(self.client.extend_consumer(&queue, "packer").visibility(HOUR).await),
+            22 => {
+                let message = self.client.get_by_dedup(&queue, key(is_heads)).await;
+                told(message.map(|message| message.as_ref().map(shown)))
+            }
+            23 if count == 1 => told(self.client.delete_by_dedup(&queue, key(is_heads)).await),
+            24 if count == 1 => {
+                let state = if is_heads { State::Ready } else { State::Delayed };
+                told(self.client.purge(&queue).state(state).await)
+            }
             _ if is_heads && count == 1 => told(self.client.purge(&queue).await),
             _ if is_heads && count == 2 => told(self.client.pause(&queue, None).await),
             _ => told(self.client.resume(&queue).await),
@@ -88,7 +102,7 @@ impl<C: Connection> Side<C> {
             _ => {}
         }
         if has_key {
-            push = push.dedup(if self.chance.bool() { "x" } else { "y" });
+            push = push.dedup(key(self.chance.bool()));
             push = if self.chance.bool() { push.until_done() } else { push };
         }
         let result = push.await;
@@ -138,6 +152,10 @@ impl<C: Connection> Side<C> {
         }
         seen
     }
+}
+
+fn key(is_heads: bool) -> &'static str {
+    if is_heads { "x" } else { "y" }
 }
 
 /// What does not depend on time, and is no id.

@@ -37,6 +37,49 @@ async fn a_retry_waits_for_the_backoff_which_doubles() {
 }
 
 #[tokio::test]
+async fn a_ttl_discards_or_kills_where_the_message_is_not_in_flight() {
+    let fake = Fake::new();
+    let client = Client::new(fake.clone());
+    client.push("orders", "gone").ttl(SECOND).await.unwrap();
+    let waiting = client.push("orders", "waiting").ttl(SECOND).ttl_dead().await.unwrap();
+    let held = client.push("mails", "held").ttl(SECOND).ttl_dead().await.unwrap();
+    let message = client.pull("mails").await.unwrap().unwrap();
+    fake.advance(SECOND);
+    let info = client.info("orders").await.unwrap();
+    assert_eq!((info.ttl_expired, info.dead), (1, 1));
+    assert_eq!(client.len("{mails}:dead", None).await.unwrap(), 0);
+    client.nack(&message).await.unwrap();
+    for (queue, id) in [("{orders}:dead", waiting), ("{mails}:dead", held)] {
+        let dead = client.get(queue, &id).await.unwrap().unwrap();
+        assert_eq!(dead.death.unwrap().reason, "expired");
+        assert_eq!(client.redrive(queue).reason("expired").await.unwrap(), 1);
+    }
+    assert_eq!(client.info("orders").await.unwrap().ready, 1);
+}
+
+#[tokio::test]
+async fn a_queue_that_expires_is_dropped_unless_it_is_used() {
+    let fake = Fake::new();
+    let client = Client::new(fake.clone());
+    client.configure("orders").expires(4 * SECOND).await.unwrap();
+    for _ in 0..3 {
+        fake.advance(3 * SECOND);
+        client.push("orders", "a").await.unwrap();
+    }
+    client.pull_many("orders", 10).await.unwrap();
+    let other = client.clone();
+    let waiting = tokio::spawn(async move { other.pull("orders").block(5 * SECOND).await });
+    while client.info("orders").await.unwrap().blocked_clients == 0 {
+        tokio::task::yield_now().await;
+    }
+    fake.advance(8 * SECOND);
+    assert!(waiting.await.unwrap().unwrap().is_none());
+    assert_eq!(client.queues(None).await.unwrap(), ["orders"], "its client waited for 5 seconds");
+    fake.advance(SECOND);
+    assert!(client.queues(None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_message_that_has_waited_longer_than_aging_comes_before_higher_priorities() {
     let fake = Fake::new();
     let client = Client::new(fake.clone());

@@ -78,6 +78,16 @@ impl Arguments {
         Ok((self.text()?, self.text()?))
     }
 
+    /// The name after this word, if that comes next instead of something else.
+    pub fn name_instead(&mut self, word: &str) -> Result<Option<String>, Refusal> {
+        let is_word = |next: &Vec<u8>| next.eq_ignore_ascii_case(word.as_bytes());
+        if !self.words.front().is_some_and(is_word) {
+            return Ok(None);
+        }
+        self.words.pop_front();
+        self.name().map(Some)
+    }
+
     /// 1 to 256 bytes.
     pub fn name(&mut self) -> Result<String, Refusal> {
         let name = self.text()?;
@@ -100,13 +110,27 @@ impl Arguments {
         Ok(Some(name))
     }
 
+    /// Whether this option was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.options.iter().any(|option| option == name)
+    }
+
     /// At most one of these options may have been given.
     pub fn exclusive(&self, names: &[&str]) -> Result<(), Refusal> {
-        let given = |name: &&&str| self.options.iter().any(|option| option == **name);
-        if names.iter().filter(given).count() > 1 {
+        if names.iter().filter(|name| self.has(name)).count() > 1 {
             return Err(format!("ERR {} are mutually exclusive", names.join(" and ")));
         }
         Ok(())
+    }
+
+    /// These options may be given only with this one.
+    pub fn only_with(&self, names: &[&str], needed: &str) -> Result<(), Refusal> {
+        match names.iter().find(|name| self.has(name)) {
+            Some(name) if !self.has(needed) => {
+                Err(format!("ERR {name} can be given only with {needed}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub fn end(mut self) -> Result<(), Refusal> {

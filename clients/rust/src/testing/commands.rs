@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::arguments::{Arguments, LARGEST, LATEST_MS, YEAR_MS, unknown};
-use super::queue::{BAD_RECEIPT, NOT_FOUND, Return};
+use super::queue::{BAD_RECEIPT, NOT_FOUND, Return, Way};
 use super::stored::{As, State, number};
 use super::world::World;
 use super::{info, push, redrive};
@@ -17,12 +17,7 @@ pub fn execute(name: &str, mut words: Arguments, world: &mut World) -> Result<Va
         "MQ.EXTEND" => extend(words, world),
         "MQ.PEEK" => peek(words, world),
         "MQ.LEN" => len(words, world),
-        "MQ.GET" => {
-            let (queue, id) = (words.queue()?, words.text()?);
-            words.end()?;
-            let message = world.queue(&queue).find(&id);
-            Ok(message.map_or(Value::Nil, |message| message.shown(&queue, As::Record)))
-        }
+        "MQ.GET" => get(words, world),
         "MQ.DEL" => delete(words, world),
         "MQ.RESCHEDULE" => reschedule(words, world),
         "MQ.CONFIG" => info::config(words, world),
@@ -33,11 +28,7 @@ pub fn execute(name: &str, mut words: Arguments, world: &mut World) -> Result<Va
             world.queue(&queue).paused_until = None;
             Ok(Value::Okay)
         }
-        "MQ.PURGE" => {
-            let queue = words.queue()?;
-            words.end()?;
-            Ok(number(world.queue(&queue).purge()))
-        }
+        "MQ.PURGE" => purge(words, world),
         "MQ.DROP" => {
             let queue = words.queue()?;
             words.end()?;
@@ -60,30 +51,35 @@ fn acknowledge(mut words: Arguments, world: &mut World) -> Result<Value, Refusal
 fn give_back(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
     let name = words.queue()?;
     let (is_batch, pairs) = words.pairs()?;
-    let mut how = Return { delay: None, counts: true, is_dead: false, reason: None };
+    let mut how = Return { delay: None, way: Way::Counted, reason: None };
     while let Some(option) = words.option()? {
         match option.as_str() {
             "DELAY" => how.delay = Some(words.milliseconds(0, YEAR_MS)?),
-            "NOCOUNT" => how.counts = false,
-            "DEAD" => how.is_dead = true,
+            "NOCOUNT" | "FRONT" | "DEAD" => {}
             "REASON" => how.reason = Some(words.text()?),
             _ => return unknown(&option),
         }
     }
     words.exclusive(&["NOCOUNT", "DEAD"])?;
+    words.exclusive(&["FRONT", "DELAY"])?;
+    words.only_with(&["FRONT"], "NOCOUNT")?;
+    let ways = [("FRONT", Way::InFront), ("NOCOUNT", Way::Uncounted), ("DEAD", Way::Rejected)];
+    if let Some((_, way)) = ways.into_iter().find(|(name, _)| words.has(name)) {
+        how.way = way;
+    }
     let queue = world.queue(&name);
     let has_died = |(id, receipt): &(String, String)| {
         queue.find(id).is_some_and(|message| message.is_held_by(receipt) && message.death.is_some())
     };
-    if how.is_dead && pairs.iter().any(has_died) {
+    if how.way == Way::Rejected && pairs.iter().any(has_died) {
         return Err("ERR a dead letter can't be sent to the dead-letter queue".to_owned());
     }
     let mut answers = Vec::new();
     for (id, receipt) in &pairs {
         let (answer, dead) = world.queue(&name).give_back(id, receipt, &how);
         answers.push(answer);
-        if let Some(message) = dead {
-            world.bury(&name, message, if how.is_dead { "rejected" } else { "retries" });
+        if let Some((message, reason)) = dead {
+            world.bury(&name, message, reason);
         }
     }
     answered(is_batch, answers)
@@ -91,7 +87,8 @@ fn give_back(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> 
 
 fn extend(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
     let name = words.queue()?;
-    let (is_batch, pairs) = words.pairs()?;
+    let consumer = words.name_instead("CONSUMER")?;
+    let (is_batch, pairs) = if consumer.is_some() { (false, Vec::new()) } else { words.pairs()? };
     let mut visibility = None;
     while let Some(option) = words.option()? {
         match option.as_str() {
@@ -100,6 +97,9 @@ fn extend(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
         }
     }
     let queue = world.queue(&name);
+    if let Some(consumer) = consumer {
+        return Ok(number(queue.extend_consumer(&consumer, visibility)));
+    }
     let extend = |(id, receipt): &(String, String)| queue.extend(id, receipt, visibility);
     answered(is_batch, pairs.iter().map(extend).collect())
 }
@@ -165,12 +165,49 @@ fn len(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
     Ok(number(world.queue(&queue).len(state)))
 }
 
-fn delete(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
-    let (name, first) = (words.queue()?, words.text()?);
-    let mut ids = vec![first];
-    ids.extend(std::iter::from_fn(|| words.text().ok()));
+fn get(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
+    let name = words.queue()?;
     let queue = world.queue(&name);
+    let id = match words.name_instead("DEDUP")? {
+        Some(key) => queue.holder_of(&key),
+        None => Some(words.text()?),
+    };
+    words.end()?;
+    let message = id.and_then(|id| queue.find(&id));
+    Ok(message.map_or(Value::Nil, |message| message.shown(&name, As::Record)))
+}
+
+fn delete(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
+    let name = words.queue()?;
+    let queue = world.queue(&name);
+    let ids = match words.name_instead("DEDUP")? {
+        Some(key) => {
+            words.end()?;
+            Vec::from_iter(queue.holder_of(&key))
+        }
+        None => {
+            std::iter::once(words.text()?).chain(std::iter::from_fn(|| words.text().ok())).collect()
+        }
+    };
     Ok(number(ids.iter().filter(|id| queue.delete(id)).count()))
+}
+
+fn purge(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
+    let name = words.queue()?;
+    let mut state = None;
+    while let Some(option) = words.option()? {
+        state = Some(match option.as_str() {
+            "READY" => State::Ready,
+            "DELAYED" => State::Delayed,
+            _ => return unknown(&option),
+        });
+    }
+    words.exclusive(&["READY", "DELAYED"])?;
+    let queue = world.queue(&name);
+    Ok(number(match state {
+        Some(state) => queue.purge_state(state),
+        None => queue.purge(),
+    }))
 }
 
 fn reschedule(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {

@@ -46,6 +46,9 @@ pub fn config(mut words: Arguments, world: &mut World) -> Result<Value, Refusal>
         return Err("ERR BACKOFF is above BACKOFFMAX".to_owned());
     }
     queue.settle_all();
+    if words.has("EXPIRES") {
+        world.used(&name);
+    }
     Ok(Value::Okay)
 }
 

@@ -144,7 +144,7 @@ enum Answer {
 impl State {
     fn execute(&mut self, mut words: Arguments, client: i64) -> Result<Answer, Refusal> {
         let name = words.text()?.to_uppercase();
-        self.world.tick();
+        self.tick();
         let reply = match name.as_str() {
             "MQ.PULL" | "MQ.MPULL" => return self.pull(&name, words, client),
             "CLIENT" => return self.client(words, client).map(Answer::Reply),
@@ -175,9 +175,18 @@ impl State {
         Ok(Answer::Wait(answer, Duration::from_millis(longest), nothing))
     }
 
+    /// Does what is due. Those who wait for a queue use it.
+    fn tick(&mut self) {
+        let now = self.world.now();
+        for Waiting { pull, until, .. } in &self.waiting {
+            pull.queues.iter().for_each(|queue| self.world.queue(queue).use_at(now.min(*until)));
+        }
+        self.world.tick();
+    }
+
     /// Does what is due, and gives those who wait what they can get.
     fn serve(&mut self) {
-        self.world.tick();
+        self.tick();
         for waiting in std::mem::take(&mut self.waiting) {
             if waiting.reply.is_closed() {
                 continue; // it has gone

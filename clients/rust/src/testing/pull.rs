@@ -40,14 +40,21 @@ impl Pull {
                 "VISIBILITY" => pull.visibility = Some(words.milliseconds(1, YEAR_MS)?),
                 "BLOCK" => pull.block = Some(words.milliseconds(0, YEAR_MS)?),
                 "CONSUMER" => pull.consumer = Some(words.name()?),
-                "ONDISCONNECT" => {}
+                "ONDISCONNECT" | "NOCOUNT" => {} // its connections never close
+                "GRACE" => {
+                    words.milliseconds(0, YEAR_MS)?;
+                }
                 "NOACK" => pull.no_ack = true,
                 "ACK" if is_one => pairs = Some(words.list(10_000, Arguments::pair)?),
                 _ => return unknown(&option),
             }
         }
+        words.only_with(&["NOCOUNT", "GRACE"], "ONDISCONNECT")?;
         for other in ["VISIBILITY", "CONSUMER", "ONDISCONNECT"] {
             words.exclusive(&["NOACK", other])?;
+        }
+        for queue in &pull.queues {
+            world.used(queue);
         }
         let queue = world.queue(&pull.queues[0]);
         pull.acknowledged = pairs.map(|pairs| {

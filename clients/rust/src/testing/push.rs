@@ -3,7 +3,7 @@
 use super::Refusal;
 use super::arguments::{Arguments, LATEST_MS, YEAR_MS, unknown};
 use super::queue::{Hold, Queue};
-use super::stored::Content;
+use super::stored::{Content, Expiry};
 use super::world::World;
 use redis::Value;
 
@@ -14,6 +14,7 @@ struct Options {
     delay: Option<u64>,
     at: Option<u64>,
     ttl: Option<u64>,
+    dies: bool,
     key: Option<String>,
     hold: Option<HoldFor>,
 }
@@ -28,7 +29,7 @@ pub fn push(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
     let (name, payload) = (words.queue()?, words.bytes()?);
     let options = options(words, true)?;
     let (id, now) = (world.next_id(), world.now());
-    let queue = world.queue(&name);
+    let queue = world.used(&name);
     if let Some(holder) = options.key.as_ref().and_then(|key| queue.holder_of(key)) {
         queue.count("deduplicated", 1);
         return Ok(Value::BulkString(holder.into()));
@@ -54,7 +55,7 @@ pub fn push_many(mut words: Arguments, world: &mut World) -> Result<Value, Refus
     let name = words.queue()?;
     let payloads = words.list(10_000, Arguments::bytes)?;
     let options = options(words, false)?;
-    make_room(world.queue(&name), payloads.len() as u64)?;
+    make_room(world.used(&name), payloads.len() as u64)?;
     let mut ids = Vec::new();
     for payload in payloads {
         let (id, now) = (world.next_id(), world.now());
@@ -71,6 +72,7 @@ fn options(mut words: Arguments, is_one: bool) -> Result<Options, Refusal> {
             "DELAY" => options.delay = Some(words.milliseconds(0, YEAR_MS)?),
             "AT" => options.at = Some(words.milliseconds(0, LATEST_MS)?),
             "TTL" => options.ttl = Some(words.milliseconds(0, YEAR_MS)?),
+            "DEAD" => options.dies = true,
             "PRIORITY" => options.content.priority = words.milliseconds(0, 9)?,
             "GROUP" => options.content.group = Some(words.name()?),
             "HEADERS" => {
@@ -88,9 +90,8 @@ fn options(mut words: Arguments, is_one: bool) -> Result<Options, Refusal> {
     for pair in [["DELAY", "AT"], ["PRIORITY", "GROUP"], ["WINDOW", "UNTILDONE"]] {
         words.exclusive(&pair)?;
     }
-    if options.key.is_none() && options.hold.is_some() {
-        return Err("ERR WINDOW and UNTILDONE can be given only with DEDUP".to_owned());
-    }
+    words.only_with(&["WINDOW", "UNTILDONE"], "DEDUP")?;
+    words.only_with(&["DEAD"], "TTL")?;
     Ok(options)
 }
 
@@ -103,9 +104,10 @@ fn make_room(queue: &mut Queue, count: u64) -> Result<(), Refusal> {
 }
 
 fn add(queue: &mut Queue, id: &str, payload: Vec<u8>, options: &Options, now: u64) {
-    let Options { content, delay, at, ttl, .. } = options;
+    let Options { content, delay, at, ttl, dies, .. } = options;
     let delay = delay.or(queue.time("delay")).unwrap_or(0);
     let ttl = ttl.or(queue.time("ttl")).unwrap_or(0);
     let content = Content { payload, ..content.clone() };
-    queue.push(id.to_owned(), content, at.unwrap_or(now + delay), ttl);
+    let expiry = (ttl > 0).then_some(Expiry { at: now + ttl, kills: *dies });
+    queue.push(id.to_owned(), content, at.unwrap_or(now + delay), expiry);
 }

@@ -53,7 +53,7 @@ pub fn redrive(mut words: Arguments, world: &mut World) -> Result<Value, Refusal
         let Some(mut message) = world.queue(&name).take(id) else { continue };
         let death = message.death.take();
         let origin = death.map(|death| {
-            message.expires_at = None;
+            message.expiry = None;
             death.from
         });
         if let Some(target) = selection.to.clone().or(origin) {

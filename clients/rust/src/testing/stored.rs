@@ -17,6 +17,17 @@ pub struct Death {
     pub retries: u64,
 }
 
+/// A message that has died, and why.
+pub type Dead = (Stored, &'static str);
+
+/// The end of a time to live.
+#[derive(Clone, Copy, Debug)]
+pub struct Expiry {
+    pub at: u64,
+    /// The message dies then, instead of being discarded.
+    pub kills: bool,
+}
+
 /// What is pushed.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
@@ -41,7 +52,7 @@ pub struct Stored {
     pub number: Option<u64>,
     /// In flight: when its visibility ends. Delayed: when it becomes ready.
     pub due: u64,
-    pub expires_at: Option<u64>,
+    pub expiry: Option<Expiry>,
     pub retry_count: u64,
     /// In this queue, and so it can be acknowledged, or not any more.
     pub was_delivered: bool,
@@ -81,6 +92,10 @@ impl Stored {
         self.state == State::InFlight && self.receipt.as_deref() == Some(receipt)
     }
 
+    pub fn has_expired(&self, now: u64) -> bool {
+        self.expiry.is_some_and(|expiry| expiry.at <= now)
+    }
+
     /// It holds a slot of its group.
     pub fn holds_slot(&self) -> bool {
         self.state == State::InFlight || (self.state == State::Delayed && self.was_delivered)
@@ -118,8 +133,8 @@ impl Stored {
             fields.number("priority", *priority);
         }
         fields.maybe("group", group.as_deref());
-        if let Some(moment) = self.expires_at {
-            fields.number("expires_at", moment);
+        if let Some(expiry) = self.expiry {
+            fields.number("expires_at", expiry.at);
         }
         if self.deliveries > u64::from(!is_record || is_held) {
             fields.number("deliveries", self.deliveries);

@@ -1,7 +1,7 @@
 //! The queues of a fake, its clock, and what happens between queues.
 
 use super::queue::Queue;
-use super::stored::{Death, Stored};
+use super::stored::{Death, Expiry, Stored};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -30,6 +30,14 @@ impl World {
     pub fn queue(&mut self, name: &str) -> &mut Queue {
         let now = self.now;
         self.queues.entry(name.to_owned()).or_insert_with(|| Queue::new(name, now))
+    }
+
+    /// The same, where a client uses it.
+    pub fn used(&mut self, name: &str) -> &mut Queue {
+        let now = self.now;
+        let queue = self.queue(name);
+        queue.use_at(now);
+        queue
     }
 
     /// The names of the queues of which anything is stored.
@@ -67,9 +75,10 @@ impl World {
         for (name, queue) in &mut self.queues {
             dead.extend(queue.tick(self.now).into_iter().map(|message| (name.clone(), message)));
         }
-        for (name, message) in dead {
-            self.bury(&name, message, "retries");
+        for (name, (message, reason)) in dead {
+            self.bury(&name, message, reason);
         }
+        self.queues.retain(|_, queue| !queue.is_unused());
     }
 
     /// Moves a message that has died to the dead-letter queue.
@@ -80,7 +89,7 @@ impl World {
         let has_made_room = grave.make_room_for_dead_letter();
         let retries = message.retry_count;
         message.death = Some(Death { from: from.to_owned(), at: now, reason, retries });
-        message.expires_at = grave.time("ttl").map(|ttl| now + ttl);
+        message.expiry = grave.time("ttl").map(|ttl| Expiry { at: now + ttl, kills: false });
         grave.receive(message);
         let queue = self.queue(from);
         queue.count("dead", 1);

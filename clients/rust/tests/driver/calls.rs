@@ -58,21 +58,16 @@ async fn result<C: Connection>(client: &Client<C>, call: &Value) -> Result<Value
             nacked(client.nack(&one), call).await?;
             Value::Null
         }
-        "extend" => {
-            let mut extend = client.extend(&one);
-            if let Some(visibility) = length(&call["visibility"]) {
-                extend = extend.visibility(visibility);
-            }
-            unix(extend.await?)
+        "extend" => unix(extending(client.extend(&one), call).await?),
+        "extend_consumer" => {
+            let consumer = call["consumer"].as_str().unwrap_or_default();
+            extending(client.extend_consumer(queue, consumer), call).await?.into()
         }
         "ack_many" => outcomes(client.ack_many(&held).await?),
         "nack_many" => outcomes(nacked(client.nack_many(&held), call).await?),
         "extend_many" => {
-            let mut extend = client.extend_many(&held);
-            if let Some(visibility) = length(&call["visibility"]) {
-                extend = extend.visibility(visibility);
-            }
-            extend.await?.into_iter().map(extended).collect()
+            let answers = extending(client.extend_many(&held), call).await?;
+            answers.into_iter().map(extended).collect()
         }
         "peek" => {
             let mut peek = client.peek(queue);
@@ -87,8 +82,17 @@ async fn result<C: Connection>(client: &Client<C>, call: &Value) -> Result<Value
             }
             messages(&peek.await?)
         }
-        "get" => client.get(queue, id).await?.as_ref().map(message).into(),
-        "delete" => client.delete(queue, texts(&call["ids"])).await?.into(),
+        "get" => {
+            let found = match call["dedup"].as_str() {
+                Some(key) => client.get_by_dedup(queue, key).await?,
+                None => client.get(queue, id).await?,
+            };
+            found.as_ref().map(message).into()
+        }
+        "delete" => match call["dedup"].as_str() {
+            Some(key) => u64::from(client.delete_by_dedup(queue, key).await?).into(),
+            None => client.delete(queue, texts(&call["ids"])).await?.into(),
+        },
         "reschedule" => match (length(&call["delay"]), moment(&call["at"])) {
             (Some(delay), _) => client.reschedule(queue, id, delay).await?.into(),
             (None, at) => client.reschedule(queue, id, at.unwrap_or(EPOCH)).await?.into(),
@@ -108,7 +112,13 @@ async fn result<C: Connection>(client: &Client<C>, call: &Value) -> Result<Value
             client.resume(queue).await?;
             Value::Null
         }
-        "purge" => client.purge(queue).await?.into(),
+        "purge" => {
+            let mut purge = client.purge(queue);
+            if let Some(state) = state(&call["state"]) {
+                purge = purge.state(state);
+            }
+            purge.await?.into()
+        }
         "drop" => client.drop(queue).await?.into(),
         "queues" => client.queues(call["match"].as_str()).await?.into(),
         "redrive" => redriven(client.redrive(queue), call).await?.into(),

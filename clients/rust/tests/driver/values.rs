@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use redis_mq::{
-    Configure, Connection, Delivery, Error, Extended, Info, Message, Nack, Outcome, Pull, Push,
-    Queues, Redrive, Settings, State,
+    Configure, Connection, Delivery, Error, Extend, Extended, Info, Message, Nack, Outcome, Pull,
+    Push, Queues, Redrive, Settings, State,
 };
 use serde_json::{Map, Value, json};
 use std::time::{Duration, SystemTime};
@@ -103,6 +103,7 @@ pub fn push<'c, C: Connection, T>(mut push: Push<'c, C, T>, call: &Value) -> Pus
         priority("priority") = number,
         group("group") = Value::as_str
     );
+    flags!(push, call, ttl_dead);
     if let Some(headers) = call["headers"].as_object() {
         push = push.headers(
             headers.iter().map(|(name, value)| (name, value.as_str().unwrap_or_default())),
@@ -128,14 +129,28 @@ pub fn pulled<'c, C: Connection, T>(mut pull: Pull<'c, C, T>, call: &Value) -> P
         block("block") = length,
         consumer("consumer") = Value::as_str
     );
-    flags!(pull, call, on_disconnect, no_ack);
+    flags!(pull, call, no_ack);
+    let on_disconnect = &call["on_disconnect"];
+    if on_disconnect.is_object() || *on_disconnect == true {
+        pull = pull.on_disconnect();
+    }
+    flags!(pull, on_disconnect, no_count);
+    options!(pull, on_disconnect, grace("grace") = length);
     pull
 }
 
 pub fn nacked<'c, C: Connection, T>(mut nack: Nack<'c, C, T>, call: &Value) -> Nack<'c, C, T> {
     options!(nack, call, delay("delay") = length, reason("reason") = Value::as_str);
-    flags!(nack, call, no_count, dead);
+    flags!(nack, call, no_count, front, dead);
     nack
+}
+
+pub fn extending<'c, C: Connection, T>(
+    mut extend: Extend<'c, C, T>,
+    call: &Value,
+) -> Extend<'c, C, T> {
+    options!(extend, call, visibility("visibility") = length);
+    extend
 }
 
 pub fn redriven<'c, C: Connection>(mut redrive: Redrive<'c, C>, call: &Value) -> Redrive<'c, C> {

@@ -1,15 +1,14 @@
 //! A queue of the fake: the life of its messages, as docs/delivery.md has it. Knows neither commands nor clients.
 
+mod deliveries;
+
+pub use deliveries::{BAD_RECEIPT, NOT_FOUND, Return, Way};
+
 use super::schedule::Schedule;
 use super::settings::Settings;
-use super::stored::{Content, State, Stored};
+use super::stored::{Content, Dead, Expiry, State, Stored};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-
-/// How MQ.ACK and the like answer for one pair.
-pub const DONE: i64 = 1;
-pub const NOT_FOUND: i64 = 0;
-pub const BAD_RECEIPT: i64 = -1;
 
 /// The parts of a millisecond in which the order of messages is kept.
 const PARTS: u64 = 64;
@@ -21,21 +20,14 @@ pub enum Hold {
     UntilDone,
 }
 
-/// How a message is given back.
-#[derive(Debug)]
-pub struct Return {
-    pub delay: Option<u64>,
-    pub counts: bool,
-    pub is_dead: bool,
-    pub reason: Option<String>,
-}
-
 #[derive(Debug)]
 pub struct Queue {
     name: String,
     now: u64,
     pub settings: Settings,
     counters: HashMap<&'static str, u64>,
+    /// When it was used last.
+    used_at: u64,
     /// When its pause ends.
     pub paused_until: Option<u64>,
     messages: BTreeMap<String, Stored>,
@@ -56,6 +48,7 @@ impl Queue {
             now,
             settings: Settings::default(),
             counters: HashMap::new(),
+            used_at: now,
             paused_until: None,
             messages: BTreeMap::new(),
             keys: HashMap::new(),
@@ -73,6 +66,15 @@ impl Queue {
     pub fn is_stored(&self) -> bool {
         let has_contents = !(self.messages.is_empty() && self.keys.is_empty());
         has_contents || !self.settings.are_defaults() || self.paused_until.is_some()
+    }
+
+    pub fn use_at(&mut self, moment: u64) {
+        self.used_at = self.used_at.max(moment);
+    }
+
+    /// Nobody has used it for as long as its settings allow.
+    pub fn is_unused(&self) -> bool {
+        self.time("expires").is_some_and(|length| self.now >= self.used_at + length)
     }
 
     /// A setting for which 0 is none.
@@ -117,7 +119,7 @@ impl Queue {
         messages
     }
 
-    pub fn push(&mut self, id: String, content: Content, due: u64, ttl: u64) {
+    pub fn push(&mut self, id: String, content: Content, due: u64, expiry: Option<Expiry>) {
         let message = Stored {
             id: id.clone(),
             content,
@@ -127,7 +129,7 @@ impl Queue {
             origin: 0,
             number: None,
             due,
-            expires_at: (ttl > 0).then_some(self.now + ttl),
+            expiry,
             retry_count: 0,
             was_delivered: false,
             receipt: None,
@@ -189,60 +191,6 @@ impl Queue {
         Some(message)
     }
 
-    pub fn acknowledge(&mut self, id: &str, receipt: &str) -> i64 {
-        let answer = self.is_last_delivery(id, receipt);
-        if answer == DONE {
-            let is_late = self.messages.get(id).is_some_and(|one| one.state != State::InFlight);
-            self.count("acked", 1);
-            self.count("late_acks", u64::from(is_late));
-            self.remove(id);
-        }
-        answer
-    }
-
-    /// When the visibility ends now, or why it was refused. Without a visibility, none is shortened.
-    pub fn extend(&mut self, id: &str, receipt: &str, visibility: Option<u64>) -> i64 {
-        let answer = self.is_last_delivery(id, receipt);
-        let default = self.now + self.time("visibility").unwrap_or(0);
-        let now = self.now;
-        let Some(message) = self.messages.get_mut(id).filter(|_| answer == DONE) else {
-            return answer;
-        };
-        if message.state != State::InFlight {
-            message.retry_count -= u64::from(message.was_counted);
-            message.state = State::InFlight;
-            message.due = 0;
-            message.consumer = None;
-        }
-        message.due = visibility.map_or(default.max(message.due), |visibility| now + visibility);
-        let (due, group) = (message.due, message.content.group.clone());
-        self.settle(group.as_deref());
-        i64::try_from(due).unwrap_or(i64::MAX)
-    }
-
-    /// The answer, and the message if it died of this.
-    pub fn give_back(&mut self, id: &str, receipt: &str, how: &Return) -> (i64, Option<Stored>) {
-        let mut answer = self.is_last_delivery(id, receipt);
-        if answer == DONE && self.messages.get(id).is_some_and(|one| one.state != State::InFlight) {
-            self.count("bad_receipts", 1);
-            answer = BAD_RECEIPT;
-        }
-        let Some(message) = self.messages.get_mut(id).filter(|_| answer == DONE) else {
-            return (answer, None);
-        };
-        message.receipt = None;
-        if how.reason.is_some() {
-            message.last_error.clone_from(&how.reason);
-        }
-        let retry_count = message.retry_count;
-        self.count("nacked", 1);
-        if how.is_dead {
-            return (DONE, self.remove(id));
-        }
-        let backoff = if how.counts { self.backoff(retry_count) } else { 0 };
-        (DONE, self.give(id, how.counts, how.delay.unwrap_or(backoff), None))
-    }
-
     pub fn delete(&mut self, id: &str) -> bool {
         let is_there = self.remove(id).is_some();
         self.count("deleted", u64::from(is_there));
@@ -256,6 +204,12 @@ impl Queue {
         self.schedule = Schedule::default();
         self.count("deleted", count as u64);
         count
+    }
+
+    pub fn purge_state(&mut self, state: State) -> usize {
+        let of_state = self.all().filter(|message| message.state == state);
+        let ids: Vec<_> = of_state.map(|message| message.id.clone()).collect();
+        ids.iter().filter(|id| self.delete(id)).count()
     }
 
     pub fn reschedule(&mut self, id: &str, due: u64) -> bool {
@@ -299,18 +253,16 @@ impl Queue {
     }
 
     /// Does all that is due by now. Returns the messages that died of it.
-    pub fn tick(&mut self, now: u64) -> Vec<Stored> {
+    pub fn tick(&mut self, now: u64) -> Vec<Dead> {
         self.now = now;
         self.behind.clear();
         self.paused_until.take_if(|until| *until <= now);
         self.keys.retain(|_, (_, hold)| !matches!(hold, Hold::Until(end) if *end <= now));
-        let expired = |one: &&Stored| {
-            one.state != State::InFlight && one.expires_at.is_some_and(|end| end <= now)
-        };
-        for id in self.all().filter(expired).map(|one| one.id.clone()).collect::<Vec<_>>() {
-            self.discard(&id);
-        }
         let mut dead = Vec::new();
+        let expired = |one: &&Stored| one.state != State::InFlight && one.has_expired(now);
+        for id in self.all().filter(expired).map(|one| one.id.clone()).collect::<Vec<_>>() {
+            dead.extend(self.expire(&id));
+        }
         for (id, _) in self.due(State::InFlight) {
             self.count("expired", 1);
             let origin = self.messages.get(&id).map(|one| one.origin);
@@ -339,18 +291,6 @@ impl Queue {
         self.paused_until.is_some()
             || self.time("maxinflight").is_some_and(|most| in_flight >= most)
             || self.time("rate").is_some_and(|rate| is_in_window && count >= rate)
-    }
-
-    /// Whether this is the receipt of the message's last delivery, as an answer.
-    fn is_last_delivery(&mut self, id: &str, receipt: &str) -> i64 {
-        match self.messages.get(id).filter(|one| one.was_delivered) {
-            None => NOT_FOUND,
-            Some(message) if message.receipt.as_deref() == Some(receipt) => DONE,
-            Some(_) => {
-                self.count("bad_receipts", 1);
-                BAD_RECEIPT
-            }
-        }
     }
 
     fn next(&mut self) -> Option<String> {
@@ -433,16 +373,15 @@ impl Queue {
     }
 
     /// Puts a delivered message back, to this place or behind all others. Returns it if it is dead instead.
-    fn give(&mut self, id: &str, counts: bool, delay: u64, since: Option<u64>) -> Option<Stored> {
+    fn give(&mut self, id: &str, counts: bool, delay: u64, since: Option<u64>) -> Option<Dead> {
         let (now, most) = (self.now, self.settings.number("maxretries"));
         let message = self.messages.get_mut(id)?;
-        if message.expires_at.is_some_and(|end| end <= now) {
-            self.discard(id);
-            return None;
+        if message.has_expired(now) {
+            return self.expire(id);
         }
         let is_last = u64::try_from(most).is_ok_and(|most| message.retry_count >= most);
         if counts && is_last && message.death.is_none() {
-            return self.remove(id);
+            return self.remove(id).map(|message| (message, "retries"));
         }
         message.retry_count += u64::from(counts);
         message.was_counted = counts;
@@ -459,9 +398,14 @@ impl Queue {
         None
     }
 
-    fn discard(&mut self, id: &str) {
+    /// Discards a message, or returns it if it is dead.
+    fn expire(&mut self, id: &str) -> Option<Dead> {
+        let message = self.remove(id)?;
+        if message.expiry.is_some_and(|expiry| expiry.kills) {
+            return Some((message, "expired"));
+        }
         self.count("ttl_expired", 1);
-        self.remove(id);
+        None
     }
 
     fn remove(&mut self, id: &str) -> Option<Stored> {
