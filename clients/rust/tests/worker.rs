@@ -121,6 +121,31 @@ async fn handlers_that_ignore_their_cancellation_are_dropped_and_their_messages_
 }
 
 #[tokio::test]
+async fn what_a_shutdown_gives_back_keeps_its_place_and_what_a_handler_releases_does_not() {
+    let fake = Fake::new();
+    let client = Client::new(fake.clone());
+    client.push_many("orders", ["released", "held", "backlog"]).await.unwrap();
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let worker = Worker::new(fake, "orders", move |message, cancelled| {
+        let stopping = stopping.clone();
+        async move {
+            if message.payload == "held" {
+                stopping.cancel();
+                cancelled.cancelled().await;
+            }
+            Err(HandlerError::Release)
+        }
+    })
+    .concurrency(1)
+    .grace(Duration::from_millis(50));
+    worker.run_until(stop.cancelled()).await.unwrap();
+    let left = client.peek("orders").await.unwrap();
+    let left: Vec<_> = left.iter().map(|message| message.text().unwrap()).collect();
+    assert_eq!(left, ["held", "backlog", "released"]);
+}
+
+#[tokio::test]
 async fn no_length_of_time_is_too_long_for_it() {
     let fake = Fake::new();
     Client::new(fake.clone()).publish("orders", "a").patience(Duration::MAX).await.unwrap();

@@ -35,11 +35,25 @@ struct Options {
     queues: Vec<String>,
     concurrency: usize,
     visibility: Duration,
+    disconnect_grace: Option<Duration>,
     max_processing: Option<Duration>,
     grace: Duration,
     block: Duration,
     ack_delay: Duration,
     consumer: String,
+}
+
+impl Options {
+    /// How long after the end of the connection that pulled them messages come back. `None`: when their visibility ends.
+    fn return_after(&self) -> Option<Duration> {
+        self.disconnect_grace.filter(|grace| !grace.is_zero() && *grace < self.visibility)
+    }
+
+    /// How often messages in work are extended. A message comes back unless that happens after the connection has
+    /// ended, and the worker can't know when the server sees the end: so it happens in the grace time, always.
+    fn heartbeat(&self) -> Duration {
+        self.return_after().unwrap_or(self.visibility) / 3
+    }
 }
 
 /// Processes the messages of one or several queues: each at least once, several at a time.
@@ -86,6 +100,7 @@ impl<S: Source> Worker<S> {
                 queues: queues.into().0,
                 concurrency: 10,
                 visibility: Duration::from_secs(30),
+                disconnect_grace: Some(Duration::from_secs(5)),
                 max_processing: None,
                 grace: Duration::from_secs(25),
                 block: Duration::from_secs(5),
@@ -106,6 +121,14 @@ impl<S: Source> Worker<S> {
     #[must_use]
     pub fn visibility(mut self, visibility: Duration) -> Self {
         self.options.visibility = visibility;
+        self
+    }
+
+    /// How long after the loss of this worker its messages come back: one that was killed, or whose host is gone. A
+    /// worker that lives keeps them. `None`, or what is not shorter than the visibility: when that ends. Default: 5 s.
+    #[must_use]
+    pub fn disconnect_grace(mut self, grace: impl Into<Option<Duration>>) -> Self {
+        self.options.disconnect_grace = grace.into();
         self
     }
 
@@ -181,7 +204,8 @@ impl<S: Source> Worker<S> {
 
     /// The same until a future is ready, `token.cancelled()` for example. Leaves signals alone.
     ///
-    /// If this is dropped, handlers are too, and their messages come back when their visibility ends.
+    /// If this is dropped, handlers are too, and their messages come back after the
+    /// [`disconnect_grace`](Self::disconnect_grace).
     ///
     /// # Errors
     /// Those of [`run`](Self::run).

@@ -108,7 +108,7 @@ impl<S: Source> Run<S> {
             backoff: Backoff::default(),
             timers: Timers {
                 pull: now,
-                beat: now + options.visibility / 3,
+                beat: now + options.heartbeat(),
                 acknowledge: None,
                 unblock: None,
                 phase_ends: None,
@@ -169,6 +169,10 @@ impl<S: Source> Run<S> {
                 .visibility(options.visibility)
                 .block(block)
                 .consumer(&options.consumer);
+            let pull = match options.return_after() {
+                Some(grace) => pull.on_disconnect().grace(grace),
+                None => pull,
+            };
             if options.queues.len() == 1 {
                 return pull.ack(&acking).await;
             }
@@ -193,6 +197,9 @@ impl<S: Source> Run<S> {
     }
 
     fn pull_failed(&mut self, error: Error) {
+        if self.waiting.id().is_none() {
+            self.timers.beat = Instant::now(); // the connection has ended, its messages are about to come back
+        }
         match &error {
             // The record was set aside, the message behind it is next.
             Error::Corrupt(_) => tracing::error!(%error, "a record was set aside"),
@@ -241,8 +248,10 @@ impl<S: Source> Run<S> {
                 self.done.push(work.delivery);
                 self.acknowledge_soon(self.options.ack_delay);
             }
-            Err(HandlerError::Failed(_)) if work.cancelled.is_cancelled() => {
-                self.saying.give_back(work, HandlerError::Release);
+            Err(HandlerError::Failed(_) | HandlerError::Release)
+                if work.cancelled.is_cancelled() =>
+            {
+                self.saying.release(vec![work.delivery]);
             }
             Err(error) => self.saying.give_back(work, error),
         }
@@ -298,7 +307,7 @@ impl<S: Source> Run<S> {
         let now = Instant::now();
         let is_due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
         if self.timers.beat <= now {
-            self.timers.beat = now + self.options.visibility / 3;
+            self.timers.beat = now + self.options.heartbeat();
             let held = self.in_work.extendable(self.options.max_processing);
             self.saying.extend(held, self.options.visibility);
         }

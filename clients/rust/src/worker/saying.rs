@@ -76,12 +76,12 @@ impl<S: Source> Saying<S> {
         log_late(deliveries, outcomes);
     }
 
-    /// Others get these at once, and no retry is counted.
+    /// Others get these at once, in their original order, and no retry is counted.
     pub fn release(&mut self, deliveries: Vec<Delivery>) {
         for batch in by_queue(deliveries, |delivery| &delivery.queue) {
             let client = self.client.clone();
             self.tasks.spawn(async move {
-                match insist(|| client.nack_many(&batch).no_count().into_future()).await {
+                match insist(|| client.nack_many(&batch).no_count().front().into_future()).await {
                     Ok(_) => Said::Done,
                     Err(error) => Said::Refused(error),
                 }

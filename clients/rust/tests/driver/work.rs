@@ -18,6 +18,9 @@ pub async fn work(redis: redis::Client) -> Result<(), Anything> {
     if !limit.is_zero() {
         worker = worker.max_processing(limit);
     }
+    if let Ok(grace) = setting("MQ_DISCONNECT_GRACE") {
+        worker = worker.disconnect_grace((!grace.is_zero()).then_some(grace));
+    }
     println!("ready");
     if setting("MQ_UNTIL_EMPTY")?.is_zero() {
         worker.run().await?;
