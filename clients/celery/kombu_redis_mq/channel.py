@@ -125,7 +125,11 @@ class Channel(virtual.Channel):
             return sum(pipe.execute())
 
     def _purge(self, queue: str) -> int:
-        return self.server.execute_command("MQ.PURGE", self._key(queue))
+        """Deletes what waits, as in AMQP: what is in flight belongs to its consumers."""
+        with self.server.pipeline(transaction=False) as pipe:
+            for state in "DELAYED", "READY":
+                pipe.execute_command("MQ.PURGE", self._key(queue), state)
+            return sum(pipe.execute())
 
     def queue_delete(self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any) -> None:
         if if_empty and self._size(queue):

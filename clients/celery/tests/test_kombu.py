@@ -163,8 +163,11 @@ def test_purge_size_and_delete(server, connect):
     for n in range(3):
         publish(channel, "orders", n)
     assert queue.queue_declare(passive=True).message_count == 3
+    queue.get()
+    server.mq("PUSH", "orders", "later", "DELAY", 60_000)
     assert queue.purge() == 3
-    publish(channel, "orders", 1)
+    assert server.mq("LEN", "orders", "INFLIGHT") == server.mq("LEN", "orders") == 1
+    channel.qos.restore_unacked()
     queue.delete(if_empty=True)
     assert server.mq("LEN", "orders") == 1
     queue.delete()
