@@ -305,11 +305,12 @@ class Channel(virtual.Channel):
             self.server.execute_command("MQ.NACK", delivery.key, "IDS", 1, delivery.id, delivery.receipt, *options)
 
     def release(self, tags: list[str]) -> None:
-        """Gives back what was not tried. If the server can't be reached, a later acknowledgment is still sent."""
+        """Gives back what was not tried, to its place in the queue. If the server can't be reached, a later
+        acknowledgment is still sent."""
         held = self.heartbeat.held(tags)
         try:
             for key, words in by_queue(held):
-                self.server.execute_command("MQ.NACK", key, *words, "NOCOUNT")
+                self.server.execute_command("MQ.NACK", key, *words, "NOCOUNT", "FRONT")
         except RedisError as error:
             logger.warning("redis-mq: could not give back %d messages: %s", len(held), error)
         else:

@@ -1,5 +1,7 @@
 """The transport as kombu sees it, in this process."""
 
+import base64
+import json
 import time
 
 import pytest
@@ -55,15 +57,17 @@ def test_the_prefetch_count_limits_what_is_in_flight(server, connect):
     consumer.cancel()
 
 
-def test_a_closed_connection_gives_back_what_it_holds_without_counting_a_retry(server, connect):
+def test_a_closed_connection_gives_back_what_it_holds_to_its_place_without_counting_a_retry(server, connect):
     connection = connect()
     for n in range(3):
         publish(connection, "orders", n)
     messages, _ = consume(connection, Queue("orders"), prefetch_count=3)
     drain(connection, lambda: messages)  # the other two are pulled, too
+    publish(connect(), "orders", 3)
     connection.close()
-    assert server.mq("LEN", "orders", "READY") == 3
-    assert {message["retry_count"] for message in server.peek("orders")} == {0}
+    waiting = server.peek("orders")
+    assert [json.loads(base64.b64decode(json.loads(message["payload"])["body"])) for message in waiting] == [0, 1, 2, 3]
+    assert {message["retry_count"] for message in waiting} == {0}
 
 
 def test_a_cancelled_consumer_leaves_no_pull_behind(server, connect):

@@ -153,6 +153,7 @@ def test_a_terminated_worker_gives_back_what_it_has_not_started(send, server, st
     assert server.mq("LEN", "celery", "INFLIGHT") == 0
     waiting = server.peek("celery")
     assert {message["retry_count"] for message in waiting} == {0}
+    assert waiting == sorted(waiting, key=lambda message: message["timestamp"])
     done = sum(len(server.done(f"stop-{n}")) for n in range(5))
     assert done + len(waiting) == 5
 
