@@ -8,7 +8,9 @@ from time import time
 from kombu.utils.json import dumps, loads
 from redis import Redis
 
-#: Bindings of queues with x-expires live at least this long, and are renewed after half of it.
+from .publishing import LONGEST_MS
+
+#: Queues with x-expires and their bindings live at least this long, and are renewed after half of it.
 LIFETIME_MS = 60 * 60 * 1000
 
 
@@ -21,7 +23,7 @@ class Bindings:
 
     def add(self, exchange: str, routing_key: str, pattern: str | None, queue: str) -> None:
         expires = self.expires.get(queue)
-        end = _now() + lifetime_ms(expires) if expires else "+inf"
+        end = _now() + max(2 * expires, LIFETIME_MS) if expires else "+inf"
         with self._server.pipeline(transaction=False) as pipe:
             pipe.zremrangebyscore(self._key(exchange), "-inf", _now())
             pipe.zadd(self._key(exchange), {dumps([routing_key, pattern, queue, expires]): end})
@@ -29,6 +31,11 @@ class Bindings:
 
     def remove(self, exchange: str, routing_key: str, pattern: str | None, queue: str) -> None:
         self._server.zrem(self._key(exchange), dumps([routing_key, pattern, queue, self.expires.get(queue)]))
+
+    def expires_ms(self, queue: str) -> int | None:
+        """How long an unused queue lives; None: for ever. Its bindings end later: only consumers renew those."""
+        expires = self.expires.get(queue)
+        return min(max(expires, LIFETIME_MS), LONGEST_MS) if expires else None
 
     def of(self, exchange: str) -> list[tuple[str, str | None, str]]:
         """Triples of routing key, pattern and queue."""
@@ -42,10 +49,6 @@ class Bindings:
 
     def _key(self, exchange: str) -> str:
         return f"{self._prefix}_kombu.mq.bindings.{exchange}"
-
-
-def lifetime_ms(expires_ms: int) -> int:
-    return max(2 * expires_ms, LIFETIME_MS)
 
 
 def _now() -> int:

@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
 from . import publishing
-from .bindings import LIFETIME_MS, lifetime_ms
+from .bindings import LIFETIME_MS
 from .delivery import Delivery, by_queue, fields
 from .pull import Pull, pull_once
 from .qos import QoS
@@ -66,7 +66,7 @@ class Channel(virtual.Channel):
         self._unacknowledging: set[str] = set()
         self._pulled: deque[Delivery] = deque()
         self._broadcast: deque[tuple[str, bytes]] = deque()
-        self._bindings_renewed_at = monotonic()
+        self._renewed_at = monotonic()
         connection.cycle.channels.append(self)
 
     @property
@@ -80,10 +80,10 @@ class Channel(virtual.Channel):
         words: list[Any] = ["PRIORITY", self._get_message_priority(message, reverse=self.reverse_priority)]
         if self.server_eta:
             words += publishing.due(message["headers"])
-        expires = self.connection.bindings.expires.get(queue)
-        words += publishing.time_to_live(properties, *([lifetime_ms(expires)] if expires else []))
+        words += publishing.time_to_live(properties)
         if self.deduplicate:
             words += publishing.deduplication(message)
+        self._keep(queue)
         self.server.execute_command("MQ.PUSH", self._key(queue), dumps(publishing.stored(message)), *words)
 
     def _put_fanout(self, exchange: str, message: dict[str, Any], routing_key: str, **_: Any) -> None:
@@ -109,13 +109,21 @@ class Channel(virtual.Channel):
         changed = [
             (name, value) for name, value in wanted.items() if info.get(name) not in (value, str(value).encode())
         ]
-        if not changed:
-            return
-        words = [word for setting in changed for word in setting]
+        if changed:
+            self._set(queue, *[word for setting in changed for word in setting])
+
+    def _keep(self, queue: str) -> bool:
+        """Lets the time after which the server drops a queue with x-expires start anew. False: it has none."""
+        expires = self.connection.bindings.expires_ms(queue)
+        if expires:
+            self._set(queue, "EXPIRES", expires)
+        return bool(expires)
+
+    def _set(self, queue: str, *settings: Any) -> None:
         try:
-            self.server.execute_command("MQ.CONFIG", self._key(queue), *words)
+            self.server.execute_command("MQ.CONFIG", self._key(queue), *settings)
         except OutOfMemoryError as error:
-            logger.warning("redis-mq: could not set %s of %s: %s", changed, queue, error)
+            logger.warning("redis-mq: could not set %s of %s: %s", settings, queue, error)
 
     def _size(self, queue: str) -> int:
         """Messages that wait, ready or for their time; those in flight are not counted."""
@@ -168,7 +176,7 @@ class Channel(virtual.Channel):
             return
         if no_ack:
             self._unacknowledging.add(queue)
-        if queue not in self.connection.bindings.expires:
+        if not self._keep(queue):
             self._configure(queue)
         self._consumers_changed()
 
@@ -217,6 +225,7 @@ class Channel(virtual.Channel):
 
     def prepare(self) -> None:
         """Pulls as many messages as the prefetch count leaves room for."""
+        self._renew()
         self._pull.check()
         self._subscription.check()
         if self._pulled or self._broadcast:
@@ -225,7 +234,6 @@ class Channel(virtual.Channel):
             return
         queues = self._queues.consume(len(self._consumed()))
         if queues:
-            self._renew_bindings()
             self._pull.start([self._key(queue) for queue in queues], min(self.qos.room(), LARGEST_PULL))
 
     def deliver_one(self) -> bool:
@@ -282,14 +290,16 @@ class Channel(virtual.Channel):
             self.give_back(delivery.tag, "DELAY", UNREADABLE_DELAY_MS, "REASON", reason)
         return None
 
-    def _renew_bindings(self) -> None:
-        if monotonic() - self._bindings_renewed_at < LIFETIME_MS / 2000:
+    def _renew(self) -> None:
+        """Queues with x-expires and their bindings live on while they are consumed, also without room for a pull."""
+        if monotonic() - self._renewed_at < LIFETIME_MS / 2000:
             return
         for queue in self._consumed():
+            self._keep(queue)
             for exchange, routing_key, arguments in list(self.state.queue_bindings(queue)):
                 meta = self.typeof(exchange).prepare_bind(queue, exchange, routing_key, arguments)
                 self.connection.bindings.add(exchange, *meta)
-        self._bindings_renewed_at = monotonic()
+        self._renewed_at = monotonic()
 
     # The end of a delivery
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 DEDUPLICATION = "redis_mq_deduplication"
 #: How long the server remembers a key, ms: longer than kombu's retries of a publication last.
 DEDUPLICATION_WINDOW_MS = 120_000
-LONGEST_TTL_MS = 31_536_000_000
+LONGEST_MS = 31_536_000_000
 LATEST_MS = 8_796_093_022_207
 
 
@@ -39,8 +39,9 @@ def due(headers: Mapping[str, Any]) -> list[Any]:
     return ["AT", min(int(eta.timestamp() * 1000), LATEST_MS)]
 
 
-def time_to_live(properties: Mapping[str, Any], longest_ms: int = LONGEST_TTL_MS) -> list[Any]:
+def time_to_live(properties: Mapping[str, Any]) -> list[Any]:
     """AMQP's expiration (ms, a string). 0 means expired, which for MQ.PUSH is no TTL."""
     expiration = properties.get("expiration")
-    ttl = longest_ms if expiration is None else min(max(int(expiration), 1), longest_ms)
-    return ["TTL", ttl] if ttl < LONGEST_TTL_MS else []
+    if expiration is None or int(expiration) >= LONGEST_MS:
+        return []
+    return ["TTL", max(int(expiration), 1)]

@@ -138,14 +138,43 @@ def test_topic_exchanges_route_to_queues_that_others_bound(server, connect):
     assert server.mq("LEN", "all") == 0
 
 
-def test_bindings_and_messages_of_expiring_queues_end(server, connect):
+def test_expiring_queues_and_their_bindings_end(server, connect):
     replies = Exchange("replies")
-    Queue("reply-1", replies, routing_key="1", expires=10)(connect().default_channel).declare()
+    queue = Queue("reply-1", replies, routing_key="1", expires=10)
+    queue(connect().default_channel).declare()
     Producer(connect(), exchange=replies).publish({"n": 1}, routing_key="1")
-    (message,) = server.peek("reply-1")
-    assert message["expires_at"] - message["timestamp"] == 3_600_000
+    assert server.info("reply-1")["expires"] == 3_600_000
     ((_, end),) = server.client.zrange("_kombu.mq.bindings.replies", 0, -1, withscores=True)
     assert 3_590 < end / 1000 - time.time() <= 3_600
+    # The queue was dropped, and is used again: by a publisher, and by a consumer.
+    server.mq("DROP", "reply-1")
+    Producer(connect(), exchange=replies).publish({"n": 2}, routing_key="1")
+    assert server.info("reply-1")["expires"] == 3_600_000
+    server.mq("DROP", "reply-1")
+    consume(connect(), queue)
+    assert server.info("reply-1")["expires"] == 3_600_000
+    consume(connect(), Queue("orders", expires=1e9))
+    assert server.info("orders")["expires"] == 31_536_000_000
+
+
+def test_a_consumed_queue_does_not_expire_while_nothing_more_is_pulled(server, connect, monkeypatch):
+    connection = connect()
+    publish(connection, "orders", 1)
+    messages, _ = consume(connection, Queue("orders", expires=7200), prefetch_count=1)
+    drain(connection, lambda: messages)
+    server.mq("CONFIG", "orders", "EXPIRES", 9_000_000)
+    drain_once(connection)
+    assert server.info("orders")["expires"] == 9_000_000
+    monkeypatch.setattr("kombu_redis_mq.channel.monotonic", lambda: time.monotonic() + 1801)
+    drain_once(connection)
+    assert server.info("orders")["expires"] == 7_200_000
+
+
+def test_queues_of_fanout_exchanges_leave_nothing(server, connect):
+    connection = connect()
+    consume(connection, Queue("reader", Exchange("news", type="fanout"), expires=60))
+    drain_once(connection)
+    assert server.mq("QUEUES") == []
 
 
 def test_fanout_reaches_every_subscriber(server, connect):
