@@ -41,6 +41,7 @@ class Channel(virtual.Channel):
     deduplicate = True
     reverse_priority = False
     dead_letter_rejected = False
+    dead_letter_expired = False
     queue_settings: dict[str, Any] = {"backoff": 0}  # noqa: RUF012
     queue_order_strategy = "round_robin"
 
@@ -52,6 +53,7 @@ class Channel(virtual.Channel):
         "deduplicate",
         "reverse_priority",
         "dead_letter_rejected",
+        "dead_letter_expired",
         "queue_settings",
         "queue_order_strategy",
     )
@@ -80,7 +82,7 @@ class Channel(virtual.Channel):
         words: list[Any] = ["PRIORITY", self._get_message_priority(message, reverse=self.reverse_priority)]
         if self.server_eta:
             words += publishing.due(message["headers"])
-        words += publishing.time_to_live(properties)
+        words += publishing.time_to_live(properties, self.dead_letter_expired)
         if self.deduplicate:
             words += publishing.deduplication(message)
         self._keep(queue)

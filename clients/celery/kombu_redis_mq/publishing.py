@@ -39,9 +39,9 @@ def due(headers: Mapping[str, Any]) -> list[Any]:
     return ["AT", min(int(eta.timestamp() * 1000), LATEST_MS)]
 
 
-def time_to_live(properties: Mapping[str, Any]) -> list[Any]:
-    """AMQP's expiration (ms, a string). 0 means expired, which for MQ.PUSH is no TTL."""
+def time_to_live(properties: Mapping[str, Any], dies: bool) -> list[Any]:
+    """AMQP's expiration (ms, a string). 0 means expired, which for MQ.PUSH is no TTL. dies: as a dead letter."""
     expiration = properties.get("expiration")
     if expiration is None or int(expiration) >= LONGEST_MS:
         return []
-    return ["TTL", max(int(expiration), 1)]
+    return ["TTL", max(int(expiration), 1), *(["DEAD"] if dies else [])]

@@ -119,6 +119,13 @@ def test_an_expired_message_is_discarded(server, connect):
     publish(connection, "orders", 1, expiration=0.05)
     publish(connection, "orders", 2, expiration=0)
     assert until(lambda: server.mq("LEN", "orders") == 0, 2)
+    assert server.mq("LEN", "{orders}:dead") == 0
+
+
+def test_an_expired_message_is_a_dead_letter_if_asked_for(server, connect):
+    publish(connect(dead_letter_expired=True), "orders", 1, expiration=0.05)
+    (dead,) = until(lambda: server.peek("{orders}:dead"), 2)
+    assert dead["dead_reason"] == "expired"
 
 
 def test_topic_exchanges_route_to_queues_that_others_bound(server, connect):
