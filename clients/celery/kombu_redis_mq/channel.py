@@ -42,6 +42,8 @@ class Channel(virtual.Channel):
     reverse_priority = False
     dead_letter_rejected = False
     dead_letter_expired = False
+    count_disconnects = True
+    disconnect_grace: float = 0
     queue_settings: dict[str, Any] = {"backoff": 0}  # noqa: RUF012
     queue_order_strategy = "round_robin"
 
@@ -54,6 +56,8 @@ class Channel(virtual.Channel):
         "reverse_priority",
         "dead_letter_rejected",
         "dead_letter_expired",
+        "count_disconnects",
+        "disconnect_grace",
         "queue_settings",
         "queue_order_strategy",
     )
@@ -62,7 +66,8 @@ class Channel(virtual.Channel):
         super().__init__(connection, **kwargs)
         self.server: Redis = connection.server
         self.heartbeat = connection.heartbeat
-        self._pull = Pull(self.server, self.visibility_ms)
+        grace_ms = int(self.disconnect_grace * 1000)
+        self._pull = Pull(self.server, self.visibility_ms, grace_ms, self.count_disconnects)
         self._subscription = Subscription(self.server)
         self._queues = cycle_by_name(self.queue_order_strategy)()
         self._unacknowledging: set[str] = set()

@@ -27,9 +27,12 @@ class Pull:
     """The waiting pull of a channel. Its connection must stay open while its messages are held: when it closes, the
     server gives them to others (ONDISCONNECT)."""
 
-    def __init__(self, server: Redis, visibility_ms: int) -> None:
+    def __init__(self, server: Redis, visibility_ms: int, grace_ms: int, counts: bool) -> None:
+        """grace_ms: how long after the end of the connection. counts: whether that is a retry."""
         self._server = server
         self._visibility_ms = visibility_ms
+        self._on_disconnect = ["ONDISCONNECT", *([] if counts else ["NOCOUNT"])]
+        self._on_disconnect += ["GRACE", grace_ms] if grace_ms else []
         self._connection: Any = None
         self._client_id = 0
         self._sent_at = 0.0
@@ -46,7 +49,7 @@ class Pull:
                 self._connect()
             self._connection.send_command(
                 "MQ.MPULL", len(keys), *keys, "COUNT", count, "VISIBILITY", self._visibility_ms,
-                "BLOCK", BLOCK * 1000, "CONSUMER", f"{socket.gethostname()}-{os.getpid()}", "ONDISCONNECT",
+                "BLOCK", BLOCK * 1000, "CONSUMER", f"{socket.gethostname()}-{os.getpid()}", *self._on_disconnect,
             )  # fmt: skip
         except BaseException:
             self.close()

@@ -292,6 +292,22 @@ def test_a_consumer_starts_when_the_server_is_full(server, connect):
     consumer.cancel()
 
 
+@pytest.mark.parametrize(
+    "options, retries", [({}, 1), ({"count_disconnects": False}, 0), ({"disconnect_grace": 0.5}, 1)]
+)
+def test_a_lost_connection_gives_back_what_it_pulled(server, connect, options, retries):
+    connection = connect(**options)
+    publish(connection, "orders", 1)
+    messages, _ = consume(connection, Queue("orders"))
+    drain(connection, lambda: messages)
+    connection.transport.heartbeat.stop()
+    lost_at = time.monotonic()
+    server.client.client_kill_filter(_type="normal", skipme=True)
+    (message,) = until(lambda: server.peek("orders"), 5)
+    assert message["retry_count"] == retries
+    assert time.monotonic() - lost_at >= options.get("disconnect_grace", 0)
+
+
 def test_a_lost_server_is_a_connection_error(server, connect):
     connection = connect()
     consume(connection, Queue("orders"))
