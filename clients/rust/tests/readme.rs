@@ -5,6 +5,7 @@
 mod server;
 
 use server::Server;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -22,6 +23,26 @@ fn the_readme_has_the_examples() {
             "the README lacks\n{example}"
         );
     }
+}
+
+#[test]
+fn a_package_with_its_dependencies_resolves() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let (dependencies, _) = rest.split_once("```").unwrap();
+    let here = env!("CARGO_MANIFEST_DIR");
+    let package = "[package]\nname = \"orders\"\nedition = \"2024\"\n";
+    let manifest = format!("{package}{}", dependencies.replace("../redis-mq/clients/rust", here));
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("src")).unwrap();
+    fs::write(folder.path().join("src/main.rs"), "").unwrap();
+    fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+    let resolved = Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--format-version", "1"])
+        .current_dir(&folder)
+        .output()
+        .unwrap();
+    assert!(resolved.status.success(), "{}", String::from_utf8_lossy(&resolved.stderr));
 }
 
 #[test]
