@@ -17,6 +17,11 @@ PUSH, WORK, FAKE = examples(FOLDER / "README.md")
 SQS, STREAMS, BEANSTALKD = examples(FOLDER.parents[1] / "docs/coming-from.md")
 
 
+def test_what_to_install_is_this_package():
+    (path,) = re.findall(r"pip install (\./\S+)\n", (FOLDER / "README.md").read_text())
+    assert (FOLDER.parents[1] / path).samefile(FOLDER)
+
+
 def test_push_and_work(url, tmp_path, client):
     run(PUSH.replace("redis://localhost:6379", url))
     assert client.len("orders") == 2
