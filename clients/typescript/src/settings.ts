@@ -62,7 +62,7 @@ export interface Info extends Settings {
   deleted: number;
 }
 
-// The server writes the names of settings as one word. DEADLETTER comes first: no value before it may be that word.
+// The server writes the names of settings as one word.
 const NAMES: (keyof Settings)[] = [
   'deadLetter', 'visibility', 'maxRetries', 'backoff', 'backoffMax', 'delay', 'ttl', 'maxLen', 'maxInflight', 'rate', 'ratePeriod', 'aging',
   'groupInflight', 'dedupWindow', 'maxDedup', 'expires',
@@ -71,8 +71,8 @@ const NAME_OF = new Map<string, string>([...NAMES.map((name) => [name.toLowerCas
 
 /** The words that set these settings; null stands for the default. */
 export function settingWords(settings: { [Name in keyof Settings]?: Settings[Name] | null | undefined }): Word[] {
-  return NAMES.flatMap((name): Word[] => {
-    const value = settings[name];
+  const { deadLetter, ...others } = settings; // it comes first: no value before it may be DEADLETTER
+  return Object.entries({ deadLetter, ...others }).flatMap(([name, value]): Word[] => {
     if (value === undefined) return [];
     if (value !== null) return [name.toUpperCase(), String(value)];
     return name === 'deadLetter' ? ['DEFAULTDEADLETTER'] : [name.toUpperCase(), ''];

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Client, Message, type Reply, type Word } from 'redis-mq';
+import { Client, InvalidArgumentError, Message, type Reply, type Word } from 'redis-mq';
+import { FakeRedis } from 'redis-mq/testing';
 
 const TEXT = Buffer.from('größe');
 const BROKEN = Buffer.from([0xff, 0x00]);
@@ -66,7 +67,12 @@ test('TO and DEADLETTER come before values that may be the same words', async ()
   await client.configure('orders', { deadLetter: null });
   assert.deepEqual(sent, [
     'MQ.REDRIVE grave TO orders FROM to',
-    'MQ.CONFIG orders DEADLETTER grave DELAY  MAXLEN 3',
+    'MQ.CONFIG orders DEADLETTER grave MAXLEN 3 DELAY ',
     'MQ.CONFIG orders DEFAULTDEADLETTER',
   ]);
+});
+
+test('a setting that does not exist is refused', async () => {
+  const misspelt = { maxRetrys: 3 } as object;
+  await assert.rejects(new Client(new FakeRedis()).configure('orders', misspelt), InvalidArgumentError);
 });
