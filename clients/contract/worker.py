@@ -234,9 +234,9 @@ def a_worker_is_killed(options):
         first = scene.worker(visibility=600_000, disconnect_grace=1500)
         first.waits_for("start 0 0")
         first.waits_for("start 1 0")
-        second = scene.worker(visibility=600_000, disconnect_grace=1500)
         killed = time.monotonic()
         first.kill()
+        second = scene.worker(visibility=600_000, disconnect_grace=1500)
         second.waits_for("start 0 1")
         second.waits_for("start 1 1")
         assert time.monotonic() - killed > 1.5, "not before the grace"
