@@ -6,7 +6,7 @@ import { typed } from './errors.js';
 import { Message, type Delivery, type State } from './message.js';
 import {
   batchWords, headerPairs, nackWords, option, pairOf, peekWords, pullWords, pushWords, redriveWords, wordOf,
-  type Bytes, type NackOptions, type PeekOptions, type PublishOptions, type PullOptions, type PushManyOptions, type PushOptions,
+  type ByDedup, type Bytes, type NackOptions, type PeekOptions, type PublishOptions, type PullOptions, type PushManyOptions, type PushOptions,
   type RedriveOptions,
 } from './options.js';
 import { untilAnswered } from './publish.js';
@@ -145,20 +145,28 @@ export class Client {
     );
   }
 
+  /** Extends all messages in flight in a queue that were pulled under this name, and returns how many. Default: the queue's visibility. */
+  async extendConsumer(queue: string, consumer: string, visibility?: number): Promise<number> {
+    const words = ['CONSUMER', consumer, ...option('VISIBILITY', visibility)];
+    return Number(await this.#send(queue, 'MQ.EXTEND', queue, ...words));
+  }
+
   /** Shows messages without delivering them. */
   async peek(queue: string, options: PeekOptions = {}): Promise<Message[]> {
     return messagesOf(await this.#send(queue, 'MQ.PEEK', queue, ...peekWords(options)));
   }
 
   /** Shows one message, or null if the queue does not have it. */
-  async get(queue: string, id: string): Promise<Message | null> {
-    const reply = await this.#send(queue, 'MQ.GET', queue, id);
+  async get(queue: string, which: string | ByDedup): Promise<Message | null> {
+    const words = typeof which === 'string' ? [which] : ['DEDUP', which.dedup];
+    const reply = await this.#send(queue, 'MQ.GET', queue, ...words);
     return reply === null ? null : new Message(reply);
   }
 
-  /** Deletes messages in any state, at most 10,000, and returns how many there were. */
-  async delete(queue: string, ids: string | readonly string[]): Promise<number> {
-    return Number(await this.#send(queue, 'MQ.DEL', queue, ...[ids].flat()));
+  /** Deletes messages in any state, at most 10,000 ids, and returns how many there were. A key with a window stays held. */
+  async delete(queue: string, which: string | readonly string[] | ByDedup): Promise<number> {
+    const words = typeof which === 'object' && 'dedup' in which ? ['DEDUP', which.dedup] : [which].flat();
+    return Number(await this.#send(queue, 'MQ.DEL', queue, ...words));
   }
 
   /** Changes when a delayed message becomes ready: in so many milliseconds, or at a moment. Returns whether there was one. */
@@ -203,9 +211,9 @@ export class Client {
     await this.#send(queue, 'MQ.RESUME', queue);
   }
 
-  /** Deletes all messages, keeps the settings, and returns how many messages there were. */
-  async purge(queue: string): Promise<number> {
-    return Number(await this.#send(queue, 'MQ.PURGE', queue));
+  /** Deletes all messages, or those of one state, keeps the settings, and returns how many messages there were. */
+  async purge(queue: string, state?: 'ready' | 'delayed'): Promise<number> {
+    return Number(await this.#send(queue, 'MQ.PURGE', queue, ...peekWords({ state })));
   }
 
   /** Deletes the queue with its messages and settings, and returns whether there was one. */

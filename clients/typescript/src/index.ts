@@ -7,7 +7,8 @@ export {
 } from './errors.js';
 export { Message, type Delivery, type State } from './message.js';
 export type {
-  Bytes, MessageHeaders, NackOptions, PeekOptions, PublishOptions, PullOptions, PushManyOptions, PushOptions, RedriveOptions,
+  ByDedup, Bytes, MessageHeaders, NackOptions, OnDisconnect, PeekOptions, PublishOptions, PullOptions, PushManyOptions, PushOptions,
+  RedriveOptions,
 } from './options.js';
 export type { Redis } from './redis.js';
 export type { Info, Settings } from './settings.js';

@@ -55,8 +55,8 @@ export class Message implements Delivery {
   /** The queue in which it died. This and the next three: dead letters only. */
   readonly deadFrom: string | undefined;
   readonly deadAt: Date | undefined;
-  /** `retries`: it came back too often. `rejected`: it was nacked with `dead`. */
-  readonly deadReason: 'retries' | 'rejected' | undefined;
+  /** `retries`: it came back too often. `rejected`: it was nacked with `dead`. `expired`: its time to live, with `ttlDead`, was over. */
+  readonly deadReason: 'retries' | 'rejected' | 'expired' | undefined;
   /** Its last `retryCount` in that queue. */
   readonly deadRetries: number | undefined;
 

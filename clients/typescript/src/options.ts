@@ -17,6 +17,8 @@ export interface PushManyOptions {
   at?: Date | undefined;
   /** It is not delivered later than this after the push; 0: no limit. Default: the queue's setting. */
   ttl?: number | undefined;
+  /** When its `ttl` ends, it goes to the dead-letter queue instead of being discarded. */
+  ttlDead?: boolean | undefined;
   /** 0 to 9; 9 is delivered first. Not with `group`. */
   priority?: number | undefined;
   /** Messages of a group are delivered in order, one at a time. */
@@ -40,6 +42,14 @@ export interface PublishOptions extends PushOptions {
   patience?: number | undefined;
 }
 
+/** How messages come back whose connection closed. */
+export interface OnDisconnect {
+  /** This return is not counted as a retry, and has no backoff. */
+  noCount?: boolean | undefined;
+  /** They come back so many milliseconds later, unless they are extended or acknowledged meanwhile. Default: at once. */
+  grace?: number | undefined;
+}
+
 /** Options of `pull` and `pullMany`. Lengths of time are milliseconds. */
 export interface PullOptions {
   /** How long the message stays hidden from others. Default: the queue's setting, 30,000. */
@@ -49,7 +59,7 @@ export interface PullOptions {
   /** Who holds the message, as `peek` shows it. */
   consumer?: string | undefined;
   /** When this connection closes, the message comes back. */
-  onDisconnect?: boolean | undefined;
+  onDisconnect?: boolean | OnDisconnect | undefined;
   /** The message is removed by its delivery: at most once. */
   noAck?: boolean | undefined;
 }
@@ -60,10 +70,17 @@ export interface NackOptions {
   delay?: number | undefined;
   /** This return is not counted as a retry. */
   noCount?: boolean | undefined;
+  /** With `noCount` and without `delay`: back to its original position, instead of behind all that wait. */
+  front?: boolean | undefined;
   /** To the dead-letter queue, at once. */
   dead?: boolean | undefined;
   /** Is kept as `lastError`, up to 1,024 bytes. */
   reason?: string | undefined;
+}
+
+/** The message that took a deduplication key, as long as the key is held. */
+export interface ByDedup {
+  dedup: string;
 }
 
 /** Options of `peek`. */
@@ -107,6 +124,7 @@ export function pushWords(options: PushOptions): Word[] {
     ...option('DELAY', options.delay),
     ...option('AT', options.at),
     ...option('TTL', options.ttl),
+    ...flag('DEAD', options.ttlDead),
     ...option('PRIORITY', options.priority),
     ...option('GROUP', options.group),
     ...option('DEDUP', options.dedup),
@@ -130,15 +148,21 @@ export function pullWords(options: PullOptions): Word[] {
     ...option('VISIBILITY', options.visibility),
     ...option('BLOCK', options.block),
     ...option('CONSUMER', options.consumer),
-    ...flag('ONDISCONNECT', options.onDisconnect),
+    ...disconnectWords(options.onDisconnect),
     ...flag('NOACK', options.noAck),
   ];
+}
+
+function disconnectWords(how: boolean | OnDisconnect = false): Word[] {
+  if (typeof how === 'boolean') return flag('ONDISCONNECT', how);
+  return ['ONDISCONNECT', ...flag('NOCOUNT', how.noCount), ...option('GRACE', how.grace)];
 }
 
 export function nackWords(options: NackOptions): Word[] {
   return [
     ...option('DELAY', options.delay),
     ...flag('NOCOUNT', options.noCount),
+    ...flag('FRONT', options.front),
     ...flag('DEAD', options.dead),
     ...option('REASON', options.reason),
   ];

@@ -88,30 +88,35 @@ function callBy(pick: (most: number) => number, number: number, { orders, dead, 
   const [delay, soon] = [one(undefined, 0, HOUR), one(0, HOUR)];
   const order = one({}, {}, { priority: pick(10) }, { group: one('a', 'b') });
   const key = { dedup: one('x', 'y', 'z'), untilDone: one(true, undefined) };
+  const consumer = one('first', 'second');
   const state = one('ready' as const, 'inflight' as const, 'delayed' as const, undefined);
+  const purged = one('ready' as const, 'delayed' as const, undefined);
   const limit = one({ maxRetries: pick(3) - 1 }, { maxLen: pick(6) }, { maxInflight: pick(4) }, { rate: pick(5), ratePeriod: HOUR });
   const other = one({ groupInflight: 1 + pick(2) }, { maxDedup: pick(2) }, { maxInflight: null }, { maxLen: null }, { rate: null });
   return one<Act>(
     pushed(payload, ({ client }) => client.push(queue, payload, { delay, ...order })),
-    pushed(payload, ({ client }) => client.push(queue, payload, { delay, ...key, ...order })),
+    pushed(payload, ({ client }) => client.push(queue, payload, { delay, ttl: HOUR, ttlDead: count === 1, ...key, ...order })),
     ({ client }) => client.pull(queue, { noAck: count === 1 }),
     ({ client }) => client.pullMany([orders, mails], count),
-    ({ client }) => client.pullMany(queue, count),
+    ({ client }) => client.pullMany(queue, count, { consumer }),
     (side) => side.client.ack(side.delivery(index)),
     (side) => side.client.ackMany([side.delivery(index), side.delivery(index)]),
     (side) => side.client.nack(side.delivery(index), { delay, reason: `because ${number}` }),
     (side) => side.client.nack(side.delivery(index), { noCount: true }),
+    (side) => side.client.nack(side.delivery(index), { noCount: true, front: true }),
     (side) => side.client.nackMany([side.delivery(index)], { dead: true, reason: 'rejected' }),
     (side) => side.client.extend(side.delivery(index), HOUR),
     (side) => side.client.extendMany([side.delivery(index)]),
+    ({ client }) => client.extendConsumer(queue, consumer, HOUR),
     (side) => side.client.delete(queue, [side.id(known), side.id(known)]),
     (side) => side.client.get(queue, side.id(known)),
+    ({ client }) => (index % 2 === 0 ? client.get(queue, { dedup: key.dedup }) : client.delete(queue, { dedup: key.dedup })),
     (side) => side.client.reschedule(queue, side.id(known), soon),
     ({ client }) => client.redrive(dead, { to: target, count }),
     ({ client }) => client.configure(queue, limit),
     ({ client }) => client.configure(queue, other),
     ({ client }) => (index % 3 === 0 ? client.pause(queue) : client.resume(queue)),
-    ({ client }) => (index % 20 === 0 ? client.purge(queue) : client.len(queue, state)),
+    ({ client }) => (index % 20 < 3 ? client.purge(queue, purged) : client.len(queue, state)),
   );
 }
 

@@ -96,6 +96,41 @@ test('a time to live ends while a message waits, not while it is held', async ()
   assert.equal((await queue.info('orders')).ttlExpired, 1);
 });
 
+test('a time to live may end in the dead-letter queue, where it ends no more', async () => {
+  await queue.push('orders', 'a', { ttl: 100, ttlDead: true });
+  const held = await queue.pull('orders', { visibility: 1_000 });
+  fake.advance(100);
+  assert.equal(await queue.len('orders', 'dead'), 0);
+  await queue.nack(held!);
+  assert.equal((await queue.peek('orders', { state: 'dead' }))[0]?.deadReason, 'expired');
+  await queue.configure('{orders}:dead', { ttl: 100 });
+  await queue.nack((await queue.pull('{orders}:dead'))!, { noCount: true });
+  fake.advance(100_000);
+  assert.equal(await queue.len('orders', 'dead'), 1);
+});
+
+test('messages of a group that are given back keep their order', async () => {
+  await queue.configure('orders', { groupInflight: 2 });
+  await queue.pushMany('orders', ['a', 'b', 'c'], { group: 'acme' });
+  await queue.nackMany(await queue.pullMany('orders', 2), { noCount: true });
+  assert.deepEqual((await queue.pullMany('orders', 9)).map(text), ['a', 'b']);
+});
+
+test('a queue that nobody uses is dropped, unless somebody waits for it', async () => {
+  await queue.configure('orders', { expires: 1_000 });
+  const waiting = queue.pull('orders', { block: 0 });
+  fake.advance(10_000);
+  await queue.push('orders', 'a', { delay: 5_000 });
+  fake.advance(900);
+  assert.equal((await queue.config('orders')).expires, 1_000);
+  fake.advance(4_100);
+  assert.equal(text(await waiting), 'a');
+  fake.advance(999);
+  assert.deepEqual(await queue.queues(), ['orders']);
+  fake.advance(1);
+  assert.deepEqual(await queue.queues(), []);
+});
+
 test('dead letters have the limits of their own queue', async () => {
   await queue.configure('{orders}:dead', { maxLen: 1, ttl: 1_000 });
   await queue.pushMany('orders', ['a', 'b']);
@@ -139,6 +174,10 @@ test('wrong arguments are refused', async () => {
     queue.push('a}b', 'a'),
     queue.push('orders', 'a', { delay: 1, at: new Date() }),
     queue.push('orders', 'a', { window: 1 }),
+    queue.push('orders', 'a', { ttlDead: true }),
+    queue.nack({ queue: 'orders', id: '', receipt: '' }, { front: true }),
+    queue.nack({ queue: 'orders', id: '', receipt: '' }, { noCount: true, front: true, delay: 1 }),
+    queue.extendConsumer('orders', ''),
     queue.push('orders', 'a', { delay: NaN }),
     queue.push('orders', 'a', { group: '' }),
     queue.pull('orders', { noAck: true, visibility: 1 }),

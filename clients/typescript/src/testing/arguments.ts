@@ -66,15 +66,21 @@ export class Arguments {
     return Array.from({ length: this.integer(1, most) }, read);
   }
 
+  /** Takes this word if it comes next. */
+  accept(word: string): boolean {
+    const isNext = String(this.#words[this.#position] ?? '').toUpperCase() === word;
+    if (isNext) this.#position += 1;
+    return isNext;
+  }
+
   /** An id with its receipt, or after IDS a number of them. */
   pairs(): { isBatch: boolean; pairs: [string, string][] } {
-    const first = this.text();
-    if (first.toUpperCase() !== 'IDS') return { isBatch: false, pairs: [[first, this.text()]] };
+    if (!this.accept('IDS')) return { isBatch: false, pairs: [[this.text(), this.text()]] };
     return { isBatch: true, pairs: this.list(10_000, () => [this.text(), this.text()]) };
   }
 
-  /** All that is left: options by name, each at most once. */
-  options<S extends Shape>(shape: S, exclusive: readonly (keyof S)[][] = []): Options<S> {
+  /** All that is left: options by name, each at most once. `nested` are pairs of which the first can be given only with the second. */
+  options<S extends Shape>(shape: S, exclusive: readonly (keyof S)[][] = [], nested: readonly [keyof S, keyof S][] = []): Options<S> {
     const found: Record<string, unknown> = {};
     while (this.#position < this.#words.length) {
       const name = this.text().toUpperCase();
@@ -85,6 +91,9 @@ export class Arguments {
     }
     for (const names of exclusive) {
       if (names.filter((name) => String(name) in found).length > 1) throw new Error(`ERR ${names.join(' and ')} are mutually exclusive`);
+    }
+    for (const [inner, outer] of nested) {
+      if (inner in found && !(outer in found)) throw new Error(`ERR ${String(inner)} can be given only with ${String(outer)}`);
     }
     return found as Options<S>;
   }

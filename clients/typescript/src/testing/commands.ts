@@ -18,12 +18,13 @@ const PUSH = {
   DELAY: integer(0, YEAR_MS),
   AT: integer(0, LATEST_MS),
   TTL: integer(0, YEAR_MS),
+  DEAD: flag,
   PRIORITY: integer(0, 9),
   GROUP: nameOf,
   HEADERS: (words: Arguments) => words.list<[Buffer, Buffer]>(64, () => [words.bytes(), words.bytes()]),
 };
 const PUSH_ONE = { ...PUSH, DEDUP: nameOf, WINDOW: integer(1, YEAR_MS), UNTILDONE: flag };
-const NACK = { DELAY: integer(0, YEAR_MS), NOCOUNT: flag, DEAD: flag, REASON: reasonOf };
+const NACK = { DELAY: integer(0, YEAR_MS), NOCOUNT: flag, FRONT: flag, DEAD: flag, REASON: reasonOf };
 const STATES = { READY: flag, INFLIGHT: flag, DELAYED: flag, DEAD: flag };
 const ONE_STATE: (keyof typeof STATES)[] = ['READY', 'INFLIGHT', 'DELAYED', 'DEAD'];
 const PEEK = { ...STATES, OFFSET: integer(0, LARGEST), COUNT: integer(1, 1_000) };
@@ -37,9 +38,13 @@ const MOST: Record<string, number> = { ...COUNTS, groupinflight: 10_000 };
 export const COMMANDS: Record<string, Command> = {
   'MQ.PUSH': (words, server) => {
     const [queue, payload] = [server.queue(words.queue()), words.bytes()];
-    const options = words.options(PUSH_ONE, [['DELAY', 'AT'], ['PRIORITY', 'GROUP'], ['WINDOW', 'UNTILDONE']]);
+    const options = words.options(
+      PUSH_ONE,
+      [['DELAY', 'AT'], ['PRIORITY', 'GROUP'], ['WINDOW', 'UNTILDONE']],
+      [['DEAD', 'TTL'], ['WINDOW', 'DEDUP'], ['UNTILDONE', 'DEDUP']],
+    );
     const { DEDUP: key, WINDOW: window, UNTILDONE: untilDone } = options;
-    if (key === undefined && (window !== undefined || untilDone)) throw new Error('ERR WINDOW and UNTILDONE can be given only with DEDUP');
+    queue.use();
     const holder = key === undefined ? undefined : queue.holderOf(key);
     if (holder !== undefined) {
       queue.counters.deduplicated += 1;
@@ -54,7 +59,8 @@ export const COMMANDS: Record<string, Command> = {
   'MQ.MPUSH': (words, server) => {
     const queue = server.queue(words.queue());
     const payloads = words.list(10_000, () => words.bytes());
-    const options = words.options(PUSH, [['DELAY', 'AT'], ['PRIORITY', 'GROUP']]);
+    const options = words.options(PUSH, [['DELAY', 'AT'], ['PRIORITY', 'GROUP']], [['DEAD', 'TTL']]);
+    queue.use();
     makeRoom(queue, payloads.length);
     return payloads.map((payload) => queue.push(pushed(queue, payload, options, server.now)).id);
   },
@@ -67,20 +73,26 @@ export const COMMANDS: Record<string, Command> = {
   'MQ.NACK': (words, server) => {
     const queue = server.queue(words.queue());
     const { isBatch, pairs } = words.pairs();
-    const options = words.options(NACK, [['NOCOUNT', 'DEAD']]);
+    const options = words.options(NACK, [['NOCOUNT', 'DEAD'], ['FRONT', 'DELAY']], [['FRONT', 'NOCOUNT']]);
     const isDead = options.DEAD ?? false;
     const isHeldDead = ([id, receipt]: [string, string]): boolean => {
       const message = queue.find(id);
       return message?.state === 'inflight' && message.receipt === receipt && message.death !== undefined;
     };
     if (isDead && pairs.some(isHeldDead)) throw new Error("ERR a dead letter can't be sent to the dead-letter queue");
-    const how = { delay: options.DELAY, counts: !options.NOCOUNT, isDead, reason: options.REASON };
+    const place = options.FRONT ? ('original' as const) : ('behind' as const);
+    const how = { delay: options.DELAY, counts: !options.NOCOUNT, place, isDead, reason: options.REASON };
     return answered(isBatch, pairs.map(([id, receipt]) => queue.giveBack(id, receipt, how)));
   },
   'MQ.EXTEND': (words, server) => {
     const queue = server.queue(words.queue());
+    const shape = { VISIBILITY: integer(1, YEAR_MS) };
+    if (words.accept('CONSUMER')) {
+      const consumer = nameOf(words);
+      return queue.extendConsumer(consumer, words.options(shape).VISIBILITY);
+    }
     const { isBatch, pairs } = words.pairs();
-    const { VISIBILITY } = words.options({ VISIBILITY: integer(1, YEAR_MS) });
+    const { VISIBILITY } = words.options(shape);
     return answered(isBatch, pairs.map(([id, receipt]) => queue.extend(id, receipt, VISIBILITY)));
   },
   'MQ.PEEK': (words, server) => {
@@ -91,13 +103,15 @@ export const COMMANDS: Record<string, Command> = {
     return source.list(state ?? 'ready').slice(offset, offset + count).map((message) => shown(message, source.name, 'record'));
   },
   'MQ.GET': (words, server) => {
-    const [queue, id] = [server.queue(words.queue()), words.text()];
-    const message = queue.find(id);
+    const queue = server.queue(words.queue());
+    const id = words.accept('DEDUP') ? queue.holderOf(nameOf(words)) : words.text();
+    const message = queue.find(id ?? '');
     return message ? shown(message, queue.name, 'record') : null;
   },
   'MQ.DEL': (words, server) => {
     const queue = server.queue(words.queue());
-    return words.rest().filter((id) => queue.delete(id)).length;
+    const ids = words.accept('DEDUP') ? [queue.holderOf(nameOf(words)) ?? ''] : words.rest();
+    return ids.filter((id) => queue.delete(id)).length;
   },
   'MQ.RESCHEDULE': (words, server) => {
     const [queue, id] = [server.queue(words.queue()), words.text()];
@@ -136,7 +150,11 @@ export const COMMANDS: Record<string, Command> = {
     server.queue(words.queue()).pausedUntil = undefined;
     return 'OK';
   },
-  'MQ.PURGE': (words, server) => server.queue(words.queue()).purge(),
+  'MQ.PURGE': (words, server) => {
+    const queue = server.queue(words.queue());
+    const { READY, DELAYED } = words.options({ READY: flag, DELAYED: flag }, [['READY', 'DELAYED']]);
+    return READY ? queue.purgeOnly('ready') : DELAYED ? queue.purgeOnly('delayed') : queue.purge();
+  },
   'MQ.DROP': (words, server) => {
     const { name, isStored } = server.queue(words.queue());
     server.drop(name);
@@ -153,6 +171,7 @@ function pushed(queue: Queue, payload: Buffer, options: Options<typeof PUSH>, no
     group: options.GROUP,
     due: options.AT ?? now + (options.DELAY ?? queue.setting('delay')),
     ttl: options.TTL ?? queue.setting('ttl'),
+    diesOfTtl: options.DEAD ?? false,
   };
 }
 
@@ -204,6 +223,7 @@ function configure(queue: Queue, settings: Record<string, unknown>): Reply {
   for (const [setting, value] of Object.entries(changed)) {
     if (value === null || value === (DEFAULTS as Record<string, unknown>)[setting]) delete changed[setting];
   }
+  if (changed['expires'] !== queue.settings.expires) queue.use();
   for (const setting of Object.keys(queue.settings)) delete queue.settings[setting as keyof Queue['settings']];
   Object.assign(queue.settings, changed);
   return 'OK';
@@ -277,6 +297,7 @@ function redrive(words: Arguments, server: Server): Reply {
     .filter(({ death }) => (death ? from === undefined || death.from === from : takesLiving))
     .filter(({ death, lastError }) => reason === undefined || death?.reason === reason || lastError === reason)
     .filter(({ id }) => !ids || ids.includes(id))
+    .sort((a, b) => (a.death?.place ?? Infinity) - (b.death?.place ?? Infinity) || 0) // the oldest death first, the living last
     .slice(0, ALL || ids ? Infinity : count);
   for (const message of messages) queue.redrive(message, server.queue(to ?? message.death!.from));
   return messages.length;

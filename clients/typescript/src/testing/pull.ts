@@ -11,9 +11,12 @@ const OPTIONS = {
   BLOCK: integer(0, YEAR_MS),
   CONSUMER: nameOf,
   ONDISCONNECT: flag,
+  NOCOUNT: flag,
+  GRACE: integer(0, YEAR_MS),
   NOACK: flag,
 };
 const ACK = { ACK: (words: Arguments) => words.list<[string, string]>(10_000, () => [words.text(), words.text()]) };
+const NESTED: [keyof typeof OPTIONS, keyof typeof OPTIONS][] = [['NOCOUNT', 'ONDISCONNECT'], ['GRACE', 'ONDISCONNECT']];
 const EXCLUSIVE: (keyof typeof OPTIONS)[][] = [['NOACK', 'VISIBILITY'], ['NOACK', 'CONSUMER'], ['NOACK', 'ONDISCONNECT']];
 
 export interface Pull {
@@ -30,14 +33,16 @@ export interface Pull {
 export function pullOf(command: 'MQ.PULL' | 'MQ.MPULL', words: Arguments, server: Surroundings): Pull {
   const isOne = command === 'MQ.PULL';
   const names = isOne ? [words.queue()] : words.list(1_024, () => words.queue());
-  const options: Options<typeof OPTIONS & typeof ACK> = words.options(isOne ? { ...OPTIONS, ...ACK } : OPTIONS, EXCLUSIVE);
+  const options: Options<typeof OPTIONS & typeof ACK> = words.options(isOne ? { ...OPTIONS, ...ACK } : OPTIONS, EXCLUSIVE, NESTED);
   const acknowledged = options.ACK?.map(([id, receipt]) => server.queue(names[0]!).acknowledge(id, receipt));
   const count = options.COUNT ?? 1;
   return {
     queues: names,
     block: options.BLOCK,
     take: () => {
-      for (const queue of names.map((name) => server.queue(name))) {
+      const queues = names.map((name) => server.queue(name));
+      for (const queue of queues) queue.use();
+      for (const queue of queues) {
         const messages: Reply[] = [];
         const visibility = options.NOACK ? 'gone' : (options.VISIBILITY ?? queue.setting('visibility'));
         while (messages.length < count) {

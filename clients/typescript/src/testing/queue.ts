@@ -8,6 +8,8 @@ export interface Surroundings {
   readonly now: number;
   queue(name: string): Queue;
   nextReceipt(): string;
+  /** A moment of now, behind all that were given before: the clock stands still, so that more than time orders the messages. */
+  nextPlace(): number;
 }
 
 export interface Pushed {
@@ -18,6 +20,7 @@ export interface Pushed {
   /** When it becomes ready. */
   due: number;
   ttl: number;
+  diesOfTtl: boolean;
 }
 
 /** The settings that are numbers, by the server's names. */
@@ -47,7 +50,14 @@ const COUNTERS = [
 /** How MQ.ACK and the like answer for one pair. */
 export type Answer = 1 | 0 | -1;
 
-const BEHIND = 1 / 64;
+/** How MQ.NACK gives a message back. */
+export interface GivingBack {
+  delay: number | undefined;
+  counts: boolean;
+  place: 'behind' | 'original';
+  isDead: boolean;
+  reason: string | undefined;
+}
 
 export class Queue {
   readonly name: string;
@@ -63,10 +73,12 @@ export class Queue {
   #hasHadGroups = false;
   #places = 0;
   #window = { start: 0, count: 0 };
+  #usedAt: number;
 
   constructor(name: string, server: Surroundings) {
     this.name = name;
     this.#server = server;
+    this.#usedAt = server.now;
   }
 
   get deadLetter(): string {
@@ -75,6 +87,17 @@ export class Queue {
 
   get isStored(): boolean {
     return this.#messages.size > 0 || this.#keys.size > 0 || Object.keys(this.settings).length > 0 || this.pausedUntil !== undefined;
+  }
+
+  /** Whether nobody has used it for as long as it may be unused. */
+  get isUnused(): boolean {
+    const expires = this.setting('expires');
+    return expires > 0 && this.#usedAt + expires <= this.#server.now;
+  }
+
+  /** Somebody pushes, pulls or waits. */
+  use(): void {
+    this.#usedAt = this.#server.now;
   }
 
   get heldKeys(): number {
@@ -106,7 +129,7 @@ export class Queue {
 
   push(pushed: Pushed): Stored {
     const { now } = this.#server;
-    const { payload, headers, priority, group, due, ttl } = pushed;
+    const { payload, headers, priority, group, due, ttl, diesOfTtl } = pushed;
     const message: Stored = {
       payload,
       headers,
@@ -116,10 +139,11 @@ export class Queue {
       timestamp: now,
       state: 'delayed',
       since: now,
-      origin: now,
+      origin: this.#server.nextPlace(),
       place: 0,
       due,
       expiresAt: ttl > 0 ? now + ttl : undefined,
+      diesOfTtl,
       retryCount: 0,
       wasDelivered: false,
       receipt: undefined,
@@ -130,7 +154,6 @@ export class Queue {
       lastError: undefined,
       death: undefined,
     };
-    message.origin = this.#behind(message); // the clock stands still, so that more than time orders the pushes
     this.#messages.set(message.id, message);
     this.counters.pushed += 1;
     if (due <= now) this.#makeReady(message, message.origin);
@@ -189,14 +212,21 @@ export class Queue {
     return message.due;
   }
 
-  giveBack(id: string, receipt: string, how: { delay: number | undefined; counts: boolean; isDead: boolean; reason: string | undefined }): Answer {
+  /** Extends all that is in flight under this name, and returns how many. */
+  extendConsumer(consumer: string, visibility: number | undefined): number {
+    const held = this.#in('inflight').filter((message) => message.consumer === consumer);
+    for (const { id, receipt } of held) this.extend(id, receipt!, visibility);
+    return held.length;
+  }
+
+  giveBack(id: string, receipt: string, how: GivingBack): Answer {
     const { message, answer } = this.#delivered(id, receipt, 'current');
     if (!message) return answer;
     this.counters.nacked += 1;
     message.receipt = undefined;
     message.lastError = how.reason ?? message.lastError;
     if (how.isDead) this.#die(message, 'rejected');
-    else this.#return(message, how.counts, how.delay ?? (how.counts ? this.#backoff(message) : 0), 'behind');
+    else this.#return(message, how.counts, how.delay ?? (how.counts ? this.#backoff(message) : 0), how.place);
     return 1;
   }
 
@@ -216,11 +246,15 @@ export class Queue {
     return count;
   }
 
+  purgeOnly(state: State): number {
+    return this.#in(state).filter(({ id }) => this.delete(id)).length;
+  }
+
   reschedule(id: string, due: number): boolean {
     const message = this.#messages.get(id);
     if (message?.state !== 'delayed') return false;
     message.due = due;
-    if (due <= this.#server.now) this.#makeReady(message, this.#behind(message));
+    if (due <= this.#server.now) this.#makeReady(message, this.#server.nextPlace());
     return true;
   }
 
@@ -228,7 +262,7 @@ export class Queue {
   redrive(message: Stored, target: Queue): void {
     this.#remove(message);
     this.counters.redriven += 1;
-    target.#receive(message, { death: undefined, expiresAt: message.death ? undefined : message.expiresAt });
+    target.#receive(message, this.#server.nextPlace(), { death: undefined, expiresAt: message.death ? undefined : message.expiresAt });
   }
 
   /** Whether messages are ready, but none is delivered now. */
@@ -249,7 +283,7 @@ export class Queue {
     if (this.pausedUntil !== undefined && this.pausedUntil <= now) this.pausedUntil = undefined;
     for (const [key, { until }] of this.#keys) if (until !== 'done' && until <= now) this.#keys.delete(key);
     const all = this.#due(now);
-    for (const message of all.filter(({ state, expiresAt }) => state !== 'inflight' && isOver(expiresAt, now))) this.#discard(message);
+    for (const message of all.filter(({ state, expiresAt }) => state !== 'inflight' && isOver(expiresAt, now))) this.#expire(message);
     const left = all.filter(({ id, state, due }) => state !== 'ready' && due <= now && this.#messages.has(id)).sort((a, b) => a.due - b.due);
     for (const message of left.filter(({ state }) => state === 'inflight')) {
       this.counters.expired += 1;
@@ -324,31 +358,20 @@ export class Queue {
   }
 
   #makeReady(message: Stored, since: number): void {
-    this.#places += 1;
     this.#hasHadGroups ||= groupOf(message) !== '';
-    message.place = message.wasDelivered ? -this.#places : this.#places; // what was returned is the first of its group
+    if (!message.wasDelivered) message.place = ++this.#places; // what returns is before those that were behind it
     message.state = 'ready';
     message.since = since;
     this.#updateTurns();
-  }
-
-  /** The place behind all messages that wait. */
-  #behind(message: Stored): number {
-    let last = this.#server.now;
-    for (const other of this.#messages.values()) {
-      const isRival = other !== message && other.state === 'ready' && priorityOf(other) === priorityOf(message);
-      if (isRival) last = Math.max(last, other.since + BEHIND);
-    }
-    return last;
   }
 
   #backoff(message: Stored): number {
     return Math.min(this.setting('backoff') * 2 ** message.retryCount, this.setting('backoffmax'));
   }
 
-  #return(message: Stored, counts: boolean, delay: number, place: 'behind' | 'original'): void {
+  #return(message: Stored, counts: boolean, delay: number, place: GivingBack['place']): void {
     const { now } = this.#server;
-    if (isOver(message.expiresAt, now)) return this.#discard(message);
+    if (isOver(message.expiresAt, now)) return this.#expire(message);
     const retries = this.setting('maxretries');
     if (counts && retries >= 0 && message.retryCount + 1 > retries && !message.death) return this.#die(message, 'retries');
     if (counts) message.retryCount += 1;
@@ -358,7 +381,7 @@ export class Queue {
       message.due = now + delay;
       return this.#updateTurns();
     }
-    this.#makeReady(message, place === 'behind' ? this.#behind(message) : message.origin);
+    this.#makeReady(message, place === 'behind' ? this.#server.nextPlace() : (message.death?.place ?? message.origin));
   }
 
   #die(message: Stored, reason: Death['reason']): void {
@@ -373,20 +396,22 @@ export class Queue {
       this.counters.dead_discarded += 1;
     }
     const ttl = grave.setting('ttl');
-    grave.#receive(message, {
-      death: { from: this.name, at: now, reason, retries: message.retryCount },
+    const place = this.#server.nextPlace();
+    grave.#receive(message, place, {
+      death: { from: this.name, at: now, reason, retries: message.retryCount, place },
       expiresAt: ttl > 0 ? now + ttl : undefined,
     });
   }
 
-  #receive(message: Stored, changes: Pick<Stored, 'death' | 'expiresAt'>): void {
+  #receive(message: Stored, place: number, changes: Pick<Stored, 'death' | 'expiresAt'>): void {
     Object.assign(message, changes, { retryCount: 0, wasDelivered: false, receipt: undefined, wasCounted: false });
     this.#messages.set(message.id, message);
-    message.origin = this.#behind(message);
-    this.#makeReady(message, message.origin);
+    this.#makeReady(message, place);
   }
 
-  #discard(message: Stored): void {
+  /** Its time to live is over. */
+  #expire(message: Stored): void {
+    if (message.diesOfTtl && !message.death) return this.#die(message, 'expired');
     this.counters.ttl_expired += 1;
     this.#remove(message);
   }

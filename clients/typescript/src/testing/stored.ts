@@ -7,8 +7,10 @@ import type { State } from '../message.js';
 export interface Death {
   from: string;
   at: number;
-  reason: 'retries' | 'rejected';
+  reason: 'retries' | 'rejected' | 'expired';
   retries: number;
+  /** Its place in the order of the dead-letter queue: where it returns. */
+  place: number;
 }
 
 export interface Stored {
@@ -21,13 +23,15 @@ export interface Stored {
   state: State;
   /** Ready: since when, which is its place in the order. */
   since: number;
-  /** Its place since it was pushed, or died: where it returns when its visibility ends. */
-  origin: number;
+  /** Its place since it was pushed: where it returns when its visibility ends, unless it has died. */
+  readonly origin: number;
   /** The place in its group. */
   place: number;
   /** In flight: when its visibility ends. Delayed: when it becomes ready. */
   due: number;
   expiresAt: number | undefined;
+  /** Then it dies instead of being discarded. */
+  readonly diesOfTtl: boolean;
   retryCount: number;
   /** In this queue, and so it can be acknowledged, or not any more. */
   wasDelivered: boolean;

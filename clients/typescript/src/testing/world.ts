@@ -3,10 +3,14 @@
 import type { Server } from './commands.js';
 import { Queue } from './queue.js';
 
+// In milliseconds.
+const STEP = 1 / 64;
+
 export class World implements Server {
   now = Date.now();
   readonly #queues = new Map<string, Queue>();
   #receipts = 0;
+  #place = 0;
 
   /** @param blockedClients how many clients wait for a queue */
   constructor(readonly blockedClients: (queue: string) => number) {}
@@ -33,8 +37,17 @@ export class World implements Server {
     return this.#receipts.toString(16).padStart(16, '0');
   }
 
+  nextPlace(): number {
+    this.#place = Math.max(this.now, this.#place + STEP);
+    return this.#place;
+  }
+
   /** Does all that is due. */
   tick(): void {
-    for (const queue of [...this.#queues.values()]) queue.tick();
+    for (const queue of [...this.#queues.values()]) {
+      if (this.blockedClients(queue.name) > 0) queue.use();
+      if (queue.isUnused) this.drop(queue.name);
+      else queue.tick();
+    }
   }
 }

@@ -51,12 +51,14 @@ async function result(client: Client, call: Call): Promise<unknown> {
       return client.nackMany(messages, nackOptions(call));
     case 'extend_many':
       return (await client.extendMany(messages, call['visibility'])).map((one) => (one instanceof Date ? Number(one) : one));
+    case 'extend_consumer':
+      return client.extendConsumer(queue, call['consumer'], call['visibility']);
     case 'peek':
       return (await client.peek(queue, { state: call['state'], offset: call['offset'], count: call['count'] })).map(plain);
     case 'get':
-      return plain(await client.get(queue, call['id']));
+      return plain(await client.get(queue, call['id'] ?? { dedup: call['dedup'] }));
     case 'delete':
-      return client.delete(queue, call['ids']);
+      return client.delete(queue, call['ids'] ?? { dedup: call['dedup'] });
     case 'reschedule':
       return client.reschedule(queue, call['id'], call['delay'] ?? new Date(call['at']));
     case 'len':
@@ -72,7 +74,7 @@ async function result(client: Client, call: Call): Promise<unknown> {
     case 'resume':
       return client.resume(queue);
     case 'purge':
-      return client.purge(queue);
+      return client.purge(queue, call['state']);
     case 'drop':
       return client.drop(queue);
     case 'queues':
@@ -102,18 +104,19 @@ async function pullMany(client: Client, call: Call): Promise<unknown> {
 
 function pushOptions(call: Call) {
   const at = call['at'] === undefined ? undefined : new Date(call['at']);
-  const { delay, ttl, priority, group, dedup, window, until_done: untilDone, headers } = call;
-  return { delay, at, ttl, priority, group, dedup, window, untilDone, headers };
+  const { delay, ttl, ttl_dead: ttlDead, priority, group, dedup, window, until_done: untilDone, headers } = call;
+  return { delay, at, ttl, ttlDead, priority, group, dedup, window, untilDone, headers };
 }
 
 function pullOptions(call: Call) {
-  const { visibility, block, consumer, on_disconnect: onDisconnect, no_ack: noAck } = call;
+  const { visibility, block, consumer, on_disconnect: how, no_ack: noAck } = call;
+  const onDisconnect = typeof how === 'object' ? { noCount: how.no_count, grace: how.grace } : how;
   return { visibility, block, consumer, onDisconnect, noAck };
 }
 
 function nackOptions(call: Call) {
-  const { delay, no_count: noCount, dead, reason } = call;
-  return { delay, noCount, dead, reason };
+  const { delay, no_count: noCount, front, dead, reason } = call;
+  return { delay, noCount, front, dead, reason };
 }
 
 function redriveOptions(call: Call) {
