@@ -13,7 +13,7 @@ export class Retry extends Error {
   }
 }
 
-/** The message comes back at once, and that is not counted: this worker can't process it now, and another can. */
+/** The message comes back at once, behind all that wait, and that is not counted: this worker can't process it now, and another can. */
 export class Release extends Error {
   override readonly name = 'Release';
 }

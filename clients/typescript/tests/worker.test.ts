@@ -82,6 +82,17 @@ test('a shutdown waits for handlers, cancels the slow ones, and gives their mess
   assert.deepEqual(left.map((message) => [message.text(), message.retryCount]), [['slow', 0], ['deaf', 0]]);
 });
 
+test('what a shutdown gives back keeps its place', async () => {
+  const { queue, worker } = scene();
+  await queue.pushMany('orders', ['slow', 'backlog']);
+  const one = worker((_, { signal }) => sleep(60_000, undefined, { signal }), { concurrency: 1, grace: 0 });
+  const running = one.run();
+  await eventually('it is in work', async () => (await queue.len('orders', 'inflight')) === 1);
+  one.stop();
+  await running;
+  assert.deepEqual((await queue.peek('orders')).map((message) => message.text()), ['slow', 'backlog']);
+});
+
 test('a worker does not run twice at once, but again', async () => {
   const { worker } = scene();
   const one = worker(() => {});

@@ -24,6 +24,8 @@ const GLANCE_MS = 100;
 // For handlers that were cancelled, and for the last words to a server that may be away.
 const FAREWELL_MS = 1_000;
 const LONGEST_REASON = 1_024;
+// What the worker gives up, and not its handler, keeps its place in the queue.
+const GIVEN_UP = { noCount: true, front: true };
 
 export class Run {
   readonly #configuration: Configuration;
@@ -177,7 +179,7 @@ export class Run {
     const reason = (isOutcome ? error.message : errorText(error)).slice(0, LONGEST_REASON) || undefined;
     if (error instanceof Release || (this.#isCancelled && !isOutcome)) {
       this.#log({ level: 'info', text: 'released', error }, message);
-      await this.#nack(message, { noCount: true });
+      await this.#nack(message, isOutcome ? { noCount: true } : GIVEN_UP);
     } else if (error instanceof Dead) {
       this.#log({ level: 'error', text: 'dead', error }, message);
       await this.#nack(message, { dead: true, reason });
@@ -208,7 +210,7 @@ export class Run {
 
   async #release(messages: readonly Message[]): Promise<void> {
     for (const batch of byQueue(messages, (message) => message)) {
-      await this.#say(async () => void (await this.#client.nackMany(batch, { noCount: true })));
+      await this.#say(async () => void (await this.#client.nackMany(batch, GIVEN_UP)));
     }
   }
 
