@@ -93,6 +93,24 @@ test('what a shutdown gives back keeps its place', async () => {
   assert.deepEqual((await queue.peek('orders')).map((message) => message.text()), ['slow', 'backlog']);
 });
 
+test('a lost connection extends at once what is in work', async () => {
+  const { fake, queue, worker } = scene();
+  await queue.push('orders', 'a');
+  let [isInWork, isLost, isExtended] = [false, false, false];
+  const connection = through(fake, (command) => {
+    isExtended ||= command.startsWith('MQ.EXTEND');
+    if (!command.startsWith('MQ.PULL') || !isInWork || isLost) return undefined;
+    isLost = true;
+    return Promise.reject(new Error('Socket closed unexpectedly'));
+  });
+  const handler: Handler = async () => {
+    isInWork = true;
+    await eventually('it is extended', () => isExtended).catch(() => {});
+  };
+  await worker(handler, { visibility: 3_600_000, disconnectGrace: 3_000_000 }, connection).runUntilEmpty(0);
+  assert.ok(isExtended);
+});
+
 test('a worker does not run twice at once, but again', async () => {
   const { worker } = scene();
   const one = worker(() => {});

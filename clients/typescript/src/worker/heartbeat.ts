@@ -4,6 +4,7 @@ import { pause } from '../backoff.js';
 import type { Client } from '../client.js';
 import { byQueue } from '../message.js';
 import type { Log } from './log.js';
+import type { Configuration } from './options.js';
 import { persist } from './persist.js';
 import type { Work } from './work.js';
 
@@ -11,24 +12,35 @@ export class Heartbeat {
   readonly #client: Client;
   readonly #inWork: ReadonlySet<Work>;
   readonly #visibility: number;
+  readonly #interval: number;
   readonly #maxProcessing: number;
   readonly #log: Log;
+  #resting = new AbortController();
 
-  constructor(client: Client, inWork: ReadonlySet<Work>, visibility: number, maxProcessing: number, log: Log) {
+  constructor(client: Client, inWork: ReadonlySet<Work>, { visibility, disconnectGrace, maxProcessing, log }: Configuration) {
     this.#client = client;
     this.#inWork = inWork;
     this.#visibility = visibility;
+    // The connection of the pulls may be lost unnoticed: then only what is extended before the grace is over stays this worker's.
+    this.#interval = (disconnectGrace || visibility) / 3;
     this.#maxProcessing = maxProcessing;
     this.#log = log;
   }
 
   /** Beats until the signal. Throws what does not pass by itself. */
   async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.hurry(), { once: true });
     for (;;) {
-      await pause(this.#visibility / 3, signal);
+      await pause(this.#interval, this.#resting.signal);
       if (signal.aborted) return;
+      this.#resting = new AbortController();
       await persist(() => this.#beat(), signal, this.#log);
     }
+  }
+
+  /** The next beat is at once. */
+  hurry(): void {
+    this.#resting.abort();
   }
 
   async #beat(): Promise<void> {

@@ -7,13 +7,18 @@ import { within } from '../within.js';
 export class Link implements Connection {
   readonly #origin: Connection;
   readonly #deadline: number;
+  readonly #onLoss: () => void;
   #connection: Promise<OwnConnection> | undefined;
   #isClosed = false;
 
-  /** @param deadline a connection that gives no reply for so many milliseconds is lost */
-  constructor(origin: Connection, deadline: number) {
+  /**
+   * @param deadline a connection that gives no reply for so many milliseconds is lost
+   * @param onLoss is called when a connection was lost, and is closed
+   */
+  constructor(origin: Connection, deadline: number, onLoss: () => void = () => {}) {
     this.#origin = origin;
     this.#deadline = deadline;
+    this.#onLoss = onLoss;
   }
 
   async send(words: Word[], key?: string): Promise<Reply> {
@@ -46,6 +51,6 @@ export class Link implements Connection {
 
   #drop(connection: Promise<OwnConnection>): void {
     if (this.#connection === connection) this.#connection = undefined;
-    connection.then((opened) => opened.close()).catch(() => {});
+    connection.then((opened) => opened.close()).then(this.#onLoss, () => {});
   }
 }

@@ -32,6 +32,11 @@ export interface WorkerOptions {
   maxProcessing?: number | undefined;
   /** How long a shutdown waits for handlers. Default: 25,000. */
   grace?: number | undefined;
+  /**
+   * How long after the loss of this worker its messages come back, if that is before the end of their visibility; 0: only then.
+   * Default: 5,000.
+   */
+  disconnectGrace?: number | undefined;
   /** Longest wait of one pull. Default: 5,000. */
   block?: number | undefined;
   /** Longest time for which an acknowledgment waits for the next pull. Default: 50. */
@@ -54,6 +59,8 @@ export interface Configuration {
   visibility: number;
   maxProcessing: number;
   grace: number;
+  /** 0: none. Otherwise shorter than the visibility. */
+  disconnectGrace: number;
   block: number;
   ackDelay: number;
   consumer: string;
@@ -62,15 +69,16 @@ export interface Configuration {
 }
 
 export function configurationOf(queues: string | readonly string[], handler: Handler, options: WorkerOptions): Configuration {
-  const { concurrency = 10, middleware = [] } = options;
+  const { concurrency = 10, visibility = 30_000, disconnectGrace = 5_000, middleware = [] } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 10_000) throw new RangeError('concurrency is 1 to 10,000');
   return {
     queues: [queues].flat(),
     handler: wrapped(handler, middleware),
     concurrency,
-    visibility: options.visibility ?? 30_000,
+    visibility,
     maxProcessing: options.maxProcessing ?? Infinity,
     grace: options.grace ?? 25_000,
+    disconnectGrace: disconnectGrace < visibility ? disconnectGrace : 0,
     block: options.block ?? 5_000,
     ackDelay: options.ackDelay ?? 50,
     consumer: options.consumer ?? `${hostname()}:${process.pid}`,

@@ -37,6 +37,7 @@ export class Run {
   readonly #client: Client;
   readonly #slots: Slots;
   readonly #inWork = new Set<Work>();
+  readonly #heartbeat: Heartbeat;
   readonly #acknowledgments: Acknowledgments;
   readonly #stopping = new AbortController();
   readonly #closing = new AbortController();
@@ -47,11 +48,12 @@ export class Run {
     const { block, concurrency, ackDelay, log } = configuration;
     this.#configuration = configuration;
     this.#ignoredDelay = ignoredDelay;
-    this.#waiting = new Link(connection, block + REPLY_MS);
+    this.#waiting = new Link(connection, block + REPLY_MS, () => this.#heartbeat.hurry());
     this.#shared = new Link(connection, REPLY_MS);
     this.#puller = new Client(this.#waiting);
     this.#client = new Client(this.#shared);
     this.#slots = new Slots(concurrency);
+    this.#heartbeat = new Heartbeat(this.#client, this.#inWork, configuration);
     this.#acknowledgments = new Acknowledgments(this.#client, ackDelay, (attempt) => this.#say(attempt), log);
   }
 
@@ -64,22 +66,19 @@ export class Run {
 
   /** Works until `stop`, or until the queues are empty. Throws what does not pass by itself, after an orderly end. */
   async work(): Promise<void> {
-    const { visibility, maxProcessing, grace, log } = this.#configuration;
-    const heartbeat = new Heartbeat(this.#client, this.#inWork, visibility, maxProcessing, log)
-      .run(this.#closing.signal)
-      .catch((error: unknown) => this.#fail(error));
+    const heartbeat = this.#heartbeat.run(this.#closing.signal).catch((error: unknown) => this.#fail(error));
     const pulling = this.#pullAll()
       .catch((error: unknown) => this.#fail(error))
       .finally(() => this.stop());
     await stopped(this.#stopping.signal);
     const isOver = new AbortController(); // the pull has ended, or the grace time
     void pulling.then(() => isOver.abort());
-    await atMost(grace, this.#ended(pulling, isOver.signal));
+    await atMost(this.#configuration.grace, this.#ended(pulling, isOver.signal));
     isOver.abort();
     await this.#cancelHandlers();
     await atMost(FAREWELL_MS, this.#acknowledgments.flush());
     this.#closing.abort();
-    this.#waiting.close();
+    this.#waiting.close(); // not before: its end would bring the messages back
     this.#shared.close();
     await atMost(FAREWELL_MS, Promise.all([pulling, heartbeat]));
     if (this.#failure) throw this.#failure.error;
@@ -111,8 +110,13 @@ export class Run {
   }
 
   async #pull(): Promise<Message[]> {
-    const { queues, visibility, consumer, block } = this.#configuration;
-    const options = { visibility, consumer, block: this.#ignoredDelay === undefined ? block : Math.min(block, GLANCE_MS) };
+    const { queues, visibility, consumer, block, disconnectGrace } = this.#configuration;
+    const options = {
+      visibility,
+      consumer,
+      block: this.#ignoredDelay === undefined ? block : Math.min(block, GLANCE_MS),
+      onDisconnect: disconnectGrace > 0 && { grace: disconnectGrace },
+    };
     const [queue] = queues;
     const done = this.#acknowledgments.take();
     if (queue === undefined || queues.length > 1) {

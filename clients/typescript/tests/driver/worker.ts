@@ -9,6 +9,7 @@ export async function work(redis: Redis): Promise<void> {
     visibility: setting('VISIBILITY'),
     grace: setting('GRACE'),
     block: setting('BLOCK'),
+    disconnectGrace: process.env['MQ_DISCONNECT_GRACE'] === undefined ? undefined : setting('DISCONNECT_GRACE'),
     maxProcessing: setting('MAX_PROCESSING') || undefined,
   });
   console.log('ready');
