@@ -3,6 +3,7 @@ package mqtest
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -103,7 +104,7 @@ func (f *Fake) Redrive(_ context.Context, name string, options *mq.RedriveOption
 		if options.All || len(options.IDs) > 0 {
 			limit = len(q.entries)
 		}
-		for _, e := range q.in(mq.StateReady) {
+		for _, e := range q.oldestDeathFirst() {
 			if count < limit && isRedriven(e, options) {
 				q.redrive(e, cmp.Or(options.To, e.shown.DeadFrom))
 				count++
@@ -113,6 +114,19 @@ func (f *Fake) Redrive(_ context.Context, name string, options *mq.RedriveOption
 		return nil
 	})
 	return count, err
+}
+
+// oldestDeathFirst returns the ready messages in the order of a redrive, those that never died last.
+func (q *queue) oldestDeathFirst() []*entry {
+	death := func(e *entry) int64 {
+		if e.isDead() {
+			return e.died
+		}
+		return math.MaxInt64
+	}
+	found := q.inOrder(mq.StateReady)
+	slices.SortStableFunc(found, func(a, b *entry) int { return cmp.Compare(death(a), death(b)) })
+	return found
 }
 
 func isRedriven(e *entry, options *mq.RedriveOptions) bool {

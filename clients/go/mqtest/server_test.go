@@ -101,6 +101,50 @@ func TestMessagesReturnToTheirOriginalPosition(t *testing.T) {
 	}
 }
 
+// TestARedriveTakesTheOldestDeathFirst wherever it waits, and messages that never died last.
+func TestARedriveTakesTheOldestDeathFirst(t *testing.T) {
+	ctx := context.Background()
+	connection := redis.NewClient(&redis.Options{Addr: testserver.Start(t)})
+	defer connection.Close()
+	for name, side := range map[string]mq.Commands{"fake": mqtest.New(), "server": mq.New(connection)} {
+		nack := func(queue string, options *mq.NackOptions) {
+			m, err := side.Pull(ctx, queue, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := side.Nack(ctx, m, options); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Millisecond) // the server orders what dies in the same millisecond by id
+		}
+		push := func(queue, payload string) {
+			if _, err := side.Push(ctx, queue, []byte(payload), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		push("orders", "old")
+		push("orders", "young")
+		nack("orders", &mq.NackOptions{Dead: true})
+		push("{orders}:dead", "living")
+		nack("orders", &mq.NackOptions{Dead: true})
+		nack("{orders}:dead", &mq.NackOptions{NoCount: true}) // the old one goes behind
+		var got []string
+		for range 3 {
+			if count, err := side.Redrive(ctx, "{orders}:dead", &mq.RedriveOptions{Count: 1, To: "mails"}); err != nil || count != 1 {
+				t.Fatalf("%s: %d were redriven, %v", name, count, err)
+			}
+			m, err := side.Pull(ctx, "mails", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(m.Payload))
+		}
+		if expected := []string{"old", "young", "living"}; !slices.Equal(got, expected) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 func join(calls []string) (text string) {
 	for _, call := range calls[max(0, len(calls)-60):] {
 		text += "  " + call + "\n"
