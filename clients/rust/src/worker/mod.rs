@@ -25,6 +25,8 @@ use run::Run;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// The longest time that counts; the server accepts no longer ones.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -210,7 +212,7 @@ impl<S: Source> Worker<S> {
     /// # Errors
     /// Those of [`run`](Self::run).
     pub async fn run_until(&self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
-        self.start(None)?.until(shutdown).await
+        self.start(None, shutdown).await
     }
 
     /// The same until no queue has a message that is ready, in flight or delayed for less than `soon`. Leaves signals
@@ -219,10 +221,14 @@ impl<S: Source> Worker<S> {
     /// # Errors
     /// Those of [`run`](Self::run).
     pub async fn run_until_empty(&self, soon: Duration) -> Result<()> {
-        self.start(Some(soon))?.until(std::future::pending()).await
+        self.start(Some(soon), std::future::pending()).await
     }
 
-    fn start(&self, until_empty: Option<Duration>) -> Result<Run<S>> {
+    async fn start(
+        &self,
+        until_empty: Option<Duration>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<()> {
         let Options { queues, concurrency, visibility, block, .. } = &self.options;
         let lengths = Duration::from_millis(1)..=YEAR;
         if queues.is_empty() || !(1..=10_000).contains(concurrency) {
@@ -231,7 +237,24 @@ impl<S: Source> Worker<S> {
         if !lengths.contains(visibility) || !lengths.contains(block) {
             return Err(Error::invalid("visibility and block are 1 millisecond to 365 days"));
         }
-        Ok(Run::new(&self.source, self.handler.clone(), self.options.clone(), until_empty))
+        let run = Run::new(&self.source, self.handler.clone(), self.options.clone(), until_empty);
+        // In a task of its own, which handlers and replies wake without leaving their thread: that of `main` is none
+        // of the runtime's. It ends with this future.
+        let stop = CancellationToken::new();
+        let mut running = JoinSet::new();
+        running.spawn(run.until(stop.clone().cancelled_owned()).in_current_span());
+        let ended = tokio::select! {
+            ended = running.join_next() => ended,
+            () = shutdown => {
+                stop.cancel();
+                running.join_next().await
+            }
+        };
+        match ended {
+            Some(Ok(result)) => result,
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => Ok(()),
+        }
     }
 }
 
