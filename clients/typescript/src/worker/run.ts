@@ -95,7 +95,7 @@ export class Run {
         if (signal.aborted) await this.#release(messages);
         else for (const message of messages) void this.#process(message);
         while (this.#slots.free === 0 && !signal.aborted) await this.#slots.changed();
-        await turn(); // handlers that end together are acknowledged together
+        if (!this.#slots.areAllFree) await turn(); // handlers that end together are acknowledged together
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof CorruptError) {
@@ -170,7 +170,11 @@ export class Run {
 
   async #failureOf(work: Work): Promise<{ error: unknown } | undefined> {
     try {
-      await this.#configuration.handler(work.message, { signal: work.signal });
+      await this.#configuration.handler(work.message, {
+        get signal() {
+          return work.signal;
+        },
+      });
       this.#log({ level: 'debug', text: 'done' }, work.message);
       return undefined;
     } catch (error) {

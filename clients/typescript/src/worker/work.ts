@@ -6,7 +6,7 @@ import { LONGEST_TIMER_MS } from '../within.js';
 /** A message in work. Moments are those of `performance.now()`. */
 export class Work {
   readonly since = performance.now();
-  readonly #cancelling = new AbortController();
+  #cancelling: AbortController | undefined;
   #isHeld = true;
   #expiry: NodeJS.Timeout | undefined;
 
@@ -15,9 +15,9 @@ export class Work {
     public visibleUntil: number,
   ) {}
 
-  /** Tells the handler to stop. */
+  /** Tells the handler to stop. Made when it is first asked for: most handlers never do, and it is costly. */
   get signal(): AbortSignal {
-    return this.#cancelling.signal;
+    return (this.#cancelling ??= new AbortController()).signal;
   }
 
   /** Whether it is still this worker's; if not, nothing more is said for it. */
@@ -26,7 +26,7 @@ export class Work {
   }
 
   cancel(reason: string): void {
-    this.#cancelling.abort(new Error(reason));
+    (this.#cancelling ??= new AbortController()).abort(new Error(reason));
   }
 
   /** It is no longer this worker's. */
