@@ -279,7 +279,8 @@ def worker_ratio(samples, ours, theirs):
         return "-"
     # A plain loop is no worker: it is shown without a goal.
     goal = None if theirs["system"] == "plain loop" else WORKER_GOAL
-    return cell_of_at_least(samples.ratio(ours, theirs, "rate"), goal)
+    ratios = samples.ratios(ours, theirs, "rate")
+    return f"{cell_of_at_least(statistics.median(ratios), goal)} [{min(ratios):.2f} to {max(ratios):.2f}]"
 
 
 BLOCKS = {
