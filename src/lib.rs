@@ -15,7 +15,7 @@
     )
 )]
 
-pub mod calendar;
+mod calendar;
 mod commands;
 #[cfg(fuzzing)]
 pub mod fuzzing;

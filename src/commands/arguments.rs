@@ -16,8 +16,11 @@ const MAX_MS: i64 = MAX_DURATION_MS as i64;
 /// 0: no delay.
 pub const DELAY: Number = milliseconds("DELAY", 0);
 
+/// The largest timestamp, unix ms.
+pub const UNIX_TIME_MS: i64 = MAX_TIME_MS as i64 - 1;
+
 /// Absolute, where DELAY is relative.
-pub const AT: Number = Number { token: "AT", name: UNIX_TIME, min: 0, max: MAX_TIME_MS as i64 - 1 };
+pub const AT: Number = Number { token: "AT", name: UNIX_TIME, min: 0, max: UNIX_TIME_MS };
 
 /// When a message becomes ready.
 pub const WHEN: &[Arg] = &[Arg::Number(DELAY), Arg::Number(AT)];
@@ -73,18 +76,28 @@ pub const NOT_WITH_NOACK: &[&str] = &["VISIBILITY", "ONDISCONNECT", "CONSUMER"];
 const SECONDS: RangeInclusive<u64> = 1..=100_000_000_000;
 
 /// When a message becomes ready, unix ms, by DELAY, AT or the queue's delay; None: at once. Error:
-/// [`CommandError::AtInSeconds`].
+/// [`CommandError::InSeconds`].
 pub fn due_at_ms<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
     now_ms: u64,
     default_delay_ms: u64,
 ) -> Result<Option<u64>, CommandError> {
-    let due_at_ms = match options.number(&AT) {
-        Some(at) if SECONDS.contains(&at) => return Err(CommandError::AtInSeconds(at)),
+    let due_at_ms = match moment(options, &AT)? {
         Some(at_ms) => at_ms,
         None => now_ms.saturating_add(options.number(&DELAY).unwrap_or(default_delay_ms)),
     };
     Ok((due_at_ms > now_ms).then_some(due_at_ms))
+}
+
+/// The absolute time after an option, unix ms, if it was given. Error: [`CommandError::InSeconds`].
+pub fn moment<A: AsRef<[u8]>>(
+    options: &Options<'_, A>,
+    option: &Number,
+) -> Result<Option<u64>, CommandError> {
+    match options.number(option) {
+        Some(at) if SECONDS.contains(&at) => Err(CommandError::InSeconds(option.token, at)),
+        moment => Ok(moment),
+    }
 }
 
 /// A duration of at least `min`.

@@ -19,7 +19,7 @@ use crate::runtime::entry::Entry;
 use crate::runtime::execute::{Body, execute, execute_on};
 use crate::runtime::facts::{IS_ACTIVE, IS_CLUSTER};
 use crate::runtime::waiting::{self, BlockTimeout, BlockedPull};
-use crate::runtime::{disconnect, index, receipts, turn};
+use crate::runtime::{disconnect, index, receipts, ticks, turn};
 use crate::server::context::Context;
 use crate::server::key::Access;
 
@@ -256,6 +256,10 @@ fn take(
     let may_wait = || IS_ACTIVE.get() && !context.may_not_block();
     let is_early = is_due && (store.0.has_to_read_deadlines() || turn::is_settling() && may_wait());
     let limit = if is_due && !is_early { request.most().max(LEAST_SWEEP) } else { 0 };
+    if limit > 0 && IS_ACTIVE.get() {
+        // What fails stays due, and the timer warns of it.
+        let _ = ticks::run(context, entry, &mut store, now_ms);
+    }
     let ended = if limit > 0 {
         // Some of them may be acknowledged first.
         let acknowledged = u32::try_from(acknowledged.len()).unwrap_or(0);

@@ -3,14 +3,22 @@
 use std::fmt;
 
 use super::quoted::Quoted;
+use crate::calendar::CronError;
 use crate::queue::QueueError;
 use crate::queue::inspect::MAX_GROUPS;
 use crate::queue::name::{NameError, QueueName};
+use crate::queue::schedule::{ADDED_HEADER_BYTES, ADDED_HEADERS};
 use crate::queue::settings::Setting;
-use crate::queue::valid::{MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES};
+use crate::queue::valid::{
+    MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MAX_SCHEDULES,
+};
 use crate::runtime::checking::CheckError;
 use crate::runtime::execute::{OP_VERSION, ReplayError};
-use crate::server::spec::{Name, Number};
+use crate::server::spec::{Choice, Name, Number};
+
+/// The headers that a schedule can have itself.
+const MAX_OWN_HEADERS: usize = MAX_HEADERS - ADDED_HEADERS;
+const MAX_OWN_BYTES: usize = MAX_HEADER_BYTES - ADDED_HEADER_BYTES;
 
 /// An error reply. `Display` writes it: a code, then a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +29,26 @@ pub enum CommandError {
     Options(Fault),
     /// Not an integer, or out of range.
     Number(Number),
-    /// An absolute time in seconds.
-    AtInSeconds(u64),
+    /// None of the words of an option.
+    Choice(Choice),
+    /// An absolute time in seconds, after this token.
+    InSeconds(&'static str, u64),
+    /// CRON: what is wrong with the expression.
+    Expression(CronError),
+    /// TZ: no such time zone.
+    Zone(Quoted),
+    /// JITTER is not shorter than EVERY.
+    JitterTooLong,
+    /// A header that schedules add themselves.
+    OwnHeader(Quoted),
+    /// The headers leave no room for those that schedules add.
+    NoRoomForHeaders,
+    /// No tick is between START and END.
+    NoTick,
+    /// The queue has the maximum of schedules.
+    TooManySchedules,
+    /// No such schedule.
+    NoSchedule,
     /// Too short or too long.
     Length(Name),
     /// More than the maximum of what this number counts.
@@ -136,10 +162,32 @@ impl fmt::Display for CommandError {
             Self::Number(number) => {
                 write!(f, "ERR {} must be an integer from {}", number.token, number.range())
             }
-            Self::AtInSeconds(at) => {
-                let at_ms = at.saturating_mul(1_000);
-                write!(f, "ERR AT {at} is a time in seconds, in milliseconds it is AT {at_ms}")
+            Self::Choice(Choice { token, words }) => {
+                let (last, others) = words.split_last().unwrap_or((&"", &[]));
+                write!(f, "ERR {token} must be {} or {last}", others.join(", "))
             }
+            Self::InSeconds(token, at) => {
+                let at_ms = at.saturating_mul(1_000);
+                write!(
+                    f,
+                    "ERR {token} {at} is a time in seconds, in milliseconds it is {token} {at_ms}"
+                )
+            }
+            Self::Expression(error) => write!(f, "ERR {error}"),
+            Self::Zone(name) => write!(f, "ERR there is no time zone {name}"),
+            Self::JitterTooLong => f.write_str("ERR JITTER must be shorter than EVERY"),
+            Self::OwnHeader(name) => write!(f, "ERR the header {name} is set by the schedule"),
+            Self::NoRoomForHeaders => {
+                write!(
+                    f,
+                    "ERR a schedule can have {MAX_OWN_HEADERS} headers of {MAX_OWN_BYTES} bytes"
+                )
+            }
+            Self::NoTick => f.write_str("ERR the schedule has no tick left"),
+            Self::TooManySchedules => {
+                write!(f, "ERR the queue has {MAX_SCHEDULES} schedules, the maximum")
+            }
+            Self::NoSchedule => f.write_str("NOTFOUND no schedule with this name"),
             Self::Length(Name { token, min, max, .. }) => {
                 write!(f, "ERR {token} must be {min} to {max} bytes")
             }

@@ -8,7 +8,8 @@ use super::options::Options;
 use super::quoted::Quoted;
 use super::{
     ack, apply, check, config, del, drop, extend, get, handler, info, len, mpull, mpush, nack,
-    pause, peek, pull, purge, push, queues, redrive, reschedule, resume,
+    next, pause, peek, pull, purge, push, queues, redrive, reschedule, resume, schedule, schedules,
+    trigger, unschedule,
 };
 use crate::server::command::{self, Command};
 use crate::server::context::Context;
@@ -56,6 +57,16 @@ const GROUPS: &[(&str, &[Known])] = &[
             known::<reschedule::Reschedule>(),
             known::<redrive::Redrive>(),
             known::<purge::Purge>(),
+        ],
+    ),
+    (
+        "Schedule",
+        &[
+            known::<schedule::Schedule>(),
+            known::<unschedule::Unschedule>(),
+            known::<schedules::Schedules>(),
+            known::<next::Next>(),
+            known::<trigger::Trigger>(),
         ],
     ),
     (
@@ -180,6 +191,7 @@ fn add(lines: &mut Vec<String>, argument: &Arg, not_with: &[&str], needs: Option
         Arg::List(number, _) | Arg::Pairs(number, _) => format!("n from {}", number.range()),
         Arg::Name(Name { max: usize::MAX, .. }) => "any bytes".to_owned(),
         Arg::Name(Name { min, max, .. }) => format!("{min} to {max} bytes"),
+        Arg::Choice(choice) => choice.words.join(", "),
         Arg::Pattern(_) => "a pattern as in KEYS".to_owned(),
         Arg::OtherKey(..) => "a queue's name".to_owned(),
         Arg::Flag(_) | Arg::FlagWithout(..) => String::new(),

@@ -98,7 +98,7 @@ fn state_fields(
     context: Context<'_>,
     entry: &Entry,
     store: &mut impl Store,
-) -> [(&'static str, u64); 13] {
+) -> [(&'static str, u64); 15] {
     let now_ms = context.now_ms();
     let next_due_at = deadline::of_messages(store).unwrap_or(0);
     let since = inspect::oldest(store);
@@ -120,11 +120,13 @@ fn state_fields(
         ("highest_retry_count", store.highest_retry_count().into()),
         ("blocked_clients", entry.waiters.borrow().len() as u64),
         ("damaged", store.len(Part::Damaged)),
+        ("schedules", store.len(Part::Schedules)),
+        ("next_tick_at", store.first_tick().unwrap_or(0)),
     ]
 }
 
 /// The counters that exist per queue and for the whole server.
-fn counters(counts: &Counts) -> [(&'static CStr, u64); 14] {
+fn counters(counts: &Counts) -> [(&'static CStr, u64); 17] {
     [
         (c"pushed", counts.pushed),
         (c"pulled", counts.pulled),
@@ -140,6 +142,9 @@ fn counters(counts: &Counts) -> [(&'static CStr, u64); 14] {
         (c"redriven", counts.redriven),
         (c"refused_full", counts.refused_full),
         (c"deleted", counts.deleted),
+        (c"ticks", counts.ticks),
+        (c"ticks_missed", counts.ticks_missed),
+        (c"ticks_skipped", counts.ticks_skipped),
     ]
 }
 

@@ -29,6 +29,7 @@ mod mpush;
 mod nack;
 mod nearest;
 mod new_messages;
+mod next;
 mod options;
 mod pause;
 mod payloads;
@@ -42,6 +43,10 @@ mod redrive;
 pub mod reply;
 mod reschedule;
 mod resume;
+mod schedule;
+mod schedules;
+mod trigger;
+mod unschedule;
 
 use std::ffi::CStr;
 

@@ -134,7 +134,11 @@ mod tests {
             let line = ["AT", at];
             let options = Options::read::<Push>(&line).unwrap();
             let refused = PushRequest::read(&options, &mut store_with(&[]), NOW_MS);
-            assert_eq!(refused.err(), Some(CommandError::AtInSeconds(at.parse().unwrap())), "{at}");
+            assert_eq!(
+                refused.err(),
+                Some(CommandError::InSeconds("AT", at.parse().unwrap())),
+                "{at}"
+            );
         }
     }
 

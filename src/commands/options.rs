@@ -7,7 +7,7 @@ use super::errors::{CommandError, Fault};
 use crate::queue::settings::parse_integer;
 use crate::server::command::Command;
 use crate::server::keys_of_command::is_taken_for;
-use crate::server::spec::{Arg, Name, Number, other_key};
+use crate::server::spec::{Arg, Choice, Name, Number, other_key};
 
 /// The maximum number of options of a command; each alternative counts.
 const MOST: usize = 17;
@@ -99,6 +99,10 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
                     check_length(name, text.as_ref())?;
                     more
                 }
+                (Arg::Choice(choice), [text, more @ ..]) => {
+                    *value = position_of(choice, text.as_ref())?;
+                    more
+                }
                 (Arg::List(number, _), _) => counted(number, more)?.1,
                 (Arg::Pairs(number, _), _) => pairs(number, more)?.1,
                 (_, [_, more @ ..]) => more,
@@ -164,6 +168,11 @@ impl<'a, A: AsRef<[u8]>> Options<'a, A> {
     #[inline]
     pub fn number(&self, option: &Number) -> Option<u64> {
         self.find(option.token)
+    }
+
+    /// The word after an option, as the facts spell it, if it was given.
+    pub fn word(&self, option: &Choice) -> Option<&'static str> {
+        option.words.get(usize::try_from(self.find(option.token)?).ok()?).copied()
     }
 
     /// The bytes after an option, if it was given.
@@ -302,6 +311,12 @@ pub fn parse(option: &Number, text: &[u8]) -> Result<u64, CommandError> {
         .filter(|number| (option.min..=option.max).contains(number))
         .and_then(|number| u64::try_from(number).ok())
         .ok_or(CommandError::Number(*option))
+}
+
+/// The position of a word among those of a choice.
+fn position_of(option: &Choice, text: &[u8]) -> Result<u64, CommandError> {
+    let position = option.words.iter().position(|word| text.eq_ignore_ascii_case(word.as_bytes()));
+    position.map(|position| position as u64).ok_or(CommandError::Choice(*option))
 }
 
 /// Checks a number in a range, or an empty value.

@@ -13,7 +13,7 @@ use super::small_vec::ShortVec;
 use super::store::Store;
 use super::{
     acknowledge, configure, extend, pause, pull, purge, push, redrive, remove, repair, reschedule,
-    retry, sweep, unused,
+    retry, sweep, ticks, unused,
 };
 
 /// An op as a type of its own, for callers that need its outcome.
@@ -83,6 +83,13 @@ requests! {
     // 1, or 0 if the queue stays.
     op::Expire, u64: |op, store, effects| unused::expire(store, effects, op.now_ms);
     op::PurgeState, Purged: |op, store, effects| purge::purge(store, effects, *op);
+    // 1 if it is new, 0 if it was changed.
+    op::Schedule, u64: |op, store, effects| ticks::set(store, effects, op);
+    // 1, or 0 if there was no such schedule.
+    op::Unschedule, u64: |op, store, effects| ticks::remove(store, effects, &op.name);
+    op::Ticks, (): |op, store, effects| ticks::run(store, effects, op);
+    // None if there is no such schedule.
+    op::Trigger, Option<Pushed>: |op, store, effects| ticks::trigger(store, effects, op);
     // 1, or 0 if there was no such queue.
     op::Drop, u64: |_, store, effects| remove::drop(store, effects);
     // 1, or 0 if no such message is delayed.
@@ -131,5 +138,9 @@ pub fn apply<S: Store>(
         Op::PurgeState(op) => op.apply(store, effects).map(drop),
         Op::Use(op) => op.apply(store, effects),
         Op::Expire(op) => op.apply(store, effects).map(drop),
+        Op::Schedule(op) => op.apply(store, effects).map(drop),
+        Op::Unschedule(op) => op.apply(store, effects).map(drop),
+        Op::Ticks(op) => op.apply(store, effects),
+        Op::Trigger(op) => op.apply(store, effects).map(drop),
     }
 }

@@ -53,6 +53,12 @@ pub struct Counts {
     /// Messages refused at MAXLEN or MAXDEDUP.
     pub refused_full: u64,
     pub deleted: u64,
+    /// Ticks of schedules with a message.
+    pub ticks: u64,
+    /// Ticks too late for a message of their own.
+    pub ticks_missed: u64,
+    /// Ticks without a message: overlap, or a full queue.
+    pub ticks_skipped: u64,
 }
 
 impl Counts {
@@ -75,6 +81,9 @@ impl Counts {
             (&mut self.redriven, more.redriven),
             (&mut self.refused_full, more.refused_full),
             (&mut self.deleted, more.deleted),
+            (&mut self.ticks, more.ticks),
+            (&mut self.ticks_missed, more.ticks_missed),
+            (&mut self.ticks_skipped, more.ticks_skipped),
         ] {
             *total = total.wrapping_add(more);
         }

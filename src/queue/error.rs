@@ -28,6 +28,8 @@ pub enum Corruption {
     Message(MessageId),
     /// A message has a place but no body.
     NoBody(MessageId),
+    /// A schedule. It is set aside by its next tick, or when it is set anew.
+    Schedule,
 }
 
 impl fmt::Display for Corruption {
@@ -42,6 +44,7 @@ impl fmt::Display for Corruption {
                 write!(f, "message {} can't be read, it was moved to damaged", id(message))
             }
             Self::NoBody(message) => write!(f, "message {} has no body", id(message)),
+            Self::Schedule => f.write_str("the schedule can't be read"),
         }
     }
 }

@@ -11,6 +11,8 @@ pub enum Finding {
     DamagedPlace,
     /// A field of `Config` is no setting, or its value is invalid.
     DamagedSetting,
+    /// A record of `Schedules` is unreadable, or its name is invalid.
+    DamagedSchedule,
     /// A body in `Messages` has no place.
     BodyWithoutPlace,
     /// A place has no body.
@@ -39,6 +41,8 @@ pub enum Finding {
     WrongTurn,
     /// `Dedup` or `Deduped` name no message, or lack the key of one.
     WrongDedup,
+    /// `Ticks` does not match `Schedules`.
+    WrongTick,
 }
 
 impl Finding {
@@ -49,6 +53,7 @@ impl Finding {
             Self::DamagedNote => "damaged_note",
             Self::DamagedPlace => "damaged_place",
             Self::DamagedSetting => "damaged_setting",
+            Self::DamagedSchedule => "damaged_schedule",
             Self::BodyWithoutPlace => "body_without_place",
             Self::PlaceWithoutBody => "place_without_body",
             Self::NoteWithoutMessage => "note_without_message",
@@ -63,6 +68,7 @@ impl Finding {
             Self::WrongGroup => "wrong_group",
             Self::WrongTurn => "wrong_turn",
             Self::WrongDedup => "wrong_dedup",
+            Self::WrongTick => "wrong_tick",
         }
     }
 }

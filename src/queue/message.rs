@@ -430,7 +430,7 @@ fn name_if_any<S: Serializer>(name: &Option<NameBytes>, to: S) -> Result<S::Ok, 
 
 /// Copies borrowed bytes: reading a `Vec` would first allocate up to 129 MiB for a length in a damaged
 /// record.
-fn own<'de, T: From<&'de [u8]>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+pub(super) fn own<'de, T: From<&'de [u8]>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     serde_bytes::deserialize::<&[u8], D>(from).map(T::from)
 }
 

@@ -37,12 +37,14 @@ mod repair;
 mod reschedule;
 mod retry;
 pub mod rules;
+pub mod schedule;
 mod search;
 mod seek;
 pub mod settings;
 pub mod small_vec;
 pub mod store;
 mod sweep;
+mod ticks;
 pub mod unused;
 pub mod valid;
 

@@ -272,6 +272,8 @@ pub(super) fn set_first_aside<S: Store>(
             }
             store.set_message_aside(id);
         }
+        // No pull reads one.
+        Corruption::Schedule => return Ok(()),
     }
     effects.changed = true;
     effects.counts.damaged = effects.counts.damaged.saturating_add(1);

@@ -5,8 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::message::{Delivery, Died, Expiry, Header, MessageId, Receipt};
+use super::message::{Delivery, Died, Expiry, Header, MessageId, Receipt, own};
 use super::name::QueueName;
+use super::schedule::{Definition, Tick};
 use super::settings::Setting;
 use super::small_vec::{self, ShortVec};
 use super::valid::MAX_TIME_MS;
@@ -43,6 +44,10 @@ pub enum Op<'a> {
     PurgeState(PurgeState),
     Use(Use),
     Expire(Expire),
+    Schedule(Schedule),
+    Unschedule(Unschedule),
+    Ticks(Ticks),
+    Trigger(Trigger),
 }
 
 /// Has no value.
@@ -170,6 +175,66 @@ pub struct Use {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expire {
     pub now_ms: u64,
+}
+
+/// Sets a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own")]
+    pub name: Vec<u8>,
+    pub definition: Definition,
+    /// See [`History::phase_ms`](super::schedule::History::phase_ms).
+    pub phase_ms: u64,
+    /// None: it is paused.
+    pub next: Option<Tick>,
+    /// See [`History::zones`](super::schedule::History::zones).
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own")]
+    pub zones: Vec<u8>,
+}
+
+/// Removes a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unschedule {
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own")]
+    pub name: Vec<u8>,
+}
+
+/// Goes on with schedules that are due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticks {
+    pub now_ms: u64,
+    /// In this order; a schedule can have several.
+    pub ticks: Vec<TickOf>,
+}
+
+/// What becomes of a tick of a schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TickOf {
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own")]
+    pub name: Vec<u8>,
+    pub step: Step,
+    /// None: there is no other, and the schedule ends.
+    pub next: Option<Tick>,
+}
+
+/// See [`TickOf`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// Its message is pushed; so many ticks before it are missed.
+    Push { id: MessageId, tick: Tick, missed: u64 },
+    /// So many ticks are missed.
+    Pass { missed: u64 },
+    /// None: `Ticks` and the record disagree, or the record is unreadable.
+    Mend,
+}
+
+/// Pushes a message of a schedule besides its ticks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    pub now_ms: u64,
+    pub id: MessageId,
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own")]
+    pub name: Vec<u8>,
 }
 
 /// Removes messages of one state.
@@ -394,6 +459,10 @@ ops!(
     Prolong,
     PurgeState,
     Use,
-    Expire
+    Expire,
+    Schedule,
+    Unschedule,
+    Ticks,
+    Trigger
 );
 bare_ops!(Purge, Drop, Resume, Repair);

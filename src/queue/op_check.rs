@@ -2,10 +2,11 @@
 
 use super::message::{Expiry, MessageId, Receipt};
 use super::op::*;
+use super::schedule::Tick;
 use super::settings::{Setting, Settings};
 use super::valid::{
     MAX_DURATION_MS, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES,
-    MAX_TIME_MS, is_duration, is_name, is_priority, is_timestamp,
+    MAX_TIME_MS, MAX_ZONE_BYTES, is_duration, is_name, is_priority, is_timestamp,
 };
 
 impl Op<'_> {
@@ -93,6 +94,23 @@ impl Op<'_> {
             }
             Op::RedriveSlice(slice) => slice.is_valid(),
             Op::Pause(Pause { until_ms }) => until_ms.is_none_or(|ms| ms > 0 && is_timestamp(ms)),
+            Op::Schedule(Schedule { name, definition, phase_ms, next, zones }) => {
+                is_name(name)
+                    && definition.is_valid()
+                    && is_timestamp(*phase_ms)
+                    && next.is_none_or(Tick::is_valid)
+                    && next.is_none() == definition.is_paused
+                    && zones.len() <= MAX_ZONE_BYTES
+            }
+            Op::Unschedule(Unschedule { name }) => is_name(name),
+            Op::Ticks(Ticks { now_ms, ticks }) => {
+                is_timestamp(*now_ms)
+                    && ticks.len() <= MAX_BATCH as usize
+                    && ticks.iter().all(TickOf::is_valid)
+            }
+            Op::Trigger(Trigger { now_ms, id, name }) => {
+                is_timestamp(*now_ms) && id.is_valid() && is_name(name)
+            }
             Op::Delete(Delete { .. })
             | Op::Purge
             | Op::Drop
@@ -101,6 +119,16 @@ impl Op<'_> {
             | Op::PurgeState(PurgeState { .. }) => true,
             Op::Ended(never) => match *never {},
         }
+    }
+}
+
+impl TickOf {
+    fn is_valid(&self) -> bool {
+        let is_step = match self.step {
+            Step::Push { id, tick, .. } => id.is_valid() && tick.is_valid(),
+            Step::Pass { .. } | Step::Mend => true,
+        };
+        is_step && is_name(&self.name) && self.next.is_none_or(Tick::is_valid)
     }
 }
 

@@ -43,7 +43,8 @@ macro_rules! parts {
     };
 }
 
-// The ready lists are the first parts, in the order of their priorities; see [`Part::ready`].
+// The ready lists are the first parts, in the order of their priorities, see [`Part::ready`]; those of schedules are
+// the last.
 parts! {
     /// Ready messages in the order of their push, payload included, without a priority.
     Ready = "ready", List;
@@ -104,14 +105,19 @@ parts! {
     Config = "config", Hash;
     /// Records that could not be read. They are never delivered and never deleted.
     Damaged = "damaged", List;
+    /// Schedules, by name.
+    Schedules = "schedules", Hash;
+    /// Their names, by the time at which their next message is pushed; paused ones are the last.
+    Ticks = "ticks", SortedSet;
 }
 
 impl Part {
     /// The ready lists, by priority.
     pub const READY: &[Self] = Self::ALL.split_at(MAX_PRIORITY as usize + 1).0;
 
-    /// All parts but the ready lists.
-    pub const BEHIND_READY: &[Self] = Self::ALL.split_at(MAX_PRIORITY as usize + 1).1;
+    /// All parts of messages but the ready lists, and the settings.
+    pub const BEHIND_READY: &[Self] =
+        Self::ALL.split_at(Self::Schedules as usize).0.split_at(MAX_PRIORITY as usize + 1).1;
 
     /// The index of retry counts.
     pub const OF_RETRIES: &[Self] = &[Self::Retries, Self::Retried];

@@ -51,18 +51,18 @@ fn add<S: Store>(
     if let (Some(key), Some(known)) = (key, known)
         && dedup::holds(known, key)
     {
-        effects.counts.deduplicated = 1;
+        count(&mut effects.counts.deduplicated, 1);
         return Ok(Pushed::Duplicate(known.id));
     }
     if limits::is_full(store, messages.len())? {
-        effects.counts.refused_full = messages.len() as u64;
+        count(&mut effects.counts.refused_full, messages.len());
         return Ok(Pushed::Full);
     }
     if let Some(key) = key
         && known.is_none()
         && dedup::is_full(store, effects, key)?
     {
-        effects.counts.refused_full = 1;
+        count(&mut effects.counts.refused_full, 1);
         return Ok(Pushed::DedupFull);
     }
     let mut record = options.and_then(record);
@@ -92,8 +92,12 @@ fn add<S: Store>(
             dedup::hold(store, effects, *id, key, known);
         }
     }
-    effects.counts.pushed = messages.len() as u64;
+    count(&mut effects.counts.pushed, messages.len());
     Ok(Pushed::Added)
+}
+
+fn count(counter: &mut u64, number: usize) {
+    *counter = counter.saturating_add(number as u64);
 }
 
 /// Requires the parts that change when this many messages with this record are pushed. Returns the

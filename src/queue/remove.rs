@@ -59,12 +59,15 @@ pub(super) fn take_listed<S: Store>(store: &mut S, ids: &BTreeSet<MessageId>) ->
     listed.into_iter().map(|listed| listed.body).collect()
 }
 
+/// What is no message and follows from none.
+const KEPT_BY_PURGE: &[Part] = &[Part::Schedules, Part::Ticks, Part::Config, Part::Damaged];
+
 /// Removes all messages; returns their number.
 pub(super) fn purge<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u64, QueueError> {
     store.require(&Part::ALL)?;
     let number = limits::len(store);
     for part in Part::ALL {
-        if !matches!(part, Part::Config | Part::Damaged) {
+        if !KEPT_BY_PURGE.contains(&part) {
             clear(store, effects, part);
         }
     }
@@ -82,8 +85,9 @@ pub(super) fn drop<S: Store>(store: &mut S, effects: &mut Effects) -> Result<u64
         }
     }
     purge(store, effects)?;
-    clear(store, effects, Part::Config);
-    clear(store, effects, Part::Damaged);
+    for part in KEPT_BY_PURGE {
+        clear(store, effects, *part);
+    }
     effects.next_due = NextDue::Exactly(None);
     Ok(effects.changed.into())
 }

@@ -22,7 +22,8 @@ pub(super) fn repair<S: Store>(
     effects.changed = true;
     effects.became_ready = true;
     effects.counts.damaged = store.len(Part::Damaged).saturating_sub(damaged);
-    for at_ms in deadline::of_messages(store).into_iter().chain(deadline::of_keys(store)) {
+    let others = [deadline::of_keys(store), store.first_tick()];
+    for at_ms in deadline::of_messages(store).into_iter().chain(others.into_iter().flatten()) {
         effects.next_due.add(at_ms);
     }
     Ok(findings)

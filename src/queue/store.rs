@@ -12,6 +12,7 @@ use super::name::QueueName;
 use super::part::Part;
 use super::records::{Duplicate, Group, StoredNumber};
 use super::rules::Rules;
+use super::schedule::Schedule;
 use super::settings::{Setting, Settings};
 use super::small_vec::NameBytes;
 
@@ -19,8 +20,26 @@ use super::small_vec::NameBytes;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable(pub Vec<u8>);
 
+/// The schedules of a queue: records in `Schedules`, their next ticks in `Ticks`.
+pub trait Schedules {
+    /// Error: [`Corruption::Schedule`] when it is unreadable.
+    fn schedule(&mut self, name: &[u8]) -> Result<Option<Schedule>, Corruption>;
+    /// Writes a schedule and its next tick; false if they are so already.
+    fn put_schedule(&mut self, name: &[u8], schedule: &Schedule) -> bool;
+    /// True if there was one.
+    fn remove_schedule(&mut self, name: &[u8]) -> bool;
+    /// Moves an unreadable schedule to `Damaged`.
+    fn set_schedule_aside(&mut self, name: &[u8]);
+    /// When the first tick is due, unix ms.
+    fn first_tick(&mut self) -> Option<u64>;
+    /// Up to `count` names of schedules with ticks that are due at this time, unix ms, the earliest first.
+    fn due_ticks(&mut self, now_ms: u64, count: u64) -> Vec<Vec<u8>>;
+    /// Up to `count` names without the first `skip`: the next tick first, paused ones last.
+    fn schedules(&mut self, skip: u64, count: u64) -> Vec<Vec<u8>>;
+}
+
 /// See the top of this file.
-pub trait Store: Sized {
+pub trait Store: Schedules + Sized {
     /// A body as the store holds it.
     type Body: Body;
 

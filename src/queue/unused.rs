@@ -1,5 +1,5 @@
 //! EXPIRES: a queue that is not used for that long is dropped. Used is one that somebody pushes to, pulls from or
-//! waits for.
+//! waits for, or that has a schedule.
 //!
 //! The time of the last use is stored, and written again only when a quarter of EXPIRES has passed since then:
 //! so most uses cost no write. The queue is dropped five quarters after that time: EXPIRES after its last use
@@ -86,8 +86,9 @@ pub(super) fn expire<S: Store>(
     effects: &mut Effects,
     now_ms: u64,
 ) -> Result<u64, QueueError> {
+    store.require(&[Part::Schedules])?;
     match quarters(store, now_ms) {
-        Some(QUARTERS..) => remove::drop(store, effects),
+        Some(QUARTERS..) if store.len(Part::Schedules) == 0 => remove::drop(store, effects),
         _ => Ok(0),
     }
 }

@@ -11,6 +11,21 @@ pub const MAX_NAME_BYTES: usize = 256;
 
 pub const MAX_HEADERS: usize = 64;
 
+/// Longest payload of a schedule, bytes: it is written again with each tick.
+pub const MAX_SCHEDULED_BYTES: usize = 1024 * 1024;
+
+/// Longest cron expression, bytes.
+pub const MAX_EXPRESSION_BYTES: usize = 256;
+
+/// Longest name of a time zone, and of a version of the zone data, bytes.
+pub const MAX_ZONE_BYTES: usize = 64;
+
+/// The most schedules of a queue.
+pub const MAX_SCHEDULES: u64 = 10_000;
+
+/// The shortest EVERY, in milliseconds.
+pub const MIN_EVERY_MS: u64 = 100;
+
 /// All names and values of the headers of a message, bytes.
 pub const MAX_HEADER_BYTES: usize = 65_536;
 

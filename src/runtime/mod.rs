@@ -24,6 +24,7 @@ pub mod checking;
 pub mod consumers;
 pub mod disconnect;
 pub mod slices;
+pub mod ticks;
 
 pub mod turn;
 

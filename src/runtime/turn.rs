@@ -14,7 +14,7 @@ use super::entry::{Entry, UNKNOWN};
 use super::execute::execute_on;
 use super::facts::{HAS_KEYSPACE_EVENTS, IS_ACTIVE, IS_CLUSTER};
 use super::waiting::{self, Woken};
-use super::{checking, counters, disconnect, index, scan, slices, unread};
+use super::{checking, counters, disconnect, index, scan, slices, ticks, unread};
 use crate::queue::op::{self, SweepLimit};
 use crate::queue::store::Store;
 use crate::queue::unused;
@@ -309,10 +309,11 @@ fn sweep(context: Context<'_>, entry: &Rc<Entry>, now_ms: u64) {
             let _ = execute_on(context, entry, &mut store, op::Expire { now_ms });
         }
     }
+    let have_ticked = ticks::run(context, entry, &mut store, now_ms).is_ok();
     let ended = store.ended(now_ms, SLICE);
     let sweep = SweepLimit { limit: SLICE, same_slot: is_cluster };
     let op = op::Sweep { now_ms, sweep, ended };
-    let is_done = execute_on(context, entry, &mut store, op).is_ok();
+    let is_done = execute_on(context, entry, &mut store, op).is_ok() && have_ticked;
     drop(store);
     if !is_done {
         counters::change(|totals| totals.sweep_errors = totals.sweep_errors.saturating_add(1));

@@ -17,7 +17,7 @@ use redis_module::raw;
 use super::api::{function, has};
 use super::context::Context;
 use super::keys_of_command::FIRST_OPTION;
-use super::spec::{Arg, KeyUse, Name, Number, Spec};
+use super::spec::{Arg, Choice, KeyUse, Name, Number, Spec};
 
 /// Flags of an argument.
 const OPTIONAL: c_int = 1;
@@ -131,6 +131,13 @@ impl Description {
                 self.after(token, name, INTEGER)
             }
             Arg::Name(Name { token, name, .. }) => self.after(token, name, STRING),
+            Arg::Choice(Choice { token, words }) => {
+                let name = token.to_ascii_lowercase();
+                let words = words.iter().map(|word| self.option(&Arg::Flag(word))).collect();
+                let words = self.one_of(&name, words);
+                let token = self.add(token);
+                raw::RedisModuleCommandArg { token, ..words }
+            }
             Arg::Pattern(token) => self.after(token, "pattern", PATTERN),
             Arg::OtherKey(token, name) => with_key(1, self.after(token, name, KEY)),
             Arg::List(Number { token, name, .. }, element) => {

@@ -71,6 +71,8 @@ pub enum Arg {
     Setting(Number),
     /// `[TOKEN name]`, bytes.
     Name(Name),
+    /// `[TOKEN A | B | C]`: one of these words.
+    Choice(Choice),
     /// `[TOKEN pattern]`.
     Pattern(&'static str),
     /// `[TOKEN key]`. A command has at most one: `keys_of_command.rs` says why.
@@ -96,6 +98,14 @@ pub struct Number {
     pub name: &'static str,
     pub min: i64,
     pub max: i64,
+}
+
+/// One of several words after a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// In capitals, as the words are.
+    pub token: &'static str,
+    pub words: &'static [&'static str],
 }
 
 /// Bytes after a token.
@@ -227,6 +237,7 @@ impl Arg {
             | Self::Number(Number { token, .. })
             | Self::Setting(Number { token, .. })
             | Self::Name(Name { token, .. })
+            | Self::Choice(Choice { token, .. })
             | Self::Pattern(token)
             | Self::OtherKey(token, _)
             | Self::List(Number { token, .. }, _)
@@ -295,6 +306,7 @@ impl Arg {
             | Self::Setting(Number { token, name, .. })
             | Self::Name(Name { token, name, .. })
             | Self::OtherKey(token, name) => format!("{token} {name}"),
+            Self::Choice(Choice { token, words }) => format!("{token} {}", words.join(" | ")),
             Self::Pattern(token) => format!("{token} pattern"),
             Self::List(Number { token, name, .. }, a) => format!("{token} {name} {a} [{a} ...]"),
             Self::Pairs(Number { token, name, .. }, [a, b]) => {

@@ -23,5 +23,6 @@ mod ordered;
 pub mod record;
 pub mod records;
 mod retries;
+pub mod schedules;
 pub mod server_keyspace;
 mod walks;

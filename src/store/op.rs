@@ -154,7 +154,7 @@ macro_rules! by_bincode {
 by_bincode! {
     5 op::Nack<'_>, 6 op::Extend, 7 op::Configure, 8 op::Delete, 11 op::Reschedule,
     12 op::Redrive, 13 op::Pause, 16 op::Prolong, 17 op::RedriveSlice<'_>, 19 op::PurgeState,
-    20 op::Use, 21 op::Expire,
+    20 op::Use, 21 op::Expire, 22 op::Schedule, 23 op::Unschedule, 24 op::Ticks, 25 op::Trigger,
 }
 
 /// Ops without fields, with their numbers.
@@ -195,6 +195,10 @@ impl Encode for Op<'_> {
             Op::PurgeState(op) => op.append_to(bytes),
             Op::Use(op) => op.append_to(bytes),
             Op::Expire(op) => op.append_to(bytes),
+            Op::Schedule(op) => op.append_to(bytes),
+            Op::Unschedule(op) => op.append_to(bytes),
+            Op::Ticks(op) => op.append_to(bytes),
+            Op::Trigger(op) => op.append_to(bytes),
         }
     }
 }

@@ -439,7 +439,7 @@ fn errors_are_one_sentence() {
             "ERR AT must be an integer from 0 to 8796093022207 milliseconds of unix time",
         ),
         (
-            CommandError::AtInSeconds(1_800_000_000),
+            CommandError::InSeconds("AT", 1_800_000_000),
             "ERR AT 1800000000 is a time in seconds, in milliseconds it is AT 1800000000000",
         ),
         (CommandError::Number(PRIORITY), "ERR PRIORITY must be an integer from 0 to 9"),

@@ -14,6 +14,7 @@ use crate::queue::settings::{Setting, Settings};
 use crate::queue::valid::{MAX_PRIORITY, TICKETS, is_name, next_sequence, whole};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::record;
+use crate::store::schedules::{decode_schedule, tick_score};
 
 /// The effective settings.
 pub fn settings<K: Contents>(keyspace: &mut K, plan: &mut Plan) -> Settings {
@@ -127,6 +128,20 @@ fn differences<K: Contents>(
     let missing = expected.into_iter();
     changes.extend(missing.map(|(member, score)| Change::Add(part, member, score)));
     changes
+}
+
+/// `Schedules` and `Ticks`.
+pub fn schedules<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
+    let mut ticks = BTreeMap::new();
+    keyspace.each_field(Part::Schedules, |name, record| match decode_schedule(record) {
+        Ok(schedule) if is_name(name) => drop(ticks.insert(name.to_vec(), tick_score(&schedule))),
+        _ => {
+            plan.count(Finding::DamagedSchedule);
+            plan.change(Change::SetAside(record.to_vec()));
+            plan.change(Change::Delete(Part::Schedules, name.to_vec()));
+        }
+    });
+    compare(keyspace, plan, Part::Ticks, Finding::WrongTick, ticks);
 }
 
 /// `Groups`, `Grouped` and `Turns`. Messages that join a group get their numbers.

@@ -65,6 +65,7 @@ fn plan<K: Contents>(keyspace: &mut K, rules: Rules) -> (Plan, read::Found) {
     messages::write_records(&found, &mut plan);
     indexes::of_messages(keyspace, &mut plan, &found);
     indexes::ready_marks(keyspace, &mut plan);
+    indexes::schedules(keyspace, &mut plan);
     (plan, found)
 }
 
