@@ -137,7 +137,10 @@ fn decide(
     let same_rhythm = old.filter(|old| old.definition.timing.rhythm == timing.rhythm);
     let phase_ms = same_rhythm.map_or(now_ms, |old| old.history.phase_ms);
     let same_timing = old.filter(|old| old.definition.timing == *timing);
-    let known = same_timing.and_then(|old| old.history.next);
+    // With newer zone data it may be another, unless it has come.
+    let known = same_timing.and_then(|old| {
+        old.history.next.filter(|tick| old.history.zones == zones || tick.at_ms <= now_ms)
+    });
     let last_ms = old.and_then(|old| old.history.last_tick_ms).unwrap_or(0);
     let runs = old.map_or(0, |old| old.history.runs);
     let has_left = timing.limit.is_none_or(|limit| runs < limit.into());
@@ -147,9 +150,7 @@ fn decide(
     };
     let next = known.or_else(compute).ok_or(CommandError::NoTick)?;
     let next = (!definition.is_paused).then_some(next);
-    let is_same = old.is_some_and(|old| {
-        old.definition == definition && old.history.next == next && old.history.zones == zones
-    });
+    let is_same = old.is_some_and(|old| old.definition == definition && old.history.next == next);
     let op =
         || op::Schedule { name: name.to_vec(), definition, phase_ms, next, zones: zones.to_vec() };
     Ok((!is_same).then(op))

@@ -6,7 +6,8 @@ use serde_bytes::Bytes;
 use super::name::QueueName;
 use super::small_vec::NameBytes;
 use super::valid::{
-    MAX_ERROR_BYTES, MAX_PRIORITY, MAX_TIME_MS, is_membership, is_name, is_priority, is_timestamp,
+    MAX_ERROR_BYTES, MAX_PRIORITY, MAX_TIME_MS, is_dedup_key, is_membership, is_name, is_priority,
+    is_timestamp,
 };
 
 /// A message's id: a UUID of version 7, whose first 48 bits are the push time (RFC 9562).
@@ -223,7 +224,7 @@ impl StateRecord {
             && self.expiry.is_none_or(Expiry::is_valid)
             && self.death.as_ref().is_none_or(|death| is_timestamp(death.at_ms))
             && self.group.as_ref().is_none_or(Membership::is_valid)
-            && self.dedup.as_ref().is_none_or(|key| is_name(key))
+            && self.dedup.as_ref().is_none_or(|key| is_dedup_key(key))
             && self.consumer.as_ref().is_none_or(|name| is_name(name))
             && self.deliveries.is_none_or(|all| all.count > 0 && is_timestamp(all.first_at_ms))
             && self.last_error.as_ref().is_none_or(|error| error.len() <= MAX_ERROR_BYTES)

@@ -205,6 +205,9 @@ pub struct Ticks {
     pub now_ms: u64,
     /// In this order; a schedule can have several.
     pub ticks: Vec<TickOf>,
+    /// See [`History::zones`](super::schedule::History::zones).
+    #[serde(serialize_with = "serde_bytes::serialize", deserialize_with = "own")]
+    pub zones: Vec<u8>,
 }
 
 /// What becomes of a tick of a schedule.

@@ -6,7 +6,7 @@ use super::schedule::Tick;
 use super::settings::{Setting, Settings};
 use super::valid::{
     MAX_DURATION_MS, MAX_ERROR_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_PAYLOAD_BYTES,
-    MAX_TIME_MS, MAX_ZONE_BYTES, is_duration, is_name, is_priority, is_timestamp,
+    MAX_TIME_MS, MAX_ZONE_BYTES, is_dedup_key, is_duration, is_name, is_priority, is_timestamp,
 };
 
 impl Op<'_> {
@@ -103,8 +103,9 @@ impl Op<'_> {
                     && zones.len() <= MAX_ZONE_BYTES
             }
             Op::Unschedule(Unschedule { name }) => is_name(name),
-            Op::Ticks(Ticks { now_ms, ticks }) => {
+            Op::Ticks(Ticks { now_ms, ticks, zones }) => {
                 is_timestamp(*now_ms)
+                    && zones.len() <= MAX_ZONE_BYTES
                     && ticks.len() <= MAX_BATCH as usize
                     && ticks.iter().all(TickOf::is_valid)
             }
@@ -158,7 +159,7 @@ impl PushOptions<'_> {
                 Class::Group(name) => is_name(name),
             }
             && self.dedup.is_none_or(|dedup| {
-                is_name(dedup.key)
+                is_dedup_key(dedup.key)
                     && is_timestamp(dedup.now_ms)
                     && dedup.until_ms.is_none_or(is_timestamp)
             })

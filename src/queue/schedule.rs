@@ -21,9 +21,6 @@ pub const MISSED_HEADER: &[u8] = b"mq-missed";
 pub const ADDED_HEADERS: usize = 3;
 pub const ADDED_HEADER_BYTES: usize = 512;
 
-/// Before the name of a schedule, the UNTILDONE key of its messages.
-pub const OVERLAP_PREFIX: &[u8] = b"mq-schedule:";
-
 /// A schedule as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {

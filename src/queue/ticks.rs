@@ -7,13 +7,13 @@ use super::op::{self, BatchMessage, Dedup, PushOptions, Step};
 use super::part::Part;
 use super::push::{self, Pushed};
 use super::schedule::{
-    CatchUp, History, Life, MISSED_HEADER, NAME_HEADER, OVERLAP_PREFIX, Overlap, Schedule,
-    TICK_HEADER, Tick,
+    CatchUp, Definition, History, Life, MISSED_HEADER, NAME_HEADER, Overlap, Schedule, TICK_HEADER,
+    Tick,
 };
 use super::settings::Setting;
 use super::store::Store;
 use super::sweep;
-use super::valid::MAX_TIME_MS;
+use super::valid::{MAX_TIME_MS, OVERLAP_PREFIX};
 
 /// Sets a schedule; 1 if it is new, 0 if it was changed. Its history stays.
 pub(super) fn set<S: Store>(
@@ -62,7 +62,7 @@ pub(super) fn run<S: Store>(
     store.require(&Part::ALL)?;
     for op::TickOf { name, step, next } in &op.ticks {
         match store.schedule(name) {
-            Ok(Some(schedule)) => take(store, effects, op.now_ms, name, schedule, *step, *next)?,
+            Ok(Some(schedule)) => take(store, effects, op, name, schedule, *step, *next)?,
             // Another client changed the keys.
             Ok(None) => effects.changed |= store.remove_schedule(name),
             Err(_) => set_aside(store, effects, name),
@@ -74,7 +74,7 @@ pub(super) fn run<S: Store>(
 fn take<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    now_ms: u64,
+    op::Ticks { now_ms, zones, .. }: &op::Ticks,
     name: &[u8],
     mut schedule: Schedule,
     step: Step,
@@ -85,7 +85,8 @@ fn take<S: Store>(
         Step::Push { id, tick, missed } => {
             schedule.count_missed(missed);
             counts.ticks_missed = counts.ticks_missed.saturating_add(missed);
-            let pushed = push_tick(store, effects, now_ms, name, &schedule, id, tick)?;
+            let message = Message { name, schedule: &schedule, id, now_ms: *now_ms };
+            let pushed = message.push_due(store, effects, tick)?;
             let history = &mut schedule.history;
             history.behind = 0;
             history.last_tick_ms = Some(tick.at_ms);
@@ -109,6 +110,7 @@ fn take<S: Store>(
         effects.changed |= store.remove_schedule(name);
     } else {
         schedule.history.next = next;
+        schedule.history.zones.clone_from(zones);
         put(store, effects, name, &schedule);
     }
     Ok(())
@@ -125,77 +127,83 @@ impl Schedule {
     }
 }
 
-/// Pushes the message of a tick, in the order of what else was due.
-fn push_tick<S: Store>(
-    store: &mut S,
-    effects: &mut Effects,
-    now_ms: u64,
-    name: &[u8],
-    schedule: &Schedule,
-    id: MessageId,
-    tick: Tick,
-) -> Result<Pushed, QueueError> {
-    let (at, behind) = (tick.at_ms.to_string(), schedule.history.behind.to_string());
-    let mut added = vec![Header { name: TICK_HEADER, value: at.as_bytes() }];
-    if schedule.history.behind > 0 {
-        added.push(Header { name: MISSED_HEADER, value: behind.as_bytes() });
-    }
-    let before = effects.counts;
-    let due_ms = Some(tick.due_ms);
-    let pushed = push_message(store, effects, now_ms, name, schedule, id, due_ms, &added)?;
-    if pushed == Pushed::Added {
-        sweep::release(store, effects, id, |_, record| record.rank(tick.due_ms));
-    } else {
-        effects.counts = before;
-    }
-    Ok(pushed)
-}
-
 /// Pushes a message of a schedule besides its ticks. None: there is no such schedule.
 pub(super) fn trigger<S: Store>(
     store: &mut S,
     effects: &mut Effects,
-    op: &op::Trigger,
+    op::Trigger { now_ms, id, name }: &op::Trigger,
 ) -> Result<Option<Pushed>, QueueError> {
     store.require(&Part::ALL)?;
-    let Some(mut schedule) = store.schedule(&op.name)? else { return Ok(None) };
-    let pushed = push_message(store, effects, op.now_ms, &op.name, &schedule, op.id, None, &[])?;
+    let Some(mut schedule) = store.schedule(name)? else { return Ok(None) };
+    let message = Message { name, schedule: &schedule, id: *id, now_ms: *now_ms };
+    let pushed = message.push(store, effects, None, &[])?;
     if pushed == Pushed::Added {
         schedule.history.triggered = schedule.history.triggered.saturating_add(1);
-        put(store, effects, &op.name, &schedule);
+        put(store, effects, name, &schedule);
     }
     Ok(Some(pushed))
 }
 
-/// Pushes what a schedule says, with these headers besides its own.
-fn push_message<S: Store>(
-    store: &mut S,
-    effects: &mut Effects,
-    now_ms: u64,
-    name: &[u8],
-    schedule: &Schedule,
+/// A message of a schedule.
+struct Message<'a> {
+    name: &'a [u8],
+    schedule: &'a Schedule,
     id: MessageId,
-    due_ms: Option<u64>,
-    added: &[Header<'_>],
-) -> Result<Pushed, QueueError> {
-    let message = &schedule.definition.message;
-    let of_queue = || Life { ttl_ms: store.number(Setting::Ttl), ends_in_death: false };
-    let life = message.life.unwrap_or_else(of_queue);
-    let end = if life.ends_in_death { Expiry::kills } else { Expiry::discards };
-    let end_ms = now_ms.saturating_add(life.ttl_ms).min(MAX_TIME_MS.saturating_sub(1));
-    let mut headers = message.headers();
-    headers.push(Header { name: NAME_HEADER, value: name });
-    headers.extend_from_slice(added);
-    let key = overlap_key(name);
-    let dedup = Dedup { key: &key, now_ms, until_ms: None };
-    let options = PushOptions {
-        expiry: (life.ttl_ms > 0).then(|| end(end_ms)),
-        class: message.class(),
-        dedup: (schedule.definition.overlap == Overlap::Skip).then_some(dedup),
-        headers,
-    };
-    let messages = [BatchMessage { id, payload: &message.payload }];
-    push::push(store, effects, &messages, due_ms, Some(&options))
+    /// Unix ms.
+    now_ms: u64,
+}
+
+impl Message<'_> {
+    /// Pushes it for a tick, in the order of what else was due.
+    fn push_due<S: Store>(
+        &self,
+        store: &mut S,
+        effects: &mut Effects,
+        tick: Tick,
+    ) -> Result<Pushed, QueueError> {
+        let behind = self.schedule.history.behind;
+        let (at, missed) = (tick.at_ms.to_string(), behind.to_string());
+        let mut added = vec![Header { name: TICK_HEADER, value: at.as_bytes() }];
+        if behind > 0 {
+            added.push(Header { name: MISSED_HEADER, value: missed.as_bytes() });
+        }
+        let before = effects.counts;
+        let pushed = self.push(store, effects, Some(tick.due_ms), &added)?;
+        if pushed == Pushed::Added {
+            sweep::release(store, effects, self.id, |_, record| record.rank(tick.due_ms));
+        } else {
+            effects.counts = before;
+        }
+        Ok(pushed)
+    }
+
+    /// Pushes it with these headers besides those of the schedule; `due_ms` None: ready at once.
+    fn push<S: Store>(
+        &self,
+        store: &mut S,
+        effects: &mut Effects,
+        due_ms: Option<u64>,
+        added: &[Header<'_>],
+    ) -> Result<Pushed, QueueError> {
+        let Definition { message, overlap, .. } = &self.schedule.definition;
+        let of_queue = || Life { ttl_ms: store.number(Setting::Ttl), ends_in_death: false };
+        let Life { ttl_ms, ends_in_death } = message.life.unwrap_or_else(of_queue);
+        let end = if ends_in_death { Expiry::kills } else { Expiry::discards };
+        let end_ms = self.now_ms.saturating_add(ttl_ms).min(MAX_TIME_MS.saturating_sub(1));
+        let mut headers = message.headers();
+        headers.push(Header { name: NAME_HEADER, value: self.name });
+        headers.extend_from_slice(added);
+        let key = overlap_key(self.name);
+        let dedup = Dedup { key: &key, now_ms: self.now_ms, until_ms: None };
+        let options = PushOptions {
+            expiry: (ttl_ms > 0).then(|| end(end_ms)),
+            class: message.class(),
+            dedup: (*overlap == Overlap::Skip).then_some(dedup),
+            headers,
+        };
+        let messages = [BatchMessage { id: self.id, payload: &message.payload }];
+        push::push(store, effects, &messages, due_ms, Some(&options))
+    }
 }
 
 /// The deduplication key that the messages of a schedule hold while they are in the queue.

@@ -6,8 +6,11 @@
 /// Longest payload, bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 128 * 1024 * 1024;
 
-/// Longest name of a group, a consumer or a header, and longest deduplication key, bytes.
+/// Longest name of a group, a consumer, a header or a schedule, and longest deduplication key of a push, bytes.
 pub const MAX_NAME_BYTES: usize = 256;
+
+/// Before the name of a schedule, the deduplication key of its messages.
+pub const OVERLAP_PREFIX: &[u8] = b"mq-schedule:";
 
 pub const MAX_HEADERS: usize = 64;
 
@@ -73,9 +76,14 @@ pub fn is_priority(priority: u8) -> bool {
     priority <= MAX_PRIORITY
 }
 
-/// For the name of a group, a consumer or a header, and for a deduplication key.
+/// For the name of a group, a consumer, a header or a schedule.
 pub fn is_name(name: &[u8]) -> bool {
     (1..=MAX_NAME_BYTES).contains(&name.len())
+}
+
+/// For a deduplication key: of a push, or of the messages of a schedule.
+pub fn is_dedup_key(key: &[u8]) -> bool {
+    (1..=MAX_NAME_BYTES + OVERLAP_PREFIX.len()).contains(&key.len())
 }
 
 /// For the number of a message in its group.

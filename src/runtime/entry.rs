@@ -42,6 +42,8 @@ pub struct Entry {
     /// One of them goes on waiting although something is ready: that is promised to clients that were woken
     /// and have not run yet.
     pub passed_over: Cell<bool>,
+    /// So many schedules, in the order of their ticks, may have been computed with older zone data.
+    pub(super) zones_unchecked: Cell<u64>,
     /// Since the server started.
     pub counts: Cell<Counts>,
     /// The number of this entry in the index; 0: it is not in it.
@@ -70,6 +72,7 @@ impl Entry {
             waiters: RefCell::default(),
             waiters_for_sweep: Cell::new(0),
             passed_over: Cell::new(false),
+            zones_unchecked: Cell::new(u64::MAX),
             counts: Cell::default(),
             serial: Cell::new(0),
             marked: Cell::new(false),

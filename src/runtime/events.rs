@@ -22,6 +22,7 @@ impl EventListener for Listener {
                 // master for its own replica, and Redis 8.4 and later never return from a scan of the keys:
                 // they look for the master's master, round and round.
                 if is_active {
+                    index::with(|index| index.all_replaced());
                     scan::begin(context);
                 }
             }

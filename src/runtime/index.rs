@@ -368,6 +368,7 @@ impl Index {
     pub fn replaced(&mut self, entry: &Rc<Entry>) {
         self.invalidate(entry);
         entry.names.forget_contents();
+        entry.zones_unchecked.set(u64::MAX);
     }
 
     /// The same of all queues.

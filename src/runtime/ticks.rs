@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::entry::Entry;
 use super::execute::execute_on;
-use crate::calendar::{Cron, Passed, Rhythm, Zone, jitter};
+use crate::calendar::{Cron, Passed, Rhythm, Zone, jitter, zones_version};
 use crate::queue::QueueError;
 use crate::queue::message::MessageId;
 use crate::queue::op::{self, Step, TickOf};
@@ -22,6 +22,9 @@ const SLICE: usize = 64;
 
 /// How many ticks of an expression one op passes over.
 const WALK: u64 = 1_000;
+
+/// How many schedules are checked for older zone data at a time.
+const CHECKED: u64 = 256;
 
 /// With CATCHUP NONE a tick has its message if it is not later than this, in milliseconds.
 const PROMPT_MS: u64 = 5_000;
@@ -63,6 +66,7 @@ pub fn run(
     now_ms: u64,
 ) -> Result<usize, QueueError> {
     store.require(&[Part::Schedules, Part::Ticks])?;
+    check_zones(context, entry, store, now_ms)?;
     if store.first_tick().is_none_or(|due_ms| due_ms > now_ms) {
         return Ok(0);
     }
@@ -80,8 +84,49 @@ pub fn run(
         }
     }
     let taken = ticks.len();
-    execute_on(context, entry, store, op::Ticks { now_ms, ticks })?;
+    let zones = zones_version().into();
+    execute_on(context, entry, store, op::Ticks { now_ms, ticks, zones })?;
     Ok(taken)
+}
+
+/// True if the ticks of a queue may have been computed with older zone data.
+pub fn has_zones_to_check(entry: &Entry) -> bool {
+    entry.zones_unchecked.get() > 0
+}
+
+/// Computes the next ticks anew that were computed with older zone data: a slice of them, the latest ticks first. Those
+/// that move while this is under way get new zone data by that.
+fn check_zones(
+    context: Context<'_>,
+    entry: &Rc<Entry>,
+    store: &mut Records<ServerKeyspace<'_>>,
+    now_ms: u64,
+) -> Result<(), QueueError> {
+    let left = entry.zones_unchecked.get().min(store.len(Part::Ticks));
+    let after = left.saturating_sub(CHECKED);
+    for name in store.schedules(after, left.saturating_sub(after)) {
+        let schedule = store.schedule(&name).unwrap_or(None);
+        if let Some(op) = schedule.and_then(|schedule| with_new_zones(name, schedule, now_ms)) {
+            execute_on(context, entry, store, op)?;
+        }
+    }
+    entry.zones_unchecked.set(after);
+    Ok(())
+}
+
+/// What sets the next tick of a schedule if newer zone data makes it another. One that has come stays.
+fn with_new_zones(name: Vec<u8>, schedule: Schedule, now_ms: u64) -> Option<op::Schedule> {
+    let Schedule { definition, history } = schedule;
+    let (old, zones) = (history.next?, zones_version().as_bytes());
+    if old.at_ms <= now_ms || history.zones.as_slice() >= zones {
+        return None;
+    }
+    let timing = &definition.timing;
+    let after_ms = now_ms.max(history.last_tick_ms.unwrap_or(0));
+    let new = next(&rhythm(timing, history.phase_ms)?, timing, &name, after_ms)?;
+    let phase_ms = history.phase_ms;
+    let zones = zones.to_vec();
+    (new != old).then_some(op::Schedule { name, definition, phase_ms, next: Some(new), zones })
 }
 
 /// A schedule with a tick that is due.

@@ -315,6 +315,9 @@ fn sweep(context: Context<'_>, entry: &Rc<Entry>, now_ms: u64) {
     let op = op::Sweep { now_ms, sweep, ended };
     let is_done = execute_on(context, entry, &mut store, op).is_ok() && have_ticked;
     drop(store);
+    if is_done && ticks::has_zones_to_check(entry) {
+        index::with(|index| index.set_due(entry, UNKNOWN));
+    }
     if !is_done {
         counters::change(|totals| totals.sweep_errors = totals.sweep_errors.saturating_add(1));
         let queue = entry.queue();

@@ -13,7 +13,7 @@ use crate::queue::message::{
     Body, Expiry, Header, Membership, MessageId, NewMessage, Receipt, Running, StateRecord,
 };
 use crate::queue::small_vec::NameBytes;
-use crate::queue::valid::{is_membership, is_name, is_priority};
+use crate::queue::valid::{is_dedup_key, is_membership, is_priority};
 
 use super::flight::{self, Format, Head, PREFIX};
 use super::record::{self, Encoded, RecordError};
@@ -58,7 +58,7 @@ impl<'a> Terms<'a> {
     fn is_possible(&self) -> bool {
         is_priority(self.priority)
             && self.expiry.is_none_or(Expiry::is_valid)
-            && self.dedup.is_none_or(|key| is_name(key))
+            && self.dedup.is_none_or(|key| is_dedup_key(key))
             && self.group.is_none_or(|(name, sequence)| is_membership(name, sequence))
     }
 
@@ -293,7 +293,7 @@ mod tests {
             StateRecord { expiry: Some(Expiry::discards(1 << 43)), ..record.clone() },
             StateRecord { expiry: Some(Expiry::kills(1 << 43)), ..record.clone() },
             StateRecord { dedup: Some(NameBytes::new()), ..record.clone() },
-            StateRecord { dedup: Some(NameBytes::from_elem(0, 257)), ..record.clone() },
+            StateRecord { dedup: Some(NameBytes::from_elem(0, 269)), ..record.clone() },
             StateRecord {
                 group: Some(Membership { name: NameBytes::new(), sequence: None }),
                 ..record.clone()

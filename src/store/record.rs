@@ -298,7 +298,7 @@ mod tests {
             priority: 9,
             expiry: Some(Expiry::kills((1 << 43) - 1)),
             group: Some(Membership { name: name(256), sequence: Some((1 << 56) - 1) }),
-            dedup: Some(name(256)),
+            dedup: Some(name(268)),
             consumer: Some(name(256)),
             last_error: Some(vec![b'x'; 1_024]),
         }

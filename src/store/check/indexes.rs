@@ -11,7 +11,7 @@ use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::queue::records::{Duplicate, Group, GroupCounts, Head, StoredNumber};
 use crate::queue::settings::{Setting, Settings};
-use crate::queue::valid::{MAX_PRIORITY, TICKETS, is_name, next_sequence, whole};
+use crate::queue::valid::{MAX_PRIORITY, TICKETS, is_dedup_key, is_name, next_sequence, whole};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::record;
 use crate::store::schedules::{decode_schedule, tick_score};
@@ -275,7 +275,7 @@ pub fn dedup<K: Contents>(keyspace: &mut K, plan: &mut Plan, found: &mut Found) 
     let mut held = BTreeMap::new();
     keyspace.each_field(Part::Dedup, |key, bytes| {
         let duplicate = record::decode_duplicate(bytes).ok();
-        match duplicate.filter(|_| is_name(key)) {
+        match duplicate.filter(|_| is_dedup_key(key)) {
             Some(Duplicate { until_ms: Some(until_ms), .. }) => {
                 windows.insert(key.to_vec(), until_ms as f64);
             }

@@ -252,6 +252,7 @@ fn an_op_that_claims_the_impossible_is_refused() {
     let plain = || PushOptions { dedup: None, ..with(Class::Priority(0)) };
     let key = |key| Some(Dedup { key, now_ms: 1, until_ms: None });
     let long_name: &'static [u8] = Box::leak(vec![b'x'; 257].into());
+    let long_key: &'static [u8] = Box::leak(vec![b'x'; 269].into());
     let many = vec![Header { name: b"n", value: b"v" }; 65];
     let back = |reason| {
         Op::Nack(op::Nack {
@@ -291,7 +292,7 @@ fn an_op_that_claims_the_impossible_is_refused() {
         push(PushOptions { class: Class::Group(b""), ..plain() }),
         push(PushOptions { class: Class::Group(long_name), ..plain() }),
         push(PushOptions { dedup: key(b""), ..plain() }),
-        push(PushOptions { dedup: key(long_name), ..plain() }),
+        push(PushOptions { dedup: key(long_key), ..plain() }),
         push(PushOptions { headers: many, ..plain() }),
         push(PushOptions { headers: vec![Header { name: b"", value: b"v" }], ..plain() }),
         Op::PushMany(op::PushMany { messages: Vec::new(), due_at_ms: None, options: None }),

@@ -40,7 +40,7 @@ fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
     let mut number = || numbers[random.usize(0..numbers.len())];
     let [one, other] = [number(), number()];
     let part = Part::ALL[random.usize(0..Part::ALL.len() - 1)];
-    let name = *random.choice([b"g".as_slice(), b"h", b"k", b"z", b"", &[7; 257]].iter()).unwrap();
+    let name = *random.choice([b"g".as_slice(), b"h", b"k", b"z", b"", &[7; 269]].iter()).unwrap();
     match part {
         list if Part::READY.contains(&list) => match random.u8(0..4) {
             0 => keys.push_back(part, b"garbage"),
