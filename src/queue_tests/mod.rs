@@ -21,6 +21,7 @@ mod required;
 mod retention;
 mod returns;
 mod rules;
+pub mod scheduled;
 mod search;
 mod settings;
 mod ttl;

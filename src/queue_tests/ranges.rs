@@ -5,15 +5,18 @@ use crate::queue::message::{MessageId, StateRecord};
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::queue::records::{Duplicate, Group, GroupCounts};
+use crate::queue::schedule::{Rhythm, Schedule, Template, Text, Tick, Timing};
 use crate::queue::settings::{Setting, Settings, parse_integer};
 use crate::store::body::{decode_body, decode_body_of, decode_delivered};
 use crate::store::flight::{Head, is_apart};
 use crate::store::keys;
 use crate::store::memory::{Database, Value};
 use crate::store::record::{decode_duplicate, decode_group, decode_state};
+use crate::store::schedules::decode_schedule;
 
 const TIMESTAMPS: f64 = (1u64 << 43) as f64;
-const DEADLINES: f64 = TIMESTAMPS + 31_536_000_000.0;
+const DURATION_MS: u64 = 31_536_000_000;
+const DEADLINES: f64 = TIMESTAMPS + DURATION_MS as f64;
 const SEQUENCES: u64 = 1 << 56;
 const TICKETS: f64 = (1u64 << 52) as f64;
 
@@ -83,7 +86,14 @@ fn is_field(queue: &QueueName, part: Part, field: &[u8], bytes: &[u8]) -> bool {
         Part::Retries => [(field, f64::from(u32::MAX)), (bytes, u64::MAX as f64)]
             .into_iter()
             .all(|(text, most)| parse_integer(text).is_some_and(|n| n >= 1 && n as f64 <= most)),
-        Part::Dedup => decode_duplicate(bytes).is_ok_and(|duplicate| is_duplicate(&duplicate)),
+        Part::Dedup => {
+            (1..=268).contains(&field.len())
+                && decode_duplicate(bytes).is_ok_and(|duplicate| is_duplicate(&duplicate))
+        }
+        Part::Schedules => {
+            (1..=256).contains(&field.len())
+                && decode_schedule(bytes).is_ok_and(|schedule| is_schedule(&schedule))
+        }
         _ => {
             let number = parse_integer(bytes);
             let is_below = |limit: f64| number.is_some_and(|n| n >= 0 && (n as f64) < limit);
@@ -118,6 +128,34 @@ pub fn is_group(group: &Group) -> bool {
     numbers.chain(group.head.iter().map(|(number, _)| *number)).all(|number| number < SEQUENCES)
 }
 
+/// True if all numbers and lengths of a schedule are in range.
+pub fn is_schedule(Schedule { definition, history }: &Schedule) -> bool {
+    let Timing { rhythm, start_ms, end_ms, limit, jitter_ms } = &definition.timing;
+    let Template { payload, life, priority, group, headers } = &definition.message;
+    let is_rhythm = match rhythm {
+        Rhythm::Every { ms } => (100..=DURATION_MS).contains(ms),
+        Rhythm::Cron { expression, zone } => expression.len() <= 256 && zone.len() <= 64,
+    };
+    let is_tick = |Tick { at_ms, due_ms }| at_ms <= due_ms && is_timestamp(due_ms);
+    let moments = [*start_ms, *end_ms, Some(history.phase_ms), history.last_tick_ms];
+    let is_name = |name: &Text| (1..=256).contains(&name.0.len());
+    let bytes = headers.iter().map(|(name, value)| name.0.len() + value.0.len()).sum::<usize>();
+    is_rhythm
+        && moments.into_iter().flatten().all(is_timestamp)
+        && limit.is_none_or(|limit| (1..1 << 31).contains(&limit))
+        && *jitter_ms <= DURATION_MS
+        && history.next.is_some() != definition.is_paused
+        && history.next.is_none_or(is_tick)
+        && history.zones.len() <= 64
+        && payload.len() <= 1_048_576
+        && life.is_none_or(|life| life.ttl_ms <= DURATION_MS)
+        && *priority < 10
+        && group.as_ref().is_none_or(is_name)
+        && headers.len() <= 61
+        && bytes <= 65_024
+        && headers.iter().all(|(name, _)| is_name(name))
+}
+
 /// True if the end of the window of a deduplication key is in range.
 pub fn is_duplicate(duplicate: &Duplicate) -> bool {
     duplicate.until_ms.is_none_or(is_timestamp)
@@ -148,6 +186,9 @@ fn is_member(part: Part, member: &[u8], score: f64) -> bool {
         }
         Part::Turns => is_below(TICKETS + 1.0),
         Part::Lanes => is_below(10.0),
+        Part::Ticks => {
+            (1..=256).contains(&member.len()) && (is_below(TIMESTAMPS) || score == f64::INFINITY)
+        }
         _ => false,
     }
 }

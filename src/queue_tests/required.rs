@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::store::memory::Value;
+use scheduled::{every, push as push_tick, set, tick};
 
 /// A queue with messages of every kind, and deliveries of it.
 struct Filled {
@@ -39,10 +40,11 @@ fn fill() -> Filled {
         server.add(&orders, &asked);
     }
     let delayed = server.add(&orders, &Asked::later(1_000_000));
+    server.schedule(&orders, "s", &every(1_000), Some(tick(server.now_ms + 1_000)));
     Filled { server, orders, held, grouped, late, late_grouped, delayed }
 }
 
-/// All but the ready lists.
+/// All of messages but the ready lists.
 const BEHIND: &str = "lanes ranked messages notes flight bodies inflight delayed retries retried expiring groups grouped \
                       turns dedup deduped dead config damaged";
 
@@ -132,6 +134,14 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
             changes: vec![(setting, Some(value.as_bytes().to_vec()))],
         }))
     };
+    let ticks = |filled: &mut Filled| {
+        let Filled { server, orders, .. } = filled;
+        let (id, now_ms) = (server.new_id(), server.now_ms);
+        let ticks = vec![push_tick("s", id, tick(now_ms), 0, Some(tick(now_ms + 1_000)))];
+        server.run(orders, &op::Ticks { now_ms, ticks, zones: Vec::new() }).map(drop)
+    };
+    let trigger = |filled: &mut Filled| filled.server.trigger(&filled.orders, "s").map(drop);
+    let unschedule = Op::Unschedule(op::Unschedule { name: b"s".to_vec() });
     let none: Which = |_| Vec::new();
     let held: Which = |filled| vec![filled.held];
     let late: Which = |filled| vec![filled.late];
@@ -170,12 +180,12 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
         (
             "pull after a sweep",
             required(fill, pull(with_receipt(None), 1, none)),
-            &format!("ready {BEHIND}"),
+            &format!("ready {BEHIND} ticks"),
         ),
         (
             "pull after an acknowledgment and a sweep",
             required(fill, pull(with_receipt(None), 1, held)),
-            &format!("ready {BEHIND}"),
+            &format!("ready {BEHIND} ticks"),
         ),
         ("pull without receipt", required(fill, pull(Mode::AtMostOnce, 0, none)), PULL),
         ("acknowledge", required(fill, acknowledge(held)), "notes flight"),
@@ -236,7 +246,7 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
                 fill,
                 run(Op::Sweep(op::Sweep { now_ms: START_MS, sweep: ALL, ended: Vec::new() })),
             ),
-            BEHIND,
+            &format!("{BEHIND} ticks"),
         ),
         ("reschedule", required(fill, reschedule), &all),
         ("configure", required(fill, configure(Setting::Delay, "1")), "config"),
@@ -247,6 +257,15 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
         ),
         ("pause", required(fill, run(Op::Pause(op::Pause { until_ms: None }))), "config"),
         ("resume", required(fill, run(Op::Resume)), "config"),
+        (
+            "schedule",
+            required(fill, run(Op::Schedule(set("s", &every(1_000), START_MS, None)))),
+            "damaged schedules ticks",
+        ),
+        ("unschedule", required(fill, run(unschedule)), "schedules ticks"),
+        ("ticks", required(fill, ticks), &all),
+        ("trigger", required(fill, trigger), &all),
+        ("expire", required(fill, run(Op::Expire(op::Expire { now_ms: START_MS }))), "schedules"),
     ] {
         assert_eq!(actual, expected, "{op}");
     }

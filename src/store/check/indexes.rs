@@ -133,14 +133,17 @@ fn differences<K: Contents>(
 /// `Schedules` and `Ticks`.
 pub fn schedules<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
     let mut ticks = BTreeMap::new();
+    // Set aside in an order that is the same on every server; that of a hash is not.
+    let mut damaged = BTreeMap::new();
     keyspace.each_field(Part::Schedules, |name, record| match decode_schedule(record) {
         Ok(schedule) if is_name(name) => drop(ticks.insert(name.to_vec(), tick_score(&schedule))),
-        _ => {
-            plan.count(Finding::DamagedSchedule);
-            plan.change(Change::SetAside(record.to_vec()));
-            plan.change(Change::Delete(Part::Schedules, name.to_vec()));
-        }
+        _ => drop(damaged.insert(name.to_vec(), record.to_vec())),
     });
+    for (name, record) in damaged {
+        plan.count(Finding::DamagedSchedule);
+        plan.change(Change::SetAside(record));
+        plan.change(Change::Delete(Part::Schedules, name));
+    }
     compare(keyspace, plan, Part::Ticks, Finding::WrongTick, ticks);
 }
 

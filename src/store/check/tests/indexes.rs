@@ -162,6 +162,92 @@ fn damaged_indexes_are_found_and_repaired() {
 }
 
 #[test]
+fn damaged_schedules_are_found_and_repaired() {
+    let rows: [Row; 8] = [
+        (
+            "garbage",
+            |k| k.put(Part::Schedules, HOURLY, b"\x01garbage"),
+            &[(DamagedSchedule, 1), (WrongTick, 1)],
+        ),
+        (
+            "a version to come",
+            |k| change_schedule(k, HOURLY, |record| record[0] = 2),
+            &[(DamagedSchedule, 1), (WrongTick, 1)],
+        ),
+        (
+            "a byte too many",
+            |k| change_schedule(k, PAUSED, |record| record.push(0)),
+            &[(DamagedSchedule, 1), (WrongTick, 1)],
+        ),
+        (
+            "names that can't be",
+            |k| {
+                let record = k.get(Part::Schedules, HOURLY).unwrap();
+                k.put(Part::Schedules, b"", &record);
+                k.put(Part::Schedules, &[7; 257], &record);
+            },
+            &[(DamagedSchedule, 2)],
+        ),
+        (
+            "a schedule without a tick",
+            |k| {
+                let record = k.get(Part::Schedules, HOURLY).unwrap();
+                k.put(Part::Schedules, b"another", &record);
+            },
+            &[(WrongTick, 1)],
+        ),
+        (
+            "ticks at other times",
+            |k| {
+                k.add(Part::Ticks, HOURLY, f64::INFINITY);
+                k.add(Part::Ticks, PAUSED, NOW_MS as f64);
+            },
+            &[(WrongTick, 2)],
+        ),
+        ("a tick of nothing", |k| k.add(Part::Ticks, b"another", 5.0), &[(WrongTick, 1)]),
+        ("all ticks lost", |k| k.unlink(Part::Ticks), &[(WrongTick, 2)]),
+    ];
+    for (what, damage, expected) in rows {
+        let queue = damaged(what, damage, expected);
+        let mut keys = queue.keys();
+        assert_eq!(keys.len(Part::Ticks), keys.len(Part::Schedules), "{what}");
+    }
+}
+
+fn change_schedule(keys: &mut MemoryKeyspace, name: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
+    let mut record = keys.get(Part::Schedules, name).unwrap();
+    change(&mut record);
+    keys.put(Part::Schedules, name, &record);
+}
+
+/// A repair moves these records to `Damaged` in the order of their names, on every server.
+#[test]
+fn damaged_schedules_are_set_aside() {
+    let queue = damaged(
+        "",
+        |k| {
+            k.put(Part::Schedules, b"b", b"second");
+            k.put(Part::Schedules, b"a", b"first");
+        },
+        &[(DamagedSchedule, 2)],
+    );
+    let [_, aside] = queue.bodies();
+    assert_eq!(aside, BTreeSet::from([b"first".to_vec(), b"second".to_vec()]));
+    assert_eq!(queue.keys().len(Part::Schedules), 2, "the others stay");
+}
+
+#[test]
+fn a_repair_tells_of_the_next_tick() {
+    let queue = sound();
+    let mut keys = queue.keys();
+    for part in Part::ALL.into_iter().filter(|part| *part != Part::Schedules) {
+        keys.unlink(part);
+    }
+    let (_, effects) = queue.apply("orders", &Op::Repair);
+    assert_eq!(effects.next_due, crate::queue::NextDue::AtMost(NOW_MS + HOUR_MS));
+}
+
+#[test]
 fn a_repair_tells_of_deadlines() {
     let queue = sound();
     queue.keys().unlink(Part::Expiring);

@@ -27,6 +27,7 @@ use crate::queue::rules::Rules;
 use crate::queue::settings::Setting;
 use crate::queue::small_vec::NameBytes;
 use crate::queue::store::Store;
+use crate::queue_tests::scheduled::{every, set, tick};
 use crate::store::body::StoredBody;
 use crate::store::body::{decode_body_of, decode_delivered, take_head_off, whole_body};
 use crate::store::flight::{Format, Head, is_apart};
@@ -61,6 +62,10 @@ const KEY_HELD: u64 = 41;
 const LISTED: u64 = 80;
 const RETURNED: u64 = 50;
 const DEAD: u64 = 60;
+
+/// A schedule, and one that is paused.
+const HOURLY: &[u8] = b"hourly";
+const PAUSED: &[u8] = b"paused";
 
 fn id(number: u64) -> MessageId {
     let mut id = [0u8; 16];
@@ -311,6 +316,9 @@ fn sound() -> Queue {
     queue.push(40, None, dedup(b"window", Some(NOW_MS + HOUR_MS)));
     queue.push(KEY_HELD, None, dedup(b"until done", None));
     queue.apply("orders", &Op::Pause(op::Pause { until_ms: Some(NOW_MS + HOUR_MS) }));
+    let next = tick(NOW_MS + HOUR_MS);
+    queue.apply("orders", &set("hourly", &every(HOUR_MS), NOW_MS, Some(next)));
+    queue.apply("orders", &set("paused", &every(HOUR_MS), NOW_MS, None));
     // 0.1.0 returned the one of group k.
     queue.keys().put(Part::Retries, b"1", b"1");
     queue.keys().add(Part::Retried, &id(25).0, 1.0);

@@ -31,7 +31,7 @@ fn whatever_is_damaged_is_repaired_at_once_and_nothing_is_lost() {
             *seen.entry(finding).or_insert(0) += count;
         }
     }
-    assert_eq!(seen.len(), 18, "some findings never came up: {seen:?}");
+    assert_eq!(seen.len(), 20, "some findings never came up: {seen:?}");
 }
 
 fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
@@ -39,8 +39,10 @@ fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
         [1, 2, 3, 5, 6, 10, 11, 20, 21, 22, 23, 25, 26, 27, 30, 31, 40, 41, 50, 60, 61, 70, 81, 87];
     let mut number = || numbers[random.usize(0..numbers.len())];
     let [one, other] = [number(), number()];
-    let part = Part::ALL[random.usize(0..Part::ALL.len() - 1)];
+    let parts: Vec<Part> = Part::ALL.into_iter().filter(|part| *part != Part::Damaged).collect();
+    let part = parts[random.usize(0..parts.len())];
     let name = *random.choice([b"g".as_slice(), b"h", b"k", b"z", b"", &[7; 269]].iter()).unwrap();
+    let schedule = *random.choice([HOURLY, PAUSED, b"z", b"", &[7; 257]].iter()).unwrap();
     match part {
         list if Part::READY.contains(&list) => match random.u8(0..4) {
             0 => keys.push_back(part, b"garbage"),
@@ -109,6 +111,15 @@ fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
             2 => put_duplicate(keys, b"until done", one, None),
             _ => put_duplicate(keys, name, one, Some(5)),
         },
+        Part::Schedules => match random.u8(0..4) {
+            0 => keys.delete(part, schedule),
+            1 => keys.put(part, schedule, b"\x01garbage"),
+            2 => {
+                let record = keys.get(part, HOURLY).unwrap_or_default();
+                keys.put(part, schedule, &record);
+            }
+            _ => keys.unlink(part),
+        },
         Part::Config => {
             let field = *random.choice(Setting::ALL.iter()).unwrap();
             let text = *random.choice(["2", "x", "-1", "orders", ""].iter()).unwrap();
@@ -120,6 +131,7 @@ fn damage_somewhere(keys: &mut MemoryKeyspace, random: &mut fastrand::Rng) {
                 Part::Inflight => [&[random.u8(..); 8], id(one).0.as_slice()].concat(),
                 Part::Turns | Part::Deduped => name.to_vec(),
                 Part::Lanes => vec![random.u8(0..11)],
+                Part::Ticks => schedule.to_vec(),
                 _ => id(one).0.to_vec(),
             };
             let score = match random.u8(0..6) {
@@ -192,7 +204,15 @@ fn drain(queue: &mut Queue, seed: u64) {
     }
     assert!(got + expiring >= expected && got <= expected, "seed {seed}: {got} of {expected}");
     for part in Part::ALL {
-        let may_stay = matches!(part, Part::Damaged | Part::Dedup | Part::Deduped | Part::Turns);
+        let may_stay = matches!(
+            part,
+            Part::Damaged
+                | Part::Dedup
+                | Part::Deduped
+                | Part::Turns
+                | Part::Schedules
+                | Part::Ticks
+        );
         assert!(may_stay || queue.keys().len(part) == 0, "seed {seed}: {part:?} is not empty");
     }
 }
