@@ -89,10 +89,41 @@ fn matching(store: &mut impl Store, pattern: &[u8], offset: u64, count: u64) -> 
     }
 }
 
-/// A schedule: a map. What it does not have is absent.
+/// A value of a schedule's map.
+enum Value<'a> {
+    Number(u64),
+    Text(&'a [u8]),
+}
+
+/// A schedule: a map.
 fn reply_schedule(context: Context<'_>, name: &[u8], schedule: &Schedule) {
+    let fields = fields(name, schedule);
+    let headers = &schedule.definition.message.headers;
+    context.reply_map(fields.len().saturating_add((!headers.is_empty()).into()));
+    for (name, value) in fields {
+        match value {
+            Value::Number(number) => reply::field(context, name, number),
+            Value::Text(text) => context.reply_text_field(name, text),
+        }
+    }
+    if !headers.is_empty() {
+        context.reply_bytes(b"headers");
+        context.reply_map(headers.len());
+        for (name, value) in headers {
+            context.reply_bytes(&name.0);
+            context.reply_bytes(&value.0);
+        }
+    }
+}
+
+/// What a schedule has besides headers: the options of MQ.SCHEDULE that say when, the history, those of its messages.
+fn fields<'a>(name: &'a [u8], schedule: &'a Schedule) -> Vec<(&'static str, Value<'a>)> {
     let Schedule { definition, history } = schedule;
     let (timing, message) = (&definition.timing, &definition.message);
+    let (every, cron, zone) = match &timing.rhythm {
+        Rhythm::Every { ms } => (Some(*ms), None, None),
+        Rhythm::Cron { expression, zone } => (None, Some(expression), Some(zone)),
+    };
     let catch_up = match definition.catch_up {
         CatchUp::None => "NONE",
         CatchUp::One => "ONE",
@@ -102,56 +133,32 @@ fn reply_schedule(context: Context<'_>, name: &[u8], schedule: &Schedule) {
         Overlap::Allow => "ALLOW",
         Overlap::Skip => "SKIP",
     };
-    let optional = [
-        ("start", timing.start_ms),
-        ("end", timing.end_ms),
-        ("limit", timing.limit.map(u64::from)),
-        ("next_tick", history.next.map(|tick| tick.at_ms)),
-        ("last_tick", history.last_tick_ms),
-        ("ttl", message.life.map(|life| life.ttl_ms)),
-        ("priority", Some(u64::from(message.priority)).filter(|priority| *priority > 0)),
+    let number = |number: Option<u64>| number.map(Value::Number);
+    let text = |text: Option<&'a Vec<u8>>| text.map(|text| Value::Text(text));
+    let dies = message.life.is_some_and(|life| life.ends_in_death);
+    let fields = [
+        ("name", Some(Value::Text(name))),
+        ("payload", Some(Value::Text(&message.payload))),
+        ("every", number(every)),
+        ("cron", text(cron)),
+        ("zone", text(zone)),
+        ("start", number(timing.start_ms)),
+        ("end", number(timing.end_ms)),
+        ("limit", number(timing.limit.map(u64::from))),
+        ("jitter", Some(Value::Number(timing.jitter_ms))),
+        ("catchup", Some(Value::Text(catch_up.as_bytes()))),
+        ("overlap", Some(Value::Text(overlap.as_bytes()))),
+        ("paused", Some(Value::Number(definition.is_paused.into()))),
+        ("next_tick", number(history.next.map(|tick| tick.at_ms))),
+        ("last_tick", number(history.last_tick_ms)),
+        ("runs", Some(Value::Number(history.runs))),
+        ("missed", Some(Value::Number(history.missed))),
+        ("skipped", Some(Value::Number(history.skipped))),
+        ("triggered", Some(Value::Number(history.triggered))),
+        ("ttl", number(message.life.map(|life| life.ttl_ms))),
+        ("dead", dies.then_some(Value::Number(1))),
+        ("priority", (message.priority > 0).then(|| Value::Number(message.priority.into()))),
+        ("group", text(message.group.as_ref().map(|group| &group.0))),
     ];
-    let optional = optional.into_iter().filter_map(|(name, number)| Some((name, number?)));
-    let numbers = [
-        ("jitter", timing.jitter_ms),
-        ("paused", definition.is_paused.into()),
-        ("runs", history.runs),
-        ("missed", history.missed),
-        ("skipped", history.skipped),
-        ("triggered", history.triggered),
-    ];
-    let numbers: Vec<_> = optional.chain(numbers).collect();
-    let mut texts = vec![("name", name), ("payload", message.payload.as_slice())];
-    if let Rhythm::Cron { expression, zone } = &timing.rhythm {
-        texts.extend([("cron", expression.as_slice()), ("zone", zone)]);
-    }
-    texts.extend([("catchup", catch_up.as_bytes()), ("overlap", overlap.as_bytes())]);
-    if message.life.is_some_and(|life| life.ends_in_death) {
-        texts.push(("ttl_end", b"dead"));
-    }
-    texts.extend(message.group.as_ref().map(|group| ("group", group.0.as_slice())));
-    let every = match timing.rhythm {
-        Rhythm::Every { ms } => Some(ms),
-        Rhythm::Cron { .. } => None,
-    };
-    let single = texts.len().saturating_add(numbers.len());
-    let others = usize::from(every.is_some()).saturating_add((!message.headers.is_empty()).into());
-    context.reply_map(single.saturating_add(others));
-    for (name, text) in texts {
-        context.reply_text_field(name, text);
-    }
-    if let Some(ms) = every {
-        reply::field(context, "every", ms);
-    }
-    for (name, number) in numbers {
-        reply::field(context, name, number);
-    }
-    if !message.headers.is_empty() {
-        context.reply_bytes(b"headers");
-        context.reply_map(message.headers.len());
-        for (name, value) in &message.headers {
-            context.reply_bytes(&name.0);
-            context.reply_bytes(&value.0);
-        }
-    }
+    fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
