@@ -118,6 +118,11 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
                 "{quoted} is not an option of {command}: {token} {count} takes {things}"
             );
         }
+        if let Some(token) = after.filter(|token| self.takes_words(token)) {
+            return format!(
+                "{quoted} is not an option of {command}: put the value of {token} in quotes"
+            );
+        }
         if let Some(number) = parse_integer(word)
             && let Some(token) = self.number_without_token(number)
         {
@@ -275,6 +280,15 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
         }
         let count = fitting.iter().find(|token| **token == "COUNT");
         count.or(fitting.first()).copied()
+    }
+
+    /// True if the value after a token usually has blanks.
+    fn takes_words(&self, token: &str) -> bool {
+        let is_words = |name: &Name| matches!(name.name, "expression" | "text");
+        let mut options = self.spec.options().into_iter();
+        options.any(
+            |option| matches!(option, Arg::Name(name) if name.token == token && is_words(name)),
+        )
     }
 
     /// What follows a token.

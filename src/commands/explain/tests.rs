@@ -92,6 +92,18 @@ fn a_number_may_lack_its_token() {
 }
 
 #[test]
+fn a_value_with_blanks_may_lack_its_quotes() {
+    let told = |word, command, option| {
+        format!("ERR '{word}' is not an option of {command}: put the value of {option} in quotes")
+    };
+    table(&[
+        ("MQ.SCHEDULE q n x CRON 0 6 * * 1", &told("6", "MQ.SCHEDULE", "CRON")),
+        ("MQ.NACK q a b REASON out of stock", &told("of", "MQ.NACK", "REASON")),
+        ("MQ.PULL q CONSUMER w 10", "ERR '10' is not an option of MQ.PULL, did you mean COUNT 10?"),
+    ]);
+}
+
+#[test]
 fn an_option_may_stand_where_another_argument_has_its_place() {
     table(&[
         (
