@@ -191,10 +191,9 @@ fn add(lines: &mut Vec<String>, argument: &Arg, not_with: &[&str], needs: Option
         Arg::List(number, _) | Arg::Pairs(number, _) => format!("n from {}", number.range()),
         Arg::Name(Name { max: usize::MAX, .. }) => "any bytes".to_owned(),
         Arg::Name(Name { min, max, .. }) => format!("{min} to {max} bytes"),
-        Arg::Choice(choice) => choice.words.join(", "),
         Arg::Pattern(_) => "a pattern as in KEYS".to_owned(),
         Arg::OtherKey(..) => "a queue's name".to_owned(),
-        Arg::Flag(_) | Arg::FlagWithout(..) => String::new(),
+        Arg::Choice(_) | Arg::Flag(_) | Arg::FlagWithout(..) => String::new(),
         _ => return,
     };
     let not_with = if let Arg::FlagWithout(_, others) = argument { others } else { not_with };
