@@ -65,7 +65,12 @@ pub fn run(
     store: &mut Records<ServerKeyspace<'_>>,
     now_ms: u64,
 ) -> Result<usize, QueueError> {
-    store.require(&[Part::Schedules, Part::Ticks])?;
+    store.require(&[Part::Ticks])?;
+    if store.len(Part::Ticks) == 0 {
+        entry.zones_unchecked.set(0);
+        return Ok(0);
+    }
+    store.require(&[Part::Schedules])?;
     check_zones(context, entry, store, now_ms)?;
     if store.first_tick().is_none_or(|due_ms| due_ms > now_ms) {
         return Ok(0);
