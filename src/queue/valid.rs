@@ -12,6 +12,9 @@ pub const MAX_NAME_BYTES: usize = 256;
 /// Before the name of a schedule, the deduplication key of its messages.
 pub const OVERLAP_PREFIX: &[u8] = b"mq-schedule:";
 
+/// Longest deduplication key, bytes.
+const MAX_DEDUP_BYTES: usize = MAX_NAME_BYTES + OVERLAP_PREFIX.len();
+
 pub const MAX_HEADERS: usize = 64;
 
 /// Longest payload of a schedule, bytes: it is written again with each tick.
@@ -83,7 +86,7 @@ pub fn is_name(name: &[u8]) -> bool {
 
 /// For a deduplication key: of a push, or of the messages of a schedule.
 pub fn is_dedup_key(key: &[u8]) -> bool {
-    (1..=MAX_NAME_BYTES + OVERLAP_PREFIX.len()).contains(&key.len())
+    (1..=MAX_DEDUP_BYTES).contains(&key.len())
 }
 
 /// For the number of a message in its group.
