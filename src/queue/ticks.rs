@@ -81,6 +81,8 @@ fn take<S: Store>(
     next: Option<Tick>,
 ) -> Result<(), QueueError> {
     let counts = &mut effects.counts;
+    // A paused one has no ticks.
+    let step = if schedule.definition.is_paused { Step::Mend } else { step };
     match step {
         Step::Push { id, tick, missed } => {
             schedule.count_missed(missed);
