@@ -5,9 +5,10 @@ use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, Step, TickOf};
 use crate::queue::schedule::{
-    CatchUp, Definition, History, Overlap, Rhythm, Schedule, Template, Text, Tick, Timing,
+    CatchUp, Definition, History, Life, Overlap, Rhythm, Schedule, Template, Text, Tick, Timing,
 };
 use crate::queue::store::Schedules;
+use crate::queue::valid::{MAX_DURATION_MS, MAX_TIME_MS};
 use crate::queue::{Effects, QueueError};
 
 /// The zone data of all ops.
@@ -37,6 +38,28 @@ pub fn cron(expression: &str) -> Definition {
     let (expression, zone) = (expression.as_bytes().to_vec(), b"UTC".to_vec());
     definition.timing.rhythm = Rhythm::Cron { expression, zone };
     definition
+}
+
+/// One with the longest texts and the highest numbers.
+pub fn full() -> Definition {
+    let long = |len| Text(vec![b'x'; len]);
+    let mut headers = vec![(long(256), Text(Vec::new())); 60];
+    headers.push((long(256), long(65_024 - 61 * 256)));
+    let life = Some(Life { ttl_ms: MAX_DURATION_MS, ends_in_death: true });
+    let (payload, group) = (vec![b'x'; 1_048_576], Some(long(256)));
+    Definition {
+        timing: Timing {
+            rhythm: Rhythm::Cron { expression: vec![b'x'; 256], zone: vec![b'x'; 64] },
+            start_ms: Some(MAX_TIME_MS - 1),
+            end_ms: Some(MAX_TIME_MS - 1),
+            limit: Some(2_147_483_647),
+            jitter_ms: MAX_DURATION_MS,
+        },
+        catch_up: CatchUp::All,
+        overlap: Overlap::Skip,
+        is_paused: true,
+        message: Template { payload, life, priority: 9, group, headers },
+    }
 }
 
 pub fn text(text: &str) -> Text {

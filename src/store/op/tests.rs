@@ -8,11 +8,14 @@ use crate::queue::message::{Delivery, Expiry};
 use crate::queue::message::{Header, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::{
-    self, BatchMessage, Choice, Class, Dedup, Mode, PushOptions, RedriveSlice, Return, SweepLimit,
+    self, BatchMessage, Choice, Class, Dedup, Mode, PushOptions, RedriveSlice, Return, Step,
+    SweepLimit, TickOf,
 };
+use crate::queue::schedule::{Rhythm, Tick};
 use crate::queue::settings::Setting;
 use crate::queue::small_vec::ShortVec;
 use crate::queue::valid::MAX_TIME_MS;
+use crate::queue_tests::scheduled;
 
 const ID: MessageId = MessageId([7, 0xff, 2, 3, 4, 5, 0x76, 7, 0x98, 9, 10, 11, 12, 13, 14, 0xff]);
 
@@ -43,6 +46,9 @@ fn ops() -> Vec<Op<'static>> {
     let sweep = SweepLimit { limit: 300, same_slot: true };
     let claim = Delivery { id: ID, receipt: Receipt(77) };
     let claims: ShortVec<Delivery> = smallvec![claim];
+    let mut definition = scheduled::full();
+    definition.message.payload.truncate(9);
+    definition.message.headers.truncate(2);
     vec![
         Op::Push(op::Push { id: ID, due_at_ms: Some(9), payload: b"\x00payload", options: None }),
         Op::Push(op::Push {
@@ -104,7 +110,23 @@ fn ops() -> Vec<Op<'static>> {
         Op::Resume,
         Op::Repair,
         Op::Prolong(op::Prolong { now_ms: 5, deliveries: smallvec![claim], visibility_ms: 8 }),
+        Op::Schedule(scheduled::set("s", &definition, 5, None)),
+        Op::Schedule(scheduled::set("s", &scheduled::cron("@daily"), 5, Some(LATE))),
+        Op::Unschedule(op::Unschedule { name: b"s".to_vec() }),
+        ticks(vec![
+            scheduled::push("s", ID, LATE, 3, Some(LATE)),
+            TickOf { name: b"t".to_vec(), step: Step::Pass { missed: u64::MAX }, next: None },
+            TickOf { name: b"u".to_vec(), step: Step::Mend, next: None },
+        ]),
+        Op::Trigger(op::Trigger { now_ms: 5, id: ID, name: b"s".to_vec() }),
     ]
+}
+
+/// A tick with jitter.
+const LATE: Tick = Tick { at_ms: 7, due_ms: 9 };
+
+fn ticks(ticks: Vec<TickOf>) -> Op<'static> {
+    Op::Ticks(op::Ticks { now_ms: 5, ticks, zones: scheduled::ZONES.to_vec() })
 }
 
 fn with(class: Class<'static>) -> PushOptions<'static> {
@@ -321,6 +343,50 @@ fn an_op_that_claims_the_impossible_is_refused() {
         Op::Configure(op::Configure { changes: name }),
         Op::Configure(op::Configure { changes: number }),
     ] {
+        assert_eq!(decode_op(&encode_op(&op)), Err(RecordError::Damaged), "{op:?}");
+    }
+}
+
+#[test]
+fn an_op_on_schedules_that_claims_the_impossible_is_refused() {
+    let long = || vec![b'x'; 257];
+    let set = || scheduled::set("s", &scheduled::every(100), 5, Some(LATE));
+    let harms: [fn(&mut op::Schedule); 9] = [
+        |op| op.name.clear(),
+        |op| op.name = vec![b'x'; 257],
+        |op| op.phase_ms = MAX_TIME_MS,
+        |op| op.zones = vec![b'x'; 65],
+        |op| op.definition.is_paused = true,
+        |op| op.next = None,
+        |op| op.next = Some(Tick { at_ms: 9, due_ms: 8 }),
+        |op| op.next = Some(Tick { at_ms: 9, due_ms: MAX_TIME_MS }),
+        |op| op.definition.timing.rhythm = Rhythm::Every { ms: 99 },
+    ];
+    let sets = harms.map(|harm| {
+        let mut op = set();
+        harm(&mut op);
+        Op::Schedule(op)
+    });
+    let tick = |tick, next| ticks(vec![scheduled::push("s", ID, tick, 0, next)]);
+    let of = |name| TickOf { name, step: Step::Mend, next: None };
+    let early = Tick { at_ms: 9, due_ms: 8 };
+    let no_id = MessageId([0; 16]);
+    for op in sets.into_iter().chain([
+        Op::Unschedule(op::Unschedule { name: Vec::new() }),
+        Op::Unschedule(op::Unschedule { name: long() }),
+        tick(early, None),
+        tick(LATE, Some(early)),
+        tick(LATE, Some(Tick { at_ms: MAX_TIME_MS, due_ms: MAX_TIME_MS })),
+        ticks(vec![scheduled::push("s", no_id, LATE, 0, None)]),
+        ticks(vec![of(Vec::new())]),
+        ticks(vec![of(long())]),
+        ticks(vec![of(b"s".to_vec()); 10_001]),
+        Op::Ticks(op::Ticks { now_ms: MAX_TIME_MS, ticks: Vec::new(), zones: Vec::new() }),
+        Op::Ticks(op::Ticks { now_ms: 5, ticks: Vec::new(), zones: vec![b'x'; 65] }),
+        Op::Trigger(op::Trigger { now_ms: MAX_TIME_MS, id: ID, name: b"s".to_vec() }),
+        Op::Trigger(op::Trigger { now_ms: 5, id: no_id, name: b"s".to_vec() }),
+        Op::Trigger(op::Trigger { now_ms: 5, id: ID, name: long() }),
+    ]) {
         assert_eq!(decode_op(&encode_op(&op)), Err(RecordError::Damaged), "{op:?}");
     }
 }
