@@ -9,7 +9,7 @@ use crate::queue::QueueError;
 use crate::queue::part::Part;
 use crate::queue::schedule::Schedule;
 use crate::queue::store::{Schedules, Store};
-use crate::runtime::ticks;
+use crate::runtime::due;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -70,9 +70,9 @@ fn first_ms(schedule: &Schedule, now_ms: u64) -> u64 {
 /// Up to `count` ticks that are not earlier, unix ms, and that LIMIT leaves.
 fn moments(schedule: &Schedule, name: &[u8], from_ms: u64, count: u64) -> Vec<u64> {
     let timing = &schedule.definition.timing;
-    let Some(rhythm) = ticks::rhythm(timing, schedule.history.phase_ms) else { return Vec::new() };
+    let Some(rhythm) = due::rhythm(timing, schedule.history.phase_ms) else { return Vec::new() };
     let left = timing.limit.map(|limit| u64::from(limit).saturating_sub(schedule.history.runs));
-    let after = |after_ms: u64| ticks::next(&rhythm, timing, name, after_ms).map(|tick| tick.at_ms);
+    let after = |after_ms: u64| due::next(&rhythm, timing, name, after_ms).map(|tick| tick.at_ms);
     // EVERY without a start has no tick at its phase.
     let before = from_ms.saturating_sub(1);
     let ticks = std::iter::successors(after(before), |at_ms| after(*at_ms));

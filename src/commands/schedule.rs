@@ -21,7 +21,7 @@ use crate::queue::valid::{
 };
 use crate::runtime::execute::execute_on;
 use crate::runtime::facts::IS_ACTIVE;
-use crate::runtime::ticks;
+use crate::runtime::{due, ticks};
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -145,8 +145,8 @@ fn decide(
     let runs = old.map_or(0, |old| old.history.runs);
     let has_left = timing.limit.is_none_or(|limit| runs < limit.into());
     let compute = || {
-        let rhythm = ticks::rhythm(timing, phase_ms)?;
-        ticks::next(&rhythm, timing, name, now_ms.max(last_ms)).filter(|_| has_left)
+        let rhythm = due::rhythm(timing, phase_ms)?;
+        due::next(&rhythm, timing, name, now_ms.max(last_ms)).filter(|_| has_left)
     };
     let next = known.or_else(compute).ok_or(CommandError::NoTick)?;
     let next = (!definition.is_paused).then_some(next);

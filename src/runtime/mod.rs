@@ -24,6 +24,8 @@ pub mod checking;
 pub mod consumers;
 pub mod disconnect;
 pub mod slices;
+
+pub mod due;
 pub mod ticks;
 
 pub mod turn;
