@@ -4,7 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::message::{Header, own};
-use super::op::Class;
 use super::valid::{
     MAX_COUNT, MAX_EXPRESSION_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_SCHEDULED_BYTES,
     MAX_ZONE_BYTES, MIN_EVERY_MS, is_duration, is_name, is_priority, is_timestamp,
@@ -203,14 +202,6 @@ impl Template {
             && self.headers.len().saturating_add(ADDED_HEADERS) <= MAX_HEADERS
             && bytes <= MAX_HEADER_BYTES
             && self.headers.iter().all(|(name, _)| is_name(&name.0))
-    }
-
-    /// What decides the order of the messages.
-    pub fn class(&self) -> Class<'_> {
-        match &self.group {
-            Some(group) => Class::Group(&group.0),
-            None => Class::Priority(self.priority),
-        }
     }
 
     /// The headers, with room for those that are added.

@@ -3,7 +3,7 @@
 use super::effects::Effects;
 use super::error::QueueError;
 use super::message::{Expiry, Header, MessageId};
-use super::op::{self, BatchMessage, Dedup, PushOptions, Step};
+use super::op::{self, BatchMessage, Class, Dedup, PushOptions, Step};
 use super::part::Part;
 use super::push::{self, Pushed};
 use super::schedule::{
@@ -199,7 +199,10 @@ impl Message<'_> {
         let dedup = Dedup { key: &key, now_ms: self.now_ms, until_ms: None };
         let options = PushOptions {
             expiry: (ttl_ms > 0).then(|| end(end_ms)),
-            class: message.class(),
+            class: match &message.group {
+                Some(group) => Class::Group(&group.0),
+                None => Class::Priority(message.priority),
+            },
             dedup: (*overlap == Overlap::Skip).then_some(dedup),
             headers,
         };

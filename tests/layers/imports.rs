@@ -32,6 +32,7 @@ impl Imports {
             .map(|path| path.strip_prefix(&root).expect("below src").display().to_string())
             .filter(|file| !["fuzzing", "queue_tests"].contains(&folder_of(file)))
             .filter(|file| !file.ends_with("tests.rs") && !file.ends_with("fuzzing.rs"))
+            .filter(|file| !file.contains("/tests/"))
             .collect();
         let mut imports = Self { files, of: BTreeMap::new() };
         for file in imports.files.clone() {
