@@ -118,7 +118,7 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
                 "{quoted} is not an option of {command}: {token} {count} takes {things}"
             );
         }
-        if let Some(token) = after.filter(|token| self.takes_words(token)) {
+        if let Some(token) = after.filter(|token| self.is_torn(token, position)) {
             return format!(
                 "{quoted} is not an option of {command}: put the value of {token} in quotes"
             );
@@ -282,13 +282,14 @@ impl<A: AsRef<[u8]>> CommandLine<'_, A> {
         count.or(fitting.first()).copied()
     }
 
-    /// True if the value after a token usually has blanks.
-    fn takes_words(&self, token: &str) -> bool {
-        let is_words = |name: &Name| matches!(name.name, "expression" | "text");
+    /// True if the value after a token, which usually has blanks, seems to go on at this position: it lacks quotes.
+    fn is_torn(&self, token: &str, position: usize) -> bool {
+        let value = self.word(position.saturating_sub(1));
+        let is_whole = value.contains(&b' ') || value.starts_with(b"@");
+        let has_blanks =
+            |name: &Name| name.token == token && matches!(name.name, "expression" | "text");
         let mut options = self.spec.options().into_iter();
-        options.any(
-            |option| matches!(option, Arg::Name(name) if name.token == token && is_words(name)),
-        )
+        !is_whole && options.any(|option| matches!(option, Arg::Name(name) if has_blanks(name)))
     }
 
     /// What follows a token.

@@ -181,7 +181,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.NACK q $UUID $RECEIPT REASON", "ERR REASON needs a value: text"),
     (
         "MQ.NACK q $UUID $RECEIPT REASON out of stock",
-        "ERR unknown option 'of' for MQ.NACK, its options are DELAY, NOCOUNT, FRONT, DEAD, REASON",
+        "ERR 'of' is not an option of MQ.NACK: put the value of REASON in quotes",
     ),
     ("MQ.NACK q $UUID $RECEIPT DELAY x", "ERR DELAY must be an integer from 0 to $YEAR"),
     (
@@ -293,6 +293,48 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.CHECK q FIX", "ERR unknown option 'FIX' for MQ.CHECK, its option is REPAIR"),
     ("MQ.CHECK q REPAIRS", "ERR unknown option 'REPAIRS' for MQ.CHECK, did you mean REPAIR?"),
     ("MQ.CHECK q REPAIR REPAIR", "ERR REPAIR is given twice"),
+    // MQ.SCHEDULE, MQ.UNSCHEDULE, MQ.SCHEDULES, MQ.NEXT, MQ.TRIGGER
+    ("MQ.SCHEDULE q n CRON @daily", "ERR wrong number of arguments for 'mq.schedule' command"),
+    (
+        "MQ.SCHEDULE q n x CRON 0 6 * * MON",
+        "ERR '6' is not an option of MQ.SCHEDULE: put the value of CRON in quotes",
+    ),
+    (
+        "MQ.SCHEDULE q n x CRON @daily UTC yes",
+        "ERR unknown option 'UTC' for MQ.SCHEDULE, its options are EVERY, CRON, TZ, START, END, \
+         LIMIT, JITTER, CATCHUP, OVERLAP, PAUSED, TTL, DEAD, PRIORITY, GROUP, HEADERS",
+    ),
+    (
+        "MQ.SCHEDULE q n x CRON 60000",
+        "ERR the expression has 1 field; it must have 5: minute, hour, day of month, month and \
+         day of week",
+    ),
+    ("MQ.SCHEDULE q n x CRON @daily TZ Berlin", "ERR there is no time zone 'Berlin'"),
+    ("MQ.SCHEDULE q n x EVERY 500 TZ UTC", "ERR EVERY and TZ are mutually exclusive"),
+    ("MQ.SCHEDULE q n x EVERY 5m", "ERR EVERY must be an integer from 100 to $YEAR"),
+    ("MQ.SCHEDULE q n x EVERY 500 JITTER 500", "ERR JITTER must be shorter than EVERY"),
+    (
+        "MQ.SCHEDULE q n x EVERY 500 END 99000000000000",
+        "ERR END must be an integer from 0 to $EPOCH",
+    ),
+    (
+        "MQ.SCHEDULE q n x EVERY 500 START 1795418862",
+        "ERR START 1795418862 is a time in seconds, in milliseconds it is START 1795418862000",
+    ),
+    ("MQ.SCHEDULE q n x EVERY 500 END 200000000000", "ERR the schedule has no tick left"),
+    ("MQ.SCHEDULE q n x EVERY 500 CATCHUP TWO", "ERR CATCHUP must be NONE, ONE or ALL"),
+    ("MQ.SCHEDULE q n x EVERY 500 OVERLAP NO", "ERR OVERLAP must be ALLOW or SKIP"),
+    ("MQ.SCHEDULE q n x EVERY 500 PAUSED", "ERR PAUSED needs a value: 0 | 1"),
+    (
+        "MQ.SCHEDULE q n x EVERY 500 HEADERS 1 mq-tick 5",
+        "ERR the header 'mq-tick' is set by the schedule",
+    ),
+    ("MQ.SCHEDULE q \"\" x EVERY 500", "ERR name must be 1 to 256 bytes"),
+    ("MQ.UNSCHEDULE q", "ERR wrong number of arguments for 'mq.unschedule' command"),
+    ("MQ.SCHEDULES q COUNT 1001", "ERR COUNT must be an integer from 1 to 1000"),
+    ("MQ.NEXT q n", "NOTFOUND no schedule with this name"),
+    ("MQ.NEXT q n 5", "ERR '5' is not an option of MQ.NEXT, did you mean COUNT 5?"),
+    ("MQ.TRIGGER q n", "NOTFOUND no schedule with this name"),
     // MQ.APPLY, MQ.HELP
     ("MQ.APPLY q", "ERR wrong number of arguments for 'mq.apply' command"),
     ("MQ.APPLY q x", "ERR unknown op version 120, this module knows 2"),
