@@ -24,7 +24,7 @@ const fn expected(
     Expected { name, arity, flags, without_flags, key, arguments }
 }
 
-const COMMANDS: [Expected; 23] = [
+const COMMANDS: [Expected; 28] = [
     expected(
         "mq.push",
         -3,
@@ -90,6 +90,29 @@ const COMMANDS: [Expected; 23] = [
         &["denyoom", "readonly", "admin"],
         "queue id DELAY AT",
     ),
+    expected(
+        "mq.schedule",
+        -6,
+        &["write", "denyoom"],
+        &["readonly", "admin", "fast"],
+        "queue name payload EVERY CRON TZ START END LIMIT JITTER CATCHUP NONE ONE ALL OVERLAP ALLOW SKIP PAUSED TTL DEAD PRIORITY GROUP HEADERS value",
+    ),
+    expected(
+        "mq.unschedule",
+        3,
+        &["write", "fast"],
+        &["denyoom", "readonly", "admin"],
+        "queue name",
+    ),
+    expected(
+        "mq.schedules",
+        -2,
+        &["readonly"],
+        &["write", "denyoom", "admin"],
+        "queue MATCH OFFSET COUNT",
+    ),
+    expected("mq.next", -3, &["readonly"], &["write", "denyoom", "admin"], "queue name COUNT FROM"),
+    expected("mq.trigger", 3, &["write", "denyoom", "fast"], &["readonly", "admin"], "queue name"),
     expected(
         "mq.redrive",
         -2,
@@ -255,7 +278,7 @@ fn command_docs_tell_the_truth() {
             field("arguments").unwrap_or_else(|| panic!("no arguments of {}", command.name));
         let names = argument_names(arguments);
         // Units, as Redis names those of its own commands.
-        if ["mq.push", "mq.reschedule"].contains(&command.name) {
+        if ["mq.push", "mq.reschedule", "mq.schedule"].contains(&command.name) {
             for unit in ["milliseconds", "unix-time-milliseconds"] {
                 assert!(names.iter().any(|name| name == unit), "{}: {names:?}", command.name);
             }

@@ -75,6 +75,29 @@ const RIGHT: &[(&str, &[(&str, &str)])] = &[
     ("MQ.GET q a", &[]),
     ("MQ.DEL q a", &[]),
     ("MQ.RESCHEDULE q a", &[("DELAY", "5"), ("AT", "0")]),
+    ("MQ.SCHEDULE q n x", &[("EVERY", "500"), ("CRON", "@daily")]),
+    ("MQ.SCHEDULE q n x CRON @daily", &[("TZ", "UTC")]),
+    (
+        "MQ.SCHEDULE q n x EVERY 500",
+        &[
+            ("START", "0"),
+            ("END", "0"),
+            ("LIMIT", "5"),
+            ("JITTER", "5"),
+            ("CATCHUP", "ONE"),
+            ("OVERLAP", "SKIP"),
+            ("PAUSED", "1"),
+            ("TTL", "5"),
+            ("PRIORITY", "5"),
+            ("GROUP", "g"),
+            ("HEADERS", "1 a b"),
+        ],
+    ),
+    ("MQ.SCHEDULE q n x EVERY 500 TTL 5", &[("DEAD", "")]),
+    ("MQ.UNSCHEDULE q n", &[]),
+    ("MQ.SCHEDULES q", &[("MATCH", "*"), ("OFFSET", "5"), ("COUNT", "5")]),
+    ("MQ.NEXT q n", &[("COUNT", "5"), ("FROM", "0")]),
+    ("MQ.TRIGGER q n", &[]),
     (
         "MQ.REDRIVE q",
         &[
@@ -141,6 +164,8 @@ const EXCLUSIVE: &[(&str, &[(&str, &str)])] = &[
     ("MQ.LEN q", &[("READY", "INFLIGHT"), ("INFLIGHT", "DELAYED"), ("DELAYED", "DEAD")]),
     ("MQ.PURGE q", &[("READY", "DELAYED")]),
     ("MQ.REDRIVE q", &[("COUNT 5", "ALL"), ("ALL", "IDS 1 a"), ("COUNT 5", "IDS 1 a")]),
+    ("MQ.SCHEDULE q n x", &[("EVERY 500", "CRON @daily"), ("EVERY 500", "TZ UTC")]),
+    ("MQ.SCHEDULE q n x EVERY 500", &[("PRIORITY 5", "GROUP g")]),
     ("MQ.CONFIG q", &[("DEADLETTER r", "DEFAULTDEADLETTER")]),
 ];
 
