@@ -23,6 +23,7 @@ from features import FEATURES, features_part
 from memory import memory_part
 from results import FOLDER, merge, say, say_if_busy
 from server import Connection, expect
+from ticks import ticks_part
 from waiting import waiting_part
 from workloads import PAYLOAD_BYTES, Lists, Mq, Streams, drive
 
@@ -36,6 +37,7 @@ PARTS = {
     "depths": depths_part,
     "waiting": waiting_part,
     "features": features_part,
+    "ticks": ticks_part,
 }
 
 

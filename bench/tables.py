@@ -74,6 +74,9 @@ def returned_goal(results):
 
 
 WAITING_GOAL = 1.3
+
+# A tick beside a delayed message, pushed and made ready.
+TICK_GOAL = 1.5
 LENGTH_GOAL = 1.3
 WORKER_GOAL = 1.5
 FEATURE_GOALS = {"PRIORITY 1 to 9": 1.6, "DEDUP": 1.6, "DEDUP UNTILDONE": 1.6, "GROUP": 2.2}
@@ -276,6 +279,16 @@ def features_tables(results, samples):
     yield "Time of MQ.PURGE, µs", table(["queue", "few", "many", "at few", "at many", "ratio", "goal", "met"], rows)
 
 
+def ticks_tables(results, samples):
+    set_up, moved = (samples.median(name, peer="delayed") for name in ("set_up", "moved"))
+    tick, delayed = ({"peer": peer} for peer in ("tick", "delayed"))
+    ratio = samples.ratio(tick, delayed)
+    cells = [f"{samples.median(**tick):.2f}", f"{set_up:.2f}", f"{moved:.2f}", f"{ratio:.2f}"]
+    head = ["tick", "push with AT", "becomes ready", "tick / both", "goal", "met"]
+    title = f"Server CPU per message of {samples.raw['settings']['count']:,} ticks and delayed messages at one moment, µs"
+    yield title, table(head, [[*cells, *judged(ratio, TICK_GOAL)]])
+
+
 TABLES = {
     "cycle": cycle_tables,
     "payloads": payloads_tables,
@@ -284,6 +297,7 @@ TABLES = {
     "memory": memory_tables,
     "waiting": waiting_tables,
     "features": features_tables,
+    "ticks": ticks_tables,
 }
 
 
