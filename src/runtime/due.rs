@@ -92,7 +92,7 @@ impl Due<'_> {
         let oldest_ms = self.now_ms.saturating_sub(MAX_DURATION_MS);
         match definition.catch_up {
             CatchUp::All if tick.at_ms < oldest_ms => {
-                let (newest, missed) = self.newest(&rhythm, tick, oldest_ms);
+                let (newest, missed) = self.newest(&rhythm, tick, oldest_ms.saturating_sub(1));
                 let missed = missed.saturating_add(1);
                 ticks.push(self.step(Step::Pass { missed }, self.next(&rhythm, newest.at_ms)));
             }
@@ -161,3 +161,6 @@ impl Due<'_> {
         TickOf { name: self.name.to_vec(), step, next }
     }
 }
+
+#[cfg(test)]
+mod tests;
