@@ -34,7 +34,7 @@ pub struct Queues;
 impl Command for Queues {
     const SPEC: Spec = Spec {
         name: "MQ.QUEUES",
-        summary: "Returns the names of the queues that have a message or a setting.",
+        summary: "Returns the names of the queues that have a message, a setting or a schedule.",
         complexity: "O(n log n) with n queues, with CURSOR with the n of COUNT; other clients are served after \
                      every 64.",
         since: "0.1.0",
