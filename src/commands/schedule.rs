@@ -6,22 +6,22 @@ use super::new_messages::{ORDER, TIME_TO_LIVE};
 use super::options::Options;
 use super::quoted::Quoted;
 use super::{handler, headers, reply};
-use crate::calendar::{Cron, Zone, zones_version};
+use crate::calendar::{Cron, Zone};
 use crate::queue::message::Header;
-use crate::queue::op;
 use crate::queue::part::Part;
 use crate::queue::schedule::{
     ADDED_HEADER_BYTES, ADDED_HEADERS, CatchUp, Definition, Life, MISSED_HEADER, NAME_HEADER,
-    Overlap, Rhythm, Schedule as Stored, TICK_HEADER, Template, Text, Timing,
+    Overlap, Rhythm, TICK_HEADER, Template, Text, Timing,
 };
 use crate::queue::store::{Schedules, Store};
 use crate::queue::valid::{
     MAX_COUNT, MAX_DURATION_MS, MAX_EXPRESSION_BYTES, MAX_HEADER_BYTES, MAX_HEADERS,
     MAX_SCHEDULED_BYTES, MAX_SCHEDULES, MAX_ZONE_BYTES, MIN_EVERY_MS,
 };
+use crate::runtime::due::{self, NoTick};
 use crate::runtime::execute::execute_on;
 use crate::runtime::facts::IS_ACTIVE;
-use crate::runtime::{due, ticks};
+use crate::runtime::ticks;
 use crate::server::command::Command;
 use crate::server::context::Context;
 use crate::server::key::Access;
@@ -107,7 +107,8 @@ fn schedule(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comm
     if old.is_none() && store.len(Part::Schedules) >= MAX_SCHEDULES {
         return Err(CommandError::TooManySchedules);
     }
-    let Some(op) = decide(name, definition, old.as_ref(), now_ms)? else {
+    let op = due::set(name, definition, old.as_ref(), now_ms);
+    let Some(op) = op.map_err(|NoTick| CommandError::NoTick)? else {
         reply::count(context, 0);
         return Ok(());
     };
@@ -122,38 +123,6 @@ pub fn check_name(name: &[u8]) -> Result<&[u8], CommandError> {
     } else {
         Err(CommandError::Length(NAME))
     }
-}
-
-/// What makes the stored schedule the given one; None if it is. A schedule whose timing is the same keeps its next
-/// tick. Error: [`CommandError::NoTick`].
-fn decide(
-    name: &[u8],
-    definition: Definition,
-    old: Option<&Stored>,
-    now_ms: u64,
-) -> Result<Option<op::Schedule>, CommandError> {
-    let zones = zones_version().as_bytes();
-    let timing = &definition.timing;
-    let same_rhythm = old.filter(|old| old.definition.timing.rhythm == timing.rhythm);
-    let phase_ms = same_rhythm.map_or(now_ms, |old| old.history.phase_ms);
-    let same_timing = old.filter(|old| old.definition.timing == *timing);
-    // With newer zone data it may be another, unless it has come.
-    let known = same_timing.and_then(|old| {
-        old.history.next.filter(|tick| old.history.zones == zones || tick.at_ms <= now_ms)
-    });
-    let last_ms = old.and_then(|old| old.history.last_tick_ms).unwrap_or(0);
-    let runs = old.map_or(0, |old| old.history.runs);
-    let has_left = timing.limit.is_none_or(|limit| runs < limit.into());
-    let compute = || {
-        let rhythm = due::rhythm(timing, phase_ms)?;
-        due::next(&rhythm, timing, name, now_ms.max(last_ms)).filter(|_| has_left)
-    };
-    let next = known.or_else(compute).ok_or(CommandError::NoTick)?;
-    let next = (!definition.is_paused).then_some(next);
-    let is_same = old.is_some_and(|old| old.definition == definition && old.history.next == next);
-    let op =
-        || op::Schedule { name: name.to_vec(), definition, phase_ms, next, zones: zones.to_vec() };
-    Ok((!is_same).then(op))
 }
 
 fn definition<A: AsRef<[u8]>>(

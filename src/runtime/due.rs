@@ -1,10 +1,10 @@
 //! What becomes of the ticks of schedules that are due, and when the next ones are. Decided from what is stored and the
 //! time; only a master does, and what it decides is in an op.
 
-use crate::calendar::{Cron, Passed, Rhythm, Zone, jitter};
+use crate::calendar::{Cron, Passed, Rhythm, Zone, jitter, zones_version};
 use crate::queue::message::MessageId;
-use crate::queue::op::{Step, TickOf};
-use crate::queue::schedule::{self, CatchUp, Schedule, Tick, Timing};
+use crate::queue::op::{self, Step, TickOf};
+use crate::queue::schedule::{self, CatchUp, Definition, Schedule, Tick, Timing};
 use crate::queue::store::Store;
 use crate::queue::valid::MAX_DURATION_MS;
 
@@ -44,6 +44,42 @@ pub fn next(rhythm: &Rhythm, timing: &Timing, name: &[u8], after_ms: u64) -> Opt
 
 fn tick_at(at_ms: u64, timing: &Timing, name: &[u8]) -> Tick {
     Tick { at_ms, due_ms: at_ms.saturating_add(jitter(name, at_ms, timing.jitter_ms)) }
+}
+
+/// There is no tick left that a schedule could have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoTick;
+
+/// What makes the stored schedule the given one; None if it is. A schedule whose timing is the same keeps its next
+/// tick.
+pub fn set(
+    name: &[u8],
+    definition: Definition,
+    old: Option<&Schedule>,
+    now_ms: u64,
+) -> Result<Option<op::Schedule>, NoTick> {
+    let zones = zones_version().as_bytes();
+    let timing = &definition.timing;
+    let same_rhythm = old.filter(|old| old.definition.timing.rhythm == timing.rhythm);
+    let phase_ms = same_rhythm.map_or(now_ms, |old| old.history.phase_ms);
+    let same_timing = old.filter(|old| old.definition.timing == *timing);
+    // With newer zone data it may be another, unless it has come.
+    let known = same_timing.and_then(|old| {
+        old.history.next.filter(|tick| old.history.zones == zones || tick.at_ms <= now_ms)
+    });
+    let last_ms = old.and_then(|old| old.history.last_tick_ms).unwrap_or(0);
+    let runs = old.map_or(0, |old| old.history.runs);
+    let has_left = timing.limit.is_none_or(|limit| runs < limit.into());
+    let compute = || {
+        let rhythm = rhythm(timing, phase_ms)?;
+        next(&rhythm, timing, name, now_ms.max(last_ms)).filter(|_| has_left)
+    };
+    let next = known.or_else(compute).ok_or(NoTick)?;
+    let next = (!definition.is_paused).then_some(next);
+    let is_same = old.is_some_and(|old| old.definition == definition && old.history.next == next);
+    let op =
+        || op::Schedule { name: name.to_vec(), definition, phase_ms, next, zones: zones.to_vec() };
+    Ok((!is_same).then(op))
 }
 
 /// What becomes of a slice of the ticks that are due in a queue at this time, unix ms. `new_id` makes the ids of new

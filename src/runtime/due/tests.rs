@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use super::*;
 use crate::queue::name::QueueName;
-use crate::queue::op;
 use crate::queue::part::Part;
 use crate::queue::schedule::{Definition, History};
 use crate::queue::store::Schedules;
