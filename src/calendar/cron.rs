@@ -45,8 +45,13 @@ impl Cron {
             Ok(text) if expression.iter().all(is_text) => text.trim_matches(is_blank),
             _ => return Err(CronError::NotText),
         };
-        let is_word = text.starts_with('@') && !text.contains(is_blank);
-        let fields = if is_word { shortcut(text)? } else { text };
+        let fields = match text.split(is_blank).next() {
+            Some(word) if word.starts_with('@') => {
+                let fields = shortcut(word)?;
+                if word == text { fields } else { text }
+            }
+            _ => text,
+        };
         let mut parts = fields.split(is_blank).filter(|part| !part.is_empty());
         let mut part = || parts.next();
         let (Some(minute), Some(hour), Some(day), Some(month), Some(weekday), None) =
@@ -282,6 +287,11 @@ mod tests {
                 " ",
                 "the expression has 0 fields; it must have 5: minute, hour, day of month, \
               month and day of week",
+            ),
+            (
+                "@every 5m",
+                "the expression is @every; it must be five fields or @hourly, @daily, \
+              @midnight, @weekly, @monthly, @yearly or @annually",
             ),
             (
                 "@reboot",

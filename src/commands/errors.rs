@@ -7,17 +7,14 @@ use crate::calendar::CronError;
 use crate::queue::QueueError;
 use crate::queue::inspect::MAX_GROUPS;
 use crate::queue::name::{NameError, QueueName};
-use crate::queue::schedule::{ADDED_HEADER_BYTES, ADDED_HEADERS};
+use crate::queue::schedule::ADDED_HEADER_BYTES;
 use crate::queue::settings::Setting;
-use crate::queue::valid::{
-    MAX_HEADER_BYTES, MAX_HEADERS, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MAX_SCHEDULES,
-};
+use crate::queue::valid::{MAX_HEADER_BYTES, MAX_NAME_BYTES, MAX_PAYLOAD_BYTES, MAX_SCHEDULES};
 use crate::runtime::checking::CheckError;
 use crate::runtime::execute::{OP_VERSION, ReplayError};
 use crate::server::spec::{Choice, Name, Number};
 
-/// The headers that a schedule can have itself.
-const MAX_OWN_HEADERS: usize = MAX_HEADERS - ADDED_HEADERS;
+/// The longest headers of a schedule, bytes.
 const MAX_OWN_BYTES: usize = MAX_HEADER_BYTES - ADDED_HEADER_BYTES;
 
 /// An error reply. `Display` writes it: a code, then a sentence.
@@ -42,7 +39,7 @@ pub enum CommandError {
     /// A header that schedules add themselves.
     OwnHeader(Quoted),
     /// The headers leave no room for those that schedules add.
-    NoRoomForHeaders,
+    ScheduleHeadersTooLong,
     /// No tick is between START and END.
     NoTick,
     /// The queue has the maximum of schedules.
@@ -177,11 +174,8 @@ impl fmt::Display for CommandError {
             Self::Zone(name) => write!(f, "ERR there is no time zone {name}"),
             Self::JitterTooLong => f.write_str("ERR JITTER must be shorter than EVERY"),
             Self::OwnHeader(name) => write!(f, "ERR the header {name} is set by the schedule"),
-            Self::NoRoomForHeaders => {
-                write!(
-                    f,
-                    "ERR a schedule can have {MAX_OWN_HEADERS} headers of {MAX_OWN_BYTES} bytes"
-                )
+            Self::ScheduleHeadersTooLong => {
+                write!(f, "ERR the headers of a schedule are longer than {MAX_OWN_BYTES} bytes")
             }
             Self::NoTick => f.write_str("ERR the schedule has no tick left"),
             Self::TooManySchedules => {

@@ -49,6 +49,9 @@ const CATCHUP: Choice = Choice { token: "CATCHUP", words: &["NONE", "ONE", "ALL"
 const OVERLAP: Choice = Choice { token: "OVERLAP", words: &["ALLOW", "SKIP"] };
 const PAUSED: Number = Number { token: "PAUSED", name: "0 | 1", min: 0, max: 1 };
 
+/// Metadata beside the payload; the schedule adds some.
+const OWN_HEADERS: Number = Number { max: (MAX_HEADERS - ADDED_HEADERS) as i64, ..HEADERS };
+
 /// `MQ.SCHEDULE queue name payload (EVERY milliseconds | CRON expression)`, and options.
 pub struct Schedule;
 
@@ -79,7 +82,7 @@ impl Command for Schedule {
             Arg::Number(PAUSED),
             TIME_TO_LIVE,
             ORDER,
-            Arg::Pairs(HEADERS, ["name", "value"]),
+            Arg::Pairs(OWN_HEADERS, ["name", "value"]),
         ],
     };
 
@@ -179,8 +182,8 @@ fn template<A: AsRef<[u8]>>(
     }
     let sizes = headers.iter().flat_map(|header| [header.name.len(), header.value.len()]);
     let bytes = sizes.fold(ADDED_HEADER_BYTES, usize::saturating_add);
-    if headers.len().saturating_add(ADDED_HEADERS) > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
-        return Err(CommandError::NoRoomForHeaders);
+    if bytes > MAX_HEADER_BYTES {
+        return Err(CommandError::ScheduleHeadersTooLong);
     }
     let text = |bytes: &[u8]| Text(bytes.to_vec());
     let life = options.number(&TTL);

@@ -5,6 +5,7 @@ use super::errors::CommandError;
 use super::options::Options;
 use super::{glob, handler, reply};
 use crate::queue::part::Part;
+use crate::queue::pull::BATCH_BYTES;
 use crate::queue::schedule::{CatchUp, Overlap, Rhythm, Schedule};
 use crate::queue::store::{Schedules as _, Store};
 use crate::server::command::Command;
@@ -53,11 +54,14 @@ fn schedules(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Com
         Some(pattern) => matching(&mut store, pattern, offset, count),
         None => store.schedules(offset, count),
     };
-    let mut shown = Vec::with_capacity(names.len());
+    let (mut shown, mut bytes) = (Vec::new(), 0usize);
     for name in names {
         // What can't be read is set aside by its next tick.
-        if let Ok(Some(schedule)) = store.schedule(&name) {
-            shown.push((name, schedule));
+        let Ok(Some(schedule)) = store.schedule(&name) else { continue };
+        bytes = bytes.saturating_add(schedule.definition.message.payload.len());
+        shown.push((name, schedule));
+        if bytes > BATCH_BYTES {
+            break;
         }
     }
     context.reply_array(shown.len());

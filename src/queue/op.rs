@@ -227,6 +227,8 @@ pub enum Step {
     Push { id: MessageId, tick: Tick, missed: u64 },
     /// So many ticks are missed.
     Pass { missed: u64 },
+    /// It is skipped, for lack of memory; so many ticks before it are missed.
+    Skip { tick: Tick, missed: u64 },
     /// None: `Ticks` and the record disagree, or the record is unreadable.
     Mend,
 }

@@ -127,6 +127,7 @@ impl TickOf {
     fn is_valid(&self) -> bool {
         let is_step = match self.step {
             Step::Push { id, tick, .. } => id.is_valid() && tick.is_valid(),
+            Step::Skip { tick, .. } => tick.is_valid(),
             Step::Pass { .. } | Step::Mend => true,
         };
         is_step && is_name(&self.name) && self.next.is_none_or(Tick::is_valid)

@@ -28,7 +28,7 @@ pub trait Schedules {
     fn put_schedule(&mut self, name: &[u8], schedule: &Schedule) -> bool;
     /// True if there was one.
     fn remove_schedule(&mut self, name: &[u8]) -> bool;
-    /// Moves an unreadable schedule to `Damaged`.
+    /// Moves an unreadable schedule to `Damaged`: its name, then its record.
     fn set_schedule_aside(&mut self, name: &[u8]);
     /// When the first tick is due, unix ms.
     fn first_tick(&mut self) -> Option<u64>;

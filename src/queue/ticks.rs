@@ -80,29 +80,20 @@ fn take<S: Store>(
     step: Step,
     next: Option<Tick>,
 ) -> Result<(), QueueError> {
-    let counts = &mut effects.counts;
     // A paused one has no ticks.
     let step = if schedule.definition.is_paused { Step::Mend } else { step };
     match step {
         Step::Push { id, tick, missed } => {
-            schedule.count_missed(missed);
-            counts.ticks_missed = counts.ticks_missed.saturating_add(missed);
+            schedule.count_missed(effects, missed);
             let message = Message { name, schedule: &schedule, id, now_ms: *now_ms };
             let pushed = message.push_due(store, effects, tick)?;
-            let history = &mut schedule.history;
-            history.behind = 0;
-            history.last_tick_ms = Some(tick.at_ms);
-            let (of_schedule, of_queue) = match pushed {
-                Pushed::Added => (&mut history.runs, &mut effects.counts.ticks),
-                _ => (&mut history.skipped, &mut effects.counts.ticks_skipped),
-            };
-            *of_schedule = of_schedule.saturating_add(1);
-            *of_queue = of_queue.saturating_add(1);
+            schedule.count(effects, tick, pushed == Pushed::Added);
         }
-        Step::Pass { missed } => {
-            schedule.count_missed(missed);
-            counts.ticks_missed = counts.ticks_missed.saturating_add(missed);
+        Step::Skip { tick, missed } => {
+            schedule.count_missed(effects, missed);
+            schedule.count(effects, tick, false);
         }
+        Step::Pass { missed } => schedule.count_missed(effects, missed),
         Step::Mend => {
             put(store, effects, name, &schedule);
             return Ok(());
@@ -120,12 +111,27 @@ fn take<S: Store>(
 
 impl Schedule {
     /// Counts ticks without a message of their own.
-    fn count_missed(&mut self, missed: u64) {
-        let history = &mut self.history;
+    fn count_missed(&mut self, effects: &mut Effects, missed: u64) {
+        let (history, counts) = (&mut self.history, &mut effects.counts);
         history.missed = history.missed.saturating_add(missed);
+        counts.ticks_missed = counts.ticks_missed.saturating_add(missed);
         if self.definition.catch_up == CatchUp::One {
             history.behind = history.behind.saturating_add(missed);
         }
+    }
+
+    /// Counts a tick that has a message, or was skipped.
+    fn count(&mut self, effects: &mut Effects, tick: Tick, has_message: bool) {
+        let (history, counts) = (&mut self.history, &mut effects.counts);
+        history.behind = 0;
+        history.last_tick_ms = Some(tick.at_ms);
+        let (of_schedule, of_queue) = if has_message {
+            (&mut history.runs, &mut counts.ticks)
+        } else {
+            (&mut history.skipped, &mut counts.ticks_skipped)
+        };
+        *of_schedule = of_schedule.saturating_add(1);
+        *of_queue = of_queue.saturating_add(1);
     }
 }
 

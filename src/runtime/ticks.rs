@@ -8,7 +8,7 @@ use super::entry::Entry;
 use super::execute::execute_on;
 use crate::calendar::zones_version;
 use crate::queue::QueueError;
-use crate::queue::op;
+use crate::queue::op::{self, Step, TickOf};
 use crate::queue::part::Part;
 use crate::queue::schedule::Schedule;
 use crate::queue::store::{Schedules, Store};
@@ -33,14 +33,25 @@ pub fn run(
     }
     store.require(&[Part::Schedules])?;
     check_zones(context, entry, store, now_ms)?;
-    let ticks = due::decide(store, now_ms, |store| entry.new_id(store, now_ms));
+    let mut ticks = due::decide(store, now_ms, |store| entry.new_id(store, now_ms));
     if ticks.is_empty() {
         return Ok(0);
+    }
+    if context.is_out_of_memory() {
+        // As MQ.PUSH, which is refused.
+        ticks.iter_mut().for_each(skip);
     }
     let taken = ticks.len();
     let zones = zones_version().into();
     execute_on(context, entry, store, op::Ticks { now_ms, ticks, zones })?;
     Ok(taken)
+}
+
+/// Makes a tick with a message one that is skipped.
+fn skip(tick_of: &mut TickOf) {
+    if let Step::Push { tick, missed, .. } = tick_of.step {
+        tick_of.step = Step::Skip { tick, missed };
+    }
 }
 
 /// True if the ticks of a queue may have been computed with older zone data.

@@ -121,6 +121,13 @@ impl Context<'_> {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
+    /// True if the server is at maxmemory, and its policy lets it free none: then it refuses commands that need more.
+    pub fn is_out_of_memory(self) -> bool {
+        let set = in_context!(RedisModule_GetContextFlags(self));
+        let is_set = |flag: u32| set & (flag as i32) != 0;
+        is_set(raw::REDISMODULE_CTX_FLAGS_OOM) && !is_set(raw::REDISMODULE_CTX_FLAGS_EVICT)
+    }
+
     /// True in cluster mode.
     pub fn is_cluster(self) -> bool {
         self.has_flag(raw::REDISMODULE_CTX_FLAGS_CLUSTER)

@@ -62,6 +62,7 @@ impl<K: Keyspace> Schedules for Records<K> {
 
     fn set_schedule_aside(&mut self, name: &[u8]) {
         if let Some(bytes) = self.0.get(Part::Schedules, name) {
+            self.0.push_back(Part::Damaged, name);
             self.0.push_back(Part::Damaged, bytes.as_ref());
         }
         self.remove_schedule(name);

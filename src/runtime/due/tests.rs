@@ -75,6 +75,7 @@ impl Master {
         let told = ticks.iter().map(|tick| match tick.step {
             Step::Push { tick, missed, .. } => push(tick.at_ms - START_MS, missed),
             Step::Pass { missed } => Told::Pass { missed },
+            Step::Skip { .. } => panic!("that is decided elsewhere"),
             Step::Mend => Told::Mend,
         });
         let told = told.collect();

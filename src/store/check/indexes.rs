@@ -141,6 +141,7 @@ pub fn schedules<K: Contents>(keyspace: &mut K, plan: &mut Plan) {
     });
     for (name, record) in damaged {
         plan.count(Finding::DamagedSchedule);
+        plan.change(Change::SetAside(name.clone()));
         plan.change(Change::SetAside(record));
         plan.change(Change::Delete(Part::Schedules, name));
     }
