@@ -89,6 +89,10 @@ pub(super) fn expire<S: Store>(
     store.require(&[Part::Schedules])?;
     match quarters(store, now_ms) {
         Some(QUARTERS..) if store.len(Part::Schedules) == 0 => remove::drop(store, effects),
-        _ => Ok(0),
+        Some(QUARTERS..) => {
+            note_use(store, effects, now_ms);
+            Ok(0)
+        }
+        None | Some(_) => Ok(0),
     }
 }

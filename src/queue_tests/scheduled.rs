@@ -1,6 +1,7 @@
 //! The schedules of tests, and the ops on them.
 
 use super::{Answer, Server};
+use crate::calendar::zones_version;
 use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, Step, TickOf};
@@ -11,8 +12,10 @@ use crate::queue::store::Schedules;
 use crate::queue::valid::{MAX_DURATION_MS, MAX_TIME_MS};
 use crate::queue::{Effects, QueueError};
 
-/// The zone data of all ops.
-pub const ZONES: &[u8] = b"2025a";
+/// The version of the zone data of all ops.
+pub fn zones() -> Vec<u8> {
+    zones_version().into()
+}
 
 /// A schedule without options.
 pub fn every(ms: u64) -> Definition {
@@ -74,7 +77,7 @@ pub fn tick(at_ms: u64) -> Tick {
 /// Sets a schedule; without a next tick it is paused.
 pub fn set(name: &str, definition: &Definition, now_ms: u64, next: Option<Tick>) -> op::Schedule {
     let definition = Definition { is_paused: next.is_none(), ..definition.clone() };
-    let (name, zones) = (name.as_bytes().to_vec(), ZONES.to_vec());
+    let (name, zones) = (name.as_bytes().to_vec(), zones());
     op::Schedule { name, definition, phase_ms: now_ms, next, zones }
 }
 
@@ -101,7 +104,7 @@ impl Server {
     }
 
     pub fn ticks(&mut self, queue: &QueueName, ticks: Vec<TickOf>) -> Effects {
-        let op = op::Ticks { now_ms: self.now_ms, ticks, zones: ZONES.to_vec() };
+        let op = op::Ticks { now_ms: self.now_ms, ticks, zones: zones() };
         self.run(queue, &op).unwrap().1
     }
 

@@ -7,7 +7,7 @@ use crate::queue::op::{Step, TickOf};
 use crate::queue::schedule::{CatchUp, Definition, History, Overlap, Tick};
 use crate::queue::store::Schedules as _;
 use crate::store::keyspace::Keyspace;
-use scheduled::{ZONES, every, push, set, tick};
+use scheduled::{every, push, set, tick, zones};
 
 /// A queue with the schedule `s`, whose next tick is in a second.
 fn with(definition: &Definition) -> (Server, QueueName) {
@@ -143,12 +143,13 @@ fn a_queue_with_a_schedule_does_not_expire() {
     let (mut server, orders) = with(&every(1_000));
     server.configure(&orders, Setting::Expires, Some("1000"));
     server.run(&orders, &op::Use { now_ms: START_MS }).unwrap();
-    let expire = op::Expire { now_ms: START_MS + 1_000_000 };
-    assert_eq!(server.number(&orders, &expire), 0);
+    let expire = |ms| op::Expire { now_ms: START_MS + ms };
+    assert_eq!(server.number(&orders, &expire(1_000_000)), 0);
     server.schedule(&orders, "s", &every(1_000), None);
-    assert_eq!(server.number(&orders, &expire), 0, "nor with one that is paused");
+    assert_eq!(server.number(&orders, &expire(2_000_000)), 0, "nor with one that is paused");
     server.unschedule(&orders, "s");
-    assert_eq!(server.number(&orders, &expire), 1);
+    assert_eq!(server.number(&orders, &expire(2_001_249)), 0, "it was used until then");
+    assert_eq!(server.number(&orders, &expire(2_001_250)), 1);
 }
 
 /// A schedule whose record no server has written.
@@ -186,7 +187,7 @@ fn an_unreadable_schedule_is_set_aside_when_it_is_set_anew() {
     assert_eq!(server.schedule(&orders, "s", &every(1_000), next), 1, "a new one");
     assert_eq!(set_aside(&server, &orders), [b"garbage"]);
     assert_eq!(server.counts.damaged, 1);
-    let zones = ZONES.to_vec();
+    let zones = zones();
     let history = History { phase_ms: START_MS, next, zones, ..History::default() };
     assert_eq!(server.history(&orders, "s"), history);
 }

@@ -126,7 +126,7 @@ fn ops() -> Vec<Op<'static>> {
 const LATE: Tick = Tick { at_ms: 7, due_ms: 9 };
 
 fn ticks(ticks: Vec<TickOf>) -> Op<'static> {
-    Op::Ticks(op::Ticks { now_ms: 5, ticks, zones: scheduled::ZONES.to_vec() })
+    Op::Ticks(op::Ticks { now_ms: 5, ticks, zones: scheduled::zones() })
 }
 
 fn with(class: Class<'static>) -> PushOptions<'static> {
