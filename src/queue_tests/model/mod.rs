@@ -10,6 +10,7 @@ mod manage;
 mod pull;
 mod push;
 mod returns;
+mod schedules;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ pub use manage::{Redrive, Redriven};
 pub use pull::{How, Pull};
 pub use push::{Answer, Push};
 pub use returns::{Back, Comeback};
+pub use schedules::{Asked, CatchUp, Rhythm, Schedule, Set, Timing};
 
 pub type Id = [u8; 16];
 
@@ -64,7 +66,7 @@ pub struct Death {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     pub payload: Vec<u8>,
-    pub headers: Vec<(&'static str, &'static str)>,
+    pub headers: Vec<(&'static str, String)>,
     pub pushed_ms: u64,
     pub priority: u8,
     pub group: Option<&'static str>,
@@ -145,6 +147,7 @@ pub struct Queue {
     pub pause: Option<Pause>,
     /// The rate window: start and count.
     pub window: Option<(u64, u64)>,
+    pub schedules: BTreeMap<&'static str, Schedule>,
     /// The last use that was noted.
     pub used_ms: Option<u64>,
     last_sequence: u64,
@@ -159,6 +162,9 @@ impl std::fmt::Debug for Queue {
             write!(f, " p{} {:?} {:?}", message.priority, message.group, message.sequence)?;
             write!(f, " ttl {:?} {:?} x{}", message.expires_ms, message.end, message.retries)?;
             write!(f, " {:?}", message.death)?;
+        }
+        for (name, schedule) in &self.schedules {
+            write!(f, "\n      {name} {schedule:?}")?;
         }
         Ok(())
     }
@@ -216,7 +222,9 @@ impl Queue {
             _ => None,
         };
         let of_use = self.unused_ms();
-        self.deadlines_of_messages().into_iter().chain(of_keys).chain(of_pause).chain(of_use).min()
+        let of_ticks = self.due().into_iter().map(|(due_ms, _)| due_ms);
+        let of_others = of_keys.chain(of_pause).chain(of_use).chain(of_ticks);
+        self.deadlines_of_messages().into_iter().chain(of_others).min()
     }
 
     fn quarter_ms(&self) -> u64 {
@@ -243,6 +251,7 @@ impl Queue {
         let mut moments = self.deadlines_of_messages();
         moments.extend(self.keys.values().filter_map(|key| key.until_ms));
         moments.extend(self.unused_ms());
+        moments.extend(self.due().into_iter().map(|(due_ms, _)| due_ms));
         moments.extend(self.window.map(|(start_ms, _)| start_ms + self.number("rateperiod")));
         if let Some(Pause::Until(until_ms)) = self.pause {
             moments.push(until_ms);
@@ -265,6 +274,7 @@ impl Queue {
             || !self.keys.is_empty()
             || self.pause.is_some()
             || self.window.is_some()
+            || !self.schedules.is_empty()
             || self.used_ms.is_some()
     }
 }
@@ -301,6 +311,11 @@ impl Model {
     /// True if the queue was dropped because nobody used it.
     pub fn expire_queue(&mut self, name: &'static str, now: u64) -> bool {
         let is_unused = self.queue(name).unused_ms().is_some_and(|unused_ms| unused_ms <= now);
+        if is_unused && !self.queue(name).schedules.is_empty() {
+            self.hit("a queue was kept for its schedule");
+            self.note_use(name, now);
+            return false;
+        }
         is_unused && self.drop_queue(name)
     }
 

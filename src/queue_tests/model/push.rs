@@ -13,7 +13,7 @@ pub struct Push {
     pub group: Option<&'static str>,
     /// A key, and until when it holds; None: until the message is gone.
     pub dedup: Option<(&'static str, Option<u64>)>,
-    pub headers: Vec<(&'static str, &'static str)>,
+    pub headers: Vec<(&'static str, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -16,10 +16,10 @@ impl Run<'_> {
 
     /// Waiting clients and timers are notified: a queue that became deliverable says so, and no deadline
     /// is earlier than the timer knows.
-    pub(super) fn check_effects(&mut self, before: &BTreeSet<&'static str>) {
+    pub(super) fn check_effects(&mut self) {
         let Some((queue_of, effects)) = self.server.last_effects.clone() else { return };
         let of_queue = NAMES.into_iter().find(|name| queue(name) == queue_of).unwrap();
-        for name in self.deliverable().difference(before).copied() {
+        for name in self.deliverable().difference(&self.could_deliver).copied() {
             let is_told = if name == of_queue {
                 let max_inflight = self.model.queues[name].number("maxinflight");
                 effects.became_ready || (effects.delivery_ended && max_inflight > 0)
@@ -110,11 +110,14 @@ impl Run<'_> {
                     queue.keys.values().filter(|k| k.until_ms.is_some()).count() as u64,
                 ),
                 (Part::Damaged, 0),
+                (Part::Schedules, queue.schedules.len() as u64),
+                (Part::Ticks, queue.schedules.len() as u64),
             ] {
                 assert_eq!(len(part), expected, "step {step}: {part:?} of {name}");
             }
             let is_long = len(Part::Grouped) > 0;
             self.check_details(name, queue, step);
+            self.check_schedules(&queue_name, queue, step);
             if large > 0 {
                 self.hit("a large message was in flight");
             }
@@ -207,6 +210,9 @@ impl Run<'_> {
             ("refused_full", counts.refused_full),
             ("deleted", counts.deleted),
             ("damaged", counts.damaged),
+            ("ticks", counts.ticks),
+            ("ticks_missed", counts.ticks_missed),
+            ("ticks_skipped", counts.ticks_skipped),
         ] {
             let expected = self.model.counts.get(what).copied().unwrap_or_default();
             assert_eq!(number, expected, "step {step}: counted {what}");

@@ -193,9 +193,9 @@ impl Run<'_> {
         }
         ask.takes_others = ask.from.is_none() && ask.reason.is_none();
         for _ in 0..3 {
-            let before = self.deliverable();
+            self.begin();
             let has_more = self.redrive_slice(name, &mut ask);
-            self.check_effects(&before);
+            self.check_effects();
             self.server.last_effects = None;
             if !has_more {
                 return;
@@ -227,7 +227,6 @@ impl Run<'_> {
         let redriven = self.server.run(&queue(name), &op).unwrap().0;
         let last = redriven.last.map(|last| (last.at_ms, last.id.0));
         let redriven = model::Redriven { moved: redriven.moved, last, has_more: redriven.has_more };
-        self.model.begin();
         assert_eq!(redriven, self.model.redrive(name, ask));
         if redriven.moved > 0 {
             self.hit("redriven");

@@ -9,6 +9,7 @@ mod inspect;
 mod manage;
 mod pull;
 mod push;
+mod schedules;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,12 +37,15 @@ const MOST_RUNS: u64 = 10 * LEAST_RUNS;
 /// The ops of a run.
 const MOST_STEPS: usize = 300;
 
+/// The longest time that passes at once.
+const MOST_WAIT_MS: u64 = 200_000;
+
 /// More bytes than the choices of so many ops need.
 #[cfg(test)]
 const ROOM: usize = 64 * 1024;
 
 /// What every test must have met.
-const WANTED: [&str; 98] = [
+const WANTED: [&str; 117] = [
     "a delayed message joined its group",
     "a large message was in flight",
     "a dead letter could not go back",
@@ -51,8 +55,18 @@ const WANTED: [&str; 98] = [
     "a group has more than its record names",
     "a group was held",
     "a higher priority went first",
+    "a message stands for missed ticks",
+    "a message was later than its tick",
     "a pause ended by itself",
     "a pull ended at an expired head",
+    "a queue was kept for its schedule",
+    "a schedule ended",
+    "a schedule goes on after a pause",
+    "a schedule has no tick left",
+    "a schedule met its limit",
+    "a schedule was paused",
+    "a tick had a message",
+    "a tick was skipped",
     "a window of the rate went on",
     "acknowledged",
     "acknowledged late",
@@ -83,6 +97,7 @@ const WANTED: [&str; 98] = [
     "delivered",
     "delivered again",
     "delivered of a group",
+    "delivered of a schedule",
     "delivered with headers",
     "delivered with priority",
     "delivered with the last error",
@@ -135,9 +150,17 @@ const WANTED: [&str; 98] = [
     "rejected a dead letter",
     "rescheduled",
     "restarted",
+    "scheduled",
+    "scheduled again",
+    "scheduled another way",
     "swept",
     "the turn of a group among others",
     "the turn of those without a group",
+    "ticks were missed",
+    "triggered",
+    "triggered in a full queue",
+    "triggered while its message is there",
+    "unscheduled",
     "upgraded",
     "waited just until something happens",
 ];
@@ -151,6 +174,7 @@ struct Taste {
     groups: u8,
     priorities: u8,
     dedup: u8,
+    schedules: u8,
 }
 
 /// One run: the server, the model, and what clients know.
@@ -171,6 +195,8 @@ struct Run<'a> {
     deliveries: BTreeMap<MessageId, (Receipt, u64)>,
     /// Per queue: when a timer that follows the effects wakes up.
     wakes: BTreeMap<&'static str, Option<u64>>,
+    /// The queues that would have delivered something before the last op.
+    could_deliver: BTreeSet<&'static str>,
     /// The last op was a pull that got nothing.
     was_sent_away: bool,
     hits: BTreeMap<&'static str, u64>,
@@ -221,7 +247,8 @@ pub fn one_run(choices: &[u8]) -> BTreeMap<&'static str, u64> {
     let mut often = || [0, 1, 2, 4, 7][random.usize(..5)];
     let (ttl, groups, priorities, dedup) = (often(), often(), often(), often());
     let idle = often().min(4);
-    let taste = Taste { idle, names, ttl, groups, priorities, dedup };
+    let schedules = often();
+    let taste = Taste { idle, names, ttl, groups, priorities, dedup, schedules };
     let mut run = Run {
         random,
         taste,
@@ -233,6 +260,7 @@ pub fn one_run(choices: &[u8]) -> BTreeMap<&'static str, u64> {
         final_deliveries: 0,
         deliveries: BTreeMap::new(),
         wakes: BTreeMap::new(),
+        could_deliver: BTreeSet::new(),
         was_sent_away: false,
         hits: BTreeMap::new(),
     };
@@ -250,15 +278,13 @@ pub fn one_run(choices: &[u8]) -> BTreeMap<&'static str, u64> {
             break;
         }
         let name = if run.chance(4) { run.another_queue() } else { NAMES[0] };
-        let before = run.deliverable();
-        run.server.last_effects = None;
         run.was_sent_away = false;
-        run.model.begin();
+        run.begin();
         run.step(name);
         if run.server.prints_ops {
             eprintln!("    {:?}", run.model.queue(name));
         }
-        run.check_effects(&before);
+        run.check_effects();
         if run.was_sent_away {
             run.check_window(name);
         }
@@ -278,7 +304,7 @@ pub fn one_run(choices: &[u8]) -> BTreeMap<&'static str, u64> {
 
 impl Run<'_> {
     fn step(&mut self, name: &'static str) {
-        match self.random.u8(..112) {
+        match self.random.u8(..120) {
             0..=24 => self.push(name),
             25..=28 => self.push_many(name),
             29..=56 if self.likes(self.taste.idle) => self.push(name),
@@ -295,6 +321,8 @@ impl Run<'_> {
             105 if self.chance(2) => self.remove_all(name),
             105..=106 => self.repair(name),
             107..=110 => self.inspect(name),
+            111..=118 if self.likes(self.taste.schedules) => self.schedule(name),
+            111..=118 => self.push(name),
             _ => {
                 self.restart();
                 if self.model.is_old && self.chance(2) {
@@ -304,6 +332,13 @@ impl Run<'_> {
                 }
             }
         }
+    }
+
+    /// Another op begins.
+    fn begin(&mut self) {
+        self.could_deliver = self.deliverable();
+        self.server.last_effects = None;
+        self.model.begin();
     }
 
     fn hit(&mut self, what: &'static str) {
@@ -336,10 +371,18 @@ impl Run<'_> {
 
     /// Time passes: any, or just until the next thing happens, or until one of those after it.
     fn wait(&mut self, name: &'static str) {
+        let unused_ms = self.model.queue(name).unused_ms();
+        if let Some(unused_ms) = unused_ms.filter(|unused_ms| *unused_ms > self.server.now_ms)
+            && self.chance(4)
+        {
+            self.server.now_ms = unused_ms;
+            self.begin();
+            return self.sweep(name);
+        }
         let moments = self.model.queue(name).moments(self.server.now_ms);
         let wanted = if self.random.bool() { 0 } else { self.random.usize(..6) };
         match moments.get(wanted) {
-            Some(moment) if !self.chance(3) => {
+            Some(moment) if *moment < self.server.now_ms + MOST_WAIT_MS && !self.chance(3) => {
                 self.server.now_ms = *moment;
                 self.hit("waited just until something happens");
             }
@@ -349,6 +392,7 @@ impl Run<'_> {
 
     fn sweep(&mut self, name: &'static str) {
         self.use_or_expire(name);
+        self.tick(name);
         let limit = if self.chance(4) { 1_000 } else { self.random.u32(..5) };
         let same_slot = self.random.bool();
         let op = op::Sweep {

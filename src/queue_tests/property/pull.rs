@@ -7,6 +7,9 @@ impl Run<'_> {
         let count = if self.random.bool() { 1 } else { self.random.u32(1..8) };
         let limit = if self.chance(4) { self.random.u32(..4) } else { 1_000_000 };
         let sweep = SweepLimit { limit, same_slot: self.random.bool() };
+        if limit > 0 && !self.chance(4) {
+            self.tick(name);
+        }
         let consumer = self.chance(4).then(|| self.one_of(&CONSUMERS));
         let visibility_ms = self.random.u64(1..120);
         let how = match self.chance(8) {
@@ -93,6 +96,7 @@ impl Run<'_> {
             (got.priority > 0, "delivered with priority"),
             (got.group.is_some(), "delivered of a group"),
             (got.expires_at_ms.is_some(), "delivered with time to live"),
+            (got.headers.iter().any(|(name, _)| name == b"mq-schedule"), "delivered of a schedule"),
             (got.last_error.is_some(), "delivered with the last error"),
         ] {
             if is_hit {

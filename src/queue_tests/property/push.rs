@@ -41,7 +41,7 @@ impl Run<'_> {
             priority: asked.priority,
             group: asked.group,
             dedup: asked.dedup.map(|key| (key, asked.window_ms.map(|ms| now_ms + ms))),
-            headers: asked.headers.to_vec(),
+            headers: asked.headers.iter().map(|(name, value)| (*name, value.to_string())).collect(),
         };
         let ids = self.server.last_ids.iter();
         let messages: Vec<_> = ids
