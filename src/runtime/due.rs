@@ -1,7 +1,8 @@
 //! What becomes of the ticks of schedules that are due, and when the next ones are. Decided from what is stored and the
 //! time; only a master does, and what it decides is in an op.
 
-use crate::calendar::{Cron, Passed, Rhythm, Zone, jitter, zones_version};
+use super::zones;
+use crate::calendar::{Cron, Passed, Rhythm, jitter, zones_version};
 use crate::queue::message::MessageId;
 use crate::queue::op::{self, Step, TickOf};
 use crate::queue::schedule::{self, CatchUp, Definition, Schedule, Tick, Timing};
@@ -28,7 +29,7 @@ pub fn rhythm(timing: &Timing, phase_ms: u64) -> Option<Rhythm> {
             Rhythm::Every { ms: *ms, start_ms: timing.start_ms.unwrap_or(phase_ms) }
         }
         schedule::Rhythm::Cron { expression, zone } => {
-            Rhythm::Cron { cron: Cron::parse(expression).ok()?, zone: Zone::named(zone)? }
+            Rhythm::Cron { cron: Cron::parse(expression).ok()?, zone: zones::zone(zone)? }
         }
     })
 }

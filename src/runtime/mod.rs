@@ -25,6 +25,8 @@ pub mod consumers;
 pub mod disconnect;
 pub mod slices;
 
+pub mod zones;
+
 pub mod due;
 pub mod ticks;
 

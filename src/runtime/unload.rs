@@ -4,7 +4,7 @@
 //! none checks whether one of its own tables still refers to a command of the module; it would crash later.
 
 use super::facts::IS_SHUTTING_DOWN;
-use super::{alarm, checking, disconnect, index, scan, slices, unread, waiting};
+use super::{alarm, checking, disconnect, index, scan, slices, unread, waiting, zones};
 use crate::server::context::Context;
 
 /// Why the module must stay; None if it may go.
@@ -55,6 +55,7 @@ pub fn forget(context: Context<'_>) {
     scan::forget();
     slices::forget();
     disconnect::forget();
+    zones::forget();
 }
 
 /// True if a word of the text is the prefix and a command of the module.
