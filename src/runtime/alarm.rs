@@ -31,18 +31,26 @@ struct Armed {
     timer: Timer,
     /// When it has to ring, unix ms.
     at_ms: u64,
-    /// When it was started, unix ms.
-    since_ms: u64,
+    /// When it was started.
+    since: Clocks,
     /// When it rings, unix ms, if the server is not held up.
     planned_ms: u64,
+}
+
+/// What both clocks show at a moment.
+#[derive(Clone, Copy)]
+struct Clocks {
+    /// Unix ms.
+    wall_ms: u64,
+    monotonic: Instant,
 }
 
 struct Alarm {
     ring: Cell<Option<Ring>>,
     armed: Cell<Option<Armed>>,
     is_ringing: Cell<bool>,
-    /// The wall clock, unix ms, and the monotonic one, when they were last compared.
-    clocks: Cell<Option<(u64, Instant)>>,
+    /// When the clocks were last compared.
+    compared: Cell<Option<Clocks>>,
 }
 
 thread_local! {
@@ -51,7 +59,7 @@ thread_local! {
             ring: Cell::new(None),
             armed: Cell::new(None),
             is_ringing: Cell::new(false),
-            clocks: Cell::new(None),
+            compared: Cell::new(None),
         }
     };
 }
@@ -88,17 +96,26 @@ pub fn disarm(context: Context<'_>) {
 /// nothing would happen until the time is over that was left when the timer was started; set back, even a
 /// timer for at once would wait until the wall clock has caught up.
 pub fn clock_was_set(context: Context<'_>) -> bool {
-    let (now_ms, now) = (context.now_ms(), Instant::now());
+    let now = Clocks::read(context);
     ALARM.with(|alarm| {
-        let Some((before_ms, before)) = alarm.clocks.replace(Some((now_ms, now))) else {
-            return false;
-        };
-        let elapsed_ms = u64::try_from(now.duration_since(before).as_millis()).unwrap_or(u64::MAX);
-        let is_set = now_ms.abs_diff(before_ms.saturating_add(elapsed_ms)) >= STEP_MS;
-        // It may have been set forward and back between two looks, and the timer started meanwhile.
-        let is_from_later = |armed: Armed| armed.since_ms.saturating_sub(now_ms) >= STEP_MS;
-        is_set || alarm.armed.get().is_some_and(is_from_later)
+        // It may have been set twice between two looks, and the timer started meanwhile.
+        let started = alarm.armed.get().map(|armed| armed.since);
+        let known = [alarm.compared.replace(Some(now)), started];
+        known.into_iter().flatten().any(|before| now.was_set_since(before))
     })
+}
+
+impl Clocks {
+    fn read(context: Context<'_>) -> Self {
+        Self { wall_ms: context.now_ms(), monotonic: Instant::now() }
+    }
+
+    /// True if the wall clock was set in between.
+    fn was_set_since(self, before: Self) -> bool {
+        let elapsed = self.monotonic.duration_since(before.monotonic).as_millis();
+        let elapsed_ms = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        self.wall_ms.abs_diff(before.wall_ms.saturating_add(elapsed_ms)) >= STEP_MS
+    }
 }
 
 impl Alarm {
@@ -109,11 +126,11 @@ impl Alarm {
             }
             stop(context, armed.timer);
         }
-        let now_ms = context.now_ms();
-        let delay_ms = at_ms.saturating_sub(now_ms).min(LONGEST_MS);
+        let since = Clocks::read(context);
+        let delay_ms = at_ms.saturating_sub(since.wall_ms).min(LONGEST_MS);
         let timer = start::<Rings>(context, delay_ms);
-        let planned_ms = now_ms.saturating_add(delay_ms);
-        self.armed.set(Some(Armed { timer, at_ms, since_ms: now_ms, planned_ms }));
+        let planned_ms = since.wall_ms.saturating_add(delay_ms);
+        self.armed.set(Some(Armed { timer, at_ms, since, planned_ms }));
     }
 }
 

@@ -171,6 +171,23 @@ fn a_clock_set_forward_and_back_again_lets_what_waited_wait_on() {
 }
 
 #[test]
+fn a_clock_set_back_and_forward_again_at_once_ends_what_is_over() {
+    let (server, clock) = Server::start_with_clock(&[]);
+    let mut client = server.client();
+    client.push("orders", "first");
+    clock.set(DAY_S);
+    let first = client.pull("orders");
+    client.acknowledge(&first);
+    sleep_until_ms(now_ms() + 300);
+    clock.set(0);
+    // A timer that is started between the two steps.
+    client.ask(&format!("MQ.PUSH orders later DELAY {HOUR_MS}"));
+    clock.set(DAY_S);
+    let key = "ZCARD mq:{orders}:ranked";
+    eventually("the message is ready", || client.number(key) == 1);
+}
+
+#[test]
 fn a_restart_with_another_clock_loses_nothing() {
     for how in [Continuation::Snapshot, Continuation::AppendOnlyFile] {
         for step_s in [DAY_S, -DAY_S] {
