@@ -115,9 +115,11 @@ impl Part {
     /// The ready lists, by priority.
     pub const READY: &[Self] = Self::ALL.split_at(MAX_PRIORITY as usize + 1).0;
 
-    /// All parts of messages but the ready lists, and the settings.
-    pub const BEHIND_READY: &[Self] =
-        Self::ALL.split_at(Self::Schedules as usize).0.split_at(MAX_PRIORITY as usize + 1).1;
+    /// All parts of messages, and the settings.
+    pub const OF_MESSAGES: &[Self] = Self::ALL.split_at(Self::Schedules as usize).0;
+
+    /// These without the ready lists.
+    pub const BEHIND_READY: &[Self] = Self::OF_MESSAGES.split_at(MAX_PRIORITY as usize + 1).1;
 
     /// The index of retry counts.
     pub const OF_RETRIES: &[Self] = &[Self::Retries, Self::Retried];

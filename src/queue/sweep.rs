@@ -21,7 +21,6 @@ pub(super) fn sweep<S: Store>(
     Sweep { now_ms, sweep, ended }: &Sweep,
 ) -> Result<(), QueueError> {
     store.require(Part::BEHIND_READY)?;
-    store.require(&[Part::Ticks])?;
     let (mut left, now_ms) = (sweep.limit, *now_ms);
     move_due(store, effects, &mut left, Decided { now_ms, same_slot: sweep.same_slot }, ended);
     dedup::sweep(store, effects, &mut left, now_ms);
@@ -33,7 +32,7 @@ pub(super) fn sweep<S: Store>(
 /// Requires what [`sweep_messages`] needs: of a queue in which nothing can be due few keys.
 pub(super) fn require_messages<S: Store>(store: &mut S) -> Result<(), QueueError> {
     store.require(TIMED)?;
-    store.require(&[Part::Deduped, Part::Config, Part::Ticks])?;
+    store.require(&[Part::Deduped, Part::Config])?;
     if can_be_due(store) { store.require(Part::BEHIND_READY) } else { Ok(()) }
 }
 
@@ -77,6 +76,7 @@ fn report_deadlines<S: Store>(store: &mut S, effects: &mut Effects, now_ms: u64)
     let of_messages = deadline::of_messages(store);
     let opening = limits::next_opening(store, now_ms);
     let look = unused::next_look(store, now_ms);
+    // None also if another client put something else at that key: messages don't wait for its schedules.
     let tick = store.first_tick();
     let others = deadline::of_keys(store).into_iter().chain(opening).chain(look).chain(tick);
     let all = of_messages.into_iter().chain(others).min();

@@ -180,12 +180,12 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
         (
             "pull after a sweep",
             required(fill, pull(with_receipt(None), 1, none)),
-            &format!("ready {BEHIND} ticks"),
+            &format!("ready {BEHIND}"),
         ),
         (
             "pull after an acknowledgment and a sweep",
             required(fill, pull(with_receipt(None), 1, held)),
-            &format!("ready {BEHIND} ticks"),
+            &format!("ready {BEHIND}"),
         ),
         ("pull without receipt", required(fill, pull(Mode::AtMostOnce, 0, none)), PULL),
         ("acknowledge", required(fill, acknowledge(held)), "notes flight"),
@@ -246,7 +246,7 @@ fn each_op_requires_the_keys_that_it_may_read_or_write() {
                 fill,
                 run(Op::Sweep(op::Sweep { now_ms: START_MS, sweep: ALL, ended: Vec::new() })),
             ),
-            &format!("{BEHIND} ticks"),
+            BEHIND,
         ),
         ("reschedule", required(fill, reschedule), &all),
         ("configure", required(fill, configure(Setting::Delay, "1")), "config"),

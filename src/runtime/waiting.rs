@@ -267,11 +267,11 @@ fn change_callbacks(change: impl FnOnce(usize) -> usize) {
     WAITERS.with(|waiters| waiters.callbacks.set(change(waiters.callbacks.get())));
 }
 
-/// How many messages may be delivered. A key of the wrong type counts as many: the client that is woken
-/// for it gets the error.
+/// How many messages may be delivered. A key of messages that has the wrong type counts as many: the client that is
+/// woken for it gets the error.
 fn count_deliverable(context: Context<'_>, entry: &Entry) -> u64 {
     let mut store = entry.open(context, Access::Read);
-    if store.require(&Part::ALL).is_err() {
+    if store.require(Part::OF_MESSAGES).is_err() {
         return u64::MAX;
     }
     limits::deliverable(&mut store, context.now_ms())
