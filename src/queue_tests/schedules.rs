@@ -173,7 +173,7 @@ fn an_unreadable_schedule_is_set_aside_by_its_next_tick() {
     for step in [mend, push("s", MessageId([7; 16]), tick(START_MS), 0, Some(tick(START_MS + 1)))] {
         let (mut server, orders) = with_damage();
         server.ticks(&orders, vec![step]);
-        assert_eq!(set_aside(&server, &orders), [b"garbage"]);
+        assert_eq!(set_aside(&server, &orders), [b"s".as_slice(), b"garbage"]);
         assert_eq!(server.counts.damaged, 1);
         assert_eq!([Part::Schedules, Part::Ticks].map(|part| server.len(&orders, part)), [0, 0]);
         assert_eq!(server.pull(&orders, 10), None);
@@ -185,7 +185,7 @@ fn an_unreadable_schedule_is_set_aside_when_it_is_set_anew() {
     let (mut server, orders) = with_damage();
     let next = Some(tick(START_MS + 2_000));
     assert_eq!(server.schedule(&orders, "s", &every(1_000), next), 1, "a new one");
-    assert_eq!(set_aside(&server, &orders), [b"garbage"]);
+    assert_eq!(set_aside(&server, &orders), [b"s".as_slice(), b"garbage"]);
     assert_eq!(server.counts.damaged, 1);
     let zones = zones();
     let history = History { phase_ms: START_MS, next, zones, ..History::default() };
