@@ -27,6 +27,7 @@ mod operations;
 mod order;
 mod persistence;
 mod replication;
+mod schedules;
 mod security;
 mod time;
 mod transactions;
