@@ -73,7 +73,6 @@ fn moments(schedule: &Schedule, name: &[u8], from_ms: u64, count: u64) -> Vec<u6
     let Some(rhythm) = due::rhythm(timing, schedule.history.phase_ms) else { return Vec::new() };
     let left = timing.limit.map(|limit| u64::from(limit).saturating_sub(schedule.history.runs));
     let after = |after_ms: u64| due::next(&rhythm, timing, name, after_ms).map(|tick| tick.at_ms);
-    // EVERY without a start has no tick at its phase.
     let before = from_ms.saturating_sub(1);
     let ticks = std::iter::successors(after(before), |at_ms| after(*at_ms));
     let most = usize::try_from(left.map_or(count, |left| left.min(count))).unwrap_or(0);

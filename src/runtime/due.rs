@@ -22,11 +22,12 @@ const PROMPT_MS: u64 = 5_000;
 const UNKNOWN_MS: u64 = 60_000;
 
 /// The rhythm of a schedule; None if this build doesn't know its time zone or expression. EVERY without a start
-/// counts from `phase_ms`, unix ms.
+/// counts from `phase_ms`, unix ms, where it has no tick.
 pub fn rhythm(timing: &Timing, phase_ms: u64) -> Option<Rhythm> {
     Some(match &timing.rhythm {
         schedule::Rhythm::Every { ms } => {
-            Rhythm::Every { ms: *ms, start_ms: timing.start_ms.unwrap_or(phase_ms) }
+            let first_ms = phase_ms.saturating_add(*ms);
+            Rhythm::Every { ms: *ms, start_ms: timing.start_ms.unwrap_or(first_ms) }
         }
         schedule::Rhythm::Cron { expression, zone } => {
             Rhythm::Cron { cron: Cron::parse(expression).ok()?, zone: zones::zone(zone)? }

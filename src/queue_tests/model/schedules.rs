@@ -94,7 +94,7 @@ impl Timing {
         let after_ms = after_ms.max(self.start_ms.map_or(0, |start_ms| start_ms - 1));
         let at_ms = match self.rhythm {
             Rhythm::Every(ms) => {
-                let first_ms = self.start_ms.unwrap_or(phase_ms);
+                let first_ms = self.start_ms.unwrap_or(phase_ms + ms);
                 match after_ms.checked_sub(first_ms) {
                     Some(passed_ms) => first_ms + (passed_ms / ms + 1) * ms,
                     None => first_ms,

@@ -287,6 +287,17 @@ fn ticks_count_from_the_start() {
 }
 
 #[test]
+fn an_interval_has_no_tick_where_it_was_set() {
+    let timing = every(1_000).timing;
+    let of_interval = rhythm(&timing, START_MS).unwrap();
+    // Of a clock that was set back, too.
+    for after_ms in [0, START_MS - 5, START_MS, START_MS + 999] {
+        let first = next(&of_interval, &timing, b"s", after_ms);
+        assert_eq!(first, Some(tick(START_MS + 1_000)), "after {after_ms}");
+    }
+}
+
+#[test]
 fn jitter_delays_messages_and_not_ticks() {
     let mut definition = every(MINUTE_MS);
     definition.timing.jitter_ms = 50_000;
