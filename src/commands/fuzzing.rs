@@ -14,6 +14,7 @@ use super::mpull::{Mpull, NUMKEYS};
 use super::mpush::Mpush;
 use super::nack::{self, Nack};
 use super::new_messages::PushRequest;
+use super::next::Next;
 use super::options::{Options, counted, name_instead};
 use super::pause::{self, Pause};
 use super::peek::Peek;
@@ -22,11 +23,15 @@ use super::purge::{self, Purge};
 use super::push::Push;
 use super::queues::Queues;
 use super::reschedule::{self, Reschedule};
+use super::schedule::{self, Schedule};
+use super::schedules::Schedules;
 use super::{claims, del, glob, help, payloads, redrive};
+use crate::calendar::zones_version;
 use crate::queue::message::{MessageId, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, BatchMessage, Choice, Op, SweepLimit};
-use crate::queue::store::Store;
+use crate::queue::store::{Schedules as _, Store};
+use crate::runtime::due::{self, NoTick};
 use crate::server::keys_of_command::positions;
 use crate::server::spec::Spec;
 
@@ -161,9 +166,32 @@ fn run_on(
             Some(state) => Op::PurgeState(op::PurgeState { state, limit: 100 }),
             None => Op::Purge,
         },
+        ("MQ.SCHEDULE", [name, payload, options @ ..]) => {
+            let name = schedule::check_name(name)?;
+            let definition = schedule::definition(&Options::read::<Schedule>(options)?, payload)?;
+            go_on_with_ticks(server, queue);
+            let old = server.open(queue).schedule(name).unwrap_or(None);
+            match due::set(name, definition, old.as_ref(), now_ms) {
+                Ok(Some(op)) => op.into(),
+                Ok(None) => return Ok(()),
+                Err(NoTick) => return Err(CommandError::NoTick),
+            }
+        }
+        ("MQ.UNSCHEDULE", [name]) => {
+            Op::Unschedule(op::Unschedule { name: schedule::check_name(name)?.to_vec() })
+        }
+        ("MQ.TRIGGER", [name]) => {
+            let name = schedule::check_name(name)?.to_vec();
+            Op::Trigger(op::Trigger { now_ms, id: server.new_id(), name })
+        }
         ("MQ.DROP", _) => Op::Drop,
         ("MQ.RESUME", _) => Op::Resume,
         // These only read, or take bytes that another fuzzer generates.
+        ("MQ.SCHEDULES", options) => return Options::read::<Schedules>(options).map(|_| ()),
+        ("MQ.NEXT", [name, options @ ..]) => {
+            schedule::check_name(name)?;
+            return Options::read::<Next>(options).map(|_| ());
+        }
         ("MQ.PEEK", options) => return Options::read::<Peek>(options).map(|_| ()),
         ("MQ.LEN", options) => return Options::read::<Len>(options).map(|_| ()),
         ("MQ.GET" | "MQ.INFO" | "MQ.APPLY", _) => return Ok(()),
@@ -173,12 +201,22 @@ fn run_on(
     Ok(())
 }
 
+/// Ticks that are due go first, as in the module.
+fn go_on_with_ticks(server: &mut impl Server, queue: &QueueName) {
+    let now_ms = server.now_ms();
+    let ticks = due::decide(&mut server.open(queue), now_ms, |_| server.new_id());
+    if !ticks.is_empty() {
+        server.run(queue, &Op::Ticks(op::Ticks { now_ms, ticks, zones: zones_version().into() }));
+    }
+}
+
 fn pull(
     server: &mut impl Server,
     queue: &QueueName,
     request: &PullRequest,
     acknowledged: &[&[u8]],
 ) -> Result<(), CommandError> {
+    go_on_with_ticks(server, queue);
     let op = Op::Pull(op::Pull {
         now_ms: server.now_ms(),
         count: request.most(),

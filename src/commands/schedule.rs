@@ -128,7 +128,8 @@ pub fn check_name(name: &[u8]) -> Result<&[u8], CommandError> {
     }
 }
 
-fn definition<A: AsRef<[u8]>>(
+/// What the options say.
+pub fn definition<A: AsRef<[u8]>>(
     options: &Options<'_, A>,
     payload: &[u8],
 ) -> Result<Definition, CommandError> {

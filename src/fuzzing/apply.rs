@@ -6,11 +6,13 @@ use crate::queue::name::QueueName;
 use crate::queue::op::Op;
 use crate::queue::part::Part;
 use crate::queue::rules::Rules;
+use crate::queue::schedule::{Rhythm, Schedule};
 use crate::store::keyspace::{Contents, Keyspace};
 use crate::store::op::decode_op;
 use crate::store::record::{
     decode_duplicate, decode_group, decode_state, encode_duplicate, encode_group, encode_state,
 };
+use crate::store::schedules::{decode_schedule, encode_schedule};
 
 const NAMES: [&str; 3] = ["orders", "{orders}:dead", "other"];
 
@@ -18,7 +20,7 @@ const NAMES: [&str; 3] = ["orders", "{orders}:dead", "other"];
 const LATE_MS: u64 = START_MS + 1_000_000_000;
 
 /// The bytes are steps: an op for a queue, or damage to its keys. Whatever state results, sweeps
-/// terminate, reads change nothing, a repair leaves nothing to repair, and then everything deliverable
+/// terminate, ticks go on, reads change nothing, a repair leaves nothing to repair, and then everything deliverable
 /// is delivered.
 pub fn apply(bytes: &[u8]) {
     let world = World::default();
@@ -59,7 +61,12 @@ fn harm(world: &World, queue: &QueueName, input: &mut Input<'_>) {
             1 => keys.push_front(list, &bytes.to_vec()),
             _ => drop(keys.pop_front(list)),
         },
-        hash @ (Part::Messages | Part::Notes | Part::Groups | Part::Dedup | Part::Config) => {
+        hash @ (Part::Messages
+        | Part::Notes
+        | Part::Groups
+        | Part::Dedup
+        | Part::Config
+        | Part::Schedules) => {
             let mut fields = Vec::new();
             keys.each_field(hash, |field, value| fields.push((field.to_vec(), value.to_vec())));
             let known = fields.get(usize::from(which) % fields.len().max(1)).cloned();
@@ -157,6 +164,20 @@ fn with_number(hash: Part, value: &[u8], number: u64, bytes: &[u8]) -> Option<Ve
             encode_duplicate(&duplicate).to_vec()
         }
         Part::Config => number.to_string().into_bytes(),
+        Part::Schedules => {
+            let Schedule { mut definition, mut history } = decode_schedule(value).ok()?;
+            match which % 8 {
+                0 => history.phase_ms = number,
+                1 => history.next.as_mut()?.at_ms = number,
+                2 => history.next.as_mut()?.due_ms = number,
+                3 => history.last_tick_ms = Some(number),
+                4 => [history.behind, history.runs, history.missed, history.skipped] = [number; 4],
+                5 => definition.timing.rhythm = Rhythm::Every { ms: number },
+                6 => definition.timing.jitter_ms = number,
+                _ => definition.timing.limit = Some(number as u32),
+            }
+            encode_schedule(&Schedule { definition, history }).to_vec()
+        }
         _ => return None,
     })
 }

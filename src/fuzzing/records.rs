@@ -1,5 +1,7 @@
-//! Arbitrary bytes as a record, a member or a key.
+//! Arbitrary bytes as a record, a member, a key or an expression of cron.
 
+use super::world::START_MS;
+use crate::calendar::{Cron, Rhythm, Zone};
 use crate::queue::message::{Body, Kept, MessageId, NewMessage, Receipt, Running};
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, Mode, Op};
@@ -13,7 +15,7 @@ use crate::store::body::{
 };
 use crate::store::flight::Head;
 use crate::store::op::{decode_op, encode_op};
-use crate::store::{keys, members, record};
+use crate::store::{keys, members, record, schedules};
 
 /// Decodes the bytes as everything that is stored. What can be decoded is in range and survives
 /// encoding.
@@ -40,10 +42,25 @@ pub fn records(bytes: &[u8]) {
     again!(record::decode_state, record::encode_state, ranges::is_note);
     again!(record::decode_group, record::encode_group, ranges::is_group);
     again!(record::decode_duplicate, record::encode_duplicate, ranges::is_duplicate);
+    again!(schedules::decode_schedule, schedules::encode_schedule, ranges::is_schedule);
+    expression(bytes);
     body(bytes);
     member(bytes);
     names(bytes);
     settings(bytes);
+}
+
+/// An expression that is accepted has a tick after any time, and the one after that is later.
+fn expression(bytes: &[u8]) {
+    let Ok(cron) = Cron::parse(bytes) else { return };
+    for zone in ["UTC", "America/New_York", "Australia/Lord_Howe"] {
+        let zone = Zone::named(zone.as_bytes()).expect("a zone");
+        let rhythm = Rhythm::Cron { cron, zone };
+        let first_ms = rhythm.next_after(START_MS).expect("a tick");
+        let next_ms = rhythm.next_after(first_ms).expect("another tick");
+        assert!(START_MS < first_ms && first_ms < next_ms, "{first_ms} {next_ms}");
+        assert_eq!(rhythm.next_after(first_ms - 1), Some(first_ms));
+    }
 }
 
 fn body(bytes: &[u8]) {

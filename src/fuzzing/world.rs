@@ -3,17 +3,20 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::calendar::zones_version;
 use crate::queue::inspect::{self, Which};
 use crate::queue::message::{Body, MessageId, Receipt};
 use crate::queue::name::QueueName;
 use crate::queue::op::{self, Mode, Op, SweepLimit};
 use crate::queue::part::Part;
 use crate::queue::rules::Rules;
-use crate::queue::store::Store;
+use crate::queue::store::{Schedules, Store};
 use crate::queue::{Effects, NextDue, QueueError, Request, apply, limits};
 use crate::queue_tests::ranges::check_what_was_written;
+use crate::runtime::due;
 use crate::store::keys;
 use crate::store::memory::{Database, MemoryKeyspace, Value};
+use crate::store::op::{decode_op, encode_op};
 use crate::store::records::Records;
 
 /// Start time, unix ms.
@@ -81,7 +84,10 @@ impl World {
                 if sweep.limit > 0 && is_same && ends_all =>
             {
                 let NextDue::Exactly(next) = effects.next_due else { panic!("{effects:?}") };
-                assert!(next.is_none_or(|next| next > *now_ms), "a sweep that goes on for ever");
+                // Ticks are ops of their own.
+                let tick = self.open(queue).first_tick().filter(|tick| *tick <= *now_ms);
+                let is_over = next.is_none_or(|next| next > *now_ms || tick == Some(next));
+                assert!(is_over, "a sweep that goes on for ever");
             }
             _ => {}
         }
@@ -120,8 +126,31 @@ impl World {
         assert_eq!(*self.database.borrow(), before, "looking changed something");
     }
 
+    /// A slice of the ticks that are due, as a master decides it. Every slice goes on.
+    pub fn tick(&self, queue: &QueueName, now_ms: u64) {
+        let mut store = self.open(queue);
+        if store.require(&[Part::Schedules, Part::Ticks]).is_err() {
+            return;
+        }
+        let mut number = u64::MAX >> 2;
+        let ticks = due::decide(&mut store, now_ms, |_| {
+            number -= 1;
+            id(now_ms, number)
+        });
+        if ticks.is_empty() {
+            return;
+        }
+        let before = self.database.borrow().clone();
+        let op = Op::Ticks(op::Ticks { now_ms, ticks, zones: zones_version().into() });
+        assert_eq!(decode_op(&encode_op(&op)), Ok((op.clone(), Rules::V2)), "a replica refuses it");
+        let ticked = self.apply(queue, &op, Rules::V2);
+        let is_same = *self.database.borrow() == before;
+        assert!(ticked.is_err() || !is_same, "ticks that go on for ever: {op:?}");
+    }
+
     /// Sweeps until nothing is due. It terminates.
     pub fn sweep(&self, queue: &QueueName, now_ms: u64) {
+        self.tick(queue, now_ms);
         let sweep = SweepLimit { limit: 100, same_slot: false };
         for _ in 0..1_000 {
             let before = self.database.borrow().clone();
