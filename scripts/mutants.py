@@ -7,8 +7,9 @@
 Small changes in src/queue, src/store and src/calendar are cargo-mutants' job: see "make mutants".
 
 A mutant names a piece of code that must be in src exactly once (in whatever file, however it is wrapped), its
-replacement, and the server tests that must fail. Exit status: 0 if every mutant was caught, 1 if one survived,
-does not compile or names code that is not there any more. Environment: MQ_SERVER as for the server tests.
+replacement, and the server tests that must fail; behind LIB, tests without a server. Exit status: 0 if every mutant
+was caught, 1 if one survived, does not compile or names code that is not there any more. Environment: MQ_SERVER as
+for the server tests.
 """
 
 import os
@@ -25,6 +26,9 @@ BUILD = ROOT / "target" / "mutants" / "build"
 REPLICATE = 'context.replicate(c"MQ.APPLY", entry.names.name(), &op, beside);'
 REPLICATE_ALL_BUT = ("let request = request.into(); if !matches!(request, crate::queue::op::Op::{} {{ .. }}) {{ "
                      'context.replicate(c"MQ.APPLY", entry.names.name(), &op, beside); }}')
+
+# Before tests that need no server.
+LIB = "lib "
 
 MUTANTS = [
     # name, code, its replacement, tests
@@ -44,7 +48,8 @@ MUTANTS = [
     ("no scan for queues after a load",
      "index::with(|index| index.all_replaced()); scan::scan(context);",
      "index::with(|index| index.all_replaced());", "restarts:: persistence::scan"),
-    ("no scan for queues after a promotion", "if is_active { scan::begin(context); }", "", "promotion"),
+    ("no scan for queues after a promotion", "index::with(|index| index.all_replaced()); scan::begin(context);",
+     "index::with(|index| index.all_replaced());", "promotion"),
     ("a replica waits with the order of deliveries until it is asked",
      "if let (Some(entry), Part::Flight) = (entry, part) {",
      "if let (Some(entry), Part::Bodies) = (entry, part) {", "peek_slices"),
@@ -109,6 +114,100 @@ MUTANTS = [
      "fn gone(_: Context<'_>, number: u64) { take(number);",
      "fn gone(_: Context<'_>, number: u64) { let _ = number;", "redrive_slices"),
 
+    # Schedules: what becomes of a tick
+    ("a tick is not replicated", REPLICATE, REPLICATE_ALL_BUT.format("Ticks"), "schedules::stream"),
+    ("the message of a tick is behind all that became due", "record.rank(tick.due_ms)", "record.rank(self.now_ms)",
+     LIB + "queue_tests::ticks::"),
+    ("OVERLAP SKIP pushes all the same", "dedup: (*overlap == Overlap::Skip).then_some(dedup),",
+     "dedup: (*overlap == Overlap::Skip).then_some(dedup).filter(|_| false),", LIB + "queue_tests::ticks::"),
+    ("all schedules of a queue hold one key", "[OVERLAP_PREFIX, name].concat()",
+     "[OVERLAP_PREFIX, name.get(..0).unwrap_or(name)].concat()", LIB + "queue_tests::ticks::"),
+    ("a skipped tick counts as a message", "schedule.count(effects, tick, pushed == Pushed::Added);",
+     "schedule.count(effects, tick, true);", LIB + "queue_tests::ticks::"),
+    ("a skipped tick counts as a refused push, too", "effects.counts = before;", "let _ = before;",
+     LIB + "queue_tests::ticks::"),
+    ("a skipped tick of a full server has a message later",
+     "Step::Skip { tick, missed } => { schedule.count_missed(effects, missed); schedule.count(effects, tick, false); }",
+     "Step::Skip { missed, .. } => schedule.count_missed(effects, missed),", LIB + "queue_tests::ticks::"),
+    ("the TTL of the queue wins", "message.life.unwrap_or_else(of_queue);",
+     "Some(of_queue()).filter(|life| life.ttl_ms > 0).or(message.life)"
+     ".unwrap_or(Life { ttl_ms: 0, ends_in_death: false });", LIB + "queue_tests::ticks::"),
+    ("the end of a TTL never kills", "let end = if ends_in_death { Expiry::kills } else { Expiry::discards };",
+     "let end = if ends_in_death { Expiry::discards } else { Expiry::discards };", LIB + "queue_tests::ticks::"),
+    ("missed ticks are told whatever CATCHUP says", "if self.definition.catch_up == CatchUp::One {",
+     "if self.definition.catch_up != CatchUp::None || history.runs == 0 {", LIB + "queue_tests::ticks::"),
+    ("missed ticks are told by each message that follows", "history.behind = 0; history.last_tick_ms =",
+     "history.last_tick_ms =", LIB + "queue_tests::ticks::"),
+    ("a schedule goes on after its limit", "if next.is_none() || schedule.is_over() {", "if next.is_none() {",
+     LIB + "queue_tests::ticks::"),
+    ("a schedule stays after its last tick",
+     "if next.is_none() || schedule.is_over() { effects.changed |= store.remove_schedule(name); }",
+     "if schedule.is_over() { effects.changed |= store.remove_schedule(name); } else if next.is_none() { "
+     "put(store, effects, name, &schedule); }", LIB + "queue_tests::ticks::"),
+    ("a trigger counts against the limit",
+     "schedule.history.triggered = schedule.history.triggered.saturating_add(1);",
+     "schedule.history.runs = schedule.history.runs.saturating_add(1);", LIB + "queue_tests::ticks::"),
+
+    # Schedules: what is stored
+    ("a schedule that is set again has no history", "old.map_or_else(History::default, |old| old.history);",
+     "old.map_or_else(History::default, |_| History::default());", LIB + "queue_tests::schedules::"),
+    ("an op moves the ticks of a paused schedule",
+     "let step = if schedule.definition.is_paused { Step::Mend } else { step };", "", LIB + "queue_tests::schedules::"),
+    ("a schedule that can't be read is gone when it is set anew",
+     "set_aside(store, effects, &op.name); None", "store.remove_schedule(&op.name); effects.changed = true; None",
+     LIB + "queue_tests::schedules::"),
+    ("a purge removes schedules", "&[Part::Schedules, Part::Ticks, Part::Config, Part::Damaged];",
+     "&[Part::Config, Part::Damaged];", LIB + "queue_tests::schedules::"),
+    ("a queue expires with its schedules",
+     "Some(QUARTERS..) if store.len(Part::Schedules) == 0 => remove::drop(store, effects),",
+     "Some(QUARTERS..) if store.len(Part::Schedules) < u64::MAX => remove::drop(store, effects),",
+     LIB + "queue_tests::schedules::"),
+    ("a schedule is no use of its queue", "Some(QUARTERS..) => { note_use(store, effects, now_ms); Ok(0) }",
+     "Some(QUARTERS..) => Ok(0),", LIB + "queue_tests::schedules::"),
+    ("a tick that moves keeps its place among the others",
+     "let is_listed = self.0.score(Part::Ticks, name) == Some(score);",
+     "let is_listed = self.0.score(Part::Ticks, name).is_some();", LIB + "queue_tests::schedules::"),
+
+    # Schedules: what a master decides
+    ("CATCHUP NONE has a message for late ticks", "if definition.catch_up == CatchUp::None && !is_prompt {",
+     "if definition.catch_up == CatchUp::None && !is_prompt && missed > 1_000_000 {", LIB + "runtime::due::"),
+    ("CATCHUP NONE has no message for a prompt tick",
+     "let is_prompt = newest.due_ms.saturating_add(PROMPT_MS) >= self.now_ms;",
+     "let is_prompt = newest.due_ms >= self.now_ms;", LIB + "runtime::due::"),
+    ("CATCHUP ONE has the message of the oldest tick",
+     "self.step(Step::Push { id: new_id(), tick: newest, missed }, next)",
+     "self.step(Step::Push { id: new_id(), tick, missed }, next)", LIB + "runtime::due::"),
+    ("CATCHUP ALL goes back for ever", "CatchUp::All if tick.at_ms < oldest_ms => {",
+     "CatchUp::All if tick.at_ms < oldest_ms && tick.at_ms == 0 => {", LIB + "runtime::due::"),
+    ("each slice of a walk over missed ticks has a message", "if missed >= WALK {",
+     "if missed > WALK {", LIB + "runtime::due::"),
+    ("one op takes all ticks of a schedule",
+     "Some(next) if next.due_ms <= self.now_ms && ticks.len() < SLICE => tick = next,",
+     "Some(next) if next.due_ms <= self.now_ms => tick = next,", LIB + "runtime::due::"),
+    ("END excludes its tick", "timing.end_ms.is_none_or(|end_ms| tick.at_ms <= end_ms);",
+     "timing.end_ms.is_none_or(|end_ms| tick.at_ms < end_ms);", LIB + "runtime::due::"),
+    ("START excludes its tick", "timing.start_ms.unwrap_or(0).saturating_sub(1);", "timing.start_ms.unwrap_or(0);",
+     LIB + "runtime::due::"),
+    ("an interval ticks when it is set", "let first_ms = phase_ms.saturating_add(*ms);", "let first_ms = phase_ms;",
+     LIB + "runtime::due::"),
+    ("jitter moves the tick itself", "fn tick_at(at_ms: u64, timing: &Timing, name: &[u8]) -> Tick {",
+     "fn tick_at(at_ms: u64, timing: &Timing, name: &[u8]) -> Tick { "
+     "let at_ms = at_ms.saturating_add(jitter(name, at_ms, timing.jitter_ms));", LIB + "runtime::due::"),
+    ("a zone that this build does not know ends the schedule",
+     "self.step(Step::Pass { missed: 0 }, Some(Tick { due_ms, ..tick }))",
+     "self.step(Step::Pass { missed: 0 }, Some(Tick { due_ms, ..tick }).filter(|_| false))", LIB + "runtime::due::"),
+    ("an interval begins anew when its schedule is set again",
+     "same_rhythm.map_or(now_ms, |old| old.history.phase_ms);", "same_rhythm.map_or(now_ms, |_| now_ms);",
+     LIB + "runtime::due::"),
+    ("a tick comes again after the clock was set back", "next(&rhythm, timing, name, now_ms.max(last_ms))",
+     "next(&rhythm, timing, name, now_ms.max(last_ms.min(0)))", LIB + "runtime::due::"),
+    ("a schedule whose limit is used up is set", ".filter(|_| has_left)", ".filter(|_| has_left || true)",
+     LIB + "runtime::due::"),
+    ("older zone data stays for good", "old.history.zones == zones || tick.at_ms <= now_ms",
+     "old.history.zones == zones || tick.at_ms <= now_ms || true", LIB + "runtime::due::"),
+    ("a tick that has come moves with newer zone data", "old.history.zones == zones || tick.at_ms <= now_ms",
+     "old.history.zones == zones", LIB + "runtime::due::"),
+
     # Replies
     ("a piece is sent with the bytes of ECHO",
      "unsafe { self.start.copy_from_nonoverlapping(NonNull::from(bytes).cast(), len) };", "let _ = (self.start, len);",
@@ -168,13 +267,19 @@ def copy_source():
 
 def failed_tests(tests):
     """The names of the tests that failed; None if the source does not compile."""
+    if tests.startswith(LIB):
+        return failures(cargo(["test", "--lib", "--", *tests.removeprefix(LIB).split()]))
     built = cargo(["build"])
     if built.returncode:
         print(built.stdout[-3000:], file=sys.stderr)
         return None
     # The test with 200,000 messages is for an optimized build.
-    result = cargo(["test", "--test", "server", "--", *tests.split(), "--skip", "200_000"],
-                   MQ_MODULE=str(BUILD / "debug" / "libmq.so"))
+    return failures(cargo(["test", "--test", "server", "--", *tests.split(), "--skip", "200_000"],
+                          MQ_MODULE=str(BUILD / "debug" / "libmq.so")))
+
+
+def failures(result):
+    """The names of the tests that failed in a run of cargo test; None if there was none."""
     if not re.search(r"^test result: ", result.stdout, re.MULTILINE):
         print(result.stdout[-3000:], file=sys.stderr)
         return None

@@ -260,6 +260,21 @@ fn a_tick_that_finds_the_queue_full_is_skipped() {
     }
 }
 
+/// The server has no memory left.
+#[test]
+fn a_tick_is_skipped_when_the_op_says_so() {
+    let (mut server, orders) = with(&every(1_000));
+    let (at, next) = (tick(START_MS + 4_000), Some(tick(START_MS + 5_000)));
+    let skip = TickOf { name: b"s".to_vec(), step: Step::Skip { tick: at, missed: 3 }, next };
+    let effects = server.ticks(&orders, vec![skip]);
+    let expected = Counts { ticks_missed: 3, ticks_skipped: 1, ..Counts::default() };
+    assert_eq!((effects.counts, effects.became_ready), (expected, false));
+    let history = server.history(&orders, "s");
+    assert_eq!((history.runs, history.skipped, history.missed, history.behind), (0, 1, 3, 0));
+    assert_eq!((history.last_tick_ms, history.next), (Some(at.at_ms), next));
+    assert_eq!(server.pull(&orders, 10), None);
+}
+
 #[test]
 fn the_time_to_live_counts_from_the_push() {
     let life = |ttl_ms, ends_in_death| Some(Life { ttl_ms, ends_in_death });

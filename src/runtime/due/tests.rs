@@ -417,3 +417,81 @@ fn what_disagrees_with_its_record_is_mended() {
     assert_eq!(master.store.len(Part::Ticks), 2);
     assert_eq!(master.slice(1_000), [push(1_000, 0)]);
 }
+
+/// What sets `s` at this time since the start, after the history that `change` leaves.
+fn setting(
+    old: &Definition,
+    new: &Definition,
+    now_ms: u64,
+    change: impl FnOnce(&mut History),
+) -> Result<Option<(u64, Option<u64>)>, NoTick> {
+    let mut stored = Master::with(old).store.schedule(b"s").unwrap().unwrap();
+    stored.history.zones = zones_version().into();
+    change(&mut stored.history);
+    stored.definition.is_paused = stored.history.next.is_none();
+    let set = set(b"s", new.clone(), Some(&stored), START_MS + now_ms)?;
+    let since = |ms: u64| ms - START_MS;
+    Ok(set.map(|op| (since(op.phase_ms), op.next.map(|tick| since(tick.at_ms)))))
+}
+
+#[test]
+fn a_schedule_that_is_set_again_keeps_its_ticks() {
+    let same = every(1_000);
+    let mut other_message = same.clone();
+    other_message.message.payload = b"y".to_vec();
+    let paused = Definition { is_paused: true, ..same.clone() };
+    let mut other_end = same.clone();
+    other_end.timing.end_ms = Some(START_MS + HOUR_MS);
+    // When it is set, the phase, and the next tick.
+    for (what, new, now_ms, expected) in [
+        ("the same", &same, 300, None),
+        ("the same, late", &same, 5_300, None),
+        ("another message", &other_message, 300, Some((0, Some(1_000)))),
+        ("another message, late", &other_message, 5_300, Some((0, Some(1_000)))),
+        ("another end", &other_end, 2_300, Some((0, Some(3_000)))),
+        ("another interval", &every(700), 300, Some((300, Some(1_000)))),
+        ("an expression", &cron("* * * * *"), 300, Some((300, Some(MINUTE_MS)))),
+        ("paused", &paused, 300, Some((0, None))),
+    ] {
+        assert_eq!(setting(&same, new, now_ms, |_| ()), Ok(expected), "{what}");
+    }
+    let goes_on = setting(&same, &same, 2_300, |history| history.next = None);
+    assert_eq!(goes_on, Ok(Some((0, Some(3_000)))), "after a pause");
+    let ticked = |history: &mut History| history.last_tick_ms = Some(START_MS + 9_000);
+    let set_back = setting(&same, &other_end, 2_300, ticked);
+    assert_eq!(set_back, Ok(Some((0, Some(10_000)))), "after its last tick");
+}
+
+#[test]
+fn a_schedule_without_a_tick_is_not_set() {
+    let same = every(1_000);
+    let mut limited = same.clone();
+    limited.timing.limit = Some(3);
+    for (runs, expected) in [(2, Ok(Some((0, Some(1_000))))), (3, Err(NoTick)), (4, Err(NoTick))] {
+        assert_eq!(setting(&same, &limited, 300, |history| history.runs = runs), expected);
+    }
+    let mut ended = same.clone();
+    for (end_ms, expected) in [(999, Err(NoTick)), (1_000, Ok(Some((0, Some(1_000)))))] {
+        ended.timing.end_ms = Some(START_MS + end_ms);
+        assert_eq!(setting(&same, &ended, 300, |_| ()), expected, "{end_ms}");
+        let is_set = set(b"new", ended.clone(), None, START_MS).is_ok();
+        assert_eq!(is_set, expected.is_ok(), "a new one, {end_ms}");
+    }
+    ended.is_paused = true;
+    ended.timing.end_ms = Some(START_MS);
+    assert_eq!(setting(&same, &ended, 300, |_| ()), Err(NoTick), "paused");
+}
+
+#[test]
+fn newer_zone_data_moves_a_tick_that_has_not_come() {
+    let daily = cron("0 9 * * *");
+    // As older data had it, half an hour early.
+    let older = |history: &mut History| {
+        history.next = Some(tick(START_MS + HOUR_MS / 2));
+        history.zones = b"2019a".to_vec();
+    };
+    assert_eq!(setting(&daily, &daily, 0, older), Ok(Some((0, Some(HOUR_MS)))));
+    assert_eq!(setting(&daily, &daily, HOUR_MS / 2, older), Ok(None), "it has come");
+    let newest = |history: &mut History| history.next = Some(tick(START_MS + HOUR_MS / 2));
+    assert_eq!(setting(&daily, &daily, 0, newest), Ok(None));
+}

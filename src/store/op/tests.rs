@@ -117,6 +117,7 @@ fn ops() -> Vec<Op<'static>> {
             scheduled::push("s", ID, LATE, 3, Some(LATE)),
             TickOf { name: b"t".to_vec(), step: Step::Pass { missed: u64::MAX }, next: None },
             TickOf { name: b"u".to_vec(), step: Step::Mend, next: None },
+            TickOf { name: b"v".to_vec(), step: Step::Skip { tick: LATE, missed: 1 }, next: None },
         ]),
         Op::Trigger(op::Trigger { now_ms: 5, id: ID, name: b"s".to_vec() }),
     ]
@@ -378,6 +379,7 @@ fn an_op_on_schedules_that_claims_the_impossible_is_refused() {
         tick(LATE, Some(early)),
         tick(LATE, Some(Tick { at_ms: MAX_TIME_MS, due_ms: MAX_TIME_MS })),
         ticks(vec![scheduled::push("s", no_id, LATE, 0, None)]),
+        ticks(vec![TickOf { step: Step::Skip { tick: early, missed: 0 }, ..of(b"s".to_vec()) }]),
         ticks(vec![of(Vec::new())]),
         ticks(vec![of(long())]),
         ticks(vec![of(b"s".to_vec()); 10_001]),
