@@ -130,7 +130,9 @@ impl TickOf {
             Step::Skip { tick, .. } => tick.is_valid(),
             Step::Pass { .. } | Step::Mend => true,
         };
-        is_step && is_name(&self.name) && self.next.is_none_or(Tick::is_valid)
+        // What another client wrote is mended whatever its name.
+        let is_named = is_name(&self.name) || self.step == Step::Mend;
+        is_step && is_named && self.next.is_none_or(Tick::is_valid)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::queue::error::Corruption;
 use crate::queue::op::{Step, TickOf};
 use crate::queue::schedule::{CatchUp, Definition, History, Overlap, Tick};
 use crate::queue::store::Schedules as _;
+use crate::runtime::due;
 use crate::store::keyspace::Keyspace;
 use scheduled::{every, push, set, tick, zones};
 
@@ -214,6 +215,32 @@ fn what_disagrees_with_the_record_is_mended() {
     assert_eq!((effects.counts, effects.changed), (Counts::default(), true));
     assert_eq!(effects.next_due, NextDue::AtMost(START_MS + 1_000));
     assert!(!server.ticks(&orders, vec![mend("none"), mend("s")]).changed);
+}
+
+/// Another client wrote it; a replica takes the op that mends it.
+#[test]
+fn what_has_an_impossible_name_is_set_aside_by_its_tick() {
+    for name in [Vec::new(), vec![b'x'; 257]] {
+        let (mut server, orders) = with(&every(1_000));
+        server.is_harmed = true;
+        let before = server.database.borrow().clone();
+        let record = server.store(&orders).0.get(Part::Schedules, b"s").unwrap();
+        for has_record in [false, true] {
+            server.store(&orders).0.add(Part::Ticks, &name, 5.0);
+            if has_record {
+                server.store(&orders).0.put(Part::Schedules, &name, &record);
+            }
+            let decided = due::decide(&mut server.store(&orders), START_MS, |_| unreachable!());
+            assert_eq!(decided, [TickOf { name: name.clone(), step: Step::Mend, next: None }]);
+            let op = Op::Ticks(op::Ticks { now_ms: START_MS, ticks: decided, zones: zones() });
+            let bytes = crate::store::op::encode_op(&op);
+            assert_eq!(crate::store::op::decode_op(&bytes), Ok((op.clone(), Rules::V2)));
+            server.run(&orders, &op).unwrap();
+            assert_eq!(set_aside(&server, &orders).len(), if has_record { 2 } else { 0 });
+            server.database.borrow_mut().remove(&keys::key(&orders, Part::Damaged));
+            assert_eq!(*server.database.borrow(), before);
+        }
+    }
 }
 
 #[test]

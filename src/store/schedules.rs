@@ -8,6 +8,7 @@ use crate::queue::error::Corruption;
 use crate::queue::part::Part;
 use crate::queue::schedule::Schedule;
 use crate::queue::store::Schedules;
+use crate::queue::valid::is_name;
 
 const VERSION: u8 = 1;
 
@@ -35,8 +36,8 @@ pub fn tick_score(schedule: &Schedule) -> f64 {
 impl<K: Keyspace> Schedules for Records<K> {
     fn schedule(&mut self, name: &[u8]) -> Result<Option<Schedule>, Corruption> {
         let Some(bytes) = self.0.get(Part::Schedules, name) else { return Ok(None) };
-        let schedule = decode_schedule(bytes.as_ref());
-        schedule.map(Some).map_err(|_| Corruption::Schedule)
+        let schedule = decode_schedule(bytes.as_ref()).ok().filter(|_| is_name(name));
+        schedule.map(Some).ok_or(Corruption::Schedule)
     }
 
     fn put_schedule(&mut self, name: &[u8], schedule: &Schedule) -> bool {

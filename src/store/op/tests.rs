@@ -117,6 +117,7 @@ fn ops() -> Vec<Op<'static>> {
             scheduled::push("s", ID, LATE, 3, Some(LATE)),
             TickOf { name: b"t".to_vec(), step: Step::Pass { missed: u64::MAX }, next: None },
             TickOf { name: b"u".to_vec(), step: Step::Mend, next: None },
+            TickOf { name: Vec::new(), step: Step::Mend, next: None },
             TickOf { name: b"v".to_vec(), step: Step::Skip { tick: LATE, missed: 1 }, next: None },
         ]),
         Op::Trigger(op::Trigger { now_ms: 5, id: ID, name: b"s".to_vec() }),
@@ -369,7 +370,7 @@ fn an_op_on_schedules_that_claims_the_impossible_is_refused() {
         Op::Schedule(op)
     });
     let tick = |tick, next| ticks(vec![scheduled::push("s", ID, tick, 0, next)]);
-    let of = |name| TickOf { name, step: Step::Mend, next: None };
+    let of = |name| TickOf { name, step: Step::Pass { missed: 0 }, next: None };
     let early = Tick { at_ms: 9, due_ms: 8 };
     let no_id = MessageId([0; 16]);
     for op in sets.into_iter().chain([
