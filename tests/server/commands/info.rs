@@ -8,8 +8,9 @@ const INFO_FIELDS: &str = "\
     rateperiod aging groupinflight dedupwindow maxdedup expires exists deadletter_waiting ready inflight delayed \
     priorities groups dedup_keys paused paused_until rate_window_start rate_window_count \
     oldest_ready_age_ms oldest_inflight_age_ms oldest_delayed_age_ms next_due_at \
-    highest_retry_count blocked_clients damaged pushed pulled acked late_acks nacked expired \
-    dead dead_discarded bad_receipts ttl_expired deduplicated redriven refused_full deleted";
+    highest_retry_count blocked_clients damaged schedules next_tick_at pushed pulled acked late_acks \
+    nacked expired dead dead_discarded bad_receipts ttl_expired deduplicated redriven refused_full \
+    deleted ticks ticks_missed ticks_skipped";
 
 #[test]
 fn info_of_a_queue_that_is_not_there_has_defaults_and_zeros() {

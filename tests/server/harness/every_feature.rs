@@ -102,6 +102,8 @@ fn fill_shop(client: &mut Client) -> Shop {
     client.ask("MQ.CONFIG limited RATE 2 RATEPERIOD 3600000 MAXINFLIGHT 7");
     client.ask("MQ.MPUSH limited 3 a b c");
     client.pull_batch(&format!("limited COUNT 2 {LONG}"));
+    client.ask("MQ.SCHEDULE shop yearly tick EVERY 31536000000 JITTER 1000 OVERLAP SKIP LIMIT 5");
+    client.ask("MQ.SCHEDULE shop stopped tick CRON @yearly TZ Asia/Kolkata PAUSED 1 GROUP g");
     client.ask("MQ.PAUSE paused FOR 3600000");
     client.push("paused", "one");
     Shop { held, retrying, until_done, window, delayed }
@@ -121,6 +123,8 @@ fn shown(client: &mut Client) -> Vec<Value> {
             shown.push(Value::SimpleString(info[field].clone()));
         }
     }
+    shown.push(client.ask("MQ.SCHEDULES shop"));
+    shown.push(client.ask("MQ.NEXT shop yearly"));
     shown
 }
 

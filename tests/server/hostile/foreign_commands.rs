@@ -64,6 +64,8 @@ fn fill(client: &mut Client) -> Vec<Message> {
     let mut lines = vec![
         "MQ.CONFIG orders VISIBILITY 3600000 MAXRETRIES 5".to_string(),
         "MQ.CONFIG mails MAXRETRIES 0 DEADLETTER orders".into(),
+        "MQ.SCHEDULE orders each tick EVERY 31536000000 OVERLAP SKIP".into(),
+        "MQ.SCHEDULE orders paused tick CRON @yearly PAUSED 1".into(),
         "RPUSH mq:{orders}:ready garbage".into(),
         "MQ.PULL orders".into(),
     ];
@@ -74,7 +76,7 @@ fn fill(client: &mut Client) -> Vec<Message> {
     lines.push("MQ.PUSH orders <first> GROUP g".into());
     lines.push("MQ.PUSH orders <old> PRIORITY 1".into());
     lines.push(format!("MQ.PUSH orders <large> HEADERS 1 pad {}", "x".repeat(4_100)));
-    let set_aside = client.pipeline(&lines).remove(3).expect_err("the garbage");
+    let set_aside = client.pipeline(&lines).remove(5).expect_err("the garbage");
     assert!(set_aside.starts_with("CORRUPT "), "{set_aside}");
     client.pull_as_0_1_0("orders");
     let mut deliveries = client.pull_batch("orders COUNT 6 CONSUMER worker");
@@ -314,6 +316,12 @@ fn lines(deliveries: &[Message]) -> Vec<String> {
         "MQ.REDRIVE orders",
         "MQ.REDRIVE orders TO mails",
         "MQ.CHECK orders",
+        "MQ.SCHEDULES orders",
+        "MQ.NEXT orders each COUNT 3",
+        "MQ.TRIGGER orders each",
+        "MQ.SCHEDULE orders each changed EVERY 31536000000",
+        "MQ.SCHEDULE orders more x CRON @yearly",
+        "MQ.UNSCHEDULE orders paused",
     ]
     .map(String::from)
     .into();

@@ -3,10 +3,30 @@
 
 use crate::harness::*;
 
-const PARTS: [&str; 21] = [
-    "ready", "ready1", "lanes", "ranked", "grouped", "messages", "notes", "flight", "bodies",
-    "inflight", "delayed", "retries", "retried", "expiring", "groups", "turns", "dedup", "deduped",
-    "dead", "config", "damaged",
+const PARTS: [&str; 23] = [
+    "ready",
+    "ready1",
+    "lanes",
+    "ranked",
+    "grouped",
+    "messages",
+    "notes",
+    "flight",
+    "bodies",
+    "inflight",
+    "delayed",
+    "retries",
+    "retried",
+    "expiring",
+    "groups",
+    "turns",
+    "dedup",
+    "deduped",
+    "dead",
+    "config",
+    "damaged",
+    "schedules",
+    "ticks",
 ];
 
 /// What is said of a key of the queue orders.
@@ -20,6 +40,7 @@ fn wrong_type(part: &str) -> String {
 /// A queue whose every key is there, with a delivery that still runs.
 fn fill(client: &mut Client) -> Message {
     client.ask("MQ.CONFIG orders BACKOFFMAX 7777");
+    client.ask("MQ.SCHEDULE orders each tick EVERY 31536000000");
     for payload in ["one", "two", "three"] {
         client.push("orders", payload);
     }
@@ -129,6 +150,12 @@ fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
                 "MQ.PULL orders NOACK".into(),
                 "MQ.CONFIG orders GROUPINFLIGHT 5".into(),
                 "MQ.QUEUES".into(),
+                "MQ.SCHEDULE orders each changed EVERY 31536000000".into(),
+                "MQ.SCHEDULE orders more tick CRON @yearly".into(),
+                "MQ.SCHEDULES orders".into(),
+                "MQ.NEXT orders each".into(),
+                "MQ.TRIGGER orders each".into(),
+                "MQ.UNSCHEDULE orders more".into(),
             ];
             let claims = ["MQ.EXTEND", "MQ.NACK", "MQ.ACK"];
             lines.extend(claims.iter().map(|command| format!("{command} {}", message.delivery())));

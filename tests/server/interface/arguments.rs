@@ -69,6 +69,14 @@ fn a_wrong_number_of_arguments_is_refused_in_the_servers_words() {
         "MQ.RESCHEDULE orders x DELAY",
         "MQ.RESCHEDULE orders x DELAY 1 AT",
         "MQ.CHECK",
+        "MQ.SCHEDULE",
+        "MQ.SCHEDULE orders name x EVERY",
+        "MQ.UNSCHEDULE orders",
+        "MQ.UNSCHEDULE orders name x",
+        "MQ.SCHEDULES",
+        "MQ.NEXT orders",
+        "MQ.TRIGGER orders",
+        "MQ.TRIGGER orders name x",
         "MQ.APPLY",
         "MQ.APPLY orders",
         "MQ.APPLY orders x y z",
@@ -161,6 +169,17 @@ fn numbers_that_are_none_or_out_of_range_are_refused() {
         ("MQ.PEEK orders", "COUNT", 1, 1_000),
         ("MQ.RESCHEDULE orders x", "DELAY", 0, year),
         ("MQ.RESCHEDULE orders x", "AT", 0, 8_796_093_022_207),
+        ("MQ.SCHEDULE orders name x", "EVERY", 100, year),
+        ("MQ.SCHEDULE orders name x EVERY 500", "START", 0, 8_796_093_022_207),
+        ("MQ.SCHEDULE orders name x EVERY 500", "END", 0, 8_796_093_022_207),
+        ("MQ.SCHEDULE orders name x EVERY 500", "LIMIT", 1, 2_147_483_647),
+        ("MQ.SCHEDULE orders name x EVERY 500", "JITTER", 0, year),
+        ("MQ.SCHEDULE orders name x EVERY 500", "TTL", 0, year),
+        ("MQ.SCHEDULE orders name x EVERY 500", "PRIORITY", 0, 9),
+        ("MQ.SCHEDULES orders", "OFFSET", 0, 2_147_483_647),
+        ("MQ.SCHEDULES orders", "COUNT", 1, 1_000),
+        ("MQ.NEXT orders name", "COUNT", 1, 1_000),
+        ("MQ.NEXT orders name", "FROM", 0, 8_796_093_022_207),
         ("MQ.PULL orders", "COUNT", 1, 10_000),
         ("MQ.PULL orders", "VISIBILITY", 1, year),
         ("MQ.PULL orders", "BLOCK", 0, year),
@@ -168,8 +187,8 @@ fn numbers_that_are_none_or_out_of_range_are_refused() {
         ("MQ.EXTEND orders x y", "VISIBILITY", 1, year),
     ] {
         let unit = match option {
-            "AT" => " milliseconds of unix time",
-            "PRIORITY" | "HEADERS" | "OFFSET" | "COUNT" => "",
+            "AT" | "START" | "END" | "FROM" => " milliseconds of unix time",
+            "PRIORITY" | "HEADERS" | "OFFSET" | "COUNT" | "LIMIT" => "",
             _ => " milliseconds",
         };
         let range = format!("{smallest} to {largest}{unit}");
@@ -269,6 +288,11 @@ fn bad_queue_names_are_refused_by_every_command() {
             ("MQ.DROP", ""),
             ("MQ.RESCHEDULE", "x DELAY 1"),
             ("MQ.CHECK", ""),
+            ("MQ.SCHEDULE", "name x EVERY 500"),
+            ("MQ.UNSCHEDULE", "name"),
+            ("MQ.SCHEDULES", ""),
+            ("MQ.NEXT", "name"),
+            ("MQ.TRIGGER", "name"),
         ] {
             let line = format!("{before} {name} {after}");
             refused_with_prefix(&mut client, &[&line], "ERR invalid queue name: ");

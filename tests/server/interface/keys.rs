@@ -4,7 +4,7 @@
 use crate::harness::*;
 
 /// A command, and which of its words are queues.
-const FORMS: [(&str, &[usize]); 52] = [
+const FORMS: [(&str, &[usize]); 58] = [
     ("MQ.PUSH a payload", &[1]),
     ("MQ.PUSH a TO DELAY 1", &[1]),
     ("MQ.PUSH a payload DEDUP TO HEADERS 1 TO DEADLETTER", &[1]),
@@ -36,6 +36,12 @@ const FORMS: [(&str, &[usize]); 52] = [
     ("MQ.INFO a", &[1]),
     ("MQ.LEN a READY", &[1]),
     ("MQ.CHECK a REPAIR", &[1]),
+    ("MQ.SCHEDULE a b c EVERY 500", &[1]),
+    ("MQ.SCHEDULE a TO b CRON @daily TZ UTC GROUP TO HEADERS 1 TO DEADLETTER", &[1]),
+    ("MQ.UNSCHEDULE a b", &[1]),
+    ("MQ.SCHEDULES a MATCH TO COUNT 5", &[1]),
+    ("MQ.NEXT a b COUNT 5", &[1]),
+    ("MQ.TRIGGER a TO", &[1]),
     ("MQ.APPLY a op", &[1]),
     ("MQ.REDRIVE a", &[1]),
     ("MQ.REDRIVE TO", &[1]),

@@ -13,6 +13,13 @@ fn real_ops() -> Vec<Vec<u8>> {
     let message = client.pull("orders");
     client.ask(&format!("MQ.EXTEND orders IDS 1 {}", message.pair()));
     client.acknowledge(&message);
+    let options = "LIMIT 2 JITTER 50 OVERLAP SKIP PRIORITY 3 TTL 60000 DEAD HEADERS 1 a b";
+    let start = now_ms() + 50;
+    client.ask(&format!("MQ.SCHEDULE orders tick x EVERY 100 START {start} {options}"));
+    client.ask("MQ.SCHEDULE orders daily x CRON @daily TZ Europe/Berlin GROUP g");
+    client.ask("MQ.TRIGGER orders daily");
+    eventually("it has ticked", || client.queue_info("orders", "ticks") > 0);
+    client.ask("MQ.UNSCHEDULE orders daily");
     let mut ops: Vec<Vec<u8>> =
         stream.take().into_iter().map(|command| command[2].clone()).collect();
     assert!(ops.len() > 15);

@@ -136,7 +136,7 @@ fn with_overlap_skip_a_tick_is_skipped_while_the_message_of_an_earlier_one_is_in
     client.nack_with(&held, "DEAD");
     next_hour(&mut client, 6, 3);
     assert_eq!(client.ticks("orders"), hours(start, &[6]));
-    assert_eq!(client.number("MQ.LEN orders DEAD"), 1);
+    assert_eq!(client.number("MQ.LEN {orders}:dead"), 1);
     let info = [("ticks", 3), ("ticks_skipped", 3), ("deduplicated", 0)];
     for (field, value) in info {
         assert_eq!(client.queue_info("orders", field), value, "{field}");
@@ -225,7 +225,7 @@ fn messages_of_ticks_live_as_long_as_the_schedule_or_the_queue_says() {
     hourly(&mut client, "ever", start, "PRIORITY 3 TTL 0");
     hourly(&mut client, "dies", start, "PRIORITY 4 TTL 1 DEAD");
     clock.set(HOUR_S + 60);
-    eventually("one is dead", || client.number("MQ.LEN orders DEAD") == 1);
+    eventually("one is dead", || client.number("MQ.LEN {orders}:dead") == 1);
     wait_for_ticks(&mut client, &clock);
     let dead = client.pull("{orders}:dead");
     assert_eq!(dead.more["dead_reason"], "expired");

@@ -50,6 +50,11 @@ fn the_queues_name_is_the_key_that_a_user_needs() {
         "MQ.CONFIG mails DELAY 1",
         "MQ.INFO mails",
         "MQ.LEN mails",
+        "MQ.SCHEDULE mails each x EVERY 3600000",
+        "MQ.UNSCHEDULE mails each",
+        "MQ.SCHEDULES mails",
+        "MQ.NEXT mails each",
+        "MQ.TRIGGER mails each",
         "MQ.APPLY mails x",
     ] {
         refused_for_permission(&mut client, line);
@@ -88,7 +93,17 @@ fn a_user_who_may_only_read_a_queue_may_only_look() {
     let mut client = server.client_of_user("%R~orders +@all");
     assert_eq!(client.number("MQ.LEN orders"), 1);
     assert_eq!(client.queue_info("orders", "ready"), 1);
-    for line in ["MQ.PUSH orders x", "MQ.PULL orders", "MQ.CONFIG orders DELAY 1"] {
+    server.client().ask("MQ.SCHEDULE orders each x EVERY 3600000");
+    assert_eq!(client.schedule_names("orders"), ["each"]);
+    assert_eq!(client.numbers("MQ.NEXT orders each COUNT 2").len(), 2);
+    for line in [
+        "MQ.PUSH orders x",
+        "MQ.PULL orders",
+        "MQ.CONFIG orders DELAY 1",
+        "MQ.SCHEDULE orders each y EVERY 3600000",
+        "MQ.UNSCHEDULE orders each",
+        "MQ.TRIGGER orders each",
+    ] {
         refused_for_permission(&mut client, line);
     }
     let mut client = server.client_of_user("~orders %R~graveyard +@all");
@@ -114,6 +129,11 @@ fn the_commands_are_in_the_categories_that_say_what_they_do() {
         ("mq.info", &["@read"]),
         ("mq.len", &["@read", "@fast"]),
         ("mq.queues", &["@read", "@blocking"]),
+        ("mq.schedule", &["@write"]),
+        ("mq.unschedule", &["@write", "@fast"]),
+        ("mq.schedules", &["@read"]),
+        ("mq.next", &["@read"]),
+        ("mq.trigger", &["@write", "@fast"]),
         ("mq.apply", &["@write", "@admin", "@dangerous"]),
     ] {
         let reply = client.ask(&format!("COMMAND INFO {name}"));
