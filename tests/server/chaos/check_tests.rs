@@ -57,7 +57,7 @@ fn sound() -> Entries {
         settlement(&deliveries[6], How::Extend, 1530),
         settlement(&deliveries[6], How::Acknowledge, 1700),
     ];
-    Entries { pushes, deliveries, settlements, disturbances: Vec::new() }
+    Entries { pushes, deliveries, settlements, ..Entries::default() }
 }
 
 #[test]

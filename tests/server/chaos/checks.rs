@@ -51,9 +51,11 @@ pub fn assert_none(violations: &[String], journal: &Entries) {
     let again = journal.deliveries.iter().filter(|delivery| delivery.retry_count > 0).count();
     let dead = journal.deliveries.iter().filter(|delivery| delivery.death.is_some()).count();
     eprintln!(
-        "{pushed} pushed, {} delivered, {again} of them again, {dead} dead, {} settled, {} disturbances",
+        "{pushed} pushed, {} delivered, {again} of them again, {dead} dead, {} settled, {} ticks, \
+         {} disturbances",
         journal.deliveries.len(),
         journal.settlements.iter().filter(|one| told(&one.told)).count(),
+        journal.ticks.len(),
         journal.disturbances.len(),
     );
     // In a few seconds there may by chance be no dead letter, and on a busy machine little else.

@@ -1,7 +1,10 @@
 //! What the clients of a load did and were told, each with the moments before and after the call.
 //! Knows no rule; what must hold is in `checks`.
 
-use std::sync::{Mutex, MutexGuard};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard},
+};
 
 /// Which message: unique in a load, rising for each producer.
 pub type Tag = u64;
@@ -89,11 +92,27 @@ pub struct Settlement {
     pub kept: Kept,
 }
 
+/// The message of a tick, each time that it was delivered.
+#[derive(Clone, Debug)]
+pub struct Tick {
+    pub schedule: String,
+    /// Unix ms.
+    pub at_ms: i64,
+    /// For how many others it stands.
+    pub missed: i64,
+    pub id: String,
+    pub when: During,
+    pub kept: Kept,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Entries {
     pub pushes: Vec<Push>,
     pub deliveries: Vec<Delivery>,
     pub settlements: Vec<Settlement>,
+    pub ticks: Vec<Tick>,
+    /// How many ticks of a schedule have no message.
+    pub skipped: BTreeMap<String, i64>,
     /// Faults, and pulls that were never answered: in these times more may have happened than the
     /// journal knows.
     pub disturbances: Vec<During>,
@@ -122,6 +141,7 @@ impl Entries {
             .iter_mut()
             .filter(|x| is_lost(&x.when))
             .for_each(|x| x.kept = Kept::Perhaps);
+        self.ticks.iter_mut().filter(|x| is_lost(&x.when)).for_each(|x| x.kept = Kept::Perhaps);
     }
 
     /// Nothing happened in between that the journal doesn't know.

@@ -7,6 +7,7 @@ use super::{
     journal::{During, Entries, Journal, Kept, Told},
     now_us,
     producer::produce,
+    ticks,
 };
 use crate::harness::*;
 use std::{
@@ -44,6 +45,8 @@ pub struct Plan {
     pub vanishing: bool,
     /// Deliveries can be extended after their end: 0.1.0 refuses that.
     pub late_extensions: bool,
+    /// Schedules tick on a queue beside it: 0.1.0 has none.
+    pub schedules: bool,
     pub seed: u64,
 }
 
@@ -61,6 +64,7 @@ impl Plan {
             max_retries: 4,
             vanishing: false,
             late_extensions: true,
+            schedules: true,
             seed,
         }
     }
@@ -152,6 +156,9 @@ impl Load {
             is_producing: AtomicBool::new(true),
             is_consuming: AtomicBool::new(true),
         });
+        if plan.schedules {
+            ticks::set(&mut client, &shared);
+        }
         let spawn = |work: fn(&Arc<Shared>, u64), n: u64| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || work(&shared, n))
@@ -159,7 +166,8 @@ impl Load {
         let producers = (0..plan.producers).map(|n| spawn(produce, n));
         let consumers = (0..plan.consumers).map(|n| spawn(consume, n));
         let bystanders = (0..1).map(|n| spawn(stand_by, n));
-        let threads = producers.chain(consumers).chain(bystanders).collect();
+        let tickers = (0..u64::from(plan.schedules)).map(|n| spawn(ticks::take, n));
+        let threads = producers.chain(consumers).chain(bystanders).chain(tickers).collect();
         Load { shared, threads }
     }
 
@@ -210,8 +218,19 @@ impl Load {
         let Load { shared, threads } = self;
         shared.is_producing.store(false, Ordering::Relaxed);
         let lines = [shared.plan.queue.to_string(), shared.plan.dead_letter_queue()];
-        let lines = lines.map(|queue| format!("MQ.LEN {queue}"));
+        let mut lines = lines.map(|queue| format!("MQ.LEN {queue}")).to_vec();
         let started = Instant::now();
+        if shared.plan.schedules {
+            eventually("the schedules are there", || {
+                let port = shared.address.port();
+                let skipped = Client::try_connect(port)
+                    .and_then(|mut client| ticks::skipped(&mut client, &shared));
+                let is_known = skipped.is_some();
+                shared.journal.write().skipped.extend(skipped.into_iter().flatten());
+                is_known
+            });
+            lines.extend(ticks::ending(&shared));
+        }
         while !lines.iter().all(|line| ask(&shared, line) == "0") {
             assert!(started.elapsed() < DEADLINE, "{}", left(&shared));
             thread::sleep(Duration::from_millis(5));

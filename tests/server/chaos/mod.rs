@@ -18,6 +18,8 @@ mod producer;
 mod proxy;
 mod replicas;
 mod sentinel;
+mod tick_checks;
+mod ticks;
 mod upgrade;
 
 use checks::{assert_none, violations};
@@ -40,9 +42,12 @@ fn break_under(load: Load, mut fault: impl FnMut(&Load, &mut fastrand::Rng)) {
 
 /// Lets a load take all that is left, and looks at what its clients were told.
 fn drained(load: Load) {
-    let max_retries = load.plan().max_retries;
+    let plan = *load.plan();
     let journal = load.drain();
-    assert_none(&violations(&journal, max_retries), &journal);
+    let mut found = violations(&journal, plan.max_retries);
+    found.extend(tick_checks::violations(&journal));
+    assert_none(&found, &journal);
+    assert!(journal.ticks.is_empty() != plan.schedules, "{} ticks", journal.ticks.len());
 }
 
 /// How long a test breaks things.

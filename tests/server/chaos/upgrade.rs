@@ -22,7 +22,7 @@ fn old_module() -> PathBuf {
 }
 
 fn plan(confirm: Confirm) -> Plan {
-    Plan { late_extensions: false, ..Plan::new(confirm) }
+    Plan { late_extensions: false, schedules: false, ..Plan::new(confirm) }
 }
 
 /// Waits until two servers have the same data, but for the retry index, which has another form here.

@@ -1,4 +1,4 @@
-//! All 23 commands, again and again, on three queues that nobody else uses. What came of one round is
+//! All 28 commands, again and again, on three queues that nobody else uses. What came of one round is
 //! used by the next: messages that were delivered are acknowledged, nacked, killed, extended.
 
 use super::{
@@ -55,6 +55,14 @@ impl EveryCommand {
             format!("MQ.GET {a} DEDUP key"),
             format!("MQ.PUSH {c} dropped"),
             format!("MQ.DROP {c}"),
+            format!("MQ.SCHEDULE {a} each tick EVERY 100 LIMIT 5 CATCHUP ALL OVERLAP SKIP TTL 500"),
+            format!(
+                "MQ.SCHEDULE {b} daily tick CRON @daily TZ Europe/Berlin JITTER 1000 GROUP tenant"
+            ),
+            format!("MQ.SCHEDULES {a} MATCH e*"),
+            format!("MQ.NEXT {b} daily COUNT 3"),
+            format!("MQ.TRIGGER {b} daily"),
+            format!("MQ.UNSCHEDULE {b} daily"),
             "MQ.QUEUES".into(),
             "MQ.HELP push".into(),
         ];
@@ -82,7 +90,7 @@ impl EveryCommand {
     /// Remembers what one of these commands replied.
     pub fn learn(&mut self, line: &str, reply: &Value) {
         match line.split(' ').next() {
-            Some("MQ.PUSH") => self.ids.push(text_of(reply)),
+            Some("MQ.PUSH" | "MQ.TRIGGER") => self.ids.push(text_of(reply)),
             Some("MQ.MPUSH") => self.ids.extend(items(reply).iter().map(text_of)),
             Some("MQ.PULL" | "MQ.MPULL") if *reply != Value::Nil => {
                 let messages = items(reply).iter().map(Message::from);
