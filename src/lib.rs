@@ -63,16 +63,17 @@ fn load(context: Context<'_>, arguments: &[Argument<'_>]) -> bool {
         return false;
     }
     let valkey = server::info::valkey_version();
+    let is_valkey_9 = valkey.is_some_and(|version| version >= [9, 0, 0]);
     // Valkey 8.1.0 to 9.1.1: if a module subscribes to keyspace events, COPY ... DB and MOVE leave the client in
     // the other database.
     let has_keyspace_events = !valkey.is_some_and(|v| ([8, 1, 0]..[9, 1, 2]).contains(&v));
     let is_loaded = commands::register(context)
         && server::event::subscribe::<Listener>(context)
         && (!has_keyspace_events || server::event::subscribe_to_keys::<Listener>(context))
+        && (!is_valkey_9 || server::event::subscribe_to_slots::<Listener>(context))
         && server::info::register::<commands::info::Section>(context);
     if is_loaded {
         server::reply::prepare(context, c"MQ.HELP");
-        let is_valkey_9 = valkey.is_some_and(|version| version >= [9, 0, 0]);
         if is_valkey_9 {
             context.allow_atomic_slot_migration();
         }

@@ -43,6 +43,7 @@ impl EventListener for Listener {
                 alarm::disarm(context);
             }
             Event::Cron => turn::check_clock(context),
+            Event::SlotsArrived => scan::begin(context),
             Event::Flushed(db) => {
                 checking::invalidate(None);
                 // What was due is gone: the timer finds that out.

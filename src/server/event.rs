@@ -28,9 +28,15 @@ pub enum Event {
     Configured,
     /// The server shuts down: everything is saved, and no command runs any more.
     ShuttingDown,
+    /// Slots arrived from another node as a whole, with keys of which no other event tells. Valkey 9 and later.
+    SlotsArrived,
     /// The server's periodic work, ten times a second unless `hz` says otherwise.
     Cron,
 }
+
+/// Valkey's event for slots that move as a whole, and the end of an arrival: the bindings have neither.
+const SLOT_MIGRATION: u64 = 19;
+const IMPORT_COMPLETED: u64 = 4;
 
 /// What the module does about events.
 pub trait EventListener {
@@ -42,7 +48,6 @@ pub trait EventListener {
 
 /// Subscribes to the events of the server. False if it refuses.
 pub fn subscribe<L: EventListener>(context: Context<'_>) -> bool {
-    let ok = raw::REDISMODULE_OK as c_int;
     let events = [
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         raw::REDISMODULE_EVENT_LOADING,
@@ -55,15 +60,22 @@ pub fn subscribe<L: EventListener>(context: Context<'_>) -> bool {
     // subscribes: it crashes, or a replica writes to the wrong database. It has no event for CONFIG SET.
     let since_7 = [raw::REDISMODULE_EVENT_CLIENT_CHANGE, raw::REDISMODULE_EVENT_CONFIG];
     let since_7 = since_7.into_iter().filter(|_| context.is_7_or_later());
-    events.into_iter().chain(since_7).all(|id| {
-        let event = raw::RedisModuleEvent { id, dataver: 1 };
-        // SAFETY: the context of a callback that runs; the event is passed by value.
-        let subscribed = unsafe {
-            let subscribe = function!(RedisModule_SubscribeToServerEvent);
-            subscribe(context.raw, event, Some(server_event::<L>))
-        };
-        subscribed == ok
-    })
+    events.into_iter().chain(since_7).all(|id| subscribe_to::<L>(context, id))
+}
+
+/// Subscribes to the arrival of slots. False if the server refuses; only Valkey has this event.
+pub fn subscribe_to_slots<L: EventListener>(context: Context<'_>) -> bool {
+    subscribe_to::<L>(context, SLOT_MIGRATION)
+}
+
+fn subscribe_to<L: EventListener>(context: Context<'_>, id: u64) -> bool {
+    let event = raw::RedisModuleEvent { id, dataver: 1 };
+    // SAFETY: the context of a callback that runs; the event is passed by value.
+    let subscribed = unsafe {
+        let subscribe = function!(RedisModule_SubscribeToServerEvent);
+        subscribe(context.raw, event, Some(server_event::<L>))
+    };
+    subscribed == raw::REDISMODULE_OK as c_int
 }
 
 /// Subscribes to the events of keys. False if the server refuses.
@@ -116,6 +128,7 @@ unsafe extern "C" fn server_event<L: EventListener>(
         }
         (raw::REDISMODULE_EVENT_CONFIG, _) => Event::Configured,
         (raw::REDISMODULE_EVENT_SHUTDOWN, _) => Event::ShuttingDown,
+        (SLOT_MIGRATION, IMPORT_COMPLETED) => Event::SlotsArrived,
         _ => return,
     };
     guard(|| L::event(context, event));

@@ -164,6 +164,26 @@ fn a_queue_goes_on_after_an_atomic_migration_of_its_slot() {
 }
 
 #[test]
+fn what_becomes_due_after_an_atomic_migration_is_moved_with_nobody_talking_to_the_queue() {
+    let (first, second) = two_nodes();
+    let mut client = first.client();
+    let slot = slot_of(&mut client, "orders");
+    client.ask("MQ.PUSH orders later DELAY 1500");
+    let (mut target, to) = (second.client(), node_id(&second));
+    let migrate = match facts().atomic_slot_migration() {
+        // See above.
+        None => return,
+        Some(Brand::Valkey) => {
+            client.reply_to(&format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {to}"))
+        }
+        Some(Brand::Redis) => target.reply_to(&format!("CLUSTER MIGRATION IMPORT {slot} {slot}")),
+    };
+    migrate.expect("a migration begun");
+    let key = "ZCARD mq:{orders}:ranked";
+    eventually("it is ready at the second node", || target.reply_to(key) == Ok(Value::Int(1)));
+}
+
+#[test]
 fn a_queue_goes_on_after_a_failover_of_its_node() {
     let (first, second) = two_nodes();
     let mut client = first.client();
