@@ -96,3 +96,51 @@ fn an_interval_is_elapsed_time_and_knows_no_zones() {
     let expected: Vec<i64> = (-2..=3).map(|hour| at + hour * HOUR).collect();
     assert_eq!(client.ticks("orders"), expected);
 }
+
+/// A record with other bytes in place of these.
+fn with(record: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut changed = record.to_vec();
+    let places: Vec<usize> =
+        (0..record.len()).filter(|at| record[*at..].starts_with(old)).collect();
+    assert!(!places.is_empty(), "no {old:?} in {record:?}");
+    places.iter().for_each(|at| changed[*at..at + old.len()].copy_from_slice(new));
+    changed
+}
+
+#[test]
+fn newer_zone_data_moves_the_ticks_that_lie_ahead() {
+    let mut server = Server::start_with_append_only_file();
+    let mut client = server.client();
+    cron(&mut client, "moves", "0 0 1 * *", "TZ Europe/Berlin START 2000000000000");
+    cron(&mut client, "paused", "0 0 1 * *", "TZ Europe/Berlin PAUSED 1");
+    let next = client.schedule_number("orders", "moves", "next_tick");
+    let record = client.ask("HGET mq:{orders}:schedules moves");
+    let record = bulk(&record);
+    // As a build with other rules for this zone and an older version of the data wrote it.
+    let is_version = |bytes: &[u8]| {
+        bytes[..4].iter().all(u8::is_ascii_digit)
+            && bytes.starts_with(b"20")
+            && bytes[4].is_ascii_lowercase()
+    };
+    let version = record.windows(5).rfind(|bytes| is_version(bytes)).expect("a version");
+    let other = next + HOUR / 2;
+    let older = with(record, version, b"2000a");
+    let older = with(&older, &next.to_le_bytes(), &other.to_le_bytes());
+    client.reply(&[b"HSET".as_slice(), b"mq:{orders}:schedules", b"moves", &older]).expect("0");
+    client.ask(&format!("ZADD mq:{{orders}}:ticks {other} moves"));
+    assert_eq!(client.schedule_number("orders", "moves", "next_tick"), other);
+    client.ask("BGREWRITEAOF");
+    server.wait_for_rewrite();
+    server.kill_and_start_again();
+    let mut client = server.client();
+    eventually("the tick is where it belongs", || {
+        client.schedule_number("orders", "moves", "next_tick") == next
+    });
+    assert_eq!(client.text("ZSCORE mq:{orders}:ticks moves"), next.to_string());
+    // That was an op, and is kept.
+    let digest = client.text("DEBUG DIGEST");
+    server.kill_and_start_again();
+    let mut client = server.client();
+    assert_eq!(client.text("DEBUG DIGEST"), digest);
+    assert_eq!(client.schedule_number("orders", "moves", "next_tick"), next);
+}

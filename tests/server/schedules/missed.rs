@@ -68,18 +68,22 @@ fn a_pull_after_the_clock_was_set_forward_meets_late_ticks() {
 
 #[test]
 fn a_restart_after_missed_ticks_catches_up_as_each_schedule_says() {
-    for preamble in ["yes", "no", "rewritten", "snapshot"] {
-        let file = if preamble == "no" { "no" } else { "yes" };
+    for (kept, preamble, is_rewritten) in [
+        ("ops", "yes", false),
+        ("a preamble", "yes", true),
+        ("no preamble", "no", true),
+        ("snapshot", "", false),
+    ] {
         let settings =
-            [("appendonly", "yes"), ("appendfsync", "always"), ("aof-use-rdb-preamble", file)];
-        let settings = if preamble == "snapshot" { &[][..] } else { &settings };
+            [("appendonly", "yes"), ("appendfsync", "always"), ("aof-use-rdb-preamble", preamble)];
+        let settings = if kept == "snapshot" { &[][..] } else { &settings };
         let (mut server, clock, start) = with_clock(settings);
         let mut client = server.client();
         set_all(&mut client, start);
-        if preamble == "snapshot" {
+        if kept == "snapshot" {
             server.shut_down("SAVE");
         } else {
-            if preamble != "no" {
+            if is_rewritten {
                 client.ask("BGREWRITEAOF");
                 server.wait_for_rewrite();
             }
@@ -91,28 +95,28 @@ fn a_restart_after_missed_ticks_catches_up_as_each_schedule_says() {
         let mut client = server.client();
         wait_for_ticks(&mut client, &clock);
         let before = client.runs("orders");
-        assert_eq!(before.len(), 4, "{preamble}: {before:?}");
-        if preamble == "snapshot" {
+        assert_eq!(before.len(), 4, "{kept}: {before:?}");
+        if kept == "snapshot" {
             server.restart_with_snapshot();
         } else {
             server.kill_and_start_again();
         }
         let mut client = server.client();
         sleep_until_ms(now_ms() + 100);
-        assert_eq!(client.runs("orders"), before, "{preamble}: no tick twice");
+        assert_eq!(client.runs("orders"), before, "{kept}: no tick twice");
         let all: Vec<_> = hours(start, &[1, 2, 3]).into_iter().map(|tick| (tick, None)).collect();
-        assert_eq!(of(&before, "ALL"), all, "{preamble}");
-        assert_eq!(of(&before, "ONE"), [(start + 3 * HOUR, Some(2))], "{preamble}");
+        assert_eq!(of(&before, "ALL"), all, "{kept}");
+        assert_eq!(of(&before, "ONE"), [(start + 3 * HOUR, Some(2))], "{kept}");
         for (name, missed) in [("NONE", 3), ("ONE", 2), ("ALL", 0), ("paused", 0)] {
             let shown = client.schedule_number("orders", name, "missed");
-            assert_eq!(shown, missed, "{preamble} {name}");
+            assert_eq!(shown, missed, "{kept} {name}");
         }
         clock.set(4 * HOUR_S + 1);
         client.wait_for_ready("orders", 7);
         let runs = client.runs("orders");
         for name in ["NONE", "ONE", "ALL"] {
             let last = of(&runs, name).last().copied();
-            assert_eq!(last, Some((start + 4 * HOUR, None)), "{preamble} {name}");
+            assert_eq!(last, Some((start + 4 * HOUR, None)), "{kept} {name}");
         }
     }
 }

@@ -103,3 +103,20 @@ fn schedules_survive_an_unload_of_the_module() {
     copy.ask(&format!("MQ.SCHEDULE mails soon x EVERY {HOUR} START {first}"));
     copy.wait_for_ready("mails", 1);
 }
+
+#[test]
+fn a_writable_replica_takes_no_ticks_until_it_is_promoted() {
+    let server = Server::start();
+    let replica = server.start_replica();
+    let mut copy = replica.client();
+    copy.ask("CONFIG SET replica-read-only no");
+    let start = now_ms() + 100;
+    copy.ask(&format!("MQ.SCHEDULE mails own x EVERY {HOUR} START {start}"));
+    sleep_until_ms(start + 200);
+    copy.pull_nothing("mails");
+    assert_eq!(copy.number("MQ.LEN mails"), 0);
+    assert_eq!(copy.schedule_number("mails", "own", "next_tick"), start);
+    copy.ask("REPLICAOF NO ONE");
+    copy.wait_for_ready("mails", 1);
+    assert_eq!(copy.ticks("mails"), [start]);
+}
