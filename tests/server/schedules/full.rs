@@ -77,19 +77,15 @@ fn ticks_wait_while_the_server_takes_no_writes_of_clients() {
 fn ticks_wait_while_writes_are_paused() {
     let server = Server::start();
     let mut client = server.client();
-    let start = now_ms() + 300;
+    let start = now_ms() + 700;
     client.ask(&format!("MQ.SCHEDULE orders each x EVERY {HOUR} START {start}"));
     let mode = if facts().pauses_writes_only() { "WRITE" } else { "" };
-    client.ask(&format!("CLIENT PAUSE 900 {mode}"));
-    let end = now_ms() + 900;
-    if facts().pauses_writes_only() {
-        while now_ms() < end - 200 {
-            let len = client.number("MQ.LEN orders");
-            assert!(len == 0 || now_ms() >= end - 200, "a tick in the pause");
-        }
-    }
+    client.ask(&format!("CLIENT PAUSE 1500 {mode}"));
+    // By the server's clock, which is read later.
+    let end = now_ms() + 1_400;
+    assert!(now_ms() < start, "this machine is too slow for the test");
     client.wait_for_ready("orders", 1);
     assert_eq!(client.ticks("orders"), [start]);
-    let id = client.peek("orders")[0]["timestamp"].parse::<i64>().expect("a time");
-    assert!(id >= end - 50, "pushed {} ms before the end of the pause", end - id);
+    let pushed: i64 = client.peek("orders")[0]["timestamp"].parse().expect("a time");
+    assert!(pushed >= end, "pushed {} ms before the end of the pause", end - pushed);
 }

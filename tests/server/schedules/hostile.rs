@@ -201,9 +201,7 @@ fn a_check_finds_and_repairs_what_does_not_fit_together() {
         for (name, options) in [("a", ""), ("b", "CATCHUP ALL"), ("paused", "PAUSED 1")] {
             hourly(&mut client, name, start, options);
         }
-        // Once a queue is to be checked, its timer may have been at it: it mends what it meets.
-        let lines = [damage.clone(), "MQ.CHECK orders".into()];
-        client.pipeline(&lines[..1]);
+        client.ask(&damage);
         let found = findings(&mut client, "MQ.CHECK orders REPAIR");
         let expected: Vec<(String, i64)> =
             expected.iter().map(|(name, count)| (name.to_string(), *count)).collect();

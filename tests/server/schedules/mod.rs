@@ -19,6 +19,7 @@ mod ticks;
 mod transactions;
 
 use crate::harness::*;
+use std::thread;
 
 const HOUR: i64 = 3_600_000;
 const HOUR_S: i64 = 3_600;
@@ -51,6 +52,21 @@ fn wait_for_ticks(client: &mut Client, clock: &Clock) {
         let next = client.queue_info("orders", "next_tick_at");
         next == 0 || next > clock.now_ms()
     });
+}
+
+/// Sets the clock so many seconds forward while the server stands still, and lets it run these commands next, before
+/// its timer learns of the time.
+fn at_once(server: &Server, clock: &Clock, offset_s: i64, lines: &[&str]) -> Vec<Value> {
+    let all = [&["DEBUG SLEEP 1"], lines].concat();
+    let all: Vec<String> = all.into_iter().map(String::from).collect();
+    let mut client = server.client();
+    let replies = thread::scope(|scope| {
+        let asking = scope.spawn(|| client.pipeline(&all));
+        sleep_until_ms(now_ms() + 300);
+        clock.set(offset_s);
+        asking.join().expect("the replies")
+    });
+    replies.into_iter().skip(1).map(|reply| reply.expect("no error")).collect()
 }
 
 /// The ticks of an hourly schedule, by their numbers.

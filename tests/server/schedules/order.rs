@@ -1,23 +1,24 @@
 //! Where messages of ticks come among others: by the moment at which they were due.
 
-use super::{HOUR, HOUR_S, hourly, wait_for_ticks, with_clock};
+use super::{HOUR, HOUR_S, at_once, hourly, wait_for_ticks, with_clock};
 use crate::harness::*;
 
 #[test]
 fn the_message_of_a_tick_comes_among_what_else_became_due() {
-    let server = Server::start();
+    let (server, clock, start) = with_clock(&[]);
     let mut client = server.client();
-    for pull in ["PING", "MQ.PULL orders NOACK"] {
-        let due = now_ms() + 250;
+    let due = start + HOUR;
+    for pull in ["MQ.LEN mails", "MQ.PULL orders NOACK"] {
+        clock.set(0);
         client.ask(&format!("MQ.PUSH orders last AT {}", due + 20));
         client.ask(&format!("MQ.PUSH orders first AT {due}"));
         client.ask(&format!("MQ.SCHEDULE orders a second EVERY {HOUR} START {}", due + 5));
         client.ask(&format!("MQ.SCHEDULE orders b fourth EVERY {HOUR} START {}", due + 15));
         client.ask(&format!("MQ.PUSH orders third AT {}", due + 10));
-        let replies = client.pipeline(&["DEBUG SLEEP 0.5".into(), pull.into()]);
-        let mut order = match &replies[1] {
-            Ok(message) if pull.starts_with("MQ.") => vec![text_of(&entries(message)[2].1)],
-            _ => Vec::new(),
+        let reply = at_once(&server, &clock, HOUR_S + 60, &[pull]).remove(0);
+        let mut order = match reply {
+            Value::Int(0) => Vec::new(),
+            message => vec![text_of(&entries(&message)[2].1)],
         };
         client.wait_for_ready("orders", 5 - order.len() as i64);
         order.extend(client.pull_texts("orders COUNT 9"));

@@ -1,7 +1,7 @@
 //! The replication stream: one op for each command that changed something and for each slice of ticks; and what the
 //! replicas have by it.
 
-use super::{HOUR, HOUR_S, cron, hourly, wait_for_ticks, with_clock};
+use super::{HOUR, HOUR_S, at_once, cron, hourly, wait_for_ticks, with_clock};
 use crate::harness::*;
 
 const ORDERS: &str = "MQ.APPLY orders";
@@ -91,18 +91,17 @@ fn a_tick_is_one_op() {
 
 #[test]
 fn a_tick_that_a_pull_meets_is_an_op_before_that_of_the_pull() {
-    let server = Server::start();
-    let mut client = server.client();
-    let payload = "p".repeat(100);
-    let start = now_ms() + 200;
-    client.ask(&format!("MQ.SCHEDULE orders each {payload} EVERY {HOUR} START {start}"));
+    let (server, clock, start) = with_clock(&[]);
+    let payload = "p".repeat(400);
+    let timing = format!("EVERY {HOUR} START {}", start + HOUR);
+    server.client().ask(&format!("MQ.SCHEDULE orders each {payload} {timing}"));
     let mut stream = server.replication_stream();
-    let replies = client.pipeline(&["DEBUG SLEEP 0.4".into(), "MQ.PULL orders".into()]);
-    assert_eq!(Message::from(replies[1].as_ref().expect("a message")).text(), payload);
+    let pulled = at_once(&server, &clock, HOUR_S + 60, &["MQ.PULL orders"]);
+    assert_eq!(Message::from(&pulled[0]).text(), payload);
     let commands = stream.take();
     assert_eq!(names(&commands), [ORDERS, ORDERS]);
-    let sizes = commands.iter().map(|command| command.iter().map(Vec::len).sum::<usize>());
-    assert!(sizes.max() < Some(payload.len() + 50), "the op of a tick has no payload");
+    let longest = commands.iter().flatten().map(Vec::len).max();
+    assert!(longest < Some(payload.len()), "the op of a tick has no payload: {longest:?}");
 }
 
 #[test]
