@@ -3,6 +3,9 @@
 use super::{HOUR, HOUR_S, hourly, with_clock};
 use crate::harness::*;
 
+/// Options, and fields that are shown for them.
+type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)]);
+
 /// What MQ.SCHEDULES shows after MQ.SCHEDULE with these options.
 fn shown_after(client: &mut Client, options: &[&str]) -> Shown {
     client.ask("MQ.DROP orders");
@@ -17,7 +20,7 @@ fn every_option_is_kept_and_shown() {
     let mut client = server.client();
     let future = (now_ms() + HOUR).to_string();
     let later = (now_ms() + 50 * HOUR).to_string();
-    let rows: &[(&[&str], &[(&str, &str)])] = &[
+    let rows: &[Row<'_>] = &[
         (&["EVERY", "100"], &[("every", "100"), ("catchup", "ONE"), ("overlap", "ALLOW")]),
         (&["every", "31536000000"], &[("every", "31536000000"), ("paused", "0"), ("jitter", "0")]),
         (&["CRON", "@daily"], &[("cron", "@daily"), ("zone", "UTC")]),
