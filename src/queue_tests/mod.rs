@@ -443,11 +443,6 @@ impl Server {
         self.number(queue, &op::Delete { ids: ids.to_vec() })
     }
 
-    fn redrive(&mut self, queue: &QueueName, count: u32, to: Option<&QueueName>) -> u64 {
-        let (now_ms, to) = (self.now_ms, to.cloned());
-        self.number(queue, &op::Redrive { now_ms, count, to, same_slot: false })
-    }
-
     /// None: until it is resumed.
     fn pause(&mut self, queue: &QueueName, length_ms: Option<u64>) {
         let until_ms = length_ms.map(|ms| self.now_ms + ms);

@@ -34,6 +34,13 @@ fn kill(server: &mut Server, orders: &QueueName, asked: &Asked<'_>) -> MessageId
     id
 }
 
+impl Server {
+    pub(super) fn redrive(&mut self, queue: &QueueName, count: u32, to: Option<&QueueName>) -> u64 {
+        let (now_ms, to) = (self.now_ms, to.cloned());
+        self.number(queue, &op::Redrive { now_ms, count, to, same_slot: false })
+    }
+}
+
 #[test]
 fn a_dead_letter_goes_back_as_new_to_where_it_died() {
     let (mut server, orders, dead) = (Server::new(), queue("orders"), queue("{orders}:dead"));
