@@ -5,6 +5,7 @@ import statistics
 from results import Samples
 from tables import (
     FEATURE_GOALS,
+    TICK_GOAL,
     WAITING_GOAL,
     WORKER_GOAL,
     cell,
@@ -107,6 +108,7 @@ SINGLE_SUMMARY = [
     ("memory, in flight", memory_ratio("in flight")),
     ("a push with 10,000 blocked clients / with 10", waiting_ratio),
     *((f"{feature} / plain cycle", feature_ratio(feature)) for feature in FEATURE_GOALS),
+    ("a tick of a schedule / a delayed message", part_ratio("ticks", {"peer": "tick"}, {"peer": "delayed"}, lambda _: TICK_GOAL)),
 ]
 
 
