@@ -19,32 +19,30 @@ use crate::store::server_keyspace::ServerKeyspace;
 /// How many schedules are checked for older zone data at a time.
 const CHECKED: u64 = 256;
 
-/// Goes on with a slice of the schedules that are due in a queue at this time, unix ms. Returns how many ticks it took.
+/// Goes on with a slice of the schedules that are due in a queue at this time, unix ms.
 pub fn run(
     context: Context<'_>,
     entry: &Rc<Entry>,
     store: &mut Records<ServerKeyspace<'_>>,
     now_ms: u64,
-) -> Result<usize, QueueError> {
+) -> Result<(), QueueError> {
     store.require(&[Part::Ticks])?;
     if store.len(Part::Ticks) == 0 {
         entry.zones_unchecked.set(0);
-        return Ok(0);
+        return Ok(());
     }
     store.require(&[Part::Schedules])?;
     check_zones(context, entry, store, now_ms)?;
     let mut ticks = due::decide(store, now_ms, |store| entry.new_id(store, now_ms));
     if ticks.is_empty() {
-        return Ok(0);
+        return Ok(());
     }
     if context.is_out_of_memory() {
         // As MQ.PUSH, which is refused.
         ticks.iter_mut().for_each(skip);
     }
-    let taken = ticks.len();
     let zones = zones_version().into();
-    execute_on(context, entry, store, op::Ticks { now_ms, ticks, zones })?;
-    Ok(taken)
+    execute_on(context, entry, store, op::Ticks { now_ms, ticks, zones })
 }
 
 /// Makes a tick with a message one that is skipped.
