@@ -14,9 +14,9 @@ pub const NOW: u64 = 0;
 /// No need to ring.
 pub const NEVER: u64 = u64::MAX;
 
-/// The longest that the timer is set for: the server counts its milliseconds in 32 bits. For a later time
-/// it rings in vain and is armed again.
-const LONGEST_MS: u64 = 24 * 60 * 60 * 1_000;
+/// The longest that the timer is set for. For a later time it rings in vain and is armed again. Redis 6.2 and
+/// 7.0 count its microseconds in 32 bits: from 36 minutes on they would look for it all the time.
+const LONGEST_MS: u64 = 30 * 60 * 1_000;
 
 /// How far the wall clock may drift from the monotonic one before it counts as set, in milliseconds.
 const STEP_MS: u64 = 100;

@@ -3,6 +3,7 @@
 mod backoff;
 mod clock_steps;
 mod expiry;
+mod far_deadlines;
 mod schedule;
 mod stalls;
 mod ttl;
