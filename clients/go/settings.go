@@ -51,6 +51,8 @@ type Info struct {
 	HighestRetryCount int           `mq:"highest_retry_count"`
 	BlockedClients    int           `mq:"blocked_clients"`
 	Damaged           int           `mq:"damaged"`
+	Schedules         int           `mq:"schedules"`
+	NextTickAt        time.Time     `mq:"next_tick_at"` // zero: no schedule ticks
 
 	// Counters since the server started.
 	Pushed        int `mq:"pushed"`
@@ -67,6 +69,9 @@ type Info struct {
 	Redriven      int `mq:"redriven"`
 	RefusedFull   int `mq:"refused_full"`
 	Deleted       int `mq:"deleted"`
+	Ticks         int `mq:"ticks"`
+	TicksMissed   int `mq:"ticks_missed"`
+	TicksSkipped  int `mq:"ticks_skipped"`
 }
 
 // Changes are new values of settings, by the names that MQ.CONFIG has for them, in lower or upper case. Values are numbers, texts, lengths

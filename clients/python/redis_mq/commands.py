@@ -347,8 +347,8 @@ def len(queue: str, state: Optional[str] = None) -> Command[int]:
 def info(queue: str) -> Command[Dict[str, Any]]:
     """Settings, state and counters of a queue, by the server's names: see MQ.INFO.
 
-    Settings are as in `config`; `paused_until`, `rate_window_start` and `next_due_at` are datetimes, or None;
-    `priorities` is a dict from priority to number; all else are numbers.
+    Settings are as in `config`; `paused_until`, `rate_window_start`, `next_due_at` and `next_tick_at` are datetimes,
+    or None; `priorities` is a dict from priority to number; all else are numbers.
     """
     return _command(["MQ.INFO", queue], wire.facts)
 

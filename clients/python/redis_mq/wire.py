@@ -105,7 +105,7 @@ def nothing(_: Any) -> None:
 
 
 _DURATIONS = frozenset("visibility backoff backoffmax delay ttl rateperiod aging dedupwindow expires".split())
-_MOMENTS = frozenset("paused_until rate_window_start next_due_at".split())
+_MOMENTS = frozenset("paused_until rate_window_start next_due_at next_tick_at".split())
 
 
 def facts(reply: Any) -> Dict[str, Any]:

@@ -111,6 +111,10 @@ named! {
     blocked_clients: u64 = "blocked_clients",
     /// Records that can't be decoded.
     damaged: u64 = "damaged",
+    /// Schedules of the queue.
+    schedules: u64 = "schedules",
+    /// When the next of them pushes a message.
+    next_tick_at: Option<SystemTime> = "next_tick_at",
     /// Messages that were pushed.
     pushed: u64 = "pushed",
     /// Deliveries.
@@ -139,4 +143,10 @@ named! {
     refused_full: u64 = "refused_full",
     /// Messages that were deleted.
     deleted: u64 = "deleted",
+    /// Ticks of schedules with a message.
+    ticks: u64 = "ticks",
+    /// Ticks that were too late for a message of their own.
+    ticks_missed: u64 = "ticks_missed",
+    /// Ticks without a message, because of an earlier one or a full queue.
+    ticks_skipped: u64 = "ticks_skipped",
 }

@@ -46,6 +46,8 @@ export interface Info extends Settings {
   highestRetryCount: number;
   blockedClients: number;
   damaged: number;
+  schedules: number;
+  nextTickAt: Date | undefined;
   pushed: number;
   pulled: number;
   acked: number;
@@ -60,6 +62,9 @@ export interface Info extends Settings {
   redriven: number;
   refusedFull: number;
   deleted: number;
+  ticks: number;
+  ticksMissed: number;
+  ticksSkipped: number;
 }
 
 // The server writes the names of settings as one word.

@@ -265,6 +265,8 @@ function info(queue: Queue, server: Server): Reply {
     highest_retry_count: Math.max(0, ...all.map(({ retryCount }) => retryCount)),
     blocked_clients: server.blockedClients(queue.name),
     damaged: 0,
+    schedules: 0,
+    next_tick_at: 0,
     ...queue.counters,
   }).reduce<Reply[]>((reply, [field, value]) => [...reply, field, value], settingsOf(queue));
 }

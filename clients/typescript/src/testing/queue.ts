@@ -44,7 +44,7 @@ export const DEFAULTS = {
 
 const COUNTERS = [
   'pushed', 'pulled', 'acked', 'late_acks', 'nacked', 'expired', 'dead', 'dead_discarded', 'bad_receipts', 'ttl_expired', 'deduplicated',
-  'redriven', 'refused_full', 'deleted',
+  'redriven', 'refused_full', 'deleted', 'ticks', 'ticks_missed', 'ticks_skipped',
 ] as const;
 
 /** How MQ.ACK and the like answer for one pair. */
