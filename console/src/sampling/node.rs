@@ -1,0 +1,157 @@
+//! One server: its connection, and how it is sampled.
+
+use super::snapshot::{Facts, Queue, Rates, Server};
+use crate::source::{Master, Source};
+use futures_util::{StreamExt, stream};
+use redis::RedisError;
+use redis::aio::MultiplexedConnection;
+use redis_mq::{Client, Error, Info};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// MQ.INFO commands that are sent before their replies have come.
+const PIPELINED: usize = 100;
+/// A list of all queues costs the server time in proportion to their number: this fraction of it at most.
+const LISTING_SHARE: u32 = 50;
+
+pub struct Node {
+    master: Master,
+    client: Option<Client<MultiplexedConnection>>,
+    names: Vec<String>,
+    list_at: Instant,
+    /// The queues of the last sample, and when they were read.
+    before: HashMap<String, Arc<Queue>>,
+    before_at: Instant,
+}
+
+impl Node {
+    pub fn new(master: Master) -> Self {
+        let now = Instant::now();
+        Self {
+            master,
+            client: None,
+            names: Vec::new(),
+            list_at: now,
+            before: HashMap::new(),
+            before_at: now,
+        }
+    }
+
+    /// The next sample. After a failure the next one connects anew.
+    pub async fn sample(&mut self, source: &Source, max_queues: usize) -> Server {
+        let address = self.master.address.clone();
+        match self.read(source, max_queues).await {
+            Ok((facts, queues, not_sampled)) => {
+                Server { address, error: None, facts, queues, not_sampled }
+            }
+            Err(error) => {
+                self.client = None;
+                self.list_at = Instant::now();
+                Server {
+                    address,
+                    error: Some(error.to_string()),
+                    facts: Facts::default(),
+                    queues: Vec::new(),
+                    not_sampled: Vec::new(),
+                }
+            }
+        }
+    }
+
+    async fn read(
+        &mut self,
+        source: &Source,
+        max_queues: usize,
+    ) -> Result<(Facts, Vec<Arc<Queue>>, Vec<String>), Error> {
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => Client::new(source.connect(&self.master).await?),
+        };
+        let facts = facts(&client).await?;
+        let begun = Instant::now();
+        if begun >= self.list_at {
+            self.names = client.queues(None).await?;
+            self.list_at = Instant::now() + LISTING_SHARE * begun.elapsed();
+        }
+        let (chosen, not_sampled) = self.choose(max_queues);
+        let read_at = Instant::now();
+        let since = read_at.duration_since(self.before_at);
+        let ask = |name: String| {
+            let client = &client;
+            async move {
+                let reply = client.info(&name).await;
+                (name, reply)
+            }
+        };
+        let mut replies = stream::iter(chosen).map(ask).buffered(PIPELINED);
+        let mut queues = Vec::new();
+        while let Some((name, reply)) = replies.next().await {
+            if let Some(queue) = self.queue(name, reply, since)? {
+                queues.push(Arc::new(queue));
+            }
+        }
+        drop(replies);
+        self.before = queues.iter().map(|queue| (queue.name.clone(), Arc::clone(queue))).collect();
+        self.before_at = read_at;
+        self.client = Some(client);
+        Ok((facts, queues, not_sampled))
+    }
+
+    /// The queues to read, those of the last sample first, and those that are too many.
+    fn choose(&self, max_queues: usize) -> (Vec<String>, Vec<String>) {
+        if self.names.len() <= max_queues {
+            return (self.names.clone(), Vec::new());
+        }
+        let known: HashSet<&String> =
+            self.names.iter().filter(|name| self.before.contains_key(*name)).collect();
+        let mut room = max_queues.saturating_sub(known.len());
+        self.names.iter().cloned().partition(|name| {
+            let chosen = known.contains(name) || room > 0;
+            if chosen && !known.contains(name) {
+                room -= 1;
+            }
+            chosen
+        })
+    }
+
+    /// What is known of a queue now, `None` if it is gone; an error if the server is.
+    fn queue(
+        &self,
+        name: String,
+        reply: Result<Info, Error>,
+        since: Duration,
+    ) -> Result<Option<Queue>, Error> {
+        let info = match reply {
+            Ok(info) if !info.exists => return Ok(None),
+            Ok(info) => info,
+            Err(Error::Redis(error)) if !is_of_queue(&error) => return Err(error.into()),
+            Err(error) => {
+                let figures = Err(error.to_string());
+                return Ok(Some(Queue { name, figures, rates: Rates::default() }));
+            }
+        };
+        let before = self.before.get(&name).and_then(|queue| queue.figures.as_ref().ok());
+        let rates = before.map_or(Rates::default(), |before| Rates::between(before, &info, since));
+        Ok(Some(Queue { name, figures: Ok(info), rates }))
+    }
+}
+
+/// Whether an error is about this queue only.
+fn is_of_queue(error: &RedisError) -> bool {
+    matches!(error.code(), Some("NOPERM" | "MOVED" | "ASK" | "CROSSSLOT"))
+}
+
+/// INFO without the module's section, which has to be asked for by name, and with it.
+async fn facts(client: &Client<MultiplexedConnection>) -> Result<Facts, Error> {
+    let mut connection = client.connection().clone();
+    let (all, own): (String, String) =
+        redis::pipe().cmd("INFO").cmd("INFO").arg("mq").query_async(&mut connection).await?;
+    let facts = Facts::read(&format!("{all}\n{own}"));
+    if !facts.has("mq_version") {
+        let absent = (redis::ErrorKind::Client, "the server has no module mq");
+        return Err(RedisError::from(absent).into());
+    }
+    Ok(facts)
+}

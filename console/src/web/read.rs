@@ -1,0 +1,120 @@
+//! What the API shows of queues.
+
+use super::Console;
+use super::failure::{Answer, Failure};
+use crate::sampling::history::Range;
+use crate::sampling::snapshot::{Queue, Rates};
+use crate::view::{self, Query};
+use axum::Json;
+use axum::extract::{Query as Parameters, State};
+use redis::aio::MultiplexedConnection;
+use redis_mq::{Client, Error};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::time::SystemTime;
+
+/// Which queue. The server is needed only if several have one of this name.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Which {
+    pub name: String,
+    pub server: Option<String>,
+    pub source: Option<String>,
+}
+
+/// A queue, and the server that has it.
+pub struct Found {
+    pub source: String,
+    pub server: String,
+    pub name: String,
+    pub client: Client<MultiplexedConnection>,
+}
+
+impl Console {
+    /// The server of a queue.
+    pub async fn find(&self, which: &Which) -> Answer<Found> {
+        let snapshot = self.state.snapshot();
+        let wanted = |(source, server): &(&str, &str)| {
+            which.source.as_deref().is_none_or(|wanted| wanted == *source)
+                && which.server.as_deref().is_none_or(|wanted| wanted == *server)
+        };
+        let places: Vec<_> = snapshot.places(&which.name).into_iter().filter(wanted).collect();
+        let (source, server) = match places.as_slice() {
+            [] => return Err(Failure::not_found(format!("there is no queue {}", which.name))),
+            [(source, server)] => (*source, *server),
+            _ => {
+                return Err(Failure::invalid("several servers have such a queue: name the server"));
+            }
+        };
+        let Some(client) = self.state.client(source, server).await? else {
+            return Err(Failure::not_found(format!("there is no server {server}")));
+        };
+        let (source, server) = (source.to_owned(), server.to_owned());
+        Ok(Found { source, server, name: which.name.clone(), client })
+    }
+}
+
+pub async fn queues(
+    State(console): State<Console>,
+    Parameters(query): Parameters<Query>,
+) -> Json<Value> {
+    console.state.seen();
+    Json(view::overview(&console.state.snapshot(), &query, console.writes))
+}
+
+/// A queue as it is now.
+pub async fn queue(
+    State(console): State<Console>,
+    Parameters(which): Parameters<Which>,
+) -> Answer<Json<Value>> {
+    console.state.seen();
+    let found = console.find(&which).await?;
+    let figures = match found.client.info(&found.name).await {
+        Ok(info) => Ok(info),
+        Err(error @ Error::Redis(_)) if error.is_temporary() => return Err(error.into()),
+        Err(error) => Err(error.to_string()),
+    };
+    let snapshot = console.state.snapshot();
+    let rates = snapshot
+        .queues()
+        .find(|(sample, _, queue)| sample.source == found.source && queue.name == found.name)
+        .map_or(Rates::default(), |(_, _, queue)| queue.rates);
+    let queue = Queue { name: found.name, figures, rates };
+    Ok(Json(view::queue(&found.source, &found.server, &queue, SystemTime::now())))
+}
+
+/// Which points of a queue's history.
+#[derive(Debug, Deserialize)]
+pub struct Past {
+    name: String,
+    source: Option<String>,
+    #[serde(default)]
+    range: Span,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+enum Span {
+    #[default]
+    #[serde(rename = "10m")]
+    TenMinutes,
+    #[serde(rename = "24h")]
+    Day,
+}
+
+pub async fn history(
+    State(console): State<Console>,
+    Parameters(past): Parameters<Past>,
+) -> Answer<Json<Value>> {
+    console.state.seen();
+    let names: Vec<&str> = console.state.sources.iter().map(|one| one.name.as_str()).collect();
+    let source = match (&past.source, names.as_slice()) {
+        (Some(source), _) => source.as_str(),
+        (None, [only]) => only,
+        (None, _) => return Err(Failure::invalid("there are several sources: name one")),
+    };
+    let range = match past.range {
+        Span::TenMinutes => Range::TenMinutes,
+        Span::Day => Range::Day,
+    };
+    let points = console.state.history.of(source, &past.name, range);
+    Ok(Json(json!({ "source": source, "name": past.name, "points": points })))
+}

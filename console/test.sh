@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# All tests of the console. MQ_SERVER is a redis-server or valkey-server, MQ_MODULE the module. Needs Prometheus and its
+# promtool.
+set -euo pipefail
+cd "$(dirname "$0")"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$(cd .. && pwd)/target}/console"
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+cargo test --locked

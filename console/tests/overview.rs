@@ -1,0 +1,151 @@
+//! The overview: what it shows of one server, several, Sentinel and a cluster, and of servers that come and go.
+
+mod world;
+
+use serde_json::{Value, json};
+use world::{Console, Server, cluster, eventually};
+
+#[test]
+fn a_queue_of_a_server_is_shown_with_its_figures() {
+    let server = Server::start(&[]);
+    for payload in ["one", "two", "three"] {
+        server.push("orders", payload.as_bytes(), &[]);
+    }
+    server.push("orders", b"later", &["DELAY", "60000"]);
+    server.run_command("MQ.PULL orders");
+    server.run_command("MQ.PAUSE orders");
+    let console = Console::start(&[server.url()], &[]);
+    eventually("the queue is shown", || console.row("orders") != Value::Null);
+    let row = console.row("orders");
+    assert_eq!(row["server"], server.address());
+    for (field, value) in [
+        ("ready", json!(2)),
+        ("inflight", json!(1)),
+        ("delayed", json!(1)),
+        ("dead_letters", json!(0)),
+        ("blocked_clients", json!(0)),
+        ("paused", json!(true)),
+    ] {
+        assert_eq!(row[field], value, "{field} of {row}");
+    }
+    let queue = console.json("/api/queue?name=orders");
+    assert_eq!(queue["settings"]["deadletter"], "{orders}:dead");
+    assert_eq!(queue["counters"]["pushed"], 4);
+    assert_eq!(queue["why"][0]["kind"], "paused");
+    assert_eq!(console.get("/api/queue?name=none").status, 404);
+}
+
+#[test]
+fn samples_follow_the_server_and_tell_rates() {
+    let server = Server::start(&[]);
+    server.push("orders", b"first", &[]);
+    let console = Console::start(&[server.url()], &[]);
+    let mut events = console.events("/api/events?search=ord").filter_map(|line| {
+        serde_json::from_str::<Value>(line.strip_prefix("data: ").or(line.strip_prefix("data:"))?)
+            .ok()
+    });
+    server.push("mails", b"other", &[]);
+    let mut pushed = 1;
+    let moving = events.find(|list| {
+        server.push("orders", b"more", &[]);
+        pushed += 1;
+        let queue = &list["queues"][0];
+        queue["rates"]["pushed"].as_f64() > Some(0.0)
+    });
+    assert_eq!(moving.unwrap()["queues"][0]["name"], "orders");
+    eventually("a sample has all", || console.row("orders")["ready"] == pushed);
+    let history = console.json("/api/history?name=orders");
+    let points = history["points"].as_array().unwrap();
+    assert_eq!(points.last().unwrap()["ready"], pushed);
+    assert!(points.len() >= 2);
+    let day = console.json("/api/history?name=orders&range=24h");
+    assert_eq!(day["points"].as_array().unwrap().last().unwrap()["ready"], pushed);
+}
+
+#[test]
+fn a_server_that_dies_and_returns_is_told() {
+    let mut server = Server::start(&[]);
+    let other = Server::start(&[]);
+    server.push("orders", b"one", &[]);
+    other.push("mails", b"one", &[]);
+    let console = Console::start(&[server.url(), other.url()], &[]);
+    eventually("both are shown", || {
+        console.row("orders") != Value::Null && console.row("mails") != Value::Null
+    });
+    server.stop();
+    let up = |value: u8| format!("mq_up{{server=\"{}\"}} {value}\n", server.address());
+    eventually("it is down", || console.get("/metrics").body.contains(&up(0)));
+    assert_ne!(console.row("mails"), Value::Null);
+    console.wait_for_log("the server does not answer");
+    let (down, back) = (up(0), up(1));
+    server.restart();
+    server.push("orders", b"two", &[]);
+    eventually("it is back", || console.get("/metrics").body.contains(&back));
+    assert!(!console.get("/metrics").body.contains(&down));
+    eventually("its queue is back", || console.row("orders") != Value::Null);
+}
+
+#[test]
+fn a_cluster_is_shown_whole() {
+    let nodes = cluster();
+    // These names are in slots of each of the three.
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for name in names {
+        let moved = |node: &&Server| {
+            let mut push = redis::cmd("MQ.PUSH");
+            push.arg(name).arg("x");
+            push.query::<String>(&mut node.connection()).is_ok()
+        };
+        assert!(nodes.iter().find(moved).is_some(), "no node takes {name}");
+    }
+    let url = format!("redis-cluster://{}", nodes[1].address());
+    let console = Console::start(&[url], &["--allow-writes"]);
+    eventually("all are shown", || names.iter().all(|name| console.row(name) != Value::Null));
+    let list = console.json("/api/queues");
+    assert_eq!(list["sources"][0]["servers"].as_array().unwrap().len(), 3);
+    let servers: std::collections::BTreeSet<String> =
+        names.iter().map(|name| console.row(name)["server"].to_string()).collect();
+    assert_eq!(servers.len(), 3);
+    for name in names {
+        assert_eq!(console.act(json!({ "name": name, "action": "pause" })).status, 200);
+    }
+    eventually("all are paused", || names.iter().all(|name| console.row(name)["paused"] == true));
+}
+
+#[test]
+fn the_new_master_is_followed_after_a_failover() {
+    let mut master = Server::start(&[]);
+    let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {}", master.port)]);
+    let sentinel = Server::sentinel(&master);
+    master.push("orders", b"one", &[]);
+    let url = format!("redis-sentinel://{}/mymaster", sentinel.address());
+    let console = Console::start(&[url], &[]);
+    eventually("the master is shown", || console.row("orders")["server"] == master.address());
+    eventually("the sentinel knows the replica", || {
+        let replicas: Vec<redis::Value> = redis::cmd("SENTINEL")
+            .arg("replicas")
+            .arg("mymaster")
+            .query(&mut sentinel.connection())
+            .unwrap();
+        replicas.len() == 1 && format!("{:?}", replica.run_command("MQ.LEN orders")) == "int(1)"
+    });
+    master.stop();
+    eventually("the new master is shown", || console.row("orders")["server"] == replica.address());
+}
+
+#[test]
+fn of_too_many_queues_some_are_only_counted_and_that_is_said() {
+    let server = Server::start(&[]);
+    for number in 0..30 {
+        server.push(&format!("queue-{number:02}"), b"x", &[]);
+    }
+    let console = Console::start(&[server.url()], &["--max-queues", "10"]);
+    eventually("all are counted", || console.json("/api/queues")["not_sampled"] == 20);
+    let list = console.json("/api/queues");
+    assert_eq!(list["queues"].as_array().unwrap().len(), 10);
+    assert!(console.get("/metrics").body.contains("mq_queues_not_sampled 20\n"));
+    console.wait_for_log("too many queues");
+    let found = console.json("/api/queues?search=queue-29");
+    assert_eq!(found["not_sampled_names"][0]["name"], "queue-29");
+    assert_eq!(console.json("/api/queue?name=queue-29")["state"]["ready"], 1);
+}
