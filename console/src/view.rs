@@ -102,6 +102,7 @@ fn row(source: &str, server: &str, queue: &Queue) -> Value {
     let more = match &queue.figures {
         Err(error) => json!({ "error": error }),
         Ok(info) => json!({
+            "exists": info.exists,
             "ready": info.ready,
             "inflight": info.inflight,
             "delayed": info.delayed,
@@ -148,6 +149,7 @@ fn rates(rates: &Rates) -> Value {
 
 fn state(info: &Info) -> Value {
     json!({
+        "exists": info.exists,
         "ready": info.ready,
         "inflight": info.inflight,
         "delayed": info.delayed,

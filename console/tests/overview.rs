@@ -149,3 +149,17 @@ fn of_too_many_queues_some_are_only_counted_and_that_is_said() {
     assert_eq!(found["not_sampled_names"][0]["name"], "queue-29");
     assert_eq!(console.json("/api/queue?name=queue-29")["state"]["ready"], 1);
 }
+
+#[test]
+fn a_queue_that_is_empty_now_and_then_keeps_its_counters() {
+    let server = Server::start(&[]);
+    server.push("orders", b"x", &[]);
+    let console = Console::start(&[server.url()], &[]);
+    eventually("the queue is shown", || console.row("orders")["ready"] == 1);
+    server.run_command("MQ.PULL orders NOACK");
+    eventually("it is empty", || console.row("orders")["exists"] == false);
+    let counters = console.json("/api/queue?name=orders")["counters"].clone();
+    assert_eq!((&counters["pushed"], &counters["pulled"]), (&json!(1), &json!(1)));
+    let line = "mq_queue_messages_pulled_total{queue=\"orders\"} 1\n";
+    assert!(console.get("/metrics").body.contains(line));
+}

@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 /// MQ.INFO commands that are sent before their replies have come.
 const PIPELINED: usize = 100;
+/// A queue that is empty and has no settings is not listed, but its counters go on with its next message.
+const KEPT: Duration = Duration::from_secs(10 * 60);
 /// A list of all queues costs the server time in proportion to their number: this fraction of it at most.
 const LISTING_SHARE: u32 = 50;
 
@@ -21,9 +23,15 @@ pub struct Node {
     client: Option<Client<MultiplexedConnection>>,
     names: Vec<String>,
     list_at: Instant,
-    /// The queues of the last sample, and when they were read.
-    before: HashMap<String, Arc<Queue>>,
+    /// The queues of the last sample.
+    before: HashMap<String, Known>,
     before_at: Instant,
+}
+
+/// A queue of the last sample, and when it existed last.
+struct Known {
+    queue: Arc<Queue>,
+    existed_at: Instant,
 }
 
 impl Node {
@@ -86,14 +94,19 @@ impl Node {
             }
         };
         let mut replies = stream::iter(chosen).map(ask).buffered(PIPELINED);
+        let mut known = HashMap::new();
         let mut queues = Vec::new();
         while let Some((name, reply)) = replies.next().await {
-            if let Some(queue) = self.queue(name, reply, since)? {
-                queues.push(Arc::new(queue));
-            }
+            let queue = Arc::new(self.queue(name, reply, since)?);
+            let existed_at = match self.before.get(&queue.name) {
+                Some(before) if !queue.exists() => before.existed_at,
+                _ => read_at,
+            };
+            known.insert(queue.name.clone(), Known { queue: Arc::clone(&queue), existed_at });
+            queues.push(queue);
         }
         drop(replies);
-        self.before = queues.iter().map(|queue| (queue.name.clone(), Arc::clone(queue))).collect();
+        self.before = known;
         self.before_at = read_at;
         self.client = Some(client);
         Ok((facts, queues, not_sampled))
@@ -101,40 +114,42 @@ impl Node {
 
     /// The queues to read, those of the last sample first, and those that are too many.
     fn choose(&self, max_queues: usize) -> (Vec<String>, Vec<String>) {
-        if self.names.len() <= max_queues {
-            return (self.names.clone(), Vec::new());
-        }
-        let known: HashSet<&String> =
-            self.names.iter().filter(|name| self.before.contains_key(*name)).collect();
-        let mut room = max_queues.saturating_sub(known.len());
-        self.names.iter().cloned().partition(|name| {
-            let chosen = known.contains(name) || room > 0;
-            if chosen && !known.contains(name) {
-                room -= 1;
-            }
-            chosen
-        })
+        let known = |name: &&String| self.before.contains_key(*name);
+        let mut room = max_queues.saturating_sub(self.names.iter().filter(known).count());
+        let (mut chosen, left_out): (Vec<_>, Vec<_>) =
+            self.names.iter().cloned().partition(|name| {
+                let is_known = known(&name);
+                let fits = is_known || room > 0;
+                room -= usize::from(fits && !is_known);
+                fits
+            });
+        let listed: HashSet<&String> = self.names.iter().collect();
+        let unlisted = self
+            .before
+            .iter()
+            .filter(|(name, known)| !listed.contains(name) && known.existed_at.elapsed() < KEPT);
+        chosen.extend(unlisted.take(room).map(|(name, _)| name.clone()));
+        (chosen, left_out)
     }
 
-    /// What is known of a queue now, `None` if it is gone; an error if the server is.
+    /// What is known of a queue now; an error if the server does not answer.
     fn queue(
         &self,
         name: String,
         reply: Result<Info, Error>,
         since: Duration,
-    ) -> Result<Option<Queue>, Error> {
+    ) -> Result<Queue, Error> {
         let info = match reply {
-            Ok(info) if !info.exists => return Ok(None),
             Ok(info) => info,
             Err(Error::Redis(error)) if !is_of_queue(&error) => return Err(error.into()),
             Err(error) => {
                 let figures = Err(error.to_string());
-                return Ok(Some(Queue { name, figures, rates: Rates::default() }));
+                return Ok(Queue { name, figures, rates: Rates::default() });
             }
         };
-        let before = self.before.get(&name).and_then(|queue| queue.figures.as_ref().ok());
+        let before = self.before.get(&name).and_then(|known| known.queue.figures.as_ref().ok());
         let rates = before.map_or(Rates::default(), |before| Rates::between(before, &info, since));
-        Ok(Some(Queue { name, figures: Ok(info), rates }))
+        Ok(Queue { name, figures: Ok(info), rates })
     }
 }
 

@@ -124,6 +124,13 @@ pub struct Queue {
     pub rates: Rates,
 }
 
+impl Queue {
+    /// Whether anything is stored of it, as far as is known.
+    pub fn exists(&self) -> bool {
+        self.figures.as_ref().is_ok_and(|info| info.exists)
+    }
+}
+
 /// Messages per second since the sample before.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
