@@ -189,25 +189,16 @@ impl Console {
     }
 
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
-        let mut stream = self.open(method, path, headers, body);
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        Reply::read(&bytes)
+        http(&self.address, method, &self.at(path), &self.with_own(headers), body)
     }
 
-    fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        let mut text = format!("{method} {}{path} HTTP/1.0\r\n", self.path);
-        if !headers.iter().any(|(name, _)| *name == "Host") {
-            text += &format!("Host: {}\r\n", self.address);
-        }
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.path)
+    }
+
+    fn with_own<'h>(&'h self, headers: &[(&'h str, &'h str)]) -> Vec<(&'h str, &'h str)> {
         let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in own.chain(headers.iter().copied()) {
-            text += &format!("{name}: {value}\r\n");
-        }
-        write!(stream, "{text}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        stream
+        own.chain(headers.iter().copied()).collect()
     }
 
     pub fn get(&self, path: &str) -> Reply {
@@ -227,7 +218,8 @@ impl Console {
 
     /// The lines of a stream of events.
     pub fn events(&self, path: &str) -> impl Iterator<Item = String> {
-        BufReader::new(self.open("GET", path, &[], "")).lines().map_while(Result::ok)
+        let stream = open(&self.address, "GET", &self.at(path), &self.with_own(&[]), "");
+        BufReader::new(stream).lines().map_while(Result::ok)
     }
 
     /// A queue of the overview, or null.
@@ -264,6 +256,39 @@ impl Drop for Console {
             eprintln!("the console's log:\n{}", self.logged());
         }
     }
+}
+
+/// A request, and the whole reply.
+pub fn http(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Reply {
+    let mut bytes = Vec::new();
+    open(address, method, path, headers, body).read_to_end(&mut bytes).unwrap();
+    Reply::read(&bytes)
+}
+
+fn open(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut text = format!("{method} {path} HTTP/1.0\r\n");
+    if !headers.iter().any(|(name, _)| *name == "Host") {
+        text += &format!("Host: {address}\r\n");
+    }
+    for (name, value) in headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    write!(stream, "{text}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    stream
 }
 
 #[derive(Debug)]
