@@ -13,7 +13,7 @@ pub async fn run(options: Get) -> Result<(), String> {
     let snapshot = state.snapshot();
     let failed = snapshot.samples.iter().find_map(|sample| {
         let failed = sample.servers.iter().find_map(|server| {
-            server.error.as_ref().map(|error| format!("{}: {error}", server.address))
+            server.error.as_ref().map(|error| format!("{}: {error}", server.master.address))
         });
         failed.or_else(|| sample.error.as_ref().map(|error| format!("{}: {error}", sample.source)))
     });
@@ -30,7 +30,10 @@ pub async fn run(options: Get) -> Result<(), String> {
         return Err(format!("there is no queue {name}"));
     }
     for (sample, server, queue) in found {
-        println!("{:#}", view::queue(&sample.source, &server.address, queue, SystemTime::now()));
+        println!(
+            "{:#}",
+            view::queue(&sample.source, &server.master.address, queue, SystemTime::now())
+        );
     }
     Ok(())
 }

@@ -159,7 +159,11 @@ const SERVER: [(&str, &str, &str, &str); 22] = [
 fn servers(page: &mut Page, snapshot: &Snapshot) {
     page.family("mq_up", "gauge", "Whether the server answered in the last sample.");
     for (_, server) in snapshot.servers() {
-        page.value("mq_up", &[("server", &server.address)], u8::from(server.error.is_none()));
+        page.value(
+            "mq_up",
+            &[("server", &server.master.address)],
+            u8::from(server.error.is_none()),
+        );
     }
     let answering: Vec<&Server> = snapshot
         .servers()
@@ -169,7 +173,7 @@ fn servers(page: &mut Page, snapshot: &Snapshot) {
     page.family("mq_server_info", "gauge", "The versions of the module and of its ops.");
     for server in &answering {
         let labels = [
-            ("server", server.address.as_str()),
+            ("server", server.master.address.as_str()),
             ("version", server.facts.text("mq_version")),
             ("op_version", server.facts.text("mq_op_version")),
         ];
@@ -178,14 +182,14 @@ fn servers(page: &mut Page, snapshot: &Snapshot) {
     for (name, kind, help, field) in SERVER {
         page.family(name, kind, help);
         for server in &answering {
-            page.value(name, &[("server", &server.address)], server.facts.number(field));
+            page.value(name, &[("server", &server.master.address)], server.facts.number(field));
         }
     }
     let help = "Bytes of replication by which the replica is behind.";
     page.family("mq_server_replica_lag_bytes", "gauge", help);
     for server in &answering {
         for (replica, bytes) in server.facts.replica_lags() {
-            let labels = [("server", server.address.as_str()), ("replica", &replica)];
+            let labels = [("server", server.master.address.as_str()), ("replica", &replica)];
             page.value("mq_server_replica_lag_bytes", &labels, bytes);
         }
     }

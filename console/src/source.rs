@@ -2,7 +2,7 @@
 //! source is its name, which has no password.
 
 use crate::options::{Servers, secret};
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{
     AsyncConnectionConfig, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind,
     IntoConnectionInfo, RedisError, RedisResult, TlsCertificates, Value,
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 const REPLY_WITHIN: Duration = Duration::from_secs(10);
+/// Moving a million messages takes a while.
+const ACT_WITHIN: Duration = Duration::from_secs(300);
 
 /// One `--url`.
 pub struct Source {
@@ -191,17 +193,29 @@ impl Source {
         self.open(master.at.clone()).await
     }
 
+    /// A connection to a master that is made when it is used, and anew when it was lost. No command is repeated.
+    pub fn lasting(&self, master: &Master) -> RedisResult<ConnectionManager> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_WITHIN))
+            .set_response_timeout(Some(ACT_WITHIN))
+            .set_number_of_retries(1);
+        self.client(master.at.clone())?.get_connection_manager_lazy(config)
+    }
+
     async fn open(&self, at: ConnectionInfo) -> RedisResult<MultiplexedConnection> {
-        let client = match (&self.certificates, at.addr()) {
-            (Some(certificates), ConnectionAddr::TcpTls { .. }) => {
-                redis::Client::build_with_tls(at, certificates.clone())?
-            }
-            _ => redis::Client::open(at)?,
-        };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(REPLY_WITHIN));
-        client.get_multiplexed_async_connection_with_config(&config).await
+        self.client(at)?.get_multiplexed_async_connection_with_config(&config).await
+    }
+
+    fn client(&self, at: ConnectionInfo) -> RedisResult<redis::Client> {
+        match (&self.certificates, at.addr()) {
+            (Some(certificates), ConnectionAddr::TcpTls { .. }) => {
+                redis::Client::build_with_tls(at, certificates.clone())
+            }
+            _ => redis::Client::open(at),
+        }
     }
 }
 
@@ -217,6 +231,12 @@ pub struct Master {
     /// Host and port, or the path of a socket.
     pub address: String,
     at: ConnectionInfo,
+}
+
+impl fmt::Debug for Master {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Master").field(&self.address).finish()
+    }
 }
 
 /// The master of a range of slots. A node that doesn't know its own address names none: it is the one that was asked.

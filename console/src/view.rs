@@ -49,13 +49,13 @@ pub fn overview(snapshot: &Snapshot, query: &Query, writes: bool) -> Value {
         .iter()
         .skip(query.offset)
         .take(limit)
-        .map(|(sample, server, known)| row(&sample.source, &server.address, known))
+        .map(|(sample, server, known)| row(&sample.source, &server.master.address, known))
         .collect();
     let others: Vec<Value> = snapshot
         .servers()
         .flat_map(|(sample, server)| {
             let names = server.not_sampled.iter().filter(|name| matching(name));
-            names.map(move |name| place(&sample.source, &server.address, name))
+            names.map(move |name| place(&sample.source, &server.master.address, name))
         })
         .take(limit.saturating_sub(rows.len()).min(NAMES_SHOWN))
         .collect();
@@ -153,6 +153,7 @@ fn state(info: &Info) -> Value {
         "ready": info.ready,
         "inflight": info.inflight,
         "delayed": info.delayed,
+        "backlog": info.ready + info.inflight,
         "dead_letters": info.deadletter_waiting,
         "priorities": info.priorities,
         "groups": info.groups,
@@ -230,7 +231,7 @@ fn server(server: &Server) -> Value {
         version => format!("Valkey {version}"),
     };
     json!({
-        "address": server.address,
+        "address": server.master.address,
         "error": server.error,
         "software": software,
         "version": facts.text("mq_version"),

@@ -40,12 +40,8 @@ pub fn explain(figures: &Result<Info, String>, pulled: f64, now: SystemTime) -> 
         [paused(info, now), max_inflight(info), rate(info, now)].into_iter().flatten().collect();
     if info.ready == 0 {
         causes.push(nothing_ready(info, now));
-    } else if causes.is_empty() && pulled == 0.0 && info.oldest_ready_age >= PATIENCE {
-        causes.extend(if info.blocked_clients == 0 {
-            Some(no_consumer(info))
-        } else {
-            groups_busy(info)
-        });
+    } else if causes.is_empty() && pulled == 0.0 {
+        causes.extend(groups_busy(info).or_else(|| no_consumer(info)));
     }
     causes.extend(damaged(info));
     causes
@@ -130,7 +126,10 @@ fn nothing_ready(info: &Info, now: SystemTime) -> Cause {
     cause(Kind::NothingReady, sentence, action)
 }
 
-fn no_consumer(info: &Info) -> Cause {
+fn no_consumer(info: &Info) -> Option<Cause> {
+    if info.blocked_clients > 0 || info.oldest_ready_age < PATIENCE {
+        return None;
+    }
     let sentence = format!(
         "{} ready, the oldest for {}, and no consumer waits for them.",
         are(info.ready),
@@ -140,22 +139,23 @@ fn no_consumer(info: &Info) -> Cause {
         0 => "Start consumers, or find out why they don't pull.",
         _ => "Find out whether those who hold messages still work; start more consumers.",
     };
-    cause(Kind::NoConsumer, sentence, action)
+    Some(cause(Kind::NoConsumer, sentence, action))
 }
 
+/// Messages of groups without a free slot are ready, but have no age.
 fn groups_busy(info: &Info) -> Option<Cause> {
+    if info.groups == 0 || !info.oldest_ready_age.is_zero() {
+        return None;
+    }
     let limit = info.settings.group_inflight;
-    (info.groups > 0).then(|| {
-        let sentence = format!(
-            "Consumers wait, but each of the {} groups has {limit} in flight or waiting for a retry.",
-            info.groups
-        );
-        cause(
-            Kind::GroupsBusy,
-            sentence,
-            "Wait for acknowledgments and retries, find out who holds the messages, or raise GROUPINFLIGHT.",
-        )
-    })
+    let groups = match info.groups {
+        1 => "the only group".to_owned(),
+        number => format!("each of the {number} groups"),
+    };
+    let sentence =
+        format!("No group has a free slot: {groups} has {limit} in flight or waiting for a retry.");
+    let action = "Wait for acknowledgments and retries, find out who holds the messages, or raise GROUPINFLIGHT.";
+    Some(cause(Kind::GroupsBusy, sentence, action))
 }
 
 fn damaged(info: &Info) -> Option<Cause> {
@@ -282,7 +282,10 @@ mod tests {
                 "",
             ),
             (
-                stuck(|info| info.groups = 2),
+                stuck(|info| {
+                    info.groups = 2;
+                    info.oldest_ready_age = Duration::ZERO;
+                }),
                 vec![GroupsBusy],
                 "each of the 2 groups has 1 in flight",
             ),

@@ -33,17 +33,19 @@ fn promtool(words: &[&str], input: &str) -> String {
 #[test]
 fn promtool_finds_no_fault_with_the_metrics() {
     let server = Server::start(&[]);
-    let _replica = Server::start(&["--replicaof", &format!("127.0.0.1 {}", server.port)]);
+    let _replica = Server::replica(&server);
     let odd = "a \"queue\" \\ with\na line end";
     server.push(odd, b"x", &[]);
     server.push("broken", b"x", &["DELAY", "60000"]);
-    server.run_command("SET broken:ready x");
+    server.run_command("SET mq:{broken}:ready x");
     let console = Console::start(&[server.url()], &[]);
     let line = r#"mq_queue_messages{queue="a \"queue\" \\ with\na line end",state="ready"} 1"#;
     eventually("the queue is there", || console.get("/metrics").body.contains(line));
     eventually("the replica is there", || {
         console.get("/metrics").body.contains("mq_server_replica_lag_bytes{")
     });
+    let broken = "mq_queue_unreadable{queue=\"broken\"} 1\n";
+    assert!(console.get("/metrics").body.contains(broken));
     let page = console.get("/metrics");
     assert!(page.head.contains("content-type: text/plain; version=0.0.4"));
     assert_eq!(promtool(&["check", "metrics"], &page.body), "");
@@ -156,7 +158,7 @@ fn compared(rule: &str) -> Vec<String> {
 #[test]
 fn every_query_finds_something_in_a_real_prometheus() {
     let server = Server::start(&[]);
-    let _replica = Server::start(&["--replicaof", &format!("127.0.0.1 {}", server.port)]);
+    let _replica = Server::replica(&server);
     let done = Arc::new(AtomicBool::new(false));
     let load = {
         let (done, mut connection) = (Arc::clone(&done), server.connection());

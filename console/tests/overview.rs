@@ -31,6 +31,7 @@ fn a_queue_of_a_server_is_shown_with_its_figures() {
     let queue = console.json("/api/queue?name=orders");
     assert_eq!(queue["settings"]["deadletter"], "{orders}:dead");
     assert_eq!(queue["counters"]["pushed"], 4);
+    assert_eq!(queue["state"]["backlog"], 3);
     assert_eq!(queue["why"][0]["kind"], "paused");
     assert_eq!(console.get("/api/queue?name=none").status, 404);
 }
@@ -115,7 +116,7 @@ fn a_cluster_is_shown_whole() {
 #[test]
 fn the_new_master_is_followed_after_a_failover() {
     let mut master = Server::start(&[]);
-    let replica = Server::start(&["--replicaof", &format!("127.0.0.1 {}", master.port)]);
+    let replica = Server::replica(&master);
     let sentinel = Server::sentinel(&master);
     master.push("orders", b"one", &[]);
     let url = format!("redis-sentinel://{}/mymaster", sentinel.address());

@@ -171,5 +171,8 @@ fn behind_a_proxy_everything_is_under_the_base_path() {
     for path in ["/", "/page.js", "/page.css", "/api/queues", "/metrics", "/healthz"] {
         assert_eq!(console.get(path).status, 200, "{path}");
     }
+    let redirect = console.get("");
+    assert_eq!(redirect.status, 308);
+    assert!(redirect.head.contains("location: /tools/queues/\r\n"), "{}", redirect.head);
     assert!(!console.get("/").body.contains("=\"/"), "the page's addresses are relative");
 }

@@ -10,14 +10,13 @@ use futures_util::future::join_all;
 use history::History;
 use node::Node;
 use redis::RedisResult;
-use redis::aio::MultiplexedConnection;
+use redis::aio::ConnectionManager;
 use redis_mq::Client;
 use snapshot::{Sample, Server, Snapshot};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -34,6 +33,8 @@ pub struct State {
     pub history: History,
     snapshot: watch::Sender<Snapshot>,
     interest: Interest,
+    /// For what visitors ask, so that a slow reply keeps no sample; by source and address.
+    clients: Mutex<HashMap<(String, String), Client<ConnectionManager>>>,
 }
 
 impl State {
@@ -44,6 +45,7 @@ impl State {
             history: History::default(),
             snapshot: watch::Sender::new(Snapshot { samples }),
             interest: Interest::default(),
+            clients: Mutex::default(),
         })
     }
 
@@ -61,20 +63,32 @@ impl State {
         self.interest.show();
     }
 
-    /// A connection to the server of this source and address.
-    pub async fn client(
+    /// A client of the server of this source and address.
+    pub fn client(
         &self,
         source: &str,
         address: &str,
-    ) -> RedisResult<Option<Client<MultiplexedConnection>>> {
+    ) -> RedisResult<Option<Client<ConnectionManager>>> {
         let Some(source) = self.sources.iter().find(|one| one.name == source) else {
             return Ok(None);
         };
-        let masters = source.masters().await?;
-        match masters.iter().find(|master| master.address == address) {
-            Some(master) => Ok(Some(Client::new(source.connect(master).await?))),
-            None => Ok(None),
+        let snapshot = self.snapshot();
+        let of_source = snapshot.servers().filter(|(sample, _)| sample.source == source.name);
+        let masters: Vec<&Master> = of_source.map(|(_, server)| &server.master).collect();
+        let Some(master) = masters.iter().find(|master| master.address == address) else {
+            return Ok(None);
+        };
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|(other, address), _| {
+            *other != source.name || masters.iter().any(|master| master.address == *address)
+        });
+        let key = (source.name.clone(), address.to_owned());
+        if let Some(client) = clients.get(&key) {
+            return Ok(Some(client.clone()));
         }
+        let client = Client::new(source.lasting(master)?);
+        clients.insert(key, client.clone());
+        Ok(Some(client))
     }
 }
 
@@ -82,26 +96,19 @@ impl State {
 #[derive(Debug, Default)]
 struct Interest {
     /// Unix milliseconds.
-    last: AtomicU64,
-    begun: Notify,
+    last: watch::Sender<u64>,
 }
 
 impl Interest {
     fn show(&self) {
-        let before = self.last.swap(unix_ms(SystemTime::now()), Ordering::Relaxed);
-        if !recent(before) {
-            self.begun.notify_waiters();
-        }
+        self.last.send_replace(unix_ms(SystemTime::now()));
     }
 
     /// Waits until the next sample is due.
     async fn rest(&self, begun: Instant) {
-        if !recent(self.last.load(Ordering::Relaxed)) {
-            let seen = self.begun.notified();
-            if tokio::time::timeout_at(begun + INTERVAL_UNSEEN, seen).await.is_err() {
-                return;
-            }
-        }
+        let mut last = self.last.subscribe();
+        let seen = last.wait_for(|ms| recent(*ms));
+        drop(tokio::time::timeout_at(begun + INTERVAL_UNSEEN, seen).await);
         tokio::time::sleep_until(begun + INTERVAL).await;
     }
 }
@@ -198,24 +205,28 @@ impl Watcher {
 
 /// Logs servers that came or went.
 fn tell_changes(before: &Sample, after: &Sample) {
-    if after.error != before.error {
-        if let Some(error) = &after.error {
-            warn!(source = after.source, error, "no server");
-        }
+    if after.error != before.error
+        && let Some(error) = &after.error
+    {
+        warn!(source = after.source, error, "no server");
     }
-    let known = |address: &str| before.servers.iter().find(|server| server.address == address);
+    let known =
+        |address: &str| before.servers.iter().find(|server| server.master.address == address);
     for server in &after.servers {
-        let earlier = known(&server.address).map(|server| &server.error);
+        let earlier = known(&server.master.address).map(|server| &server.error);
         match &server.error {
             error if earlier == Some(error) => {}
-            Some(error) => warn!(server = server.address, error, "the server does not answer"),
-            None => info!(server = server.address, "the server answers"),
+            Some(error) => {
+                warn!(server = server.master.address, error, "the server does not answer")
+            }
+            None => info!(server = server.master.address, "the server answers"),
         }
         let left_out = server.not_sampled.len();
-        if left_out > 0 && known(&server.address).is_none_or(|server| server.not_sampled.is_empty())
+        if left_out > 0
+            && known(&server.master.address).is_none_or(|server| server.not_sampled.is_empty())
         {
             warn!(
-                server = server.address,
+                server = server.master.address,
                 queues = server.queues.len() + left_out,
                 left_out,
                 "too many queues: some are only counted, see --max-queues"

@@ -49,16 +49,16 @@ impl Node {
 
     /// The next sample. After a failure the next one connects anew.
     pub async fn sample(&mut self, source: &Source, max_queues: usize) -> Server {
-        let address = self.master.address.clone();
+        let master = self.master.clone();
         match self.read(source, max_queues).await {
             Ok((facts, queues, not_sampled)) => {
-                Server { address, error: None, facts, queues, not_sampled }
+                Server { master, error: None, facts, queues, not_sampled }
             }
             Err(error) => {
                 self.client = None;
                 self.list_at = Instant::now();
                 Server {
-                    address,
+                    master,
                     error: Some(error.to_string()),
                     facts: Facts::default(),
                     queues: Vec::new(),

@@ -1,5 +1,6 @@
 //! What the last sample of each source found. Built by the watchers, read by everything that shows it.
 
+use crate::source::Master;
 use redis_mq::Info;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +37,9 @@ impl Snapshot {
                 || server.not_sampled.iter().any(|known| known == queue)
         };
         let found = self.servers().filter(|(_, server)| has(server));
-        found.map(|(sample, server)| (sample.source.as_str(), server.address.as_str())).collect()
+        found
+            .map(|(sample, server)| (sample.source.as_str(), server.master.address.as_str()))
+            .collect()
     }
 }
 
@@ -68,7 +71,7 @@ impl Sample {
 /// One server that takes writes.
 #[derive(Debug)]
 pub struct Server {
-    pub address: String,
+    pub master: Master,
     /// Why it has no facts and queues.
     pub error: Option<String>,
     /// What INFO says of it, the section `mq` included.

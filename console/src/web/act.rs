@@ -7,10 +7,10 @@ use super::read::{Found, Which};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use redis_mq::{Due, State as Place};
+use redis_mq::{Due, Error, State as Place};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use tracing::{info, warn};
 
@@ -49,18 +49,21 @@ enum Action {
         id: String,
         at_ms: u64,
     },
-    /// Of the queue's dead letters: these, or all that match.
-    Redrive {
-        #[serde(default)]
-        ids: Vec<String>,
-        from: Option<String>,
-        reason: Option<String>,
-        to: Option<String>,
-    },
+    Redrive(Letters),
     /// By the names of MQ.CONFIG; null is the default.
     Configure {
         settings: BTreeMap<String, Option<Value>>,
     },
+}
+
+/// Which of the queue's dead letters: these, or all that match. They go where they died, or to `to`.
+#[derive(Clone, Debug, Deserialize)]
+struct Letters {
+    #[serde(default)]
+    ids: Vec<String>,
+    from: Option<String>,
+    reason: Option<String>,
+    to: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -69,6 +72,9 @@ enum Part {
     Ready,
     Delayed,
 }
+
+/// Characters of an order, which may have 10,000 ids.
+const LOGGED: usize = 500;
 
 /// Carries an order out, and logs who gave it.
 pub async fn act(
@@ -83,9 +89,9 @@ pub async fn act(
         let error = "the console only shows: it was started without --allow-writes";
         return Err(Failure::new(StatusCode::FORBIDDEN, error));
     }
-    let found = console.find(&which).await?;
+    let found = console.find(&which)?;
     let (queue, server) = (found.name.clone(), found.server.clone());
-    let told = format!("{action:?}");
+    let told: String = format!("{action:?}").chars().take(LOGGED).collect();
     let done = carry_out(&found, action).await;
     match &done {
         Ok(changed) => {
@@ -137,26 +143,60 @@ async fn carry_out(found: &Found, action: Action) -> Answer<u64> {
             let at = SystemTime::UNIX_EPOCH + Duration::from_millis(at_ms);
             Ok(client.reschedule(queue, &id, at).await?.into())
         }
-        Action::Redrive { ids, from, reason, to } => {
-            let dead_letter_queue = client.info(queue).await?.settings.dead_letter;
-            let mut redrive = client.redrive(&dead_letter_queue);
-            redrive = if ids.is_empty() { redrive.all() } else { redrive.ids(&ids) };
-            if let Some(from) = from {
-                redrive = redrive.from(&from);
-            }
-            if let Some(reason) = reason {
-                redrive = redrive.reason(&reason);
-            }
-            if let Some(to) = to {
-                redrive = redrive.to(&to);
-            }
-            Ok(redrive.await?)
-        }
+        Action::Redrive(letters) => redrive(found, letters).await,
         Action::Configure { settings } => {
             configure(found, settings).await?;
             Ok(1)
         }
     }
+}
+
+async fn redrive(found: &Found, letters: Letters) -> Answer<u64> {
+    let queue = found.dead_letter_queue().await?;
+    match redrive_from(found, &queue, &letters).await {
+        // Redis 6 can't check the permission for the queues in which the messages died: each has to be named.
+        Err(Error::InvalidArgument(text)) if text.contains("name one with TO") => {
+            let mut changed = 0;
+            for from in origins(found, &queue, &letters).await? {
+                let of_one =
+                    Letters { from: Some(from.clone()), to: Some(from), ..letters.clone() };
+                changed += redrive_from(found, &queue, &of_one).await?;
+            }
+            Ok(changed)
+        }
+        answer => Ok(answer?),
+    }
+}
+
+async fn redrive_from(found: &Found, queue: &str, letters: &Letters) -> redis_mq::Result<u64> {
+    let mut redrive = found.client.redrive(queue);
+    redrive = match letters.ids.is_empty() {
+        true => redrive.all(),
+        false => redrive.ids(&letters.ids),
+    };
+    if let Some(from) = &letters.from {
+        redrive = redrive.from(from);
+    }
+    if let Some(reason) = &letters.reason {
+        redrive = redrive.reason(reason);
+    }
+    if let Some(to) = &letters.to {
+        redrive = redrive.to(to);
+    }
+    redrive.await
+}
+
+/// The queues in which they died: of all, as far as the first thousand tell.
+async fn origins(
+    found: &Found,
+    queue: &str,
+    letters: &Letters,
+) -> redis_mq::Result<BTreeSet<String>> {
+    if let Some(from) = &letters.from {
+        return Ok([from.clone()].into());
+    }
+    let messages = found.client.peek(queue).count(1000).await?;
+    Ok(messages.into_iter().filter_map(|message| Some(message.death?.from)).collect())
 }
 
 fn confirmed(queue: &str, confirm: &str) -> Answer<()> {

@@ -143,12 +143,12 @@ pub async fn admit(
     secured(response)
 }
 
-/// Whether a page of another site sent it. Programs send neither header.
+/// Whether no page of another site sent it. Browsers send `Sec-Fetch-Site`, old ones and those without TLS `Origin`; programs
+/// send neither.
 fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let site = text(HeaderName::from_static("sec-fetch-site"));
-    if site.is_some_and(|site| site != "same-origin") {
-        return false;
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
+        return site == "same-origin";
     }
     match (text(ORIGIN), text(HOST)) {
         (None, _) => true,
@@ -206,6 +206,8 @@ mod tests {
             (true, &[("host", "a:1")] as &[_]),
             (true, &[("host", "a:1"), ("origin", "http://a:1")]),
             (true, &[("host", "a:1"), ("origin", "http://a:1"), ("sec-fetch-site", "same-origin")]),
+            // A proxy may change the host.
+            (true, &[("host", "b:1"), ("origin", "https://a"), ("sec-fetch-site", "same-origin")]),
             (false, &[("host", "a:1"), ("origin", "http://b:1")]),
             (false, &[("host", "a:1"), ("origin", "null")]),
             (false, &[("host", "a:1"), ("sec-fetch-site", "cross-site")]),

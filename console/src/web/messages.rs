@@ -50,18 +50,18 @@ impl Page {
 /// A page of the messages in a state.
 pub async fn list(State(console): State<Console>, Query(page): Query<Page>) -> Answer<Json<Value>> {
     console.state.seen();
-    let found = console.find(&page.which()).await?;
-    let state = match page.state {
-        Word::Ready => Place::Ready,
-        Word::Inflight => Place::InFlight,
-        Word::Delayed => Place::Delayed,
-        Word::Dead => Place::Dead,
+    let found = console.find(&page.which())?;
+    let (queue, state) = match page.state {
+        Word::Ready => (found.name.clone(), Place::Ready),
+        Word::Inflight => (found.name.clone(), Place::InFlight),
+        Word::Delayed => (found.name.clone(), Place::Delayed),
+        Word::Dead => (found.dead_letter_queue().await?, Place::Ready),
     };
     let count = page.count.unwrap_or(PAGE).clamp(1, PAGE);
-    let peek = found.client.peek(&found.name).state(state).offset(page.offset).count(count);
-    let (messages, total) = (peek.await?, found.client.len(&found.name, state).await?);
+    let peek = found.client.peek(&queue).state(state).offset(page.offset).count(count);
+    let (messages, total) = (peek.await?, found.client.len(&queue, state).await?);
     let messages: Vec<Value> = messages.iter().map(head).collect();
-    Ok(Json(json!({ "messages": messages, "offset": page.offset, "total": total })))
+    Ok(Json(json!({ "queue": queue, "messages": messages, "offset": page.offset, "total": total })))
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,7 +78,7 @@ impl Console {
     async fn message(&self, one: &One) -> Answer<Message> {
         let One { name, server, source, id, .. } = one;
         let which = Which { name: name.clone(), server: server.clone(), source: source.clone() };
-        let found = self.find(&which).await?;
+        let found = self.find(&which)?;
         let message = found.client.get(&found.name, id).await?;
         message.ok_or_else(|| Failure::not_found(format!("{name} has no message {id}")))
     }
@@ -118,9 +118,10 @@ pub async fn dead_letters(
     State(console): State<Console>,
     Query(which): Query<Which>,
 ) -> Answer<Json<Value>> {
-    let found = console.find(&which).await?;
-    let peek = found.client.peek(&found.name).state(Place::Dead).count(EXAMINED);
-    let (messages, total) = (peek.await?, found.client.len(&found.name, Place::Dead).await?);
+    let found = console.find(&which)?;
+    let queue = found.dead_letter_queue().await?;
+    let peek = found.client.peek(&queue).count(EXAMINED);
+    let (messages, total) = (peek.await?, found.client.len(&queue, Place::Ready).await?);
     let mut sums: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
     for message in &messages {
         if let Some(death) = &message.death {
@@ -134,7 +135,6 @@ pub async fn dead_letters(
             json!({ "from": from, "reason": reason, "last_error": error, "count": count })
         })
         .collect();
-    let queue = messages.first().map(|message| &message.queue);
     Ok(Json(json!({ "queue": queue, "total": total, "examined": messages.len(), "sums": sums })))
 }
 
@@ -143,7 +143,7 @@ pub async fn consumers(
     State(console): State<Console>,
     Query(which): Query<Which>,
 ) -> Answer<Json<Value>> {
-    let found = console.find(&which).await?;
+    let found = console.find(&which)?;
     let peek = found.client.peek(&found.name).state(Place::InFlight).count(EXAMINED);
     let (messages, total) = (peek.await?, found.client.len(&found.name, Place::InFlight).await?);
     let mut held: BTreeMap<Option<&str>, (u64, u64)> = BTreeMap::new();

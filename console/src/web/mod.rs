@@ -15,14 +15,14 @@ use crate::sampling::{self, State};
 use crate::source::Source;
 use axum::extract::State as Shared;
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use guard::Guard;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 /// What handlers need.
 #[derive(Clone, Debug)]
@@ -46,10 +46,18 @@ pub async fn serve(options: Serve) -> Result<(), String> {
     println!("http://{address}{}/", options.base_path);
     console.guard.print_generated();
     let sources: Vec<&str> = console.state.sources.iter().map(|one| one.name.as_str()).collect();
+    if !address.ip().is_loopback() {
+        warn!(%address, "reachable from other machines, without TLS: put a proxy with TLS in front");
+    }
     info!(%address, ?sources, writes = console.writes, "serving");
     let routes = match options.base_path.as_str() {
         "" => routes(),
-        path => Router::new().nest(path, routes()).route(&format!("{path}/"), get(assets::page)),
+        // The page's links are relative to a path with a slash at its end.
+        path => {
+            let page = format!("{path}/");
+            let redirect = Redirect::permanent(&page);
+            Router::new().nest(&page, routes()).route(path, get(redirect))
+        }
     };
     let app = routes
         .layer(middleware::from_fn_with_state(console.clone(), guard::admit))

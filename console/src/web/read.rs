@@ -7,7 +7,7 @@ use crate::sampling::snapshot::{Queue, Rates};
 use crate::view::{self, Query};
 use axum::Json;
 use axum::extract::{Query as Parameters, State};
-use redis::aio::MultiplexedConnection;
+use redis::aio::ConnectionManager;
 use redis_mq::{Client, Error};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -26,12 +26,19 @@ pub struct Found {
     pub source: String,
     pub server: String,
     pub name: String,
-    pub client: Client<MultiplexedConnection>,
+    pub client: Client<ConnectionManager>,
+}
+
+impl Found {
+    /// The queue that its dead messages move to. Redis 6 shows them only to who names that queue.
+    pub async fn dead_letter_queue(&self) -> Answer<String> {
+        Ok(self.client.info(&self.name).await?.settings.dead_letter)
+    }
 }
 
 impl Console {
     /// The server of a queue.
-    pub async fn find(&self, which: &Which) -> Answer<Found> {
+    pub fn find(&self, which: &Which) -> Answer<Found> {
         let snapshot = self.state.snapshot();
         let wanted = |(source, server): &(&str, &str)| {
             which.source.as_deref().is_none_or(|wanted| wanted == *source)
@@ -45,7 +52,7 @@ impl Console {
                 return Err(Failure::invalid("several servers have such a queue: name the server"));
             }
         };
-        let Some(client) = self.state.client(source, server).await? else {
+        let Some(client) = self.state.client(source, server)? else {
             return Err(Failure::not_found(format!("there is no server {server}")));
         };
         let (source, server) = (source.to_owned(), server.to_owned());
@@ -67,7 +74,7 @@ pub async fn queue(
     Parameters(which): Parameters<Which>,
 ) -> Answer<Json<Value>> {
     console.state.seen();
-    let found = console.find(&which).await?;
+    let found = console.find(&which)?;
     let figures = match found.client.info(&found.name).await {
         Ok(info) => Ok(info),
         Err(error @ Error::Redis(_)) if error.is_temporary() => return Err(error.into()),

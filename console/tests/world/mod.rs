@@ -29,6 +29,10 @@ impl Server {
         Self::run("", &[&own, settings].concat())
     }
 
+    pub fn replica(master: &Self) -> Self {
+        Self::start(&["--replicaof", "127.0.0.1", &master.port.to_string()])
+    }
+
     /// Starts a sentinel that watches a server under the name `mymaster`.
     pub fn sentinel(master: &Self) -> Self {
         let port = master.port;
