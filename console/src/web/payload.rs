@@ -61,7 +61,8 @@ pub fn show(payload: &[u8], view: View) -> Result<Shown, String> {
     let mut text = format!("{value:#}");
     let cut = text.len() > SHOWN;
     if cut {
-        text.truncate(text.floor_char_boundary(SHOWN));
+        let end = (0..=SHOWN).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
     }
     Ok(Shown { text, bytes, cut })
 }
