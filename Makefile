@@ -25,10 +25,10 @@ BENCH ?=
 PEERS_SERVER ?= redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := @scripts/build.sh
-SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh bench/*/*.sh docker/*.sh clients/*/*.sh) .ci/run
+SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh bench/*/*.sh docker/*.sh clients/*/*.sh) console/test.sh .ci/run
 PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py bench/*/*.py examples/python/*.py tests/clients/*.py clients/contract/*.py)
 
-.PHONY: help build run install uninstall docker-up docker-down test test-matrix test-clients test-coverage chaos fuzz asan memcheck soak mutants \
+.PHONY: help build console run install uninstall docker-up docker-down test test-matrix test-clients test-console test-coverage chaos fuzz asan memcheck soak mutants \
   upgrade-check install-check lint fmt deny deny-advisories bench bench-peers bench-workers clean
 
 help:
@@ -37,10 +37,15 @@ help:
 
 ## Use it
 
-run: ## starts a server with the module on 6379 or the next free port (PORT=7000: on that port), until Ctrl-C
+run: ## starts a server with the module on 6379 or the next free port (PORT=7000: on that port), and the console, until Ctrl-C
 	@scripts/install-needs.sh server
 	$(BUILD)
-	@exec scripts/run.sh
+	@$(MAKE) --no-print-directory console
+	@MQ_CONSOLE=$(TARGET)/console/release/redis-mq exec scripts/run.sh
+
+console: ## builds the console, target/console/release/redis-mq
+	@scripts/install-needs.sh build
+	cargo build --release --locked --manifest-path console/Cargo.toml --target-dir $(TARGET)/console
 
 build: ## builds the module, target/release/libmq.so
 	$(BUILD)
@@ -77,6 +82,11 @@ test-clients: ## the clients and their workers on one server (CLIENTS="python go
 	@scripts/install-needs.sh server clients
 	$(BUILD)
 	@scripts/test-clients.sh $(CLIENTS)
+
+test-console: ## the console, on one server, Sentinel and a cluster (MQ_SERVER=/path/to/redis-server)
+	@scripts/install-needs.sh server console
+	$(BUILD)
+	console/test.sh
 
 test-coverage: ## line coverage of the tests, by folder (about ten minutes)
 	@scripts/install-needs.sh build server
@@ -118,6 +128,7 @@ deny-advisories: ## known vulnerabilities of the dependencies; fetches the RustS
 fmt: ## formats the Rust code
 	cargo fmt
 	cargo fmt --manifest-path fuzz/Cargo.toml
+	cargo fmt --manifest-path console/Cargo.toml
 
 bench: ## CPU and memory per message beside lists and Streams, about 12 minutes a server (BENCH_SERVERS=redis-7.0, BENCH="--parts cycle")
 	@scripts/install-needs.sh fetch

@@ -2,7 +2,7 @@
 # Installs missing tools for the given tasks with apt, and says so. Does nothing if everything is there.
 # Starts and enables no service.
 #
-#   scripts/install-needs.sh build|server|docs|peers|clients|fuzz|memory|lint|fetch|git|systemd|docker...
+#   scripts/install-needs.sh build|server|docs|peers|clients|console|fuzz|memory|lint|fetch|git|systemd|docker...
 set -euo pipefail
 
 say() { echo "install-needs: $*" >&2; }
@@ -41,6 +41,10 @@ for task in "$@"; do
       command_of npm npm
       command_of go golang-go
       command_of cc gcc libc6-dev
+      ;;
+    console)
+      command_of promtool prometheus
+      command_of openssl openssl
       ;;
     peers)
       command_of python3 python3
@@ -117,4 +121,6 @@ if ! install; then
   "${as_root[@]}" apt-get update -q > "$log" 2>&1 < /dev/null || { cat "$log" >&2; exit 1; }
   install || { cat "$log" >&2; exit 1; }
 fi
-case " ${missing[*]} " in *' redis-server '*) "${as_root[@]}" update-rc.d redis-server disable ;; esac
+for service in redis-server prometheus; do
+  case " ${missing[*]} " in *" $service "*) "${as_root[@]}" update-rc.d "$service" disable ;; esac
+done
