@@ -167,7 +167,7 @@ impl Console {
         let mut command = Command::new(env!("CARGO_BIN_EXE_redis-mq"));
         command.args(["serve", "--listen", "127.0.0.1:0"]).args(options);
         command.args(urls.iter().flat_map(|url| ["--url", url]));
-        command.env("NO_COLOR", "1").env_remove("RUST_LOG").envs(environment.iter().copied());
+        command.env_remove("RUST_LOG").envs(environment.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, log) = mpsc::channel();
         let errors = BufReader::new(process.stderr.take().unwrap());
