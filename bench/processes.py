@@ -3,6 +3,7 @@
 Knows no system by name. Standard library only.
 """
 
+import argparse
 import json
 import os
 import queue
@@ -16,13 +17,30 @@ import threading
 import time
 from pathlib import Path
 
+from results import FOLDER
 from server import Connection, module_version
+
+PROJECT = Path(__file__).resolve().parent.parent
 
 TICK_NS = 10**9 // os.sysconf("SC_CLK_TCK")
 
 
 class Failed(Exception):
     """Why a system did not run."""
+
+
+def arguments(description, folder):
+    """The arguments of every comparison; `folder`: the one in target that its install.sh fills."""
+    parser = argparse.ArgumentParser(
+        description=description.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("--server", default=os.environ.get("MQ_SERVER", "redis-server"), help="the Redis or Valkey binary (MQ_SERVER)")
+    module = os.environ.get("MQ_MODULE", PROJECT / "target/release/libmq.so")
+    add("--module", default=module, help="the module (MQ_MODULE)")
+    add("--folder", type=Path, default=PROJECT / "target" / folder, help="the folder that install.sh filled")
+    add("--results", type=Path, default=FOLDER, help="the folder of the raw results")
+    return parser
 
 
 def shortened(text):

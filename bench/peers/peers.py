@@ -9,7 +9,6 @@ only if redis-mq or Streams did not run.
 Standard library only.
 """
 
-import argparse
 import datetime
 import json
 import os
@@ -22,11 +21,10 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent))
 
-from processes import Failed, Program, Redis, RedisWithModule, Server, free_port, shortened  # noqa: E402
-from results import FOLDER, machine, note, save, say, say_if_busy  # noqa: E402
+from processes import Failed, Program, Redis, RedisWithModule, Server, arguments, free_port, shortened  # noqa: E402
+from results import machine, note, save, say, say_if_busy  # noqa: E402
 
 BATCH = 100
 # Of one wait for a client, in seconds.
@@ -231,15 +229,8 @@ def measure(options, system, first):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = arguments(__doc__, "peers")
     add = parser.add_argument
-    add("--server", default=os.environ.get("MQ_SERVER", "redis-server"), help="the Redis or Valkey binary (MQ_SERVER)")
-    module = os.environ.get("MQ_MODULE", PROJECT / "target/release/libmq.so")
-    add("--module", default=module, help="the module (MQ_MODULE)")
-    add("--folder", type=Path, default=PROJECT / "target/peers", help="the folder that install.sh filled")
-    add("--results", type=Path, default=FOLDER, help="the folder of the raw results")
     add("--systems", default=",".join(system.name for system in SYSTEMS), help="comma-separated")
     add("--runs", type=int, default=3, help="interleaved runs")
     add("--seconds", type=float, default=3, help="of each measurement, about")

@@ -9,7 +9,6 @@ is shown as not run; the exit status is 1 if one of this project did not run.
 Standard library only.
 """
 
-import argparse
 import datetime
 import json
 import os
@@ -22,11 +21,10 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent))
 
-from processes import Failed, Program, Redis, RedisWithModule, shortened  # noqa: E402
-from results import FOLDER, Part, machine, note, save, say, say_if_busy  # noqa: E402
+from processes import PROJECT, Failed, Program, Redis, RedisWithModule, arguments, shortened  # noqa: E402
+from results import Part, machine, note, save, say, say_if_busy  # noqa: E402
 from server import Connection  # noqa: E402
 
 CONCURRENCIES = (1, 16)
@@ -197,15 +195,8 @@ def measure(options, system, part):
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = arguments(__doc__, "workers")
     add = parser.add_argument
-    add("--server", default=os.environ.get("MQ_SERVER", "redis-server"), help="the Redis or Valkey binary (MQ_SERVER)")
-    module = os.environ.get("MQ_MODULE", PROJECT / "target/release/libmq.so")
-    add("--module", default=module, help="the module (MQ_MODULE)")
-    add("--folder", type=Path, default=PROJECT / "target/workers", help="the folder that install.sh filled")
-    add("--results", type=Path, default=FOLDER, help="the folder of the raw results")
     add("--languages", default=",".join(dict.fromkeys(system.language for system in SYSTEMS)), help="comma-separated")
     add("--runs", type=int, default=5, help="interleaved runs")
     add("--seconds", type=float, default=3, help="of each run, about, without a quarter more to warm up")
