@@ -33,6 +33,24 @@ fn in_one_go(client: &mut Client, queue: &str) -> Value {
     items(&client.ask("EXEC"))[0].clone()
 }
 
+/// A client whose check of `orders` is under way, and its id.
+fn under_way(server: &Server) -> (Client, i64) {
+    let mut observer = server.client();
+    let mut checking = None;
+    eventually("a check is seen before it is done", || {
+        let mut check = server.client();
+        let id = check.id();
+        check.send("MQ.CHECK orders");
+        if observer.is_blocked(id) {
+            checking = Some((check, id));
+        } else {
+            check.next_reply().expect("findings");
+        }
+        checking.is_some()
+    });
+    checking.expect("a check")
+}
+
 /// Pulls some, and acknowledges, returns, extends, deletes or loses them.
 fn work(client: &mut Client, round: usize) {
     let mut lines = Vec::new();
@@ -83,11 +101,11 @@ fn batches_that_are_pulled_meanwhile_are_no_finding() {
     for _ in 0..4 {
         client.ask(&format!("MQ.MPUSH orders 5000 {texts}"));
     }
-    let mut check = server.waiting("MQ.CHECK orders");
+    let (mut check, _) = under_way(&server);
     for count in [100; 20] {
         assert_eq!(client.pull_batch(&format!("orders COUNT {count}")).len(), count);
     }
-    assert_eq!(check.reply(), Ok(SOUND));
+    assert_eq!(check.next_reply(), Ok(SOUND));
     assert!(!server.log().contains("MQ.CHECK begins anew"));
 }
 
@@ -156,10 +174,13 @@ fn a_check_does_not_reply_what_was_read_for_one_before_it() {
 #[test]
 fn a_client_that_checks_can_be_unblocked() {
     let (server, mut client) = filled(9_000);
-    let mut check = server.waiting("MQ.CHECK orders");
-    assert_eq!(client.number(&format!("CLIENT UNBLOCK {}", check.id())), 1);
-    check.reply().expect_err("no findings yet");
-    assert_eq!(check.client().ask("MQ.CHECK orders"), SOUND);
+    eventually("one is unblocked before it is done", || {
+        let (mut check, id) = under_way(&server);
+        let unblocked = client.number(&format!("CLIENT UNBLOCK {id}")) == 1;
+        assert_eq!(check.next_reply().is_err(), unblocked);
+        assert_eq!(check.ask("MQ.CHECK orders"), SOUND);
+        unblocked
+    });
 }
 
 #[test]
@@ -168,9 +189,9 @@ fn values_that_others_add_meanwhile_are_found() {
     server.damaged_on_purpose();
     // The server does not tell of these: that the copy lacks them, its lengths say.
     eventually("one came while the copy was made", || {
-        let mut check = server.waiting("MQ.CHECK orders");
+        let (mut check, _) = under_way(&server);
         client.ask("LPUSH mq:{orders}:ready garbage");
-        check.reply().expect("findings");
+        check.next_reply().expect("findings");
         server.log().contains("MQ.CHECK begins anew")
     });
 }
