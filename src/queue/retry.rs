@@ -145,8 +145,10 @@ pub(super) fn end_delivery<S: Store>(
     decided: Decided,
 ) {
     let Delivery { id, receipt } = delivery;
-    store.end_delivery(delivery);
     effects.delivery_ended = true;
+    if !store.end_delivery(delivery) {
+        return damage::was_set_aside(effects);
+    }
     let mut record = match store.record(id) {
         Ok(record) => record.unwrap_or_default(),
         Err(_) => return damage::set_message_aside(store, effects, id),

@@ -145,8 +145,9 @@ pub trait Store: Schedules + Sized {
     fn delivery_of(&mut self, id: MessageId) -> Result<Option<(Delivery, Running)>, Corruption>;
     /// Changes the end of a delivery.
     fn change_end(&mut self, delivery: Delivery, running: Running, until_ms: u64);
-    /// Ends a delivery; the body is in `Messages` then.
-    fn end_delivery(&mut self, delivery: Delivery);
+    /// Ends a delivery; the body is in `Messages` then. False if another readable body was there: that one
+    /// stays, and the delivery was set aside.
+    fn end_delivery(&mut self, delivery: Delivery) -> bool;
     /// Ends a delivery and removes the body.
     fn end_with_message(&mut self, delivery: Delivery, running: Running);
     /// The messages in `Flight` whose visibility has ended at this time, unix ms, or whose records are

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::queue::error::Corruption;
+use crate::queue::message::{Kept, Running};
 use crate::queue::op::{self, Choice};
 use crate::queue::valid::MAX_TIME_MS;
 use crate::queue::{NextDue, limits};
+use crate::store::flight::{Format, Head};
 use crate::store::keys;
 use crate::store::keyspace::Keyspace;
 use crate::store::memory::Value;
@@ -169,6 +171,50 @@ fn damage_in_flight_or_delayed_does_not_stop_the_sweep() {
     assert_eq!(server.counts.damaged, 3);
     assert_eq!(server.len(&orders, Part::Damaged), 4, "both members, the body and its note");
     assert_eq!(server.pull(&orders, 10).unwrap().id, delayed);
+}
+
+#[test]
+fn what_another_client_wrote_to_flight_replaces_no_body() {
+    for nacks in [false, true] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let id = server.push(&orders, b"mine", 0);
+        let got = server.pull(&orders, 10).unwrap();
+        server.nack(&orders, vec![got.claim()], Some(0));
+        let running =
+            Running { until_ms: server.now_ms + 1, has_cleanup: false, kept: Kept::Whole };
+        let head = Head { receipt: Receipt(1), running, format: Format::Payload }.encode();
+        let record = [head.as_slice(), b"foreign"].concat();
+        server.store(&orders).0.put(Part::Flight, &id.0, &record);
+        if nacks {
+            server.nack(&orders, vec![Delivery { id, receipt: Receipt(1) }], Some(0));
+        } else {
+            server.now_ms += 1;
+            server.sweep(&orders, 100);
+        }
+        assert_eq!(server.counts.damaged, 1);
+        let aside = server.store(&orders).0.pop_front(Part::Damaged);
+        assert_eq!(aside, Some([&id.0, record.as_slice()].concat()));
+        assert_eq!(server.pull(&orders, 10).unwrap().payload, b"mine");
+        assert_eq!(server.pull(&orders, 10), None);
+    }
+}
+
+#[test]
+fn a_body_that_is_unreadable_or_the_same_is_replaced_when_its_delivery_ends() {
+    for there in [b"garbage".as_slice(), b""] {
+        let (mut server, orders) = (Server::to_be_harmed(), queue("orders"));
+        let id = server.push(&orders, b"mine", 0);
+        let got = server.pull(&orders, 10).unwrap();
+        server.nack(&orders, vec![got.claim()], Some(0));
+        let body = server.store(&orders).0.get(Part::Messages, &id.0).unwrap();
+        server.pull(&orders, 10).unwrap();
+        let there = if there.is_empty() { &body } else { there };
+        server.store(&orders).0.put(Part::Messages, &id.0, there);
+        server.now_ms += 11;
+        server.sweep(&orders, 100);
+        assert_eq!(server.counts.damaged, 0);
+        assert_eq!(server.pull(&orders, 10).unwrap().payload, b"mine");
+    }
 }
 
 #[test]

@@ -131,12 +131,16 @@ impl<K: Keyspace> Records<K> {
         self.0.deadlines(|deadlines| deadlines.change(delivery, [old, running]));
     }
 
-    pub(super) fn end_delivery(&mut self, delivery: Delivery) {
+    pub(super) fn end_delivery(&mut self, delivery: Delivery) -> bool {
         let Delivery { id, receipt } = delivery;
         match self.in_flight(id) {
             Some((mut record, head)) if head.receipt == receipt => {
                 if head.running.kept == Kept::Apart {
                     self.move_large_body(id);
+                } else if self.is_another_body(id, record.as_ref()) {
+                    self.0.push_back(Part::Damaged, &[&id.0, record.as_ref()].concat());
+                    self.leave_flight(delivery, head.running);
+                    return false;
                 } else {
                     take_head_off(id, record.as_mut());
                     self.0.put_read(Part::Messages, &id.0, &record);
@@ -145,6 +149,15 @@ impl<K: Keyspace> Records<K> {
             }
             _ => drop(self.0.remove(Part::Inflight, &inflight_member(delivery))),
         }
+        true
+    }
+
+    /// True if `Messages` has a body of this id, and it is not the one in this record of `Flight`: another
+    /// client wrote one of the two.
+    fn is_another_body(&mut self, id: MessageId, record: &[u8]) -> bool {
+        let Some(there) = self.0.get(Part::Messages, &id.0) else { return false };
+        StoredBody::read_of(id, there)
+            .is_ok_and(|body| body.bytes.as_ref().get(PREFIX..) != record.get(PREFIX..))
     }
 
     /// Moves a body from `Bodies` to `Messages`.

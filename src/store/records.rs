@@ -308,8 +308,8 @@ impl<K: Keyspace> Store for Records<K> {
         Self::change_end(self, delivery, running, until_ms);
     }
 
-    fn end_delivery(&mut self, delivery: Delivery) {
-        Self::end_delivery(self, delivery);
+    fn end_delivery(&mut self, delivery: Delivery) -> bool {
+        Self::end_delivery(self, delivery)
     }
 
     fn end_with_message(&mut self, delivery: Delivery, running: Running) {
