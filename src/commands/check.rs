@@ -40,7 +40,7 @@ impl Command for Check {
 fn check(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Check>(rest)?;
-    let entry = handler::entry(context, *queue)?;
+    let entry = handler::entry_to_read(context, *queue)?;
     let findings = if options.has("REPAIR") {
         let findings = execute(context, &entry, op::Repair)?;
         entry.forget_last_ready();

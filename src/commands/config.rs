@@ -75,7 +75,7 @@ fn config(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Comman
 }
 
 fn show(context: Context<'_>, queue: Argument<'_>) -> Result<(), CommandError> {
-    let entry = handler::entry(context, queue)?;
+    let entry = handler::entry_to_read(context, queue)?;
     let mut store = entry.open(context, Access::Read);
     store.require(&[Part::Config])?;
     for setting in Setting::ALL {

@@ -34,7 +34,7 @@ impl Command for Get {
 fn get(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, rest @ ..] = arguments else { return Err(CommandError::Arity) };
     let named = options::name_instead(&DEDUP, rest)?;
-    let entry = handler::entry(context, *queue)?;
+    let entry = handler::entry_to_read(context, *queue)?;
     let mut store = entry.open(context, Access::Read);
     let id = match named {
         (Some(key), []) => inspect::holder(&mut store, key, context.began_ms())?,

@@ -51,6 +51,13 @@ pub fn entry(context: Context<'_>, name: Argument<'_>) -> Result<Rc<Entry>, Comm
     Ok(entry)
 }
 
+/// The queue that a command reads.
+pub fn entry_to_read(context: Context<'_>, name: Argument<'_>) -> Result<Rc<Entry>, CommandError> {
+    let entry = entry(context, name)?;
+    index::is_read(context, &entry);
+    Ok(entry)
+}
+
 /// Another queue that a command names. From 7.0 on, no server but Redis 8.6 checks that it is in the same slot.
 pub fn other_entry(
     context: Context<'_>,

@@ -45,7 +45,7 @@ impl Command for Info {
 
 fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue] = arguments else { return Err(CommandError::Arity) };
-    let entry = handler::entry(context, *queue)?;
+    let entry = handler::entry_to_read(context, *queue)?;
     let mut store = entry.open(context, Access::Read);
     store.require(&Part::ALL)?;
     let settings = store.settings(&Setting::ALL);

@@ -41,7 +41,7 @@ impl Command for Len {
 fn len(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue, options @ ..] = arguments else { return Err(CommandError::Arity) };
     let options = Options::read::<Len>(options)?;
-    let mut entry = handler::entry(context, *queue)?;
+    let mut entry = handler::entry_to_read(context, *queue)?;
     if options.has("DEAD") {
         entry = dead_letters::of(context, &entry, |user, key| user.may_name(key))?;
     }

@@ -47,7 +47,7 @@ fn next(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     let options = Options::read::<Next>(options)?;
     let count = options.number(&COUNT).unwrap_or(DEFAULT_COUNT);
     let from_ms = moment(&options, &FROM)?;
-    let entry = handler::entry(context, *queue)?;
+    let entry = handler::entry_to_read(context, *queue)?;
     let mut store = entry.open(context, Access::Read);
     store.require(&[Part::Schedules])?;
     let schedule = store.schedule(name).map_err(QueueError::from)?;

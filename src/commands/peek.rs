@@ -110,7 +110,7 @@ fn show(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandE
     };
     let offset = options.number(&OFFSET).unwrap_or(0);
     let count = options.number(&COUNT).unwrap_or(DEFAULT_COUNT);
-    let mut entry = handler::entry(context, *queue)?;
+    let mut entry = handler::entry_to_read(context, *queue)?;
     if options.has("DEAD") {
         entry = dead_letters::of(context, &entry, |user, key| user.may_read(key))?;
     }

@@ -47,7 +47,7 @@ fn schedules(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), Com
     let options = Options::read::<Schedules>(options)?;
     let offset = options.number(&OFFSET).unwrap_or(0);
     let count = options.number(&COUNT).unwrap_or(DEFAULT_COUNT);
-    let entry = handler::entry(context, *queue)?;
+    let entry = handler::entry_to_read(context, *queue)?;
     let mut store = entry.open(context, Access::Read);
     store.require(&[Part::Schedules, Part::Ticks])?;
     let names = match options.value("MATCH") {

@@ -33,6 +33,8 @@ pub struct Entry {
     pub(super) next_due_ms: Cell<u64>,
     /// The timer skips the queue until then, unix ms: it could do nothing for it.
     pub(super) held_until_ms: Cell<u64>,
+    /// When a command read the queue and the timer looked up again what is due in it, unix ms.
+    pub(super) read_at_ms: Cell<u64>,
     /// No record of a ready list has a greater id, as far as is known; or [`UNKNOWN_ID`].
     last_ready: Cell<MessageId>,
     /// The numbers of the blocked clients, in the order in which they came.
@@ -68,6 +70,7 @@ impl Entry {
             names: Rc::new(KeyNames::new(queue)),
             next_due_ms: Cell::new(UNKNOWN),
             held_until_ms: Cell::new(0),
+            read_at_ms: Cell::new(0),
             last_ready: Cell::new(UNKNOWN_ID),
             waiters: RefCell::default(),
             waiters_for_sweep: Cell::new(0),

@@ -16,6 +16,9 @@ use crate::server::context::Context;
 /// Below this number of entries none is evicted.
 const KEPT: usize = 1024;
 
+/// See [`is_read`], in milliseconds.
+const READ_MS: u64 = 1_000;
+
 /// See the top of this file.
 pub struct Index {
     databases: BTreeMap<i32, HashMap<Box<[u8]>, Rc<Entry>>>,
@@ -81,6 +84,23 @@ pub fn insert(context: Context<'_>, entry: &Rc<Entry>) {
 pub fn keep(context: Context<'_>, entry: &Rc<Entry>) {
     if !entry.is_indexed() && entry.next_due_ms() != UNKNOWN {
         insert(context, entry);
+    }
+}
+
+/// A command reads a queue. Where the server does not report keys, other keys may have taken the place of its own: the
+/// timer looks up again what is due, once a second at most.
+pub fn is_read(context: Context<'_>, entry: &Rc<Entry>) {
+    if HAS_KEYSPACE_EVENTS.get() || !IS_ACTIVE.get() {
+        return;
+    }
+    let now_ms = context.now_ms();
+    if !entry.is_indexed() {
+        if entry.has_keys(context) {
+            insert(context, entry);
+        }
+    } else if entry.read_at_ms.get().abs_diff(now_ms) >= READ_MS {
+        entry.read_at_ms.set(now_ms);
+        set_due(context, entry, UNKNOWN);
     }
 }
 

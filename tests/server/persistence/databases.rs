@@ -125,6 +125,36 @@ fn deadlines_follow_restored_keys() {
 }
 
 #[test]
+fn reading_a_queue_detects_that_its_keys_arrived() {
+    let server = Server::start();
+    let mut client = server.client();
+    client.ask("MQ.PUSH orders later DELAY 1500");
+    let dumps: Vec<(&str, Value)> = existing_parts(&mut client, "orders")
+        .into_iter()
+        .map(|part| {
+            let dump = client.ask(&format!("DUMP mq:{{orders}}:{part}"));
+            (part, dump)
+        })
+        .collect();
+    for (part, _) in &dumps {
+        client.ask(&format!("DEL mq:{{orders}}:{part}"));
+    }
+    let restore = |client: &mut Client, queue: &str| {
+        for (part, dump) in &dumps {
+            let key = format!("mq:{{{queue}}}:{part}");
+            let line: [&[u8]; 4] = [b"RESTORE", key.as_bytes(), b"0", bulk(dump)];
+            client.reply(&line).expect("restored");
+        }
+    };
+    // Nothing is left of what the timer knew of this queue; of the other it never knew anything.
+    sleep_until_ms(now_ms() + 2_000);
+    for queue in ["orders", "mails"] {
+        restore(&mut client, queue);
+        client.wait_for_ready(queue, 1);
+    }
+}
+
+#[test]
 fn deadlines_follow_copied_keys() {
     if !facts().copies_keys() {
         let error = Server::start().client().refused("COPY a b");
