@@ -293,6 +293,95 @@ def nothing_was_done_twice(scene, *workers):
         assert sorted(sum((worker.of(word) for worker in workers), [])) == list(range(6)), [worker.lines for worker in workers]
 
 
+def prefetch_holds_so_many_more(options):
+    with Scene(options) as scene:
+        scene.push(*[f"{number} sleep 400" for number in range(5)])
+        worker = scene.worker(concurrency=1, prefetch=3)
+        worker.waits_for("start 0 0")
+        holds(scene, 4)
+        other = scene.worker(concurrency=1)
+        other.waits_for("start 4 0")
+        scene.is_empty()
+        worker.stop()
+        other.stop()
+        steps = [step for number in range(4) for step in (f"start {number} 0", f"done {number}")]
+        assert worker.lines[1:-1] == steps, worker.lines
+        assert other.of("start") == [4]
+
+
+def holds(scene, count):
+    eventually(f"{count} messages in work or held", lambda: scene.len("INFLIGHT") == count)
+
+
+def held_messages_outlive_a_handler_longer_than_the_visibility(options):
+    with Scene(options) as scene:
+        scene.push("0 sleep 2500", "1", "2", "3")
+        worker = scene.worker(concurrency=1, prefetch=3, visibility=600)
+        holds(scene, 4)
+        other = scene.worker()
+        scene.is_empty()
+        worker.stop()
+        other.stop()
+        assert worker.lines.count("start 3 0") == 1 and worker.of("start") == [0, 1, 2, 3] and other.of("start") == []
+        info = scene.redis.map("MQ.INFO", QUEUE)
+        assert info["pulled"] == 4 and info["expired"] == 0, info
+
+
+def max_processing_does_not_count_while_a_message_is_held(options):
+    with Scene(options) as scene:
+        scene.push("0 sleep 1500", "1 sleep 1500")
+        worker = scene.worker(concurrency=1, prefetch=1, visibility=400, max_processing=2000)
+        worker.waits_for("done 1")
+        worker.stop()
+        assert worker.of("start") == [0, 1] and worker.of("cancelled") == []
+
+
+def a_held_message_that_was_taken_away(options):
+    with Scene(options) as scene:
+        scene.push("0 sleep 2000", "1", "2")
+        worker = scene.worker(concurrency=1, prefetch=2, visibility=600)
+        holds(scene, 3)
+        scene.redis("MQ.DEL", QUEUE, scene.redis("MQ.PEEK", QUEUE, "INFLIGHT", "OFFSET", 1)[0][1])
+        worker.waits_for("done 0")
+        scene.is_empty()
+        worker.stop()
+        assert len(worker.of("start")) == 2, worker.lines
+
+
+def sigterm_releases_what_is_held_at_once(options):
+    """Both where the waiting connection waits, and where nothing more is pulled."""
+    for prefetch in (9, 3):
+        with Scene(options) as scene:
+            scene.push("0 sleep 60000", "1", "2", "3")
+            worker = scene.worker(concurrency=1, prefetch=prefetch, grace=3000, block=20000)
+            holds(scene, 4)
+            scene.push("4") if prefetch == 3 else None
+            worker.signal()
+            eventually("they are back", lambda: scene.len("READY") >= 3)
+            assert worker.of("cancelled") == [], "the handler still has its grace time"
+            expected = [b"1", b"2", b"3", b"4"] if prefetch == 3 else [b"1", b"2", b"3"]
+            assert payloads(scene) == expected, payloads(scene)
+            assert worker.ends() == 0 and worker.of("start") == [0] and worker.of("cancelled") == [0]
+            assert payloads(scene) == [b"0 sleep 60000", *expected]
+            messages = [dict(zip(flat[::2], flat[1::2])) for flat in scene.redis("MQ.PEEK", QUEUE, "COUNT", 100)]
+            assert all(message[b"retry_count"] == 0 for message in messages)
+
+
+def the_waiting_connection_is_cut_while_messages_are_held(options):
+    """Both where it waits, and where it is idle, because nothing more is pulled."""
+    for prefetch in (9, 5):
+        with Scene(options) as scene:
+            scene.push("0 sleep 4000", *[f"{number}" for number in range(1, 6)])
+            worker = scene.worker(concurrency=1, prefetch=prefetch, disconnect_grace=1000, block=20000)
+            holds(scene, 6)
+            other = scene.worker(disconnect_grace=1000, block=20000)
+            waiting = 2 if prefetch == 9 else 1
+            eventually("they wait", lambda: scene.redis.map("MQ.INFO", QUEUE)["blocked_clients"] == waiting)
+            cut_pullers(scene)
+            nothing_was_done_twice(scene, worker, other)
+            assert other.of("start") == []
+
+
 def all_is_done(scene, count, workers):
     """Each message was done at least once, and nothing is left."""
     eventually("the queue is empty", lambda: quiet(scene))
@@ -401,4 +490,7 @@ WORKER_CASES = [every_outcome, pulls_only_what_it_can_start, a_handler_longer_th
                 what_a_handler_releases_goes_behind, sigterm_while_it_waits, a_second_sigterm, until_empty, several_queues,
                 one_round_trip_per_message, the_last_acknowledgment_does_not_wait, what_it_pulls_with, a_worker_is_killed,
                 connections_are_cut_in_the_middle_of_handlers, sigterm_and_handlers_longer_than_the_disconnect_grace,
+                prefetch_holds_so_many_more, held_messages_outlive_a_handler_longer_than_the_visibility,
+                max_processing_does_not_count_while_a_message_is_held, a_held_message_that_was_taken_away,
+                sigterm_releases_what_is_held_at_once, the_waiting_connection_is_cut_while_messages_are_held,
                 the_server_is_killed, connections_are_cut, a_replica_takes_over, ten_thousand_messages]
