@@ -36,6 +36,7 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 struct Options {
     queues: Vec<String>,
     concurrency: usize,
+    prefetch: usize,
     visibility: Duration,
     disconnect_grace: Option<Duration>,
     max_processing: Option<Duration>,
@@ -101,6 +102,7 @@ impl<S: Source> Worker<S> {
             options: Options {
                 queues: queues.into().0,
                 concurrency: 10,
+                prefetch: 0,
                 visibility: Duration::from_secs(30),
                 disconnect_grace: Some(Duration::from_secs(5)),
                 max_processing: None,
@@ -112,10 +114,19 @@ impl<S: Source> Worker<S> {
         }
     }
 
-    /// How many messages are in work at once, 1 to 10,000; no more are pulled. Default: 10.
+    /// How many messages are in work at once, 1 to 10,000. Default: 10.
     #[must_use]
     pub fn concurrency(mut self, number: usize) -> Self {
         self.options.concurrency = number;
+        self
+    }
+
+    /// How many messages are held in advance, beside those in work: for handlers of a few milliseconds or less, where
+    /// the round trip counts. Others can't have them meanwhile, so leave it at 0 where handlers are slow. With
+    /// [`concurrency`](Self::concurrency) 10,000 at most. Default: 0.
+    #[must_use]
+    pub fn prefetch(mut self, number: usize) -> Self {
+        self.options.prefetch = number;
         self
     }
 
@@ -229,10 +240,13 @@ impl<S: Source> Worker<S> {
         until_empty: Option<Duration>,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<()> {
-        let Options { queues, concurrency, visibility, block, .. } = &self.options;
+        let Options { queues, concurrency, prefetch, visibility, block, .. } = &self.options;
         let lengths = Duration::from_millis(1)..=YEAR;
         if queues.is_empty() || !(1..=10_000).contains(concurrency) {
             return Err(Error::invalid("a worker needs a queue, and a concurrency of 1 to 10,000"));
+        }
+        if *prefetch > 10_000 - concurrency {
+            return Err(Error::invalid("concurrency and prefetch are 10,000 together at most"));
         }
         if !lengths.contains(visibility) || !lengths.contains(block) {
             return Err(Error::invalid("visibility and block are 1 millisecond to 365 days"));

@@ -3,7 +3,7 @@
 //! One task owns all of this. Pulls, handlers, and what is said to the server are futures that it waits for.
 
 use super::handler::{HandlerError, Next};
-use super::in_work::{InWork, Work};
+use super::in_work::{Held, InWork};
 use super::link::Link;
 use super::saying::{Said, Saying};
 use super::{Options, Source};
@@ -120,6 +120,7 @@ impl<S: Source> Run<S> {
     pub async fn until(mut self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let mut shutdown = pin!(shutdown);
         while !self.is_over() {
+            self.use_held();
             self.pull_if_there_is_room().await;
             tokio::select! {
                 () = &mut shutdown, if self.phase == Phase::Working => self.stop(),
@@ -135,9 +136,15 @@ impl<S: Source> Run<S> {
 
     // Pulling
 
-    fn room(&self) -> usize {
-        let busy = self.in_work.len() + self.saying.returns();
+    /// How many handlers are free.
+    fn free(&self) -> usize {
+        let busy = self.in_work.begun() + self.saying.returns();
         self.options.concurrency.saturating_sub(busy)
+    }
+
+    /// How many messages are pulled.
+    fn room(&self) -> usize {
+        (self.free() + self.options.prefetch).saturating_sub(self.in_work.held())
     }
 
     fn wants_to_pull(&self) -> bool {
@@ -153,6 +160,7 @@ impl<S: Source> Run<S> {
         while let Some(ended) = self.handlers.try_join_next_with_id() {
             self.ended(ended);
         }
+        self.use_held();
         let (client, room) = (self.puller.clone(), self.room());
         let options = Arc::clone(&self.options);
         let block = self.until_empty.map_or(options.block, |_| options.block.min(GLANCE));
@@ -187,7 +195,7 @@ impl<S: Source> Run<S> {
             Ok(reply) => {
                 self.backoff.reset();
                 self.saying.acknowledged(&acking, &reply.acked);
-                self.begin(reply.pulled);
+                self.arrived(reply.pulled);
             }
             Err(error) => {
                 self.put_back(acking);
@@ -212,30 +220,44 @@ impl<S: Source> Run<S> {
         }
     }
 
-    fn begin(&mut self, messages: Vec<Message>) {
-        if self.phase != Phase::Working {
-            let deliveries = messages.iter().filter_map(|message| message.delivery().ok());
-            return self.saying.release(deliveries.collect());
-        }
-        let is_idle = messages.is_empty() && self.room() == self.options.concurrency;
-        if let (true, true, Some(soon)) = (is_idle, self.done.is_empty(), self.until_empty) {
+    fn arrived(&mut self, messages: Vec<Message>) {
+        let is_idle = messages.is_empty()
+            && self.in_work.is_empty()
+            && self.saying.returns() == 0
+            && self.done.is_empty();
+        if let (true, Phase::Working, Some(soon)) = (is_idle, self.phase, self.until_empty) {
             self.saying.ask_whether_empty(&self.options.queues, soon);
         }
-        for message in messages {
-            let work = Work::new(&message, self.options.visibility);
-            let span = tracing::info_span!(
-                "message",
-                queue = message.queue,
-                id = message.id,
-                retry_count = message.retry_count
-            );
-            let handling = handled(self.handler.clone(), message, work.cancelled.clone());
-            let task = self.handlers.spawn(handling.instrument(span));
-            self.in_work.insert(task.id(), work);
-        }
+        self.in_work.hold(messages, self.options.visibility);
     }
 
     // Handlers
+
+    /// Begins what is held, as far as there are free handlers. At the end it goes back, but not while a pull waits,
+    /// which would take it again.
+    fn use_held(&mut self) {
+        if self.phase == Phase::Working {
+            while self.free() > 0
+                && let Some(held) = self.in_work.next_held()
+            {
+                self.begin(held);
+            }
+        } else if self.pulling.is_none() {
+            self.saying.release(self.in_work.take_held());
+        }
+    }
+
+    fn begin(&mut self, Held { message, work }: Held) {
+        let span = tracing::info_span!(
+            "message",
+            queue = message.queue,
+            id = message.id,
+            retry_count = message.retry_count
+        );
+        let handling = handled(self.handler.clone(), message, work.cancelled.clone());
+        let task = self.handlers.spawn(handling.instrument(span));
+        self.in_work.insert(task.id(), work);
+    }
 
     fn ended(&mut self, ended: Result<(Id, Result<(), HandlerError>), JoinError>) {
         let (task, result) = match ended {
@@ -278,16 +300,8 @@ impl<S: Source> Run<S> {
 
     fn heard(&mut self, said: Said) {
         match said {
-            Said::Extended(sent, results) => {
-                for (task, result) in results {
-                    let Some(work) = self.in_work.get_mut(task).filter(|work| !work.is_lost) else {
-                        continue;
-                    };
-                    match result {
-                        Ok(()) => work.visible_until = sent + self.options.visibility,
-                        Err(why) => work.lose(why),
-                    }
-                }
+            Said::Extended(extension) => {
+                self.in_work.extended(&extension, self.options.visibility);
             }
             Said::Empty(true) => self.stop(),
             Said::Refused(error) => self.fail(error),
@@ -308,8 +322,8 @@ impl<S: Source> Run<S> {
         let is_due = |moment: Option<Instant>| moment.is_some_and(|moment| moment <= now);
         if self.timers.beat <= now {
             self.timers.beat = now + self.options.heartbeat();
-            let held = self.in_work.extendable(self.options.max_processing);
-            self.saying.extend(held, self.options.visibility);
+            let extendable = self.in_work.extendable(self.options.max_processing);
+            self.saying.extend(extendable, self.options.visibility);
         }
         if is_due(self.timers.acknowledge) {
             self.acknowledge();
@@ -370,7 +384,7 @@ impl<S: Source> Run<S> {
             }
             Phase::Cancelling => {
                 self.handlers.abort_all();
-                let left = self.in_work.take_held();
+                let left = self.in_work.take_begun();
                 self.saying.release(left);
                 self.enter(Phase::Closing, LAST_WORDS);
             }
@@ -383,7 +397,7 @@ impl<S: Source> Run<S> {
 
     fn is_over(&self) -> bool {
         let is_idle = self.pulling.is_none()
-            && self.in_work.len() == 0
+            && self.in_work.is_empty()
             && self.done.is_empty()
             && self.saying.is_empty();
         self.phase == Phase::Over || (self.phase != Phase::Working && is_idle)

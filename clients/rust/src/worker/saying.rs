@@ -8,6 +8,7 @@ use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::message::{Delivery, Extended, Outcome, State};
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep};
@@ -17,13 +18,19 @@ const LONGEST_REASON: usize = 1024;
 /// What came of it.
 #[derive(Debug)]
 pub enum Said {
-    /// Messages that were extended at this time, by the task of their handler, or why they are not held any more.
-    Extended(Instant, Vec<(Id, Result<(), &'static str>)>),
+    Extended(Extension),
     /// Whether the queues are empty.
     Empty(bool),
     /// The server refuses, and that does not pass by itself.
     Refused(Error),
     Done,
+}
+
+/// Messages that were extended at a time, or why they are not this worker's any more.
+#[derive(Debug)]
+pub struct Extension {
+    pub sent: Instant,
+    pub results: HashMap<Delivery, Result<(), &'static str>>,
 }
 
 pub struct Saying<S: Source> {
@@ -59,7 +66,7 @@ impl<S: Source> Saying<S> {
     }
 
     pub fn acknowledge(&mut self, deliveries: Vec<Delivery>) {
-        for batch in by_queue(deliveries, |delivery| &delivery.queue) {
+        for batch in by_queue(deliveries) {
             let client = self.client.clone();
             self.tasks.spawn(async move {
                 match insist(|| client.ack_many(&batch).into_future()).await {
@@ -78,7 +85,7 @@ impl<S: Source> Saying<S> {
 
     /// Others get these at once, in their original order, and no retry is counted.
     pub fn release(&mut self, deliveries: Vec<Delivery>) {
-        for batch in by_queue(deliveries, |delivery| &delivery.queue) {
+        for batch in by_queue(deliveries) {
             let client = self.client.clone();
             self.tasks.spawn(async move {
                 match insist(|| client.nack_many(&batch).no_count().front().into_future()).await {
@@ -103,26 +110,24 @@ impl<S: Source> Saying<S> {
     }
 
     /// Extends messages, unless that is being said already.
-    pub fn extend(&mut self, held: Vec<(Id, Delivery)>, visibility: Duration) {
-        if self.extending.is_some() || held.is_empty() {
+    pub fn extend(&mut self, deliveries: Vec<Delivery>, visibility: Duration) {
+        if self.extending.is_some() || deliveries.is_empty() {
             return;
         }
         let client = self.client.clone();
         let task = self.tasks.spawn(async move {
-            let mut results = Vec::with_capacity(held.len());
+            let mut results = HashMap::with_capacity(deliveries.len());
             let sent = Instant::now();
-            for batch in by_queue(held, |(_, delivery)| &delivery.queue) {
-                let (tasks, deliveries): (Vec<Id>, Vec<Delivery>) = batch.into_iter().unzip();
-                let extend =
-                    || client.extend_many(&deliveries).visibility(visibility).into_future();
+            for batch in by_queue(deliveries) {
+                let extend = || client.extend_many(&batch).visibility(visibility).into_future();
                 match insist(extend).await {
                     Ok(answers) => {
-                        results.extend(tasks.into_iter().zip(answers.into_iter().map(held_or_why)))
+                        results.extend(batch.into_iter().zip(answers.into_iter().map(held_or_why)))
                     }
                     Err(error) => return Said::Refused(error),
                 }
             }
-            Said::Extended(sent, results)
+            Said::Extended(Extension { sent, results })
         });
         self.extending = Some(task.id());
     }
@@ -217,12 +222,12 @@ async fn insist<T, A: Future<Output = Result<T>>>(attempt: impl Fn() -> A) -> Re
     }
 }
 
-fn by_queue<T>(items: Vec<T>, queue: impl Fn(&T) -> &String) -> Vec<Vec<T>> {
-    let mut batches: Vec<Vec<T>> = Vec::new();
-    for item in items {
-        match batches.iter_mut().find(|batch| queue(&batch[0]) == queue(&item)) {
-            Some(batch) => batch.push(item),
-            None => batches.push(vec![item]),
+fn by_queue(deliveries: Vec<Delivery>) -> Vec<Vec<Delivery>> {
+    let mut batches: Vec<Vec<Delivery>> = Vec::new();
+    for delivery in deliveries {
+        match batches.iter_mut().find(|batch| batch[0].queue == delivery.queue) {
+            Some(batch) => batch.push(delivery),
+            None => batches.push(vec![delivery]),
         }
     }
     batches

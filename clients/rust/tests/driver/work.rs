@@ -18,6 +18,9 @@ pub async fn work(redis: redis::Client) -> Result<(), Anything> {
     if !limit.is_zero() {
         worker = worker.max_processing(limit);
     }
+    if let Ok(prefetch) = var("MQ_PREFETCH") {
+        worker = worker.prefetch(prefetch.parse()?);
+    }
     if let Ok(grace) = setting("MQ_DISCONNECT_GRACE") {
         worker = worker.disconnect_grace((!grace.is_zero()).then_some(grace));
     }
