@@ -29,20 +29,23 @@ type run struct {
 	source *source
 	work   *work
 	acks   *acks
-	// free has a token for each message that can start.
+	// free has a token for each message that can be pulled: to start, or to be held in advance.
 	free     chan struct{}
 	handlers sync.WaitGroup
+	// stopping ends when nothing more is pulled and begins.
+	stopping context.Context
 	// handling is the context of all handlers, settling that of what is sent after them.
 	handling, settling context.Context
 	cancelHandlers     context.CancelCauseFunc
 	stopSettling       context.CancelFunc
 }
 
-func newRun(w *Worker, ctx context.Context, source *source) *run {
-	r := &run{Worker: w, log: w.options.Logger, source: source, work: newWork(), free: make(chan struct{}, w.options.Concurrency)}
-	for range w.options.Concurrency {
-		r.free <- struct{}{}
+func newRun(w *Worker, ctx, stopping context.Context, source *source) *run {
+	r := &run{
+		Worker: w, log: w.options.Logger, source: source, stopping: stopping, work: newWork(w.options.Concurrency),
+		free: make(chan struct{}, w.options.Concurrency+w.options.Prefetch),
 	}
+	r.addFree(cap(r.free))
 	ctx = context.WithoutCancel(ctx)
 	r.handling, r.cancelHandlers = context.WithCancelCause(ctx)
 	r.settling, r.stopSettling = context.WithCancel(ctx)
@@ -51,54 +54,52 @@ func newRun(w *Worker, ctx context.Context, source *source) *run {
 	return r
 }
 
-// pullAll pulls and starts handlers until the context ends, or there is nothing left to do.
-func (r *run) pullAll(stopping context.Context, isDone func(context.Context) (bool, error)) error {
+// pullAll pulls and starts handlers until the worker stops, or there is nothing left to do.
+func (r *run) pullAll(isDone func(context.Context) (bool, error)) error {
 	for pause := newBackoff(); ; {
-		count := r.waitForFree(stopping)
-		if stopping.Err() != nil {
+		count := r.waitForFree()
+		if r.stopping.Err() != nil {
 			r.addFree(count)
 			return nil
 		}
-		messages, err := r.pull(stopping, count)
-		r.addFree(count - len(messages))
-		for _, message := range messages {
-			r.start(message)
-		}
-		if err == nil && len(messages) == 0 && isDone != nil && len(r.free) == cap(r.free) {
+		pulled, err := r.pull(count)
+		r.addFree(count - pulled)
+		r.startHandlers()
+		if err == nil && pulled == 0 && isDone != nil && len(r.free) == cap(r.free) {
 			r.acks.flush()
 			var done bool
-			if done, err = isDone(stopping); done {
+			if done, err = isDone(r.stopping); done {
 				return nil
 			}
 		}
-		if err = r.afterPull(stopping, pause, err); err != nil {
+		if err = r.afterPull(pause, err); err != nil {
 			return err
 		}
 	}
 }
 
 // afterPull prepares the next pull, or returns an error that no repetition can help.
-func (r *run) afterPull(stopping context.Context, pause *backoff, err error) error {
+func (r *run) afterPull(pause *backoff, err error) error {
 	switch {
 	case err == nil:
 		pause.reset()
-	case stopping.Err() != nil:
+	case r.stopping.Err() != nil:
 	case errors.Is(err, ErrCorrupt):
 		r.log.Error("a record can't be decoded and was set aside, the next pull continues", "queue", r.queues[0], "error", err)
 	case isTemporary(err):
 		r.log.Warn("the pull failed and is retried", "queue", r.queues[0], "error", err)
-		r.source.reconnect(stopping)
-		_ = pause.wait(stopping)
+		r.source.reconnect(r.stopping)
+		_ = pause.wait(r.stopping)
 	default:
 		return err
 	}
 	return nil
 }
 
-// waitForFree takes tokens: at least one, unless the context ends.
-func (r *run) waitForFree(stopping context.Context) (count int) {
+// waitForFree takes tokens: at least one, unless the worker stops.
+func (r *run) waitForFree() (count int) {
 	select {
-	case <-stopping.Done():
+	case <-r.stopping.Done():
 		return 0
 	case <-r.free:
 	}
@@ -117,35 +118,48 @@ func (r *run) addFree(count int) {
 	}
 }
 
-// pull sends what is to be acknowledged and takes messages. Messages that arrive while the worker stops are released.
-func (r *run) pull(stopping context.Context, count int) ([]*Message, error) {
+// pull sends what is to be acknowledged and takes messages, and returns how many.
+func (r *run) pull(count int) (int, error) {
 	var done []*Message
 	if len(r.queues) == 1 {
 		done = r.acks.take()
 	} else {
 		r.acks.flush() // MQ.MPULL can't acknowledge
 	}
-	acked, messages, err := r.source.pull(stopping, done, count)
+	acked, messages, err := r.source.pull(r.stopping, done, count)
 	if err != nil {
 		r.acks.restore(done)
-		return nil, err
+		return 0, err
 	}
 	r.logLate(done, acked)
-	if stopping.Err() != nil {
-		r.release(messages)
-		return nil, nil
-	}
-	return messages, nil
+	r.work.add(messages, time.Now().Add(r.options.Visibility))
+	return len(messages), nil
 }
 
-func (r *run) start(message *Message) {
-	d := r.work.add(r.handling, message, r.options.MaxProcessing)
-	r.handlers.Add(1)
-	go func() {
-		defer r.handlers.Done()
-		defer r.addFree(1)
+// startHandlers starts as many handlers as can begin. When one returns, what waits is next.
+func (r *run) startHandlers() {
+	for d := r.begin(); d != nil; d = r.begin() {
+		r.handlers.Add(1)
+		go r.handle(d)
+	}
+}
+
+func (r *run) handle(d *delivery) {
+	defer r.handlers.Done()
+	for ; d != nil; d = r.begin() {
 		r.process(d)
-	}()
+		r.work.returned()
+		r.addFree(1)
+	}
+}
+
+func (r *run) begin() *delivery {
+	if r.stopping.Err() != nil {
+		return nil
+	}
+	next, dropped := r.work.begin(r.handling, r.options.MaxProcessing)
+	r.addFree(dropped)
+	return next
 }
 
 func (r *run) process(d *delivery) {
@@ -246,18 +260,19 @@ func (r *run) untilAnswered(send func() error) error {
 
 // startGrace begins the shutdown: after the grace time handlers are cancelled.
 func (r *run) startGrace() {
-	if r.options.Grace < 0 {
-		r.cancelHandlers(ErrShutdown)
-		return
-	}
 	time.AfterFunc(r.options.Grace, func() { r.cancelHandlers(ErrShutdown) })
 }
 
-// finish waits for the handlers, and sends what is left. Until then the waiting connection stays open: its end would return the messages.
+// finish releases what no handler has begun, waits for the handlers, and sends what is left. Until then the waiting connection stays open: its
+// end would return the messages.
 func (r *run) finish() {
 	defer r.source.close()
 	defer r.stopSettling()
-	returned := make(chan struct{})
+	released, returned := make(chan struct{}), make(chan struct{})
+	go func() {
+		r.release(r.work.unbegun())
+		close(released)
+	}()
 	go func() {
 		r.handlers.Wait()
 		close(returned)
@@ -271,6 +286,7 @@ func (r *run) finish() {
 		}
 	}
 	time.AfterFunc(closeWait, r.stopSettling)
+	<-released
 	r.release(r.work.abandon())
 	r.acks.close()
 }

@@ -31,8 +31,11 @@ var (
 
 // WorkerOptions are the options of a worker. Zero values stand for the defaults.
 type WorkerOptions struct {
-	// Concurrency is how many messages are in work at once; no more are pulled. Default 10, at most 5,000.
+	// Concurrency is how many messages are in work at once; no more than these and Prefetch are pulled. Default 10, at most 5,000.
 	Concurrency int
+	// Prefetch is how many messages are held in advance, beside those in work: for handlers of a few milliseconds or less, where the round
+	// trip counts. Others can't have them meanwhile, so leave it at 0 where handlers are slow. Default 0, at most 5,000.
+	Prefetch int
 	// Visibility of each delivery. It is extended for as long as the handler runs. Default 30 s.
 	Visibility time.Duration
 	// MaxProcessing ends the context of a handler after this time, and the extending. Default: none.
@@ -118,6 +121,9 @@ func (w *Worker) run(ctx context.Context, isDone func(context.Context) (bool, er
 	if n := w.options.Concurrency; n < 1 || n > 5000 {
 		return fmt.Errorf("%w: the concurrency is 1 to 5000, not %d", ErrInvalidArgument, n)
 	}
+	if n := w.options.Prefetch; n < 0 || n > 5000 {
+		return fmt.Errorf("%w: the prefetch is 0 to 5000, not %d", ErrInvalidArgument, n)
+	}
 	stopping := ctx
 	if !w.options.IgnoreSignals {
 		notified, release := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
@@ -131,9 +137,9 @@ func (w *Worker) run(ctx context.Context, isDone func(context.Context) (bool, er
 	if isDone != nil {
 		options.Block = min(options.Block, emptyBlock)
 	}
-	r := newRun(w, ctx, newSource(w.commands, w.queues[0], options, w.options.DisconnectGrace))
+	r := newRun(w, ctx, stopping, newSource(w.commands, w.queues[0], options, w.options.DisconnectGrace))
 	context.AfterFunc(stopping, r.startGrace)
-	err := r.pullAll(stopping, isDone)
+	err := r.pullAll(isDone)
 	stop()
 	r.finish()
 	return err

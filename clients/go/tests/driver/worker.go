@@ -17,6 +17,7 @@ import (
 func work() {
 	worker := mq.NewWorker(mq.New(connect(3)), strings.Split(os.Getenv("MQ_QUEUES"), ","), handle, &mq.WorkerOptions{
 		Concurrency:     int(number("MQ_CONCURRENCY")),
+		Prefetch:        prefetch(),
 		Visibility:      length(number("MQ_VISIBILITY")),
 		Grace:           length(number("MQ_GRACE")),
 		Block:           length(number("MQ_BLOCK")),
@@ -32,6 +33,14 @@ func work() {
 		log.Fatal(err)
 	}
 	fmt.Println("stopped")
+}
+
+// prefetch is that of the environment; 0 if it has none.
+func prefetch() int {
+	if _, isSet := os.LookupEnv("MQ_PREFETCH"); !isSet {
+		return 0
+	}
+	return int(number("MQ_PREFETCH"))
 }
 
 // disconnectGrace is that of the environment; 0, the default of the worker, if it has none.
