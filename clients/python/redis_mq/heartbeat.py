@@ -1,11 +1,11 @@
-"""Extends the visibility of all messages in work, with one command per queue."""
+"""Extends the visibility of all messages of a worker, with one command per queue."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Callable, Dict, List, Optional
 
 from . import commands
 from .backoff import Backoff
@@ -24,13 +24,16 @@ class Heartbeat:
     def __init__(
         self,
         link: Link,
-        jobs: Mapping[Any, Job],
+        jobs: Callable[[], List[Job]],
+        drop: Callable[[Job], None],
         visibility: float,
         max_processing: Optional[float],
         disconnect_grace: Optional[float],
     ) -> None:
+        """jobs: those that the worker has. drop: is called for one that it holds in advance, and no longer has."""
         self._link = link
         self._jobs = jobs
+        self._drop = drop
         self._visibility = visibility
         self._max_processing = max_processing
         self._interval = min(visibility, disconnect_grace or visibility) / 3
@@ -61,10 +64,12 @@ class Heartbeat:
 
     async def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
         by_queue: Dict[str, List[Job]] = {}
-        for job in list(self._jobs.values()):
-            if job.stage is not Stage.WORKING:
+        for job in self._jobs():
+            if job.stage is Stage.HELD:
+                by_queue.setdefault(job.message.queue, []).append(job)
+            elif job.stage is not Stage.WORKING:
                 continue
-            if self._max_processing is None or loop.time() < job.started + self._max_processing:
+            elif self._max_processing is None or loop.time() < job.started + self._max_processing:
                 by_queue.setdefault(job.message.queue, []).append(job)
             elif loop.time() >= job.visible_until:
                 job.lose("it took longer than max_processing")
@@ -78,6 +83,8 @@ class Heartbeat:
         for job, answer in zip(jobs, answers):
             if not isinstance(answer, Outcome):
                 job.visible_until = sent + self._visibility
+            elif job.stage is Stage.HELD:
+                self._drop(job)
             elif job.stage is Stage.WORKING:
                 is_gone = answer is Outcome.NOT_FOUND
                 job.lose("its message is gone" if is_gone else "another consumer has its message")

@@ -15,6 +15,8 @@ log = logging.getLogger("redis_mq")
 class Stage(Enum):
     """How far a job is, as the server is concerned."""
 
+    HELD = "held"
+    """It is held in advance: no handler has begun it. Its visibility is extended."""
     WORKING = "working"
     """Its visibility is extended."""
     SETTLING = "settling"
@@ -30,11 +32,16 @@ class Job:
 
     def __init__(self, message: Message, now: float, visibility: float) -> None:
         self.message = message
-        self.stage = Stage.WORKING
-        self.started = now
+        self.stage = Stage.HELD
         self.visible_until = now + visibility
         self.is_cancelled = False
         self.task: Optional[asyncio.Task[None]] = None
+
+    def start(self, task: asyncio.Task[None], now: float) -> None:
+        """A handler begins it."""
+        self.stage = Stage.WORKING
+        self.started = now
+        self.task = task
 
     def cancel(self) -> None:
         """Cancels the handler."""

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence
+from typing import Any, Awaitable, Callable, Deque, Dict, List, Optional, Sequence
 
 import redis
 
@@ -44,6 +45,7 @@ class Options:
     queues: List[str]
     handle: Callable[[Message], Awaitable[Any]]
     concurrency: int
+    prefetch: int
     visibility: float
     max_processing: Optional[float]
     grace: float
@@ -60,13 +62,19 @@ class Session:
         self._until_empty = until_empty
         open_connection = opener(source, options.queues[0])
         self._jobs: Dict[asyncio.Task[None], Job] = {}
+        self._held: Deque[Job] = deque()
+        """What no handler has begun, in the order in which it came."""
         self._shared = Link(open_connection)
         self._heartbeat = Heartbeat(
-            self._shared, self._jobs, options.visibility, options.max_processing, options.disconnect_grace
+            self._shared,
+            lambda: [*self._jobs.values(), *self._held],
+            self._drop,
+            options.visibility,
+            options.max_processing,
+            options.disconnect_grace,
         )
         self._waiting = Link(open_connection, closed=self._heartbeat.hurry)
         self._acknowledgments = Acknowledgments(self._shared, options.ack_delay)
-        self._not_started: List[Message] = []
         self._freed = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -78,8 +86,8 @@ class Session:
     async def run(self) -> None:
         """Works until `stop`, until the queues are empty, or until an error that time does not mend, which it raises.
 
-        Then handlers have the grace time; those that are left are cancelled, and their messages given back. If this
-        coroutine is cancelled, they are at once.
+        Then what no handler has begun is given back, and handlers have the grace time; those that are left are
+        cancelled, and their messages given back. If this coroutine is cancelled, they are at once.
         """
         pulling = asyncio.create_task(self._pull_until_stopped())
         beating = asyncio.create_task(self._heartbeat.run())
@@ -92,9 +100,11 @@ class Session:
             raise
         finally:
             self.stop()
+            end = time.monotonic() + grace
             try:
                 await self._end_wait(pulling)
-                await self._end_handlers(grace)
+                await self._release_held()
+                await self._end_handlers(end)
             finally:
                 beating.cancel()
                 await self._waiting.disconnect()
@@ -108,7 +118,7 @@ class Session:
         backoff = Backoff()
         while await self._has_room():
             try:
-                messages: List[Message] = await self._pull(min(self._options.concurrency - len(self._jobs), MOST))
+                messages: List[Message] = await self._pull(min(self._room(), MOST))
                 is_idle = not messages and not self._jobs
                 if is_idle and self._until_empty is not None and await self._is_empty(self._until_empty):
                     return
@@ -120,13 +130,16 @@ class Session:
                 log.warning("will pull again: %s", error)
                 await self._sleep(pause)
             else:
-                if self._stopping.is_set():
-                    self._not_started += messages
-                else:
-                    self._start(messages)
+                now = asyncio.get_running_loop().time()
+                self._held.extend(Job(message, now, self._options.visibility) for message in messages)
+                self._start_held()
+
+    def _room(self) -> int:
+        """So many more messages can start, or be held in advance."""
+        return self._options.concurrency + self._options.prefetch - len(self._jobs) - len(self._held)
 
     async def _has_room(self) -> bool:
-        while len(self._jobs) >= self._options.concurrency and not self._stopping.is_set():
+        while self._room() <= 0 and not self._stopping.is_set():
             self._freed.clear()
             await self._freed.wait()
         return not self._stopping.is_set()
@@ -177,16 +190,25 @@ class Session:
 
     # Handlers
 
-    def _start(self, messages: Sequence[Message]) -> None:
+    def _start_held(self) -> None:
         loop = asyncio.get_running_loop()
-        for message in messages:
-            job = Job(message, loop.time(), self._options.visibility)
-            job.task = loop.create_task(self._process(job))
-            self._jobs[job.task] = job
-            job.task.add_done_callback(self._ended)
+        while self._held and len(self._jobs) < self._options.concurrency and not self._stopping.is_set():
+            job = self._held.popleft()
+            if loop.time() >= job.visible_until:
+                job.stage = Stage.OVER
+                continue
+            task = loop.create_task(self._process(job))
+            job.start(task, loop.time())
+            self._jobs[task] = job
+            task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._jobs[task]
+        self._start_held()
+        self._freed.set()
+
+    def _drop(self, job: Job) -> None:
+        self._held.remove(job)
         self._freed.set()
 
     async def _process(self, job: Job) -> None:
@@ -232,10 +254,17 @@ class Session:
         pulling.cancel()
         await asyncio.wait({pulling})
 
-    async def _end_handlers(self, grace: float) -> None:
-        await self._release([message.delivery for message in self._not_started])
+    async def _release_held(self) -> None:
+        held = list(self._held)
+        self._held.clear()
+        for job in held:
+            job.stage = Stage.OVER
+        await self._release([job.message.delivery for job in held])
+
+    async def _end_handlers(self, end: float) -> None:
+        """They have until `end`."""
         if self._jobs:
-            await asyncio.wait(self._jobs, timeout=grace)
+            await asyncio.wait(self._jobs, timeout=max(0, end - time.monotonic()))
         left = dict(self._jobs)
         for job in left.values():
             job.cancel()
@@ -251,8 +280,9 @@ class Session:
         """So that others get them at once, before what was pushed later, and no retry is counted."""
         for queue in {delivery.queue for delivery in deliveries}:
             batch = [delivery for delivery in deliveries if delivery.queue == queue]
-            released = commands.nack_many(batch, no_count=True, front=True)
-            await self._within(LAST_WORDS, self._shared.insist(released))
+            for start in range(0, len(batch), MOST):
+                released = commands.nack_many(batch[start : start + MOST], no_count=True, front=True)
+                await self._within(LAST_WORDS, self._shared.insist(released))
 
     async def _within(self, seconds: float, last_words: Awaitable[Any]) -> None:
         try:

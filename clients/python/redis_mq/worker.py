@@ -43,6 +43,7 @@ class Worker:
         handler: Handler,
         *,
         concurrency: int = 10,
+        prefetch: int = 0,
         visibility: Duration = 30,
         max_processing: Optional[Duration] = None,
         grace: Duration = 25,
@@ -56,17 +57,20 @@ class Worker:
         """source: a URL, or a client of redis.asyncio, whose settings the worker's two connections have.
 
         queues: served in this order; in a cluster all in one slot. handler: see Handler. concurrency: messages in work
-        at once; no more are pulled. visibility: of each delivery. max_processing: after this time a handler's
-        visibility is not extended any more. grace: how long the end waits for handlers. block: longest wait of one
-        pull. ack_delay: longest time for which an acknowledgment waits for the next pull. disconnect_grace: how long
-        after the loss of this worker its messages come back, if that is before their visibility ends; None: not before.
-        consumer: name of this worker for MQ.PEEK, by default host and process id. middleware: around the handler, the
-        first outermost. signals: those that stop the worker, where it runs in the main thread; the second one ends the
-        process at once.
+        at once; no more than these and `prefetch` are pulled. prefetch: messages held in advance, beside those in work,
+        for handlers of a few milliseconds or less; others can't have them meanwhile. visibility: of each delivery.
+        max_processing: after this time a handler's visibility is not extended any more. grace: how long the end waits
+        for handlers. block: longest wait of one pull. ack_delay: longest time for which an acknowledgment waits for the
+        next pull. disconnect_grace: how long after the loss of this worker its messages come back, if that is before
+        their visibility ends; None: not before. consumer: name of this worker for MQ.PEEK, by default host and process
+        id. middleware: around the handler, the first outermost. signals: those that stop the worker, where it runs in
+        the main thread; the second one ends the process at once.
         """
         names = [queues] if isinstance(queues, str) else list(queues)
         if not names or concurrency < 1:
             raise ValueError("a worker needs a queue, and a concurrency of at least 1")
+        if prefetch < 0:
+            raise ValueError("prefetch must not be negative")
         if _seconds(visibility) <= 0 or _seconds(block) <= 0:
             raise ValueError("visibility and block must be more than nothing")
         if disconnect_grace is not None and _seconds(disconnect_grace) <= 0:
@@ -81,6 +85,7 @@ class Worker:
             Options,
             queues=names,
             concurrency=concurrency,
+            prefetch=prefetch,
             visibility=_seconds(visibility),
             max_processing=None if max_processing is None else _seconds(max_processing),
             grace=_seconds(grace),

@@ -228,7 +228,8 @@ def worker(handle):
     if "MQ_DISCONNECT_GRACE" in os.environ:
         environment["disconnect_grace"] = int(os.environ["MQ_DISCONNECT_GRACE"]) / 1000 or None
     queues, concurrency = os.environ["MQ_QUEUES"].split(","), int(os.environ["MQ_CONCURRENCY"])
-    one = Worker(os.environ["MQ_URL"], queues, handle, concurrency=concurrency, **environment)
+    prefetch = int(os.environ.get("MQ_PREFETCH", 0))
+    one = Worker(os.environ["MQ_URL"], queues, handle, concurrency=concurrency, prefetch=prefetch, **environment)
     print("ready", flush=True)
     one.run(until_empty=1 if os.environ["MQ_UNTIL_EMPTY"] == "1" else None)
     print("stopped", flush=True)

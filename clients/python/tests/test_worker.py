@@ -298,6 +298,8 @@ def test_a_worker_needs_a_queue_and_a_place():
     with pytest.raises(ValueError):
         Worker("redis://localhost", "orders", print, concurrency=0)
     with pytest.raises(ValueError):
+        Worker("redis://localhost", "orders", print, prefetch=-1)
+    with pytest.raises(ValueError):
         Worker("redis://localhost", "orders", print, block=0)
     with pytest.raises(ValueError):
         Worker("redis://localhost", "orders", print, disconnect_grace=0)
