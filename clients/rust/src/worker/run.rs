@@ -156,7 +156,9 @@ impl<S: Source> Run<S> {
             return;
         }
         // Handlers that end together are acknowledged together.
-        tokio::task::yield_now().await;
+        if self.in_work.begun() > 0 {
+            tokio::task::yield_now().await;
+        }
         while let Some(ended) = self.handlers.try_join_next_with_id() {
             self.ended(ended);
         }
