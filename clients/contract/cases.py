@@ -1,4 +1,5 @@
-"""Carries out the cases of the *.json files. A case is {"name": ..., "steps": [...]}; each runs on an empty server.
+"""Carries out the cases of the *.json files. A file is {"cases": [...]}, with "only": "server" if the fakes lack what it
+tests. A case is {"name": ..., "steps": [...]}; each runs on an empty server.
 
 A step is one of
 - {"call": method, arguments..., "gives": pattern} or {..., "error": type}; "as": name saves the result.

@@ -33,9 +33,10 @@ def arguments():
 
 
 def all_cases():
-    for file in sorted(FOLDER.glob("*.json")):
-        for case in json.loads(file.read_text()):
-            yield f"{file.stem}: {case['name']}", case
+    for path in sorted(FOLDER.glob("*.json")):
+        file = json.loads(path.read_text())
+        for case in file["cases"]:
+            yield f"{path.stem}: {case['name']}", case, "only" in file
 
 
 class Report:
@@ -63,7 +64,7 @@ def client_cases(options, report):
         try:
             driver = Driver(options.driver, "client", f"redis://127.0.0.1:{proxy.port}", protocol)
             try:
-                for name, case in all_cases():
+                for name, case, _ in all_cases():
                     report.run(f"RESP{protocol}: {name}", lambda: run_case(case, driver, server, proxy, False))
             finally:
                 driver.close()
@@ -75,8 +76,8 @@ def client_cases(options, report):
 def fake_cases(options, report):
     driver = Driver(options.driver, "fake", "", 2)
     try:
-        for name, case in all_cases():
-            if not needs_server(case):
+        for name, case, is_for_server in all_cases():
+            if not is_for_server and not needs_server(case):
                 report.run(f"fake: {name}", lambda: run_case(case, driver, None, None, True))
     finally:
         driver.close()
