@@ -11,6 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// `NOTFOUND`: no message with this id is in flight. It was acknowledged, deleted or discarded, or it died.
+    /// Of the commands about schedules: the queue has no schedule with this name.
     MessageNotFound(String),
     /// `BADRECEIPT`: that delivery has ended. Another consumer has the message, or it will be delivered again.
     InvalidReceipt(String),

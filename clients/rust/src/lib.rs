@@ -28,6 +28,7 @@ mod push;
 mod queue;
 mod queues;
 mod reply;
+mod schedules;
 mod settings;
 mod settle;
 #[cfg(feature = "testing")]
@@ -43,6 +44,7 @@ pub use pull::Pull;
 pub use push::Push;
 pub use queue::{Config, Queue, RedisQueue};
 pub use queues::Queues;
+pub use schedules::{Catchup, NextTicks, Overlap, Rhythm, Schedule, Schedules, SetSchedule};
 pub use settings::{Info, Settings};
 pub use settle::{Ack, Extend, Nack};
 #[cfg(feature = "cluster")]

@@ -91,6 +91,12 @@ impl FromReply for Vec<String> {
     }
 }
 
+impl FromReply for Vec<SystemTime> {
+    fn from_reply(reply: Value) -> Result<Self> {
+        list(reply)?.into_iter().map(SystemTime::from_reply).collect()
+    }
+}
+
 impl FromReply for Vec<Outcome> {
     fn from_reply(reply: Value) -> Result<Self> {
         let outcome = |value| match i64::from_reply(value)? {
@@ -239,12 +245,12 @@ fn state(word: &str) -> Option<State> {
         .find(|state| state.word().eq_ignore_ascii_case(word))
 }
 
-fn headers(reply: Value) -> Result<Headers> {
+pub fn headers(reply: Value) -> Result<Headers> {
     let pair = |(name, value)| Ok((Bytes::from_reply(name)?, Bytes::from_reply(value)?));
     Ok(Headers(pairs(reply)?.into_iter().map(pair).collect::<Result<_>>()?))
 }
 
-fn fields(reply: Value) -> Result<Vec<(String, Value)>> {
+pub fn fields(reply: Value) -> Result<Vec<(String, Value)>> {
     let field = |(name, value)| Ok((String::from_reply(name)?, value));
     pairs(reply)?.into_iter().map(field).collect()
 }
@@ -257,7 +263,7 @@ fn pairs(reply: Value) -> Result<Vec<(Value, Value)>> {
     Ok(std::iter::from_fn(|| Some((flat.next()?, flat.next()?))).collect())
 }
 
-fn list(reply: Value) -> Result<Vec<Value>> {
+pub fn list(reply: Value) -> Result<Vec<Value>> {
     match reply {
         Value::Array(values) => Ok(values),
         other => Err(unexpected("an array", &other)),

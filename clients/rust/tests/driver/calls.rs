@@ -1,5 +1,6 @@
 //! The calls of the contract, as calls of the client.
 
+use crate::schedules;
 use crate::values::*;
 use redis_mq::{Acked, Client, Connection, Error};
 use serde_json::{Value, json};
@@ -122,6 +123,9 @@ async fn result<C: Connection>(client: &Client<C>, call: &Value) -> Result<Value
         "drop" => client.drop(queue).await?.into(),
         "queues" => client.queues(call["match"].as_str()).await?.into(),
         "redrive" => redriven(client.redrive(queue), call).await?.into(),
+        "schedule" | "unschedule" | "schedules" | "next" | "trigger" => {
+            schedules::result(client, call).await?
+        }
         other => return Err(Error::InvalidArgument(format!("unknown call {other}"))),
     })
 }

@@ -1,6 +1,7 @@
 //! The driver through which the contract of the clients tests this one: see clients/contract/README.md.
 
 mod calls;
+mod schedules;
 mod values;
 mod work;
 

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use redis_mq::{
-    Configure, Connection, Delivery, Error, Extend, Extended, Info, Message, Nack, Outcome, Pull,
-    Push, Queues, Redrive, Settings, State,
+    Configure, Connection, Delivery, Error, Extend, Extended, Headers, Info, Message, Nack,
+    Outcome, Pull, Push, Queues, Redrive, Settings, State,
 };
 use serde_json::{Map, Value, json};
 use std::time::{Duration, SystemTime};
@@ -83,6 +83,7 @@ macro_rules! options {
         })*
     };
 }
+pub(crate) use options;
 
 /// Calls the methods whose arguments are true.
 macro_rules! flags {
@@ -92,6 +93,7 @@ macro_rules! flags {
         })*
     };
 }
+pub(crate) use flags;
 
 pub fn push<'c, C: Connection, T>(mut push: Push<'c, C, T>, call: &Value) -> Push<'c, C, T> {
     options!(
@@ -202,7 +204,7 @@ pub fn unix(moment: SystemTime) -> Value {
     milliseconds(moment.duration_since(EPOCH).unwrap_or_default())
 }
 
-fn milliseconds(length: Duration) -> Value {
+pub fn milliseconds(length: Duration) -> Value {
     json!(length.as_millis() as u64)
 }
 
@@ -231,13 +233,11 @@ pub fn messages(messages: &[Message]) -> Value {
 
 /// A message with the names of the server.
 pub fn message(message: &Message) -> Value {
-    let headers: Map<_, _> =
-        message.headers.iter().map(|(name, value)| (text(name), text(value).into())).collect();
     let death = message.death.as_ref();
     let fields = json!({
         "id": message.id,
         "queue": message.queue,
-        "payload": STANDARD.encode(&message.payload),
+        "payload": base64(&message.payload),
         "timestamp": unix(message.timestamp),
         "retry_count": message.retry_count,
         "state": message.state.map(|state| format!("{state:?}").to_lowercase()),
@@ -245,7 +245,7 @@ pub fn message(message: &Message) -> Value {
         "receipt": message.receipt,
         "consumer": message.consumer,
         "due_at": message.due_at.map(unix),
-        "headers": (!headers.is_empty()).then_some(headers),
+        "headers": headers(&message.headers),
         "priority": message.priority,
         "group": message.group,
         "expires_at": message.expires_at.map(unix),
@@ -257,10 +257,24 @@ pub fn message(message: &Message) -> Value {
         "dead_reason": death.map(|death| &death.reason),
         "dead_retries": death.map(|death| death.retries),
     });
+    present(fields)
+}
+
+/// The fields that are not null.
+pub fn present(fields: Value) -> Value {
     match fields {
         Value::Object(fields) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         other => other,
     }
+}
+
+pub fn headers(headers: &Headers) -> Option<Map<String, Value>> {
+    let texts = headers.iter().map(|(name, value)| (text(name), text(value).into()));
+    (!headers.is_empty()).then(|| texts.collect())
+}
+
+pub fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 fn text(bytes: &[u8]) -> String {
