@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Commands are the methods of [Client], and of the fake in the package mqtest. Later versions may add methods.
+// Commands are the methods of [Client] that the fake in the package mqtest has too: all but those of schedules. Later versions may add methods.
 type Commands interface {
 	Pusher
 	PushMany(ctx context.Context, queue string, payloads [][]byte, options *PushOptions) (ids []string, err error)
@@ -44,7 +44,7 @@ type Commands interface {
 
 // Client has a method for each command. It is safe for concurrent use, and needs no closing.
 //
-// Commands that must not be executed twice (pulls, pushes without a deduplication key, purge, drop, redrive) are sent once: if the reply is
+// Commands that must not be executed twice (pulls, pushes without a deduplication key, trigger, purge, drop, redrive) are sent once: if the reply is
 // lost, they return the error. go-redis retries all others as its options say.
 type Client struct {
 	redis redis.UniversalClient

@@ -51,9 +51,20 @@ type request struct {
 	For          int64             `json:"for"`
 	Match        string            `json:"match"`
 	All          bool              `json:"all"`
-	From         string            `json:"from"`
+	From         any               `json:"from"` // a queue, or a moment
 	To           string            `json:"to"`
 	MS           int64             `json:"ms"`
+	Name         string            `json:"name"`
+	Every        int64             `json:"every"`
+	Cron         string            `json:"cron"`
+	Zone         string            `json:"zone"`
+	Start        *int64            `json:"start"`
+	End          *int64            `json:"end"`
+	Limit        int               `json:"limit"`
+	Jitter       int64             `json:"jitter"`
+	CatchUp      mq.CatchUp        `json:"catchup"`
+	Overlap      mq.Overlap        `json:"overlap"`
+	Paused       bool              `json:"paused"`
 }
 
 // clock is what a fake has beside the client's methods.
@@ -143,7 +154,7 @@ func (r *request) answer(commands mq.Commands, clock clock) (any, error) {
 	case "delete":
 		if r.Dedup != "" {
 			wasThere, err := commands.DeleteByDedup(ctx, r.Queue, r.Dedup)
-			return map[bool]int{true: 1}[wasThere], err
+			return bit(wasThere), err
 		}
 		return commands.Delete(ctx, r.Queue, r.IDs...)
 	case "reschedule":
@@ -170,9 +181,12 @@ func (r *request) answer(commands mq.Commands, clock clock) (any, error) {
 	case "drop":
 		return commands.Drop(ctx, r.Queue)
 	case "redrive":
-		return commands.Redrive(ctx, r.Queue, &mq.RedriveOptions{Count: r.Count, All: r.All, IDs: r.IDs, From: r.From, Reason: r.Reason, To: r.To})
+		from, _ := r.From.(string)
+		return commands.Redrive(ctx, r.Queue, &mq.RedriveOptions{Count: r.Count, All: r.All, IDs: r.IDs, From: from, Reason: r.Reason, To: r.To})
 	case "queues":
 		return commands.Queues(ctx, r.Match)
+	case "schedule", "unschedule", "schedules", "next", "trigger":
+		return r.schedules(ctx, commands)
 	}
 	return nil, errors.New("unknown call " + r.Call)
 }

@@ -121,7 +121,7 @@ func fields(structure any) map[string]any {
 		case time.Time:
 			all[name] = unixMilli(one)
 		case bool:
-			all[name] = map[bool]int{true: 1}[one]
+			all[name] = bit(one)
 		default:
 			all[name] = one
 		}
@@ -159,6 +159,13 @@ func overriding(ms *int64) time.Duration {
 		return mq.None
 	}
 	return length(*ms)
+}
+
+func bit(isSet bool) int {
+	if isSet {
+		return 1
+	}
+	return 0
 }
 
 func moment(ms int64) time.Time {
