@@ -14,6 +14,7 @@ from .errors import (
 from .message import Delivery, Message, Outcome
 from .options import OnDisconnect
 from .outcomes import Dead, Release, Retry
+from .scheduling import Schedule
 from .threads import cancelled
 from .worker import Worker
 
@@ -33,6 +34,7 @@ __all__ = [
     "QueueFullError",
     "Release",
     "Retry",
+    "Schedule",
     "TryAgainError",
     "Worker",
     "WrongTypeError",

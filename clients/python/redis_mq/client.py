@@ -12,9 +12,9 @@ import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
 
-from . import commands
+from . import commands, scheduling
 from .backoff import Backoff
-from .commands import Command
+from .command import Command
 from .errors import typed
 
 if TYPE_CHECKING:
@@ -122,6 +122,11 @@ class Client:
     purge = _waiting(commands.purge)
     drop = _waiting(commands.drop)
     redrive = _waiting(commands.redrive)
+    schedule = _waiting(scheduling.schedule)
+    unschedule = _waiting(scheduling.unschedule)
+    schedules = _waiting(scheduling.schedules)
+    next_ticks = _waiting(scheduling.next_ticks)
+    trigger = _waiting(scheduling.trigger)
 
 
 class AsyncClient:
@@ -188,3 +193,8 @@ class AsyncClient:
     purge = _awaited(commands.purge)
     drop = _awaited(commands.drop)
     redrive = _awaited(commands.redrive)
+    schedule = _awaited(scheduling.schedule)
+    unschedule = _awaited(scheduling.unschedule)
+    schedules = _awaited(scheduling.schedules)
+    next_ticks = _awaited(scheduling.next_ticks)
+    trigger = _awaited(scheduling.trigger)

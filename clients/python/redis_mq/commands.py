@@ -12,9 +12,7 @@ from builtins import len as count_of  # `len` is a command here
 from datetime import datetime
 from typing import (
     Any,
-    Callable,
     Dict,
-    Generic,
     Iterable,
     List,
     Mapping,
@@ -26,6 +24,7 @@ from typing import (
 )
 
 from . import wire
+from .command import Command, encoded
 from .message import Held, Message, Outcome, delivery_of
 from .options import (
     OnDisconnect,
@@ -41,33 +40,10 @@ from .options import (
     push_options,
     state_word,
 )
-from .wire import Duration, Payload, Word, payload_word, text_word
+from .wire import Duration, Payload, payload_word
 
 T = TypeVar("T", covariant=True)
 Acked = Tuple[List[Outcome], T]
-
-
-class Command(Generic[T]):
-    """The words of a command, name first, and how its reply is read.
-
-    patience: for how long it may be repeated until there is a reply. has_key: whether one server has all that it asks
-    for; if not, a cluster's reply is a map from each server to its reply.
-    """
-
-    __slots__ = ("has_key", "patience", "read", "words")
-
-    def __init__(
-        self,
-        words: Sequence[Union[str, Word]],
-        read: Callable[[Any], T],
-        *,
-        patience: Duration = 0,
-        has_key: bool = True,
-    ) -> None:
-        self.words = words
-        self.read = read
-        self.patience = patience
-        self.has_key = has_key
 
 
 def push(
@@ -96,7 +72,7 @@ def push(
     """
     words = ["MQ.PUSH", queue, payload_word(payload)]
     words += option("DEDUP", dedup) + length("WINDOW", window) + flag("UNTILDONE", until_done)
-    return _command(words + push_options(delay, at, ttl, ttl_dead, priority, group, headers), wire.text)
+    return encoded(words + push_options(delay, at, ttl, ttl_dead, priority, group, headers), wire.text)
 
 
 def publish(
@@ -156,7 +132,7 @@ def push_many(
     """
     bodies = [payload_word(payload) for payload in payloads]
     words = ["MQ.MPUSH", queue, count_of(bodies), *bodies]
-    return _command(words + push_options(delay, at, ttl, ttl_dead, priority, group, headers), wire.texts)
+    return encoded(words + push_options(delay, at, ttl, ttl_dead, priority, group, headers), wire.texts)
 
 
 def pull(
@@ -178,7 +154,7 @@ def pull(
     Raises CorruptError, after which the next pull goes on.
     """
     words = pull_words(queues) + pull_options(visibility, block, consumer, on_disconnect, no_ack)
-    return _command(words, wire.message_or_none)
+    return encoded(words, wire.message_or_none)
 
 
 def pull_many(
@@ -193,7 +169,7 @@ def pull_many(
 ) -> Command[List[Message]]:
     """Takes up to `count` messages of one queue, 1 to 10,000; the same as `pull` otherwise. Empty if there is none."""
     words = [*pull_words(queues), "COUNT", count, *pull_options(visibility, block, consumer, on_disconnect, no_ack)]
-    return _command(words, wire.messages)
+    return encoded(words, wire.messages)
 
 
 def ack_and_pull(
@@ -211,7 +187,7 @@ def ack_and_pull(
     """
     queue, pairs = pairs_of(acked)
     words = ["MQ.PULL", queue, *pull_options(visibility, block, consumer, on_disconnect), "ACK", *pairs]
-    return _command(words, lambda reply: (wire.outcomes(reply[0]), wire.message_or_none(reply[1])))
+    return encoded(words, lambda reply: (wire.outcomes(reply[0]), wire.message_or_none(reply[1])))
 
 
 def ack_and_pull_many(
@@ -234,7 +210,7 @@ def ack_and_pull_many(
         "ACK",
         *pairs,
     ]
-    return _command(words, lambda reply: (wire.outcomes(reply[0]), wire.messages(reply[1])))
+    return encoded(words, lambda reply: (wire.outcomes(reply[0]), wire.messages(reply[1])))
 
 
 def ack(message: Held) -> Command[None]:
@@ -242,13 +218,13 @@ def ack(message: Held) -> Command[None]:
 
     Raises NotFoundError, InvalidReceiptError.
     """
-    return _command(["MQ.ACK", *delivery_of(message)], wire.nothing)
+    return encoded(["MQ.ACK", *delivery_of(message)], wire.nothing)
 
 
 def ack_many(messages: Sequence[Held]) -> Command[List[Outcome]]:
     """Acknowledges 1 to 10,000 messages of one queue, and returns what became of each."""
     queue, pairs = pairs_of(messages)
-    return _command(["MQ.ACK", queue, "IDS", *pairs], wire.outcomes)
+    return encoded(["MQ.ACK", queue, "IDS", *pairs], wire.outcomes)
 
 
 def nack(
@@ -268,7 +244,7 @@ def nack(
     Raises NotFoundError, InvalidReceiptError; with `dead` InvalidArgumentError if it is a dead letter already.
     """
     words = ["MQ.NACK", *delivery_of(message), *nack_options(delay, no_count, front, dead, reason)]
-    return _command(words, wire.nothing)
+    return encoded(words, wire.nothing)
 
 
 def nack_many(
@@ -282,7 +258,7 @@ def nack_many(
 ) -> Command[List[Outcome]]:
     """Gives 1 to 10,000 messages of one queue back, and returns what became of each: see `nack`."""
     queue, pairs = pairs_of(messages)
-    return _command(
+    return encoded(
         ["MQ.NACK", queue, "IDS", *pairs, *nack_options(delay, no_count, front, dead, reason)], wire.outcomes
     )
 
@@ -292,7 +268,7 @@ def extend(message: Held, visibility: Optional[Duration] = None) -> Command[date
 
     Raises NotFoundError, InvalidReceiptError.
     """
-    return _command(["MQ.EXTEND", *delivery_of(message), *length("VISIBILITY", visibility)], wire.moment)
+    return encoded(["MQ.EXTEND", *delivery_of(message), *length("VISIBILITY", visibility)], wire.moment)
 
 
 def extend_many(
@@ -300,12 +276,12 @@ def extend_many(
 ) -> Command[List[Union[datetime, Outcome]]]:
     """Restarts the visibility of 1 to 10,000 messages of one queue; for each returns when it ends, or what is wrong."""
     queue, pairs = pairs_of(messages)
-    return _command(["MQ.EXTEND", queue, "IDS", *pairs, *length("VISIBILITY", visibility)], wire.extensions)
+    return encoded(["MQ.EXTEND", queue, "IDS", *pairs, *length("VISIBILITY", visibility)], wire.extensions)
 
 
 def extend_consumer(queue: str, consumer: str, visibility: Optional[Duration] = None) -> Command[int]:
     """Restarts the visibility of all messages of a queue that were pulled as `consumer`, and returns how many."""
-    return _command(["MQ.EXTEND", queue, "CONSUMER", consumer, *length("VISIBILITY", visibility)], int)
+    return encoded(["MQ.EXTEND", queue, "CONSUMER", consumer, *length("VISIBILITY", visibility)], int)
 
 
 def peek(
@@ -316,7 +292,7 @@ def peek(
     state: `ready` (default), `inflight`, `delayed`, or `dead` for those of the dead-letter queue.
     """
     words = ["MQ.PEEK", queue, *state_word(state), *option("OFFSET", offset), *option("COUNT", count)]
-    return _command(words, wire.messages)
+    return encoded(words, wire.messages)
 
 
 def get(queue: str, id: Optional[str] = None, *, dedup: Optional[str] = None) -> Command[Optional[Message]]:
@@ -324,24 +300,24 @@ def get(queue: str, id: Optional[str] = None, *, dedup: Optional[str] = None) ->
 
     Raises CorruptError.
     """
-    return _command(["MQ.GET", queue, *ids_or_key([] if id is None else [id], dedup)], wire.message_or_none)
+    return encoded(["MQ.GET", queue, *ids_or_key([] if id is None else [id], dedup)], wire.message_or_none)
 
 
 def delete(queue: str, ids: Sequence[str] = (), *, dedup: Optional[str] = None) -> Command[int]:
     """Deletes messages in any state, by their ids or by a deduplication key, and returns how many there were."""
-    return _command(["MQ.DEL", queue, *ids_or_key([ids] if isinstance(ids, str) else ids, dedup)], int)
+    return encoded(["MQ.DEL", queue, *ids_or_key([ids] if isinstance(ids, str) else ids, dedup)], int)
 
 
 def reschedule(
     queue: str, id: str, *, delay: Optional[Duration] = None, at: Optional[datetime] = None
 ) -> Command[bool]:
     """Changes when a delayed message becomes ready: after `delay`, or `at` a moment. Returns whether there was one."""
-    return _command(["MQ.RESCHEDULE", queue, id, *length("DELAY", delay), *moment("AT", at)], bool)
+    return encoded(["MQ.RESCHEDULE", queue, id, *length("DELAY", delay), *moment("AT", at)], bool)
 
 
 def len(queue: str, state: Optional[str] = None) -> Command[int]:
     """The number of messages in a queue, or of those in one state: see `peek`."""
-    return _command(["MQ.LEN", queue, *state_word(state)], int)
+    return encoded(["MQ.LEN", queue, *state_word(state)], int)
 
 
 def info(queue: str) -> Command[Dict[str, Any]]:
@@ -350,18 +326,18 @@ def info(queue: str) -> Command[Dict[str, Any]]:
     Settings are as in `config`; `paused_until`, `rate_window_start`, `next_due_at` and `next_tick_at` are datetimes,
     or None; `priorities` is a dict from priority to number; all else are numbers.
     """
-    return _command(["MQ.INFO", queue], wire.facts)
+    return encoded(["MQ.INFO", queue], wire.facts)
 
 
 def queues(match: Optional[str] = None) -> Command[List[str]]:
     """The names of all queues that hold a message or a setting, or of those that match a pattern, as of KEYS."""
-    command = _command(["MQ.QUEUES", *option("MATCH", match)], wire.texts_of_all)
+    command = encoded(["MQ.QUEUES", *option("MATCH", match)], wire.texts_of_all)
     return Command(command.words, command.read, has_key=False)
 
 
 def config(queue: str) -> Command[Dict[str, Any]]:
     """The settings of a queue by name: timedeltas, numbers, and the name of the dead-letter queue."""
-    return _command(["MQ.CONFIG", queue], wire.facts)
+    return encoded(["MQ.CONFIG", queue], wire.facts)
 
 
 def configure(
@@ -400,27 +376,27 @@ def configure(
         words += ["DEFAULTDEADLETTER"] if name.lower() == "deadletter" else [name, ""]
     if count_of(words) == 2:
         raise ValueError("no setting is given")
-    return _command(words, wire.nothing)
+    return encoded(words, wire.nothing)
 
 
 def pause(queue: str, duration: Optional[Duration] = None) -> Command[None]:
     """Stops the deliveries of a queue: for a time, or until `resume`."""
-    return _command(["MQ.PAUSE", queue, *length("FOR", duration)], wire.nothing)
+    return encoded(["MQ.PAUSE", queue, *length("FOR", duration)], wire.nothing)
 
 
 def resume(queue: str) -> Command[None]:
     """Ends the pause of a queue."""
-    return _command(["MQ.RESUME", queue], wire.nothing)
+    return encoded(["MQ.RESUME", queue], wire.nothing)
 
 
 def purge(queue: str, state: Optional[str] = None) -> Command[int]:
     """Deletes all messages of a queue, or those that are `ready` or `delayed`; keeps its settings; returns how many."""
-    return _command(["MQ.PURGE", queue, *state_word(state)], int)
+    return encoded(["MQ.PURGE", queue, *state_word(state)], int)
 
 
 def drop(queue: str) -> Command[bool]:
     """Deletes a queue with its messages and settings, and returns whether there was anything."""
-    return _command(["MQ.DROP", queue], bool)
+    return encoded(["MQ.DROP", queue], bool)
 
 
 def redrive(
@@ -441,9 +417,4 @@ def redrive(
     words = ["MQ.REDRIVE", queue, *option("TO", to), *option("COUNT", count), *flag("ALL", all)]
     if ids is not None:
         words += ["IDS", count_of(ids), *ids]
-    return _command(words + option("FROM", from_queue) + option("REASON", reason), int)
-
-
-def _command(words: Iterable[Any], read: Callable[[Any], T]) -> Command[T]:
-    name, *rest = words
-    return Command([name, *(text_word(word) if isinstance(word, str) else word for word in rest)], read)
+    return encoded(words + option("FROM", from_queue) + option("REASON", reason), int)

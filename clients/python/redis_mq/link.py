@@ -11,7 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from .backoff import Backoff
-from .commands import Command
+from .command import Command
 from .errors import code_of, typed
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ import redis
 
 from . import commands
 from .backoff import Backoff
-from .commands import Command
+from .command import Command
 from .errors import CorruptError, InvalidReceiptError, NotFoundError, code_of
 from .heartbeat import Heartbeat
 from .job import Job, Stage, log_message

@@ -27,6 +27,7 @@ from redis_mq import (
     QueueFullError,
     Release,
     Retry,
+    Schedule,
     TryAgainError,
     Worker,
     WrongTypeError,
@@ -56,6 +57,8 @@ DURATIONS = {
     "aging",
     "dedupwindow",
     "expires",
+    "every",
+    "jitter",
 }
 
 
@@ -68,7 +71,7 @@ def arguments(request):
         elif name == "on_disconnect" and isinstance(value, dict):
             grace = value.get("grace")
             value = OnDisconnect(value.get("no_count", False), None if grace is None else grace / 1000)
-        elif name == "at":
+        elif name in ("at", "start", "end"):
             value = datetime.fromtimestamp(value / 1000, timezone.utc)
         elif name == "payload":
             value = base64.b64decode(value)
@@ -95,6 +98,10 @@ def call_of(request):
         given.update(arguments(settings))
     elif call == "pause" and "for" in given:
         given["duration"] = timedelta(milliseconds=given.pop("for"))
+    elif call == "next":
+        if "from" in given:
+            given["since"] = datetime.fromtimestamp(given.pop("from") / 1000, timezone.utc)
+        return "next_ticks", given
     elif call == "redrive" and "from" in given:
         given["from_queue"] = given.pop("from")
     elif call in ("pull", "pull_many") and "ack" in given:
@@ -117,6 +124,8 @@ def shown(value):
         return value.value
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        if isinstance(value, Schedule):
+            fields.update(paused=int(value.paused), dead=int(value.dead) or None)
         return {name: shown(one) for name, one in fields.items() if one not in (None, {})}
     if isinstance(value, dict):
         return {name: shown(one) for name, one in value.items()}

@@ -7,25 +7,27 @@ import redis
 import redis.asyncio
 
 import redis_mq
-from redis_mq import AsyncClient, Client, InvalidArgumentError, QueueFullError, commands
+from redis_mq import AsyncClient, Client, InvalidArgumentError, QueueFullError, commands, scheduling
 from redis_mq.errors import code_of, is_temporary, typed
 
-METHODS = [name for name in vars(Client) if not name.startswith("_") and name in vars(commands)]
+COMMANDS = {
+    name: value
+    for module in (commands, scheduling)
+    for name, value in vars(module).items()
+    if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
+}
+METHODS = [name for name in vars(Client) if name in COMMANDS]
 
 
 def test_both_faces_have_all_commands():
-    functions = [value for value in vars(commands).values() if inspect.isfunction(value)]
-    made = {one.__name__ for one in functions if one.__module__ == commands.__name__ and one.__name__[0] != "_"}
-    assert made == set(METHODS) == {name for name in METHODS if name in vars(AsyncClient)}
+    assert set(COMMANDS) == set(METHODS) == {name for name in METHODS if name in vars(AsyncClient)}
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_methods_have_the_arguments_and_documentation_of_their_commands(name):
     for method in (getattr(Client, name), getattr(AsyncClient, name)):
-        assert method.__doc__ == getattr(commands, name).__doc__ is not None
-        assert list(inspect.signature(method).parameters)[1:] == list(
-            inspect.signature(getattr(commands, name)).parameters
-        )
+        assert method.__doc__ == COMMANDS[name].__doc__ is not None
+        assert list(inspect.signature(method).parameters)[1:] == list(inspect.signature(COMMANDS[name]).parameters)
     assert inspect.iscoroutinefunction(getattr(AsyncClient, name))
 
 

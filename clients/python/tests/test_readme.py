@@ -12,7 +12,7 @@ def examples(readme):
 
 
 FOLDER = Path(__file__).resolve().parents[1]
-PUSH, WORK, FAKE = examples(FOLDER / "README.md")
+PUSH, WORK, SCHEDULE, FAKE = examples(FOLDER / "README.md")
 (BOTH,) = examples(FOLDER.parents[1] / "README.md")
 SQS, STREAMS, BEANSTALKD = examples(FOLDER.parents[1] / "docs/coming-from.md")
 
@@ -40,6 +40,12 @@ def test_coming_from_others(url, tmp_path, client, capsys):
         assert client.len("orders") == 0
     assert capsys.readouterr().out == "order 17\norder 17 failed before: no such order\n"
     assert work(STREAMS, url, tmp_path, 1) == ["processed order 17\n"]
+
+
+def test_a_schedule(url, client, capsys):
+    run(SCHEDULE.replace("redis://localhost:6379", url))
+    (daily,) = client.schedules("reports")
+    assert capsys.readouterr().out == f"next: {daily.next_tick.astimezone()}\n"
 
 
 def test_the_fake():

@@ -5,7 +5,7 @@ from typing import List, Optional, Tuple, Union
 
 from typing_extensions import assert_type
 
-from redis_mq import AsyncClient, Client, Message, OnDisconnect, Outcome, Worker
+from redis_mq import AsyncClient, Client, Message, OnDisconnect, Outcome, Schedule, Worker
 
 
 def client(one: Client, message: Message) -> None:
@@ -17,6 +17,10 @@ def client(one: Client, message: Message) -> None:
     assert_type(one.extend_many([message.delivery]), List[Union[datetime, Outcome]])
     assert_type(one.pull("orders", on_disconnect=OnDisconnect(grace=5)), Optional[Message])
     assert_type(one.get("orders", dedup="k"), Optional[Message])
+    assert_type(one.schedule("reports", "daily", b"", cron="@daily", catchup="none"), bool)
+    assert_type(one.schedules("reports"), List[Schedule])
+    assert_type(one.next_ticks("reports", "daily"), List[datetime])
+    one.schedule("reports", "daily", b"", cron="@daily", catchup="never")  # type: ignore[arg-type]
     one.push("orders", b"x", delya=1)  # type: ignore[call-arg]
     one.ack(message.id)  # type: ignore[arg-type]
 
@@ -24,6 +28,7 @@ def client(one: Client, message: Message) -> None:
 async def async_client(one: AsyncClient) -> None:
     assert_type(await one.push("orders", b"x"), str)
     assert_type(await one.pull("orders", block=1), Optional[Message])
+    assert_type(await one.trigger("reports", "daily"), str)
 
 
 async def coroutine(message: Message) -> None:

@@ -21,6 +21,7 @@ class FakeRedisMQ:
     - The pulls of `client()` never wait. Those of `async_client()` and of workers wait until something in the fake
       changes, for at most their `block` by the real clock.
     - on_disconnect has no effect, `info` counts nothing, and a batch may be of any size.
+    - It has no schedules: their commands are unknown, as to a server without the module.
     """
 
     def __init__(self) -> None:
