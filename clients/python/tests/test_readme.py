@@ -15,6 +15,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 PUSH, WORK, SCHEDULE, FAKE = examples(FOLDER / "README.md")
 (BOTH,) = examples(FOLDER.parents[1] / "README.md")
 SQS, STREAMS, BEANSTALKD = examples(FOLDER.parents[1] / "docs/coming-from.md")
+(AT_START,) = examples(FOLDER.parents[1] / "docs/schedules.md")
 
 
 def test_what_to_install_is_this_package():
@@ -46,6 +47,14 @@ def test_a_schedule(url, client, capsys):
     run(SCHEDULE.replace("redis://localhost:6379", url))
     (daily,) = client.schedules("reports")
     assert capsys.readouterr().out == f"next: {daily.next_tick.astimezone()}\n"
+
+
+def test_the_schedules_of_an_application(url, client):
+    client.schedule("reports", "shop:old", "", every=60)
+    client.schedule("reports", "other", "", every=60)
+    for _ in range(2):
+        run(AT_START.replace("redis://localhost:6379", url))
+        assert {one.name for one in client.schedules("reports")} == {"other", "shop:poll", "shop:sales"}
 
 
 def test_the_fake():
