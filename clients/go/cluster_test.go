@@ -63,6 +63,27 @@ func TestTheClientWorksOnACluster(t *testing.T) {
 	}
 }
 
+func TestTheSchedulesOfACluster(t *testing.T) {
+	client, ctx := mq.New(cluster(t, node(t))), context.Background()
+	if isNew, err := client.Schedule(ctx, "orders", "hourly", nil, &mq.ScheduleOptions{Every: time.Hour}); err != nil || !isNew {
+		t.Fatalf("%v, %v", isNew, err)
+	}
+	id, err := client.Trigger(ctx, "orders", "hourly")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := client.Pull(ctx, "orders", nil); err != nil || m.ID != id {
+		t.Errorf("%+v, not %s, %v", m, id, err)
+	}
+	found, err := client.Schedules(ctx, "orders", nil)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	if ticks, err := client.NextTicks(ctx, "orders", "hourly", &mq.NextTicksOptions{Count: 1}); err != nil || !ticks[0].Equal(found[0].NextTick) {
+		t.Errorf("%v, not %v, %v", ticks, found[0].NextTick, err)
+	}
+}
+
 func TestTheWorkerWorksOnACluster(t *testing.T) {
 	client, ctx := mq.New(cluster(t, node(t))), context.Background()
 	if _, err := client.PushMany(ctx, "orders", [][]byte{[]byte("a"), []byte("b")}, nil); err != nil {
