@@ -94,6 +94,9 @@ def test_a_cluster(cluster):
     client.push_many("{a}.orders", ["1", "2"])
     assert client.pull(["{a}.mails", "{a}.orders"]).text() == "1"
     assert client.queues() == ["{a}.orders"]
+    assert client.schedule("reports", "hourly", "x", every=3600)
+    assert client.trigger("reports", "hourly") == client.pull("reports").id
+    assert [one.next_tick for one in client.schedules("reports")] == client.next_ticks("reports", "hourly", count=1)
 
 
 def test_a_cluster_with_asyncio(cluster):
