@@ -49,4 +49,6 @@ pub use settings::{Info, Settings};
 pub use settle::{Ack, Extend, Nack};
 #[cfg(feature = "cluster")]
 pub use worker::SlotConnection;
-pub use worker::{CancellationToken, HandlerError, Handling, Next, Source, Worker};
+pub use worker::{
+    CancellationToken, DirectConnection, HandlerError, Handling, Next, Source, Worker,
+};

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cluster")]
 mod cluster;
+mod direct;
 mod handler;
 mod in_work;
 mod link;
@@ -11,9 +12,11 @@ mod saying;
 mod sentinel;
 mod signals;
 mod source;
+mod together;
 
 #[cfg(feature = "cluster")]
 pub use cluster::SlotConnection;
+pub use direct::DirectConnection;
 pub use handler::{HandlerError, Handling, Next};
 pub use source::Source;
 pub use tokio_util::sync::CancellationToken;
@@ -25,6 +28,7 @@ use run::Run;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use together::together;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -256,7 +260,7 @@ impl<S: Source> Worker<S> {
         // of the runtime's. It ends with this future.
         let stop = CancellationToken::new();
         let mut running = JoinSet::new();
-        running.spawn(run.until(stop.clone().cancelled_owned()).in_current_span());
+        running.spawn(together(run.until(stop.clone().cancelled_owned())).in_current_span());
         let ended = tokio::select! {
             ended = running.join_next() => ended,
             () = shutdown => {

@@ -1,8 +1,8 @@
 //! Where the connections of a worker come from.
 
+use super::direct::DirectConnection;
 use crate::client::Connection;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisResult};
+use redis::{Client, RedisResult};
 use std::time::Duration;
 
 pub(super) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -23,12 +23,9 @@ pub trait Source: Send + Sync + 'static {
 }
 
 impl Source for Client {
-    type Connection = MultiplexedConnection;
+    type Connection = DirectConnection;
 
     async fn open(&self, _: &str, response_timeout: Duration) -> RedisResult<Self::Connection> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(response_timeout));
-        self.get_multiplexed_async_connection_with_config(&config).await
+        DirectConnection::open(self, response_timeout).await
     }
 }
