@@ -231,11 +231,11 @@ export class Client {
     words: Word[],
     ack: readonly Delivery[] | undefined,
   ): Promise<{ acked: Outcome[] | undefined; reply: Reply }> {
-    const names = [queues].flat();
+    const names = typeof queues === 'string' ? [queues] : queues;
     const acks = ack && ack.length > 0 ? batchWords('ACK', ack) : [];
     if (ack) requireQueue(names[0], ack);
     const start = names.length === 1 ? ['MQ.PULL', names[0]!] : ['MQ.MPULL', String(names.length), ...names];
-    const reply = await this.#send(names[0], ...start, ...words, ...acks);
+    const reply = await this.#exchange(names[0], [...start, ...words, ...acks]);
     if (acks.length === 0) return { acked: ack && [], reply };
     const [acked = null, delivered = null] = arrayOf(reply);
     return { acked: arrayOf(acked).map(Number).map(outcomeOf), reply: delivered };
@@ -248,7 +248,11 @@ export class Client {
     return arrayOf(await this.#send(queue, command, queue, ...batchWords('IDS', deliveries), ...words)).map(Number);
   }
 
-  async #send(key: string | undefined, ...words: Word[]): Promise<Reply> {
+  #send(key: string | undefined, ...words: Word[]): Promise<Reply> {
+    return this.#exchange(key, words);
+  }
+
+  async #exchange(key: string | undefined, words: Word[]): Promise<Reply> {
     try {
       return await this.#connection.send(words, key);
     } catch (error) {

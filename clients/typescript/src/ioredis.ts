@@ -8,8 +8,10 @@ export interface IoredisClient {
   createBuiltinCommand(name: string): object;
 }
 
+type Command = (...words: Word[][]) => Promise<Reply>;
+
 interface Methods {
-  createBuiltinCommand(name: string): { buffer(...words: Word[][]): Promise<Reply> };
+  createBuiltinCommand(name: string): { buffer: Command };
   duplicate(...overrides: unknown[]): Methods;
   connect(): Promise<void>;
   disconnect(): void;
@@ -37,27 +39,34 @@ export function isIoredis(redis: object): redis is IoredisClient {
 
 export function fromIoredis(redis: IoredisClient): Connection {
   const client = redis as unknown as Methods;
-  return { send: (words) => send(client, words), open: () => open(client) };
+  return { send: sender(client), open: () => open(client) };
 }
 
 /** Not by `callBuffer`, which loses the command's name where commands are pipelined automatically. */
-function send(client: Methods, [command, ...words]: Word[]): Promise<Reply> {
-  return client.createBuiltinCommand(String(command)).buffer.call(client, words);
+function sender(client: Methods): (words: Word[]) => Promise<Reply> {
+  const commands = new Map<string, Command>();
+  return ([first, ...words]) => {
+    const name = String(first);
+    let command = commands.get(name);
+    if (!command) commands.set(name, (command = client.createBuiltinCommand(name).buffer));
+    return command.call(client, words);
+  };
 }
 
 async function open(origin: Methods): Promise<OwnConnection> {
   const client = origin.isCluster ? origin.duplicate([], CLUSTER_OVERRIDES) : origin.duplicate(OVERRIDES);
+  const send = sender(client);
   let cause: Error | undefined; // connect() itself only says that the connection is closed
   client.on('error', (error) => {
     cause = error;
   });
   const connect = async (): Promise<number | undefined> => {
     await client.connect();
-    return client.isCluster ? undefined : clientId((words) => send(client, words));
+    return client.isCluster ? undefined : clientId(send);
   };
   try {
     const id = await within(OPENING_MS, connect());
-    return { send: (words) => send(client, words), close: () => client.disconnect(), id };
+    return { send, close: () => client.disconnect(), id };
   } catch (error) {
     client.disconnect();
     throw cause ?? error;

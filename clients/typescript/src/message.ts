@@ -1,7 +1,7 @@
 // A message as the server shows it, in deliveries, in MQ.PEEK and in MQ.GET.
 
 import type { Reply } from './connection.js';
-import { bytesOf, pairsOf, textOf } from './reply.js';
+import { bytesOf, fieldsOf, pairsOf, textOf } from './reply.js';
 
 /** Where a message is: it waits, a consumer holds it, or its time has not come. */
 export type State = 'ready' | 'inflight' | 'delayed';
@@ -61,7 +61,7 @@ export class Message implements Delivery {
   readonly deadRetries: number | undefined;
 
   constructor(reply: Reply) {
-    const fields = new Map(pairsOf(reply).map(([name, value]) => [textOf(name), value]));
+    const fields = fieldsOf(reply);
     const optional = <T>(name: string, read: (value: Reply) => T): T | undefined => {
       const value = fields.get(name);
       return value === undefined || value === null ? undefined : read(value);

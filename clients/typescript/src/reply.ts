@@ -10,6 +10,17 @@ export function bytesOf(reply: Reply): Buffer {
   return Buffer.isBuffer(reply) ? reply : Buffer.from(String(reply));
 }
 
+/** The values of a map by the names of its fields. */
+export function fieldsOf(reply: Reply): Map<string, Reply> {
+  const fields = new Map<string, Reply>();
+  if (Array.isArray(reply)) {
+    for (let index = 0; index < reply.length; index += 2) fields.set(textOf(reply[index]!), reply[index + 1]!);
+  } else {
+    for (const [name, value] of pairsOf(reply)) fields.set(textOf(name), value);
+  }
+  return fields;
+}
+
 export function arrayOf(reply: Reply): Reply[] {
   if (!Array.isArray(reply)) throw new TypeError(`expected an array from the server, got ${typeof reply}`);
   return reply;

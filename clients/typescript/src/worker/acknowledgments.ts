@@ -10,6 +10,8 @@ export class Acknowledgments {
   readonly #repeat: (attempt: () => Promise<void>) => Promise<void>;
   readonly #log: Log;
   #pending: Message[] = [];
+  /** When the first of them was added. */
+  #since = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #sending = new Set<Promise<void>>();
   readonly #repeated = new WeakSet<Message>();
@@ -26,14 +28,13 @@ export class Acknowledgments {
   }
 
   add(message: Message): void {
+    if (this.#pending.length === 0) this.#since = performance.now();
     this.#pending.push(message);
-    this.#timer ??= setTimeout(() => this.#send(), this.#delay);
+    this.#timer ??= setTimeout(() => this.#elapse(), this.#delay);
   }
 
   /** Hands over all that wait, to be acknowledged with a pull. */
   take(): Message[] {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
     const taken = this.#pending;
     this.#pending = [];
     return taken;
@@ -59,8 +60,18 @@ export class Acknowledgments {
 
   /** Sends all, and waits for the answers. */
   async flush(): Promise<void> {
+    clearTimeout(this.#timer);
     this.#send();
     await Promise.all(this.#sending);
+  }
+
+  /** The timer runs on after a pull took what it was set for: that is cheaper than one timer per pull. */
+  #elapse(): void {
+    this.#timer = undefined;
+    if (this.#pending.length === 0) return;
+    const rest = this.#since + this.#delay - performance.now();
+    if (rest > 0) this.#timer = setTimeout(() => this.#elapse(), rest);
+    else this.#send();
   }
 
   #send(): void {

@@ -2,11 +2,11 @@
 
 import type { Connection, OwnConnection, Reply, Word } from '../connection.js';
 import { isLost } from '../errors.js';
-import { within } from '../within.js';
+import { Deadlines } from './deadlines.js';
 
 export class Link implements Connection {
   readonly #origin: Connection;
-  readonly #deadline: number;
+  readonly #deadlines: Deadlines;
   readonly #onLoss: () => void;
   #connection: Promise<OwnConnection> | undefined;
   #isClosed = false;
@@ -17,7 +17,7 @@ export class Link implements Connection {
    */
   constructor(origin: Connection, deadline: number, onLoss: () => void = () => {}) {
     this.#origin = origin;
-    this.#deadline = deadline;
+    this.#deadlines = new Deadlines(deadline);
     this.#onLoss = onLoss;
   }
 
@@ -27,7 +27,7 @@ export class Link implements Connection {
     let connection: OwnConnection | undefined;
     try {
       connection = await opening;
-      return await within(this.#deadline, connection.send(words, key));
+      return await this.#deadlines.within(connection.send(words, key));
     } catch (error) {
       if (!connection || isLost(error)) this.#drop(opening);
       throw error;

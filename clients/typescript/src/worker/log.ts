@@ -16,9 +16,10 @@ export interface LogEntry {
 export type Log = (entry: LogEntry) => void;
 
 /** Writes a line of JSON to standard error for each entry, without those for debugging. */
-export const logLines: Log = ({ error, ...entry }) => {
+export const logLines: Log = (entry) => {
   if (entry.level === 'debug') return;
-  console.error(JSON.stringify({ time: new Date(), ...entry, error: error === undefined ? undefined : errorText(error) }));
+  const error = entry.error === undefined ? undefined : errorText(entry.error);
+  console.error(JSON.stringify({ time: new Date(), ...entry, error }));
 };
 
 /** What is said of an error in logs and as the reason of a return: `no stock`, `TypeError: x is not a function`. */
