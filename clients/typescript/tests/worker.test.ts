@@ -208,4 +208,6 @@ test('no more messages are in work than the concurrency allows', async () => {
   await worker(handler, { concurrency: 3 }).runUntilEmpty();
   assert.equal(most, 3);
   assert.throws(() => worker(handler, { concurrency: 0 }), RangeError);
+  assert.throws(() => worker(handler, { prefetch: -1 }), RangeError);
+  assert.throws(() => worker(handler, { concurrency: 1, prefetch: 10_000 }), RangeError);
 });

@@ -1,4 +1,4 @@
-// Extends the visibility of all that is in work, so that a handler may take longer than that.
+// Extends the visibility of all that is in work or held, so that a handler may take longer than that.
 
 import { pause } from '../backoff.js';
 import type { Client } from '../client.js';
@@ -10,16 +10,24 @@ import type { Work } from './work.js';
 
 export class Heartbeat {
   readonly #client: Client;
-  readonly #inWork: ReadonlySet<Work>;
+  readonly #works: ReadonlySet<Work>;
+  readonly #drop: (work: Work) => void;
   readonly #visibility: number;
   readonly #interval: number;
   readonly #maxProcessing: number;
   readonly #log: Log;
   #resting = new AbortController();
 
-  constructor(client: Client, inWork: ReadonlySet<Work>, { visibility, disconnectGrace, maxProcessing, log }: Configuration) {
+  /** @param drop is called for a message that is no longer held by this worker, and was not started */
+  constructor(
+    client: Client,
+    works: ReadonlySet<Work>,
+    drop: (work: Work) => void,
+    { visibility, disconnectGrace, maxProcessing, log }: Configuration,
+  ) {
     this.#client = client;
-    this.#inWork = inWork;
+    this.#works = works;
+    this.#drop = drop;
     this.#visibility = visibility;
     // The connection of the pulls may be lost unnoticed: then only what is extended before the grace is over stays this worker's.
     this.#interval = (disconnectGrace || visibility) / 3;
@@ -46,9 +54,9 @@ export class Heartbeat {
   async #beat(): Promise<void> {
     const now = performance.now();
     const works: Work[] = [];
-    for (const work of this.#inWork) {
+    for (const work of this.#works) {
       if (!work.isHeld) continue;
-      if (now - work.since < this.#maxProcessing) works.push(work);
+      if (work.since === undefined || now - work.since < this.#maxProcessing) works.push(work);
       else work.expire('the limit of the processing time is over');
     }
     for (const batch of byQueue(works, (work) => work.message)) await this.#extend(batch);
@@ -60,11 +68,15 @@ export class Heartbeat {
     works.forEach((work, index) => {
       const result = results[index];
       if (result instanceof Date) work.visibleUntil = now + this.#visibility;
-      else if (this.#inWork.has(work)) this.#lose(work, result);
+      else if (this.#works.has(work)) this.#lose(work, result);
     });
   }
 
   #lose(work: Work, why: string | undefined): void {
+    if (work.since === undefined) {
+      this.#drop(work);
+      return;
+    }
     const { queue, id, retryCount } = work.message;
     this.#log({ level: 'warn', text: `cancelled: the message is no longer held (${why})`, queue, id, retryCount });
     work.lose(`the message is no longer held (${why})`);

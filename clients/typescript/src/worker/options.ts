@@ -24,8 +24,13 @@ export type Middleware = (message: Message, context: Context, next: () => Promis
 
 /** Options of `new Worker()`. Lengths of time are milliseconds. */
 export interface WorkerOptions {
-  /** How many messages are in work at once; no more are pulled. At most 10,000. Default: 10. */
+  /** How many messages are in work at once. At most 10,000. Default: 10. */
   concurrency?: number | undefined;
+  /**
+   * How many messages are held in advance, beside those in work: for handlers of a few milliseconds or less, where the round trip counts.
+   * Others can't have them meanwhile, so leave it at 0 where handlers are slow. With `concurrency` at most 10,000. Default: 0.
+   */
+  prefetch?: number | undefined;
   /** For how long a message is hidden from others; it is extended while its handler runs. Default: 30,000. */
   visibility?: number | undefined;
   /** After this time a message is no longer extended, and its handler is cancelled when its visibility ends. Default: none. */
@@ -56,6 +61,7 @@ export interface Configuration {
   queues: readonly string[];
   handler: (message: Message, context: Context) => Promise<unknown>;
   concurrency: number;
+  prefetch: number;
   visibility: number;
   maxProcessing: number;
   grace: number;
@@ -69,12 +75,16 @@ export interface Configuration {
 }
 
 export function configurationOf(queues: string | readonly string[], handler: Handler, options: WorkerOptions): Configuration {
-  const { concurrency = 10, visibility = 30_000, disconnectGrace = 5_000, middleware = [] } = options;
+  const { concurrency = 10, prefetch = 0, visibility = 30_000, disconnectGrace = 5_000, middleware = [] } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 10_000) throw new RangeError('concurrency is 1 to 10,000');
+  if (!Number.isInteger(prefetch) || prefetch < 0 || concurrency + prefetch > 10_000) {
+    throw new RangeError('prefetch is 0 to 10,000, less the concurrency');
+  }
   return {
     queues: [queues].flat(),
     handler: wrapped(handler, middleware),
     concurrency,
+    prefetch,
     visibility,
     maxProcessing: options.maxProcessing ?? Infinity,
     grace: options.grace ?? 25_000,

@@ -6,7 +6,7 @@ import { Client } from '../client.js';
 import type { Connection } from '../connection.js';
 import { CorruptError, InvalidArgumentError, InvalidReceiptError, isTemporary, NotFoundError } from '../errors.js';
 import { byQueue, type Message } from '../message.js';
-import type { NackOptions } from '../options.js';
+import type { NackOptions, PullOptions } from '../options.js';
 import { Dead, Release, Retry } from '../outcomes.js';
 import { atMost } from '../within.js';
 import { Acknowledgments } from './acknowledgments.js';
@@ -15,7 +15,7 @@ import { Link } from './link.js';
 import { errorText, type LogEntry } from './log.js';
 import type { Configuration } from './options.js';
 import { persist } from './persist.js';
-import { Slots, Work } from './work.js';
+import { Held, Slots, Work, WorkContext } from './work.js';
 
 // A connection without a reply for so long is given up; a pull may also wait.
 const REPLY_MS = 10_000;
@@ -35,8 +35,11 @@ export class Run {
   readonly #shared: Link;
   readonly #puller: Client;
   readonly #client: Client;
+  readonly #pullOptions: PullOptions;
   readonly #slots: Slots;
-  readonly #inWork = new Set<Work>();
+  readonly #held = new Held();
+  /** All that is in work or held. */
+  readonly #works = new Set<Work>();
   readonly #heartbeat: Heartbeat;
   readonly #acknowledgments: Acknowledgments;
   readonly #stopping = new AbortController();
@@ -45,15 +48,21 @@ export class Run {
   #failure: { error: unknown } | undefined;
 
   constructor(connection: Connection, configuration: Configuration, ignoredDelay?: number) {
-    const { block, concurrency, ackDelay, log } = configuration;
+    const { visibility, consumer, block, disconnectGrace, concurrency, ackDelay, log } = configuration;
     this.#configuration = configuration;
     this.#ignoredDelay = ignoredDelay;
     this.#waiting = new Link(connection, block + REPLY_MS, () => this.#heartbeat.hurry());
     this.#shared = new Link(connection, REPLY_MS);
     this.#puller = new Client(this.#waiting);
     this.#client = new Client(this.#shared);
+    this.#pullOptions = {
+      visibility,
+      consumer,
+      block: ignoredDelay === undefined ? block : Math.min(block, GLANCE_MS),
+      onDisconnect: disconnectGrace > 0 && { grace: disconnectGrace },
+    };
     this.#slots = new Slots(concurrency);
-    this.#heartbeat = new Heartbeat(this.#client, this.#inWork, configuration);
+    this.#heartbeat = new Heartbeat(this.#client, this.#works, (work) => this.#drop(work), configuration);
     this.#acknowledgments = new Acknowledgments(this.#client, ackDelay, (attempt) => this.#say(attempt), log);
   }
 
@@ -70,10 +79,12 @@ export class Run {
     const pulling = this.#pullAll()
       .catch((error: unknown) => this.#fail(error))
       .finally(() => this.stop());
+    // Not before the waiting pull has ended, which might take them again.
+    const released = pulling.then(() => this.#releaseHeld());
     await stopped(this.#stopping.signal);
     const isOver = new AbortController(); // the pull has ended, or the grace time
     void pulling.then(() => isOver.abort());
-    await atMost(this.#configuration.grace, this.#ended(pulling, isOver.signal));
+    await atMost(this.#configuration.grace, this.#ended(released, isOver.signal));
     isOver.abort();
     await this.#cancelHandlers();
     await atMost(FAREWELL_MS, this.#acknowledgments.flush());
@@ -92,9 +103,8 @@ export class Run {
         const messages = await this.#pull();
         backoff.reset();
         if (messages.length === 0 && (await this.#isFinished())) return;
-        if (signal.aborted) await this.#release(messages);
-        else for (const message of messages) void this.#process(message);
-        while (this.#slots.free === 0 && !signal.aborted) await this.#slots.changed();
+        this.#hold(messages);
+        while (this.#wanted === 0 && !signal.aborted) await this.#slots.changed();
         if (!this.#slots.areAllFree) await turn(); // handlers that end together are acknowledged together
       } catch (error) {
         if (signal.aborted) return;
@@ -109,22 +119,22 @@ export class Run {
     }
   }
 
+  /** How many more messages can start or be held. */
+  get #wanted(): number {
+    return this.#slots.free + this.#configuration.prefetch - this.#held.count;
+  }
+
   async #pull(): Promise<Message[]> {
-    const { queues, visibility, consumer, block, disconnectGrace } = this.#configuration;
-    const options = {
-      visibility,
-      consumer,
-      block: this.#ignoredDelay === undefined ? block : Math.min(block, GLANCE_MS),
-      onDisconnect: disconnectGrace > 0 && { grace: disconnectGrace },
-    };
+    const { queues } = this.#configuration;
+    const options = this.#pullOptions;
     const [queue] = queues;
     const done = this.#acknowledgments.take();
     if (queue === undefined || queues.length > 1) {
       this.#acknowledgeBeside(done);
-      return this.#puller.pullMany(queues, this.#slots.free, options);
+      return this.#puller.pullMany(queues, this.#wanted, options);
     }
     try {
-      const { acked, messages } = await this.#puller.pullMany(queue, this.#slots.free, { ...options, ack: done });
+      const { acked, messages } = await this.#puller.pullMany(queue, this.#wanted, { ...options, ack: done });
       this.#acknowledgments.settle(done, acked);
       return messages;
     } catch (error) {
@@ -154,27 +164,59 @@ export class Run {
     return true;
   }
 
-  async #process(message: Message): Promise<void> {
-    const work = new Work(message, performance.now() + this.#configuration.visibility);
+  /** Messages are held until they can start; most can at once. */
+  #hold(messages: readonly Message[]): void {
+    const visibleUntil = performance.now() + this.#configuration.visibility;
+    for (const message of messages) {
+      const work = new Work(message, visibleUntil);
+      this.#works.add(work);
+      this.#held.add(work);
+    }
+    this.#startHeld();
+  }
+
+  #startHeld(): void {
+    while (this.#held.count > 0 && this.#slots.free > 0 && !this.#stopping.signal.aborted) {
+      const work = this.#held.next()!;
+      const now = performance.now();
+      if (now < work.visibleUntil) void this.#process(work, now);
+      else this.#works.delete(work); // it is another's, or soon will be
+    }
+  }
+
+  #drop(work: Work): void {
+    this.#held.remove(work);
+    this.#works.delete(work);
+    this.#slots.wake();
+  }
+
+  async #releaseHeld(): Promise<void> {
+    const messages: Message[] = [];
+    for (let work = this.#held.next(); work; work = this.#held.next()) {
+      this.#works.delete(work);
+      messages.push(work.message);
+    }
+    await this.#release(messages);
+  }
+
+  async #process(work: Work, now: number): Promise<void> {
+    const { message } = work;
+    work.since = now;
     this.#slots.take();
-    this.#inWork.add(work);
     const failure = await this.#failureOf(work);
-    this.#inWork.delete(work);
+    this.#works.delete(work);
     work.end();
     if (work.isHeld) {
       if (failure) await this.#giveBack(message, failure.error);
       else this.#acknowledgments.add(message);
     }
     this.#slots.release();
+    this.#startHeld();
   }
 
   async #failureOf(work: Work): Promise<{ error: unknown } | undefined> {
     try {
-      await this.#configuration.handler(work.message, {
-        get signal() {
-          return work.signal;
-        },
-      });
+      await this.#configuration.handler(work.message, new WorkContext(work));
       this.#log({ level: 'debug', text: 'done' }, work.message);
       return undefined;
     } catch (error) {
@@ -231,8 +273,8 @@ export class Run {
     }
   }
 
-  /** Ends the waiting pull, and waits for it and for the handlers. */
-  async #ended(pulling: Promise<void>, isOver: AbortSignal): Promise<void> {
+  /** Ends the waiting pull, and waits until what is held was released, and for the handlers. */
+  async #ended(released: Promise<void>, isOver: AbortSignal): Promise<void> {
     const backoff = new Backoff();
     const id = await this.#waiting.id();
     while (id !== undefined && !isOver.aborted) {
@@ -241,17 +283,17 @@ export class Run {
       });
       await pause(backoff.next(), isOver); // the pull may have been on its way when it was to be ended
     }
-    await pulling;
+    await released;
     await this.#slots.allFree();
   }
 
   /** Cancels handlers that still run, waits a moment for them, and releases what is left. */
   async #cancelHandlers(): Promise<void> {
-    if (this.#inWork.size === 0) return;
+    if (this.#works.size === 0) return;
     this.#isCancelled = true;
-    for (const work of this.#inWork) work.cancel('the worker shuts down');
+    for (const work of this.#works) work.cancel('the worker shuts down');
     await atMost(FAREWELL_MS, this.#slots.allFree());
-    const left = [...this.#inWork].filter((work) => work.isHeld);
+    const left = [...this.#works].filter((work) => work.isHeld);
     for (const work of left) work.lose('the worker shuts down');
     await atMost(FAREWELL_MS, this.#release(left.map(({ message }) => message)));
   }
@@ -264,7 +306,12 @@ export class Run {
   }
 
   #log(entry: LogEntry, message?: Message): void {
-    this.#configuration.log(message ? { ...entry, queue: message.queue, id: message.id, retryCount: message.retryCount } : entry);
+    if (message) {
+      entry.queue = message.queue;
+      entry.id = message.id;
+      entry.retryCount = message.retryCount;
+    }
+    this.#configuration.log(entry);
   }
 }
 

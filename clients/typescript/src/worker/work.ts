@@ -1,11 +1,13 @@
-// The messages in work, and how many more can be.
+// The messages in work, or held until they can be, and how many more can be.
 
 import type { Message } from '../message.js';
 import { LONGEST_TIMER_MS } from '../within.js';
+import type { Context } from './options.js';
 
-/** A message in work. Moments are those of `performance.now()`. */
+/** A message in work, or held. Moments are those of `performance.now()`. */
 export class Work {
-  readonly since = performance.now();
+  /** When its handler was started; undefined: it is held. */
+  since: number | undefined;
   #cancelling: AbortController | undefined;
   #isHeld = true;
   #expiry: NodeJS.Timeout | undefined;
@@ -45,6 +47,40 @@ export class Work {
   /** Its handler has ended. */
   end(): void {
     clearTimeout(this.#expiry);
+  }
+}
+
+/** What the handler of a message may see of it. */
+export class WorkContext implements Context {
+  readonly #work: Work;
+
+  constructor(work: Work) {
+    this.#work = work;
+  }
+
+  get signal(): AbortSignal {
+    return this.#work.signal;
+  }
+}
+
+/** Messages that wait until they can start, in the order in which they came. */
+export class Held {
+  #works: Work[] = [];
+
+  get count(): number {
+    return this.#works.length;
+  }
+
+  add(work: Work): void {
+    this.#works.push(work);
+  }
+
+  next(): Work | undefined {
+    return this.#works.shift();
+  }
+
+  remove(work: Work): void {
+    this.#works = this.#works.filter((other) => other !== work);
   }
 }
 

@@ -6,6 +6,7 @@ import { Dead, Release, Retry, Worker, type Handler, type Redis } from 'redis-mq
 export async function work(redis: Redis): Promise<void> {
   const worker = new Worker(redis, (process.env['MQ_QUEUES'] ?? '').split(','), handle, {
     concurrency: setting('CONCURRENCY'),
+    prefetch: process.env['MQ_PREFETCH'] === undefined ? undefined : setting('PREFETCH'),
     visibility: setting('VISIBILITY'),
     grace: setting('GRACE'),
     block: setting('BLOCK'),
