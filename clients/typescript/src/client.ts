@@ -12,6 +12,7 @@ import {
 import { untilAnswered } from './publish.js';
 import { connectionOf, type Redis } from './redis.js';
 import { arrayOf, textOf } from './reply.js';
+import { Schedule, scheduleWords, type NextTicksOptions, type ScheduleOptions, type SchedulesOptions } from './schedules.js';
 import { infoOf, settingsOf, settingWords, type Info, type Settings } from './settings.js';
 
 const PATIENCE_MS = 30_000;
@@ -199,6 +200,42 @@ export class Client {
   async configure(queue: string, settings: { [Name in keyof Settings]?: Settings[Name] | null | undefined }): Promise<void> {
     const words = settingWords(settings);
     if (words.length > 0) await this.#send(queue, 'MQ.CONFIG', queue, ...words);
+  }
+
+  /**
+   * Sets a schedule, which pushes a message at each of its ticks, and returns whether it is new. Programs may do that at every start: a
+   * schedule that was set before keeps its ticks, as long as what determines them is the same.
+   *
+   * `await client.schedule('reports', 'daily', '', { cron: '30 6 * * MON-FRI', zone: 'Europe/Berlin' })`
+   */
+  async schedule(queue: string, name: string, payload: Bytes, options: ScheduleOptions): Promise<boolean> {
+    return Number(await this.#send(queue, 'MQ.SCHEDULE', queue, name, wordOf(payload), ...scheduleWords(options))) === 1;
+  }
+
+  /** Removes a schedule, and returns whether there was one. */
+  async unschedule(queue: string, name: string): Promise<boolean> {
+    return Number(await this.#send(queue, 'MQ.UNSCHEDULE', queue, name)) === 1;
+  }
+
+  /** The schedules of a queue, the next tick first. */
+  async schedules(queue: string, { match, offset, count }: SchedulesOptions = {}): Promise<Schedule[]> {
+    const words = [...option('MATCH', match), ...option('OFFSET', offset), ...option('COUNT', count)];
+    return arrayOf(await this.#send(queue, 'MQ.SCHEDULES', queue, ...words)).map((one) => new Schedule(one));
+  }
+
+  /** The next ticks of a schedule, without jitter. Throws a `NotFoundError` if there is no such schedule. */
+  async nextTicks(queue: string, name: string, { count, from }: NextTicksOptions = {}): Promise<Date[]> {
+    const words = [...option('COUNT', count), ...option('FROM', from)];
+    return arrayOf(await this.#send(queue, 'MQ.NEXT', queue, name, ...words)).map((tick) => new Date(Number(tick)));
+  }
+
+  /**
+   * Pushes a message of a schedule now, and returns its id. With `overlap: 'skip'`, that of an earlier one that is still in the queue.
+   *
+   * Throws a `NotFoundError` if there is no such schedule, or a `QueueFullError` as `push`.
+   */
+  async trigger(queue: string, name: string): Promise<string> {
+    return textOf(await this.#send(queue, 'MQ.TRIGGER', queue, name));
   }
 
   /** Stops the deliveries of a queue, until `resume` or for so many milliseconds. */

@@ -11,6 +11,9 @@ export type {
   RedriveOptions,
 } from './options.js';
 export type { Redis } from './redis.js';
+export {
+  Schedule, type Catchup, type NextTicksOptions, type Overlap, type Rhythm, type ScheduleOptions, type SchedulesOptions,
+} from './schedules.js';
 export type { Info, Settings } from './settings.js';
 export { Dead, Release, Retry } from './outcomes.js';
 export { logLines, type Log, type LogEntry } from './worker/log.js';

@@ -104,7 +104,7 @@ export class Message implements Delivery {
   }
 }
 
-function textHeaders(headers: Message['rawHeaders']): Record<string, string> {
+export function textHeaders(headers: Message['rawHeaders']): Record<string, string> {
   const result = Object.create(null) as Record<string, string>; // so that no name finds what objects inherit
   for (const [name, value] of headers) result[name.toString()] = value.toString();
   return result;

@@ -138,7 +138,7 @@ export function headerPairs(headers: MessageHeaders = {}): (readonly [Bytes, Byt
   return Symbol.iterator in headers ? [...headers] : Object.entries(headers);
 }
 
-function headerWords(headers: MessageHeaders | undefined): Word[] {
+export function headerWords(headers: MessageHeaders | undefined): Word[] {
   const pairs = headerPairs(headers);
   return pairs.length === 0 ? [] : ['HEADERS', String(pairs.length), ...pairs.flat().map(wordOf)];
 }

@@ -42,7 +42,7 @@ test('an order is pushed and processed, and the worker stops', async () => {
 });
 
 test('an order is pushed and processed by one program, as BullMQ would', async () => {
-  const both = start(3);
+  const both = start(4);
   const exit = once(both, 'exit');
   const [line] = (await once(createInterface({ input: both.stdout }), 'line')) as [string];
   assert.equal(line, 'order 17');
@@ -51,9 +51,17 @@ test('an order is pushed and processed by one program, as BullMQ would', async (
 });
 
 test('the test with the fake passes', async () => {
-  assert.deepEqual(await once(start(2), 'exit'), [0, null]);
+  assert.deepEqual(await once(start(3), 'exit'), [0, null]);
+});
+
+test('a schedule is set, and tells its next tick', async () => {
+  const schedule = start(2);
+  const exit = once(schedule, 'exit');
+  const [line] = (await once(createInterface({ input: schedule.stdout }), 'line')) as [string];
+  assert.match(line, /^next report: \d{4}-\d\d-\d\dT0[45]:30:00.000Z$/);
+  assert.deepEqual(await exit, [0, null]);
 });
 
 test('no example is not run', () => {
-  assert.equal(files.length, 4);
+  assert.equal(files.length, 5);
 });

@@ -1,7 +1,7 @@
 // The calls of the contract as calls of the client, and its results in the contract's words.
 
 import { Client, InvalidArgumentError, InvalidReceiptError, Message, NotFoundError, QueueFullError, TryAgainError } from 'redis-mq';
-import { CorruptError, WrongTypeError, type Delivery, type Info, type Settings } from 'redis-mq';
+import { CorruptError, WrongTypeError, type Delivery, type Info, type Schedule, type Settings } from 'redis-mq';
 
 // Arguments come as JSON from the contract, which knows their types.
 export type Call = { call: string } & Record<string, any>;
@@ -79,6 +79,16 @@ async function result(client: Client, call: Call): Promise<unknown> {
       return client.drop(queue);
     case 'queues':
       return client.queues(call['match']);
+    case 'schedule':
+      return client.schedule(queue, call['name'], payload, scheduleOptions(call));
+    case 'unschedule':
+      return client.unschedule(queue, call['name']);
+    case 'schedules':
+      return (await client.schedules(queue, { match: call['match'], offset: call['offset'], count: call['count'] })).map(plainSchedule);
+    case 'next':
+      return (await client.nextTicks(queue, call['name'], { count: call['count'], from: moment(call['from']) })).map(Number);
+    case 'trigger':
+      return client.trigger(queue, call['name']);
     case 'redrive':
       return client.redrive(queue, redriveOptions(call));
     default:
@@ -103,9 +113,19 @@ async function pullMany(client: Client, call: Call): Promise<unknown> {
 }
 
 function pushOptions(call: Call) {
-  const at = call['at'] === undefined ? undefined : new Date(call['at']);
+  const at = moment(call['at']);
   const { delay, ttl, ttl_dead: ttlDead, priority, group, dedup, window, until_done: untilDone, headers } = call;
   return { delay, at, ttl, ttlDead, priority, group, dedup, window, untilDone, headers };
+}
+
+function scheduleOptions(call: Call) {
+  const { every, cron, zone, limit, jitter, catchup, overlap, paused, ttl, ttl_dead: ttlDead, priority, group, headers } = call;
+  const [start, end] = [moment(call['start']), moment(call['end'])];
+  return { every, cron, zone, start, end, limit, jitter, catchup, overlap, paused, ttl, ttlDead, priority, group, headers };
+}
+
+function moment(ms: number | undefined): Date | undefined {
+  return ms === undefined ? undefined : new Date(ms);
 }
 
 function pullOptions(call: Call) {
@@ -136,8 +156,16 @@ function settings(named: Record<string, unknown>): Partial<Settings> {
 
 /** A message with the names of the server. */
 function plain(message: Message | null): object | null {
-  if (message === null) return null;
-  const { rawHeaders, headers, payload, ...others } = message;
+  return message && plainFields(message);
+}
+
+/** A schedule with the names of the server. */
+function plainSchedule({ paused, ttlDead, ...others }: Schedule): object {
+  const numbers = { paused: Number(paused), dead: ttlDead ? 1 : undefined };
+  return plainFields({ ...others, ...numbers });
+}
+
+function plainFields<T extends Pick<Message, 'rawHeaders' | 'headers' | 'payload'>>({ rawHeaders, headers, payload, ...others }: T): object {
   const fields: Record<string, unknown> = { payload: payload.toString('base64') };
   if (rawHeaders.length > 0) fields['headers'] = headers;
   for (const [name, value] of Object.entries(others)) {
