@@ -119,7 +119,27 @@ export function flag(name: string, isSet: boolean | undefined): Word[] {
   return isSet ? [name] : [];
 }
 
+const PUSH_OPTIONS = namesOf<PushOptions>({
+  delay: 0, at: 0, ttl: 0, ttlDead: 0, priority: 0, group: 0, dedup: 0, window: 0, untilDone: 0, headers: 0,
+});
+const PULL_OPTIONS = namesOf<PullOptions & { ack: unknown }>({
+  visibility: 0, block: 0, consumer: 0, onDisconnect: 0, noAck: 0, ack: 0,
+});
+
+/** The compiler sees that no name is missing. */
+function namesOf<Options>(names: Record<keyof Options, 0>): ReadonlySet<string> {
+  return new Set(Object.keys(names));
+}
+
+/** An option that is misspelt would be ignored, and the server never hear of it. */
+function refuseUnknown(options: object, names: ReadonlySet<string>): void {
+  for (const name in options) {
+    if (!names.has(name)) throw new TypeError(`there is no option ${name}`);
+  }
+}
+
 export function pushWords(options: PushOptions): Word[] {
+  refuseUnknown(options, PUSH_OPTIONS);
   return [
     ...option('DELAY', options.delay),
     ...option('AT', options.at),
@@ -144,6 +164,7 @@ export function headerWords(headers: MessageHeaders | undefined): Word[] {
 }
 
 export function pullWords(options: PullOptions): Word[] {
+  refuseUnknown(options, PULL_OPTIONS);
   return [
     ...option('VISIBILITY', options.visibility),
     ...option('BLOCK', options.block),

@@ -72,6 +72,16 @@ test('TO and DEADLETTER come before values that may be the same words', async ()
   ]);
 });
 
+test('an option that does not exist is refused', async () => {
+  const client = new Client(new FakeRedis());
+  const misspelt = { vissibility: 3, dely: 3 } as object;
+  await assert.rejects(client.push('orders', 'a', misspelt), TypeError);
+  await assert.rejects(client.pushMany('orders', ['a'], misspelt), TypeError);
+  await assert.rejects(client.publish('orders', 'a', misspelt), TypeError);
+  await assert.rejects(client.pull('orders', misspelt), TypeError);
+  await assert.rejects(client.pullMany('orders', 1, misspelt), TypeError);
+});
+
 test('a setting that does not exist is refused', async () => {
   const misspelt = { maxRetrys: 3 } as object;
   await assert.rejects(new Client(new FakeRedis()).configure('orders', misspelt), InvalidArgumentError);
