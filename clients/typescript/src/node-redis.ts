@@ -24,7 +24,9 @@ interface Methods {
 // By the first byte of their replies: bulk strings as buffers, because payloads are bytes; maps as arrays, because names of headers are.
 const OPTIONS = { typeMapping: { 0x24: Buffer, 0x25: Array, 0x3a: Number } };
 
-// Reconnecting and repeating is left to the worker, and so are time-outs, which have to exceed BLOCK.
+// Reconnecting and repeating is left to the worker, and so are time-outs, which have to exceed BLOCK. The one of a command that waits to be
+// written would also cost an AbortSignal for each.
+const OWN_OPTIONS = { ...OPTIONS, timeout: undefined };
 const OVERRIDES = { disableOfflineQueue: true, maxCommandRediscovers: 0 };
 const SOCKET_OVERRIDES = { reconnectStrategy: false, socketTimeout: undefined };
 
@@ -34,13 +36,13 @@ export function isNodeRedis(redis: object): redis is NodeRedisClient {
 
 export function fromNodeRedis(redis: NodeRedisClient): Connection {
   const client = redis as unknown as Methods;
-  return { send: sender(client), open: () => open(client) };
+  return { send: sender(client, OPTIONS), open: () => open(client) };
 }
 
-function sender(client: Methods): Send {
-  if (isCluster(client)) return (words, key) => client.sendCommand(key, false, words, OPTIONS);
-  if (typeof client.acquire === 'function') return (words) => client.sendCommand(false, words, OPTIONS);
-  return (words) => client.sendCommand(words, OPTIONS);
+function sender(client: Methods, options: object): Send {
+  if (isCluster(client)) return (words, key) => client.sendCommand(key, false, words, options);
+  if (typeof client.acquire === 'function') return (words) => client.sendCommand(false, words, options);
+  return (words) => client.sendCommand(words, options);
 }
 
 function isCluster(client: Methods): boolean {
@@ -54,7 +56,7 @@ async function open(origin: Methods): Promise<OwnConnection> {
   const close = (): void => {
     (async () => client.destroy())().catch(() => {}); // it fails if the client is closed already
   };
-  const send = sender(client);
+  const send = sender(client, OWN_OPTIONS);
   const connect = async (): Promise<number | undefined> => {
     await client.connect();
     return isCluster(client) ? undefined : clientId(send);
