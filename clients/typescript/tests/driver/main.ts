@@ -1,18 +1,21 @@
 // The driver of the contract: clients/contract/README.md says what it does. MQ_LIBRARY says which Redis client it uses.
 
 import { createInterface } from 'node:readline';
-import { Redis } from 'ioredis';
-import { createClient } from 'redis';
-import { Client, type Redis as AnyRedis } from 'redis-mq';
+import { Client, type Redis } from 'redis-mq';
 import { FakeRedis } from 'redis-mq/testing';
 import { answer, type Call } from './calls.js';
 import { work } from './worker.js';
 
 const { MQ_URL = '', MQ_PROTOCOL = '3', MQ_LIBRARY = 'redis' } = process.env;
 
-async function connect(): Promise<AnyRedis> {
+/** Loads only the Redis client that it uses: the cases start many workers. */
+async function connect(): Promise<Redis> {
   const RESP = MQ_PROTOCOL === '2' ? 2 : 3;
-  if (MQ_LIBRARY === 'ioredis') return new Redis(MQ_URL, { protocol: RESP }).on('error', () => {});
+  if (MQ_LIBRARY === 'ioredis') {
+    const { Redis } = await import('ioredis');
+    return new Redis(MQ_URL, { protocol: RESP }).on('error', () => {});
+  }
+  const { createClient } = await import('redis');
   return createClient({ url: MQ_URL, RESP }).on('error', () => {}).connect();
 }
 
