@@ -279,8 +279,9 @@ def worker_ratio(samples, ours, theirs):
         return ""
     if not samples.select(**ours):
         return "-"
-    # A plain loop is no worker: it is shown without a goal.
-    goal = None if theirs["system"] == "plain loop" else WORKER_GOAL
+    # A plain loop is no worker, and ours with other options is no other one: they are shown without a goal.
+    has_goal = theirs["system"] != "plain loop" and not theirs["system"].startswith(ours["system"])
+    goal = WORKER_GOAL if has_goal else None
     ratios = samples.ratios(ours, theirs, "rate")
     return f"{cell_of_at_least(statistics.median(ratios), goal)} [{min(ratios):.2f} to {max(ratios):.2f}]"
 

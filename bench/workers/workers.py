@@ -90,6 +90,7 @@ SYSTEMS = (
         ("LLEN", "asynq:{default}:active"),
     ),
     with_mq("Rust", "worker", "redis-mq worker", "redis"),
+    with_mq("Rust", "prefetch", "redis-mq worker, prefetch 10", "redis"),
     with_mq("Rust", "loop", "plain loop", "redis", is_ours=False),
     with_redis(
         "Rust",

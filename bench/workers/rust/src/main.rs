@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 const QUEUE: &str = "bench";
 const BATCH: usize = 500;
+/// As many as apalis fetches at once.
+const PREFETCH: usize = 10;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -71,7 +73,8 @@ async fn main() -> Result<()> {
 
 async fn work(system: &str, url: &str, concurrency: usize, progress: Arc<Progress>) -> Result<()> {
     match system {
-        "worker" => work_with_worker(url, concurrency, progress).await,
+        "worker" => work_with_worker(url, concurrency, 0, progress).await,
+        "prefetch" => work_with_worker(url, concurrency, PREFETCH, progress).await,
         "loop" => work_in_loops(url, concurrency, progress).await,
         "apalis" => work_with_apalis(url, concurrency, progress).await,
         _ => Err("unknown system".into()),
@@ -91,7 +94,12 @@ async fn push_with_mpush(url: &str, count: usize) -> Result<()> {
     Ok(())
 }
 
-async fn work_with_worker(url: &str, concurrency: usize, progress: Arc<Progress>) -> Result<()> {
+async fn work_with_worker(
+    url: &str,
+    concurrency: usize,
+    prefetch: usize,
+    progress: Arc<Progress>,
+) -> Result<()> {
     let worker = Worker::new(redis::Client::open(url)?, QUEUE, move |_, _| {
         let progress = Arc::clone(&progress);
         async move {
@@ -99,7 +107,7 @@ async fn work_with_worker(url: &str, concurrency: usize, progress: Arc<Progress>
             Ok(())
         }
     });
-    Ok(worker.concurrency(concurrency).run().await?)
+    Ok(worker.concurrency(concurrency).prefetch(prefetch).run().await?)
 }
 
 /// A connection per loop: a pull that waits blocks its connection.
