@@ -295,7 +295,7 @@ def nothing_was_done_twice(scene, *workers):
 
 def prefetch_holds_so_many_more(options):
     with Scene(options) as scene:
-        scene.push(*[f"{number} sleep 400" for number in range(5)])
+        scene.push("0 sleep 4000", *[f"{number} sleep 400" for number in range(1, 5)])
         worker = scene.worker(concurrency=1, prefetch=3)
         worker.waits_for("start 0 0")
         holds(scene, 4)
