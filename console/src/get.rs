@@ -22,7 +22,7 @@ pub async fn run(options: Get) -> Result<(), String> {
     }
     let Some(name) = &options.queue else {
         let query = Query { sort: Sort::Name, ..Query::default() };
-        println!("{:#}", view::overview(&snapshot, &query, false)["queues"]);
+        println!("{:#}", view::overview(&snapshot, &state.history, &query, false)["queues"]);
         return Ok(());
     };
     let mut found = snapshot.queues().filter(|(_, _, queue)| queue.name == *name).peekable();

@@ -4,7 +4,9 @@
 mod get;
 mod metrics;
 mod options;
+mod pattern;
 mod sampling;
+mod servers;
 mod source;
 mod view;
 mod web;

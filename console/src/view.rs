@@ -1,23 +1,31 @@
-//! What the API and `get` show of queues and servers, as JSON. Times are in milliseconds, moments in Unix milliseconds.
+//! What the API and `get` show of queues, as JSON. Times are in milliseconds, moments in Unix milliseconds.
 
-use crate::sampling::snapshot::{Queue, Rates, Sample, Server, Snapshot};
+use crate::pattern::matches;
+use crate::sampling::history::History;
+use crate::sampling::snapshot::{Queue, Rates, Snapshot};
 use crate::sampling::unix_ms;
-use crate::why::{Cause, explain};
+use crate::servers;
+use crate::why::{Cause, Kind, explain};
 use redis_mq::{Info, Settings};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 /// Which queues of a list, and in which order.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Query {
-    /// Queues whose name contains this.
+    /// Queues whose name contains this, or matches it, if it is a pattern.
     pub search: String,
     pub sort: Sort,
+    /// The best first.
+    pub reverse: bool,
     pub offset: usize,
     /// 0: all.
     pub limit: usize,
+    /// With the rates of the last ten minutes.
+    pub recent: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -32,36 +40,53 @@ pub enum Sort {
     Delayed,
     DeadLetters,
     OldestReady,
+    BlockedClients,
     Pushed,
     Acked,
 }
 
 /// The queues and servers of a snapshot.
-pub fn overview(snapshot: &Snapshot, query: &Query, writes: bool) -> Value {
-    let matching = |name: &str| query.search.is_empty() || name.contains(&query.search);
+pub fn overview(snapshot: &Snapshot, history: &History, query: &Query, writes: bool) -> Value {
+    let dead = dead_letter_queues(snapshot);
+    let is_dead = |queue: &Queue| dead.contains(queue.name.as_str());
     let mut found: Vec<_> =
-        snapshot.queues().filter(|(_, _, queue)| matching(&queue.name)).collect();
-    found.sort_by(|(_, _, a), (_, _, b)| {
-        urgency(b, query.sort).total_cmp(&urgency(a, query.sort)).then_with(|| a.name.cmp(&b.name))
+        snapshot.queues().filter(|(_, _, queue)| matches(&query.search, &queue.name)).collect();
+    let totals = totals(found.iter().map(|(_, _, queue)| &***queue), is_dead);
+    found.sort_by_cached_key(|(_, _, queue)| {
+        let urgency = urgency(queue, query.sort, is_dead(queue));
+        // Greater comes first; numbers that are not negative are ordered like their bits.
+        (std::cmp::Reverse(urgency.to_bits()), queue.name.clone())
     });
+    if query.reverse {
+        found.reverse();
+    }
     let limit = if query.limit == 0 { usize::MAX } else { query.limit };
+    let now = SystemTime::now();
     let rows: Vec<Value> = found
         .iter()
         .skip(query.offset)
         .take(limit)
-        .map(|(sample, server, known)| row(&sample.source, &server.master.address, known))
+        .map(|(sample, server, known)| {
+            let mut row = row(&sample.source, &server.master.address, known, now);
+            row["is_dead_letter_queue"] = is_dead(known).into();
+            if query.recent {
+                row["recent"] = json!(history.recent(&sample.source, &known.name, unix_ms(now)));
+            }
+            row
+        })
         .collect();
     let others: Vec<Value> = snapshot
         .servers()
         .flat_map(|(sample, server)| {
-            let names = server.not_sampled.iter().filter(|name| matching(name));
+            let names = server.not_sampled.iter().filter(|name| matches(&query.search, name));
             names.map(move |name| place(&sample.source, &server.master.address, name))
         })
         .take(limit.saturating_sub(rows.len()).min(NAMES_SHOWN))
         .collect();
     json!({
-        "sources": snapshot.samples.iter().map(|sample| source(sample)).collect::<Vec<_>>(),
+        "sources": servers::sources(snapshot),
         "matching": found.len(),
+        "totals": totals,
         "queues": rows,
         "not_sampled": snapshot.not_sampled(),
         "not_sampled_names": others,
@@ -69,11 +94,44 @@ pub fn overview(snapshot: &Snapshot, query: &Query, writes: bool) -> Value {
     })
 }
 
+/// The queues that dead messages of others move to.
+fn dead_letter_queues(snapshot: &Snapshot) -> HashSet<&str> {
+    let settings = snapshot.queues().filter_map(|(_, _, queue)| queue.figures.as_ref().ok());
+    settings.map(|info| info.settings.dead_letter.as_str()).collect()
+}
+
+/// Sums over queues. What is in dead-letter queues is counted as dead letters only.
+fn totals<'q>(queues: impl Iterator<Item = &'q Queue>, is_dead: impl Fn(&Queue) -> bool) -> Value {
+    let (mut ready, mut inflight, mut delayed, mut dead_letters) = (0, 0, 0, 0);
+    let (mut pushed, mut acked, mut paused) = (0.0, 0.0, 0);
+    for queue in queues {
+        let Ok(info) = &queue.figures else { continue };
+        match is_dead(queue) {
+            true => dead_letters += info.ready,
+            false => ready += info.ready,
+        }
+        inflight += info.inflight;
+        delayed += info.delayed;
+        pushed += queue.rates.pushed;
+        acked += queue.rates.acked;
+        paused += u64::from(info.paused);
+    }
+    json!({
+        "ready": ready,
+        "inflight": inflight,
+        "delayed": delayed,
+        "dead_letters": dead_letters,
+        "pushed": pushed,
+        "acked": acked,
+        "paused": paused,
+    })
+}
+
 /// Names of queues without figures in a list.
 const NAMES_SHOWN: usize = 100;
 
-/// Greater comes first.
-fn urgency(queue: &Queue, sort: Sort) -> f64 {
+/// Greater comes first; never negative.
+fn urgency(queue: &Queue, sort: Sort, is_dead_letter_queue: bool) -> f64 {
     let Ok(info) = &queue.figures else { return f64::INFINITY };
     let age = info.oldest_ready_age.as_secs_f64();
     match sort {
@@ -83,8 +141,11 @@ fn urgency(queue: &Queue, sort: Sort) -> f64 {
         Sort::Delayed => info.delayed as f64,
         Sort::DeadLetters => info.deadletter_waiting as f64,
         Sort::OldestReady => age,
+        Sort::BlockedClients => info.blocked_clients as f64,
         Sort::Pushed => queue.rates.pushed,
         Sort::Acked => queue.rates.acked,
+        // Nobody is meant to pull them, and the queue where they died tells of them.
+        Sort::Worst if is_dead_letter_queue => 0.0,
         // A message that has waited for a minute is as bad as ten dead letters, or 1,000 that wait.
         Sort::Worst => {
             age / 60.0 + info.deadletter_waiting as f64 / 10.0 + info.ready as f64 / 1000.0
@@ -97,7 +158,7 @@ fn place(source: &str, server: &str, name: &str) -> Value {
 }
 
 /// A row of the overview.
-fn row(source: &str, server: &str, queue: &Queue) -> Value {
+fn row(source: &str, server: &str, queue: &Queue, now: SystemTime) -> Value {
     let mut row = place(source, server, &queue.name);
     let more = match &queue.figures {
         Err(error) => json!({ "error": error }),
@@ -112,10 +173,17 @@ fn row(source: &str, server: &str, queue: &Queue) -> Value {
             "paused": info.paused,
             "damaged": info.damaged,
             "rates": rates(&queue.rates),
+            "causes": causes(queue, now),
         }),
     };
     extend(&mut row, more);
     row
+}
+
+/// What keeps the messages of a queue from being delivered, in a word each. That there are none is no cause here.
+fn causes(queue: &Queue, now: SystemTime) -> Vec<Kind> {
+    let all = explain(&queue.figures, queue.rates.pulled, now).into_iter();
+    all.map(|cause| cause.kind).filter(|kind| *kind != Kind::NothingReady).collect()
 }
 
 /// Everything about a queue.
@@ -169,6 +237,8 @@ fn state(info: &Info) -> Value {
         "highest_retry_count": info.highest_retry_count,
         "blocked_clients": info.blocked_clients,
         "damaged": info.damaged,
+        "schedules": info.schedules,
+        "next_tick_at": info.next_tick_at.map(unix_ms),
     })
 }
 
@@ -189,6 +259,9 @@ fn counters(info: &Info) -> Value {
         "redriven": info.redriven,
         "refused_full": info.refused_full,
         "deleted": info.deleted,
+        "ticks": info.ticks,
+        "ticks_missed": info.ticks_missed,
+        "ticks_skipped": info.ticks_skipped,
     })
 }
 
@@ -213,80 +286,6 @@ fn settings(settings: &Settings) -> Value {
         "expires": ms(settings.expires),
     })
 }
-
-fn source(sample: &Sample) -> Value {
-    json!({
-        "name": sample.source,
-        "error": sample.error,
-        "at": unix_ms(sample.at),
-        "took_ms": ms(sample.took),
-        "servers": sample.servers.iter().map(server).collect::<Vec<_>>(),
-    })
-}
-
-fn server(server: &Server) -> Value {
-    let facts = &server.facts;
-    let software = match facts.text("valkey_version") {
-        "" => format!("Redis {}", facts.text("redis_version")),
-        version => format!("Valkey {version}"),
-    };
-    json!({
-        "address": server.master.address,
-        "error": server.error,
-        "software": software,
-        "version": facts.text("mq_version"),
-        "role": facts.text("role"),
-        "queues": server.queues.len() + server.not_sampled.len(),
-        "not_sampled": server.not_sampled.len(),
-        "warnings": warnings(server),
-    })
-}
-
-/// What is wrong with a server, in words.
-fn warnings(server: &Server) -> Vec<String> {
-    let facts = &server.facts;
-    let mut warnings = Vec::new();
-    let mut warn = |number: u64, text: &dyn Fn(u64) -> String| {
-        if number > 0 {
-            warnings.push(text(number));
-        }
-    };
-    warn(facts.number("mq_eviction_may_delete_messages"), &|_| {
-        let policy = facts.text("maxmemory_policy");
-        format!(
-            "The policy {policy} lets the server delete queues when maxmemory is reached: set noeviction."
-        )
-    });
-    warn(facts.number("mq_apply_errors"), &|n| {
-        format!("{n} ops could not be applied: data may be missing here.")
-    });
-    warn(facts.number("mq_damaged"), &|n| format!("{n} records could not be decoded."));
-    warn(facts.number("mq_dead_letters_refused"), &|n| {
-        format!("{n} messages could not go to their dead-letter queue.")
-    });
-    warn(facts.number("mq_sweep_errors"), &|n| {
-        format!("The timer failed {n} times to process a queue.")
-    });
-    warn(facts.number("mq_scan_in_progress"), &|_| {
-        "The server still looks for its queues after a load.".to_owned()
-    });
-    for (name, what) in
-        [("rdb_last_bgsave_status", "snapshot"), ("aof_last_write_status", "append-only file")]
-    {
-        if facts.has(name) && facts.text(name) != "ok" {
-            warnings.push(format!("The server could not write its {what}."));
-        }
-    }
-    for (replica, bytes) in facts.replica_lags() {
-        if bytes > LAG_SHOWN {
-            warnings.push(format!("Replica {replica} is {bytes} bytes behind."));
-        }
-    }
-    warnings
-}
-
-/// A replica that is behind by more than what a busy link has on its way.
-const LAG_SHOWN: u64 = 10 * 1024 * 1024;
 
 fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)

@@ -45,6 +45,9 @@ fn without_allow_writes_nothing_changes() {
         json!({ "name": "orders", "action": "purge", "confirm": "orders" }),
         json!({ "name": "orders", "action": "drop", "confirm": "orders" }),
         json!({ "name": "orders", "action": "delete", "ids": [id] }),
+        json!({ "name": "orders", "action": "give-back", "consumer": "worker-1" }),
+        json!({ "name": "orders", "action": "unschedule", "schedule": "daily" }),
+        json!({ "name": "orders", "action": "repair" }),
         json!({ "name": "orders", "action": "configure", "settings": { "maxlen": 1 } }),
     ] {
         assert_eq!(console.act(order.clone()).status, 403, "{order}");
@@ -166,6 +169,87 @@ fn consumers_are_shown_with_what_they_hold() {
     let held = consumers["consumers"].as_array().unwrap();
     assert_eq!((&held[0]["consumer"], &held[0]["messages"]), (&json!(null), &json!(1)));
     assert_eq!((&held[1]["consumer"], &held[1]["messages"]), (&json!("worker-1"), &json!(2)));
+}
+
+#[test]
+fn what_a_consumer_holds_is_given_back() {
+    let server = Server::start(&[]);
+    for _ in 0..3 {
+        server.push("orders", b"x", &[]);
+    }
+    server.run_command("MQ.PULL orders CONSUMER worker-1 COUNT 2 VISIBILITY 600000");
+    server.run_command("MQ.PULL orders VISIBILITY 600000");
+    let console = console(&server, &["--allow-writes"]);
+    let give_back =
+        |consumer: &str| json!({ "name": "orders", "action": "give-back", "consumer": consumer });
+    assert_eq!(changed(&console, give_back("worker-2")), 0);
+    assert_eq!(changed(&console, give_back("worker-1")), 2);
+    eventually("they are back", || state(&console)["ready"] == 2);
+    assert_eq!(state(&console)["inflight"], 1);
+}
+
+#[test]
+fn schedules_are_shown_with_their_next_ticks_triggered_and_removed() {
+    let server = Server::start(&[]);
+    let schedule = |words: &[&str]| {
+        redis::cmd("MQ.SCHEDULE").arg("orders").arg(words).exec(&mut server.connection()).unwrap();
+    };
+    schedule(&[
+        "daily",
+        "payload",
+        "CRON",
+        "30 6 * * *",
+        "TZ",
+        "Europe/Berlin",
+        "HEADERS",
+        "1",
+        "type",
+        "report",
+    ]);
+    schedule(&["beat", "", "EVERY", "3600000", "PAUSED", "1"]);
+    let console = console(&server, &["--allow-writes"]);
+    let list = console.json("/api/schedules?name=orders");
+    assert_eq!(list["total"], 2);
+    let daily = &list["schedules"][0];
+    for (field, value) in [
+        ("name", json!("daily")),
+        ("cron", json!("30 6 * * *")),
+        ("zone", json!("Europe/Berlin")),
+        ("payload_bytes", json!(7)),
+        ("header_count", json!(1)),
+        ("paused", json!(false)),
+    ] {
+        assert_eq!(daily[field], value, "{field} of {daily}");
+    }
+    assert!(!list.to_string().contains("payload\""), "a list shows no payload");
+    let ticks = daily["next_ticks"].as_array().unwrap();
+    assert_eq!((ticks.len(), &ticks[0]), (5, &daily["next_tick"]));
+    assert_eq!(list["schedules"][1]["paused"], true);
+    let order = |action: &str| json!({ "name": "orders", "action": action, "schedule": "daily" });
+    assert_eq!(changed(&console, order("trigger")), 1);
+    assert_eq!(state(&console)["ready"], 1);
+    assert_eq!(changed(&console, order("unschedule")), 1);
+    assert_eq!(changed(&console, order("unschedule")), 0);
+    assert_eq!(state(&console)["schedules"], 1);
+    assert_eq!(console.act(order("trigger")).status, 404);
+}
+
+#[test]
+fn records_are_checked_and_repaired() {
+    let server = Server::start(&[]);
+    server.push("orders", b"later", &["DELAY", "600000"]);
+    let console = console(&server, &["--allow-writes"]);
+    let findings = || {
+        let kind = [("Content-Type", "application/json")];
+        let reply = console.request("POST", "/api/check", &kind, "{\"name\":\"orders\"}");
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        serde_json::from_str::<Value>(&reply.body).unwrap()["findings"].clone()
+    };
+    assert_eq!(findings(), json!({}));
+    server.run_command("DEL mq:{orders}:delayed");
+    assert_eq!(findings(), json!({ "body_without_place": 1 }));
+    assert_eq!(changed(&console, json!({ "name": "orders", "action": "repair" })), 1);
+    assert_eq!(findings(), json!({}));
 }
 
 #[test]

@@ -37,6 +37,40 @@ fn a_queue_of_a_server_is_shown_with_its_figures() {
 }
 
 #[test]
+fn queues_are_searched_by_a_pattern_sorted_and_summed_up() {
+    let server = Server::start(&[]);
+    for (queue, messages) in [("mails", 1), ("orders", 3), ("reports", 2)] {
+        for _ in 0..messages {
+            server.push(queue, b"x", &[]);
+        }
+    }
+    server.push("{orders}:dead", b"dead", &[]);
+    server.run_command("MQ.PAUSE mails");
+    let console = Console::start(&[server.url()], &[]);
+    let names = |parameters: &str| -> Vec<String> {
+        let list = console.json(&format!("/api/queues?{parameters}"));
+        let rows = list["queues"].as_array().unwrap().iter();
+        rows.map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    };
+    eventually("all are shown", || names("").len() == 4);
+    assert_eq!(names("search=*s&sort=ready"), ["orders", "reports", "mails"]);
+    assert_eq!(names("search=*s&sort=ready&reverse=true"), ["mails", "reports", "orders"]);
+    assert_eq!(names("search=or&sort=name"), ["orders", "reports", "{orders}:dead"]);
+    assert_eq!(names("sort=name&offset=1&limit=2"), ["orders", "reports"]);
+    assert_eq!(names("").last().unwrap(), "{orders}:dead", "nobody is meant to pull these");
+    let list = console.json("/api/queues?recent=true");
+    let totals = &list["totals"];
+    assert_eq!((&totals["ready"], &totals["dead_letters"]), (&json!(6), &json!(1)));
+    assert_eq!(totals["paused"], 1);
+    let row = |name: &str| {
+        list["queues"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone()
+    };
+    assert_eq!(row("mails")["causes"], json!(["paused"]));
+    assert_eq!(row("{orders}:dead")["is_dead_letter_queue"], true);
+    assert_eq!(row("orders")["recent"]["pushed"].as_array().unwrap().len(), 30);
+}
+
+#[test]
 fn samples_follow_the_server_and_tell_rates() {
     let server = Server::start(&[]);
     server.push("orders", b"first", &[]);
@@ -59,6 +93,10 @@ fn samples_follow_the_server_and_tell_rates() {
     let points = history["points"].as_array().unwrap();
     assert_eq!(points.last().unwrap()["ready"], pushed);
     assert!(points.len() >= 2);
+    let last = points[points.len() - 2]["at_ms"].as_u64().unwrap();
+    let newer = console.json(&format!("/api/history?name=orders&since={last}"));
+    let newer = newer["points"].as_array().unwrap();
+    assert!(newer.iter().all(|point| point["at_ms"].as_u64() > Some(last)) && !newer.is_empty());
     let day = console.json("/api/history?name=orders&range=24h");
     assert_eq!(day["points"].as_array().unwrap().last().unwrap()["ready"], pushed);
 }

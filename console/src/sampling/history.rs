@@ -105,6 +105,40 @@ fn push(ring: &mut VecDeque<Point>, point: Point, kept_ms: u64) {
     ring.push_back(point);
 }
 
+/// The rates of the last ten minutes, for a small chart: means of 20 seconds, oldest first, none where nothing is known.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recent {
+    pub pushed: Vec<Option<f64>>,
+    pub acked: Vec<Option<f64>>,
+}
+
+const BARS: usize = 30;
+const BAR_MS: u64 = FINE_MS / BARS as u64;
+
+impl Recent {
+    fn of<'p>(points: impl IntoIterator<Item = &'p Point>, now_ms: u64) -> Self {
+        let mut bars = [(0_u16, 0.0, 0.0); BARS];
+        for point in points {
+            let back = usize::try_from(now_ms.saturating_sub(point.at_ms) / BAR_MS);
+            let place = back.ok().and_then(|back| (BARS - 1).checked_sub(back));
+            let Some((points, pushed, acked)) = place.map(|place| &mut bars[place]) else {
+                continue;
+            };
+            *points += 1;
+            *pushed += f64::from(point.pushed);
+            *acked += f64::from(point.acked);
+        }
+        // To one decimal.
+        let mean = |points: u16, sum: f64| {
+            (points > 0).then(|| (sum / f64::from(points) * 10.0).round() / 10.0)
+        };
+        Self {
+            pushed: bars.iter().map(|(points, pushed, _)| mean(*points, *pushed)).collect(),
+            acked: bars.iter().map(|(points, _, acked)| mean(*points, *acked)).collect(),
+        }
+    }
+}
+
 /// How far back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
@@ -146,6 +180,13 @@ impl History {
         }
     }
 
+    /// The rates of a queue of late; `None` if it is unknown.
+    pub fn recent(&self, source: &str, queue: &str, now_ms: u64) -> Option<Recent> {
+        let sources = self.lock();
+        let ring = sources.get(source)?.get(queue)?;
+        Some(Recent::of(&ring.fine, now_ms))
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, HashMap<String, Ring>>> {
         self.rings.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,6 +219,19 @@ mod tests {
         assert_eq!(coarse.len(), 24 * 60 + 2);
         assert!(coarse.iter().all(|minute| minute.ready == 29 && minute.pushed == 3.0));
         assert!(coarse.windows(2).all(|pair| pair[1].at_ms - pair[0].at_ms == MINUTE_MS));
+    }
+
+    #[test]
+    fn the_rates_of_late_are_means_of_twenty_seconds() {
+        let history = History::default();
+        for (at_ms, pushed) in [(1_000, 9.0), (590_000, 2.0), (592_000, 4.0), (601_000, 1.0)] {
+            history.add("a", at_ms, [&queue("orders", 1, pushed)]);
+        }
+        let recent = history.recent("a", "orders", 602_000).unwrap();
+        assert_eq!(recent.pushed.len(), BARS);
+        assert_eq!(recent.pushed[BARS - 1], Some(2.3));
+        assert!(recent.pushed[..BARS - 1].iter().all(Option::is_none));
+        assert_eq!(history.recent("a", "mails", 602_000), None);
     }
 
     #[test]

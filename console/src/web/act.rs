@@ -7,6 +7,7 @@ use super::read::{Found, Which};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use redis::{FromRedisValue, RedisResult};
 use redis_mq::{Due, Error, State as Place};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,6 +51,19 @@ enum Action {
         at_ms: u64,
     },
     Redrive(Letters),
+    /// All that a consumer holds becomes deliverable again, as if its visibility had ended.
+    GiveBack {
+        consumer: String,
+    },
+    /// A message of a schedule now.
+    Trigger {
+        schedule: String,
+    },
+    Unschedule {
+        schedule: String,
+    },
+    /// By MQ.CHECK.
+    Repair,
     /// By the names of MQ.CONFIG; null is the default.
     Configure {
         settings: BTreeMap<String, Option<Value>>,
@@ -144,11 +158,30 @@ async fn carry_out(found: &Found, action: Action) -> Answer<u64> {
             Ok(client.reschedule(queue, &id, at).await?.into())
         }
         Action::Redrive(letters) => redrive(found, letters).await,
+        Action::GiveBack { consumer } => {
+            let shortest = Duration::from_millis(1);
+            Ok(client.extend_consumer(queue, &consumer).visibility(shortest).await?)
+        }
+        Action::Trigger { schedule } => {
+            ask::<String>(found, "MQ.TRIGGER", &schedule).await?;
+            Ok(1)
+        }
+        Action::Unschedule { schedule } => Ok(ask(found, "MQ.UNSCHEDULE", &schedule).await?),
+        Action::Repair => {
+            let findings: BTreeMap<String, u64> = ask(found, "MQ.CHECK", "REPAIR").await?;
+            Ok(findings.values().sum())
+        }
         Action::Configure { settings } => {
             configure(found, settings).await?;
             Ok(1)
         }
     }
+}
+
+/// Sends a command of the queue that the client has no method for.
+async fn ask<T: FromRedisValue>(found: &Found, command: &str, argument: &str) -> RedisResult<T> {
+    let mut connection = found.client.connection().clone();
+    redis::cmd(command).arg(&found.name).arg(argument).query_async(&mut connection).await
 }
 
 async fn redrive(found: &Found, letters: Letters) -> Answer<u64> {

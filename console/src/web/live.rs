@@ -19,7 +19,7 @@ pub async fn events(
         console.state.seen();
         changes.changed().await.ok()?;
         let snapshot = changes.borrow_and_update().clone();
-        let list = view::overview(&snapshot, &query, console.writes);
+        let list = view::overview(&snapshot, &console.state.history, &query, console.writes);
         let event = Event::default().event("queues").data(list.to_string());
         Some((Ok(event), (changes, console, query)))
     });

@@ -146,17 +146,25 @@ pub async fn consumers(
     let found = console.find(&which)?;
     let peek = found.client.peek(&found.name).state(Place::InFlight).count(EXAMINED);
     let (messages, total) = (peek.await?, found.client.len(&found.name, Place::InFlight).await?);
-    let mut held: BTreeMap<Option<&str>, (u64, u64)> = BTreeMap::new();
+    let mut held: BTreeMap<Option<&str>, Vec<&Message>> = BTreeMap::new();
     for message in &messages {
-        let ends = message.visibility_until.map_or(u64::MAX, unix_ms);
-        let (count, first) = held.entry(message.consumer.as_deref()).or_insert((0, u64::MAX));
-        *count += 1;
-        *first = ends.min(*first);
+        held.entry(message.consumer.as_deref()).or_default().push(message);
     }
     let held: Vec<Value> = held
         .into_iter()
-        .map(|(consumer, (count, ends))| {
-            json!({ "consumer": consumer, "messages": count, "first_visibility_until": ends })
+        .map(|(consumer, messages)| {
+            let ends = || messages.iter().filter_map(|message| message.visibility_until);
+            let pushed = messages.iter().map(|message| message.timestamp).min();
+            let redelivered =
+                messages.iter().filter(|message| message.deliveries.is_some()).count();
+            json!({
+                "consumer": consumer,
+                "messages": messages.len(),
+                "first_visibility_until": ends().min().map(unix_ms),
+                "last_visibility_until": ends().max().map(unix_ms),
+                "oldest_timestamp": pushed.map(unix_ms),
+                "redelivered": redelivered,
+            })
         })
         .collect();
     Ok(Json(json!({ "total": total, "examined": messages.len(), "consumers": held })))

@@ -8,6 +8,7 @@ mod live;
 mod messages;
 mod payload;
 mod read;
+mod schedules;
 
 use crate::metrics;
 use crate::options::Serve;
@@ -80,6 +81,8 @@ fn routes() -> Router<Console> {
         .route("/page.css", get(assets::style))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics_page))
+        .route("/api/about", get(read::about))
+        .route("/api/servers", get(read::servers))
         .route("/api/queues", get(read::queues))
         .route("/api/queue", get(read::queue))
         .route("/api/history", get(read::history))
@@ -89,6 +92,8 @@ fn routes() -> Router<Console> {
         .route("/api/payload", get(messages::payload))
         .route("/api/dead-letters", get(messages::dead_letters))
         .route("/api/consumers", get(messages::consumers))
+        .route("/api/schedules", get(schedules::list))
+        .route("/api/check", post(schedules::check))
         .route("/api/act", post(act::act))
 }
 

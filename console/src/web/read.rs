@@ -4,9 +4,10 @@ use super::Console;
 use super::failure::{Answer, Failure};
 use crate::sampling::history::Range;
 use crate::sampling::snapshot::{Queue, Rates};
+use crate::servers;
 use crate::view::{self, Query};
 use axum::Json;
-use axum::extract::{Query as Parameters, State};
+use axum::extract::{Query as Parameters, State as Shared};
 use redis::aio::ConnectionManager;
 use redis_mq::{Client, Error};
 use serde::Deserialize;
@@ -61,16 +62,30 @@ impl Console {
 }
 
 pub async fn queues(
-    State(console): State<Console>,
+    Shared(console): Shared<Console>,
     Parameters(query): Parameters<Query>,
 ) -> Json<Value> {
     console.state.seen();
-    Json(view::overview(&console.state.snapshot(), &query, console.writes))
+    let history = &console.state.history;
+    Json(view::overview(&console.state.snapshot(), history, &query, console.writes))
+}
+
+/// What the page has to know of the console.
+pub async fn about(Shared(console): Shared<Console>) -> Json<Value> {
+    let names: Vec<&str> = console.state.sources.iter().map(|one| one.name.as_str()).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    Json(json!({ "version": version, "writes": console.writes, "sources": names }))
+}
+
+/// The servers, in words.
+pub async fn servers(Shared(console): Shared<Console>) -> Json<Value> {
+    console.state.seen();
+    Json(json!({ "sources": servers::details(&console.state.snapshot()) }))
 }
 
 /// A queue as it is now.
 pub async fn queue(
-    State(console): State<Console>,
+    Shared(console): Shared<Console>,
     Parameters(which): Parameters<Which>,
 ) -> Answer<Json<Value>> {
     console.state.seen();
@@ -96,6 +111,9 @@ pub struct Past {
     source: Option<String>,
     #[serde(default)]
     range: Span,
+    /// Only points after this one.
+    #[serde(default)]
+    since: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -108,7 +126,7 @@ enum Span {
 }
 
 pub async fn history(
-    State(console): State<Console>,
+    Shared(console): Shared<Console>,
     Parameters(past): Parameters<Past>,
 ) -> Answer<Json<Value>> {
     console.state.seen();
@@ -122,6 +140,7 @@ pub async fn history(
         Span::TenMinutes => Range::TenMinutes,
         Span::Day => Range::Day,
     };
-    let points = console.state.history.of(source, &past.name, range);
+    let mut points = console.state.history.of(source, &past.name, range);
+    points.retain(|point| point.at_ms > past.since);
     Ok(Json(json!({ "source": source, "name": past.name, "points": points })))
 }
