@@ -15,7 +15,7 @@ fn everything_but_its_health_needs_the_password_or_the_token() {
     let server = Server::start(&[]);
     let mut console = Console::start(&[server.url()], &[]);
     console.headers.clear();
-    for path in ["/", "/page.js", "/metrics", "/api/queues", "/api/events", "/none"] {
+    for path in ["/", "/page/main.js", "/metrics", "/api/queues", "/api/events", "/none"] {
         let refusal = console.get(path);
         assert_eq!(refusal.status, 401, "{path}");
         assert!(refusal.head.contains("www-authenticate: basic"), "{}", refusal.head);
@@ -64,7 +64,7 @@ fn without_passwords_names_of_other_sites_are_refused() {
 fn every_reply_forbids_foreign_scripts_and_frames() {
     let server = Server::start(&[]);
     let console = Console::start(&[server.url()], &[]);
-    for path in ["/", "/page.js", "/api/queues", "/metrics", "/none"] {
+    for path in ["/", "/page/main.js", "/api/queues", "/metrics", "/none"] {
         let head = console.get(path).head;
         for line in [
             "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'",
@@ -76,6 +76,7 @@ fn every_reply_forbids_foreign_scripts_and_frames() {
         }
         assert!(!head.contains("unsafe"), "{head}");
     }
+    assert_eq!(console.get("/page/none.js").status, 404);
     let page = console.get("/").body;
     assert!(!page.contains("<script>") && !page.contains("onclick") && !page.contains("style="));
 }
@@ -119,8 +120,12 @@ fn a_hostile_payload_is_data_and_never_a_page() {
     assert_eq!(raw.body.as_bytes(), script);
     let list = console.get("/api/messages?name=orders");
     assert!(!list.body.contains("alert"), "a list shows no payload: {}", list.body);
-    let script = console.get("/page.js").body;
-    assert!(!script.contains("innerHTML") && !script.contains("insertAdjacentHTML"));
+    for file in std::fs::read_dir("src/web/assets").unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for way in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
+            assert!(!text.contains(way), "the page makes elements of text by {way}");
+        }
+    }
 }
 
 #[test]
@@ -168,7 +173,7 @@ fn passwords_of_servers_are_used_and_never_shown() {
 fn behind_a_proxy_everything_is_under_the_base_path() {
     let server = Server::start(&[]);
     let console = Console::start(&[server.url()], &["--base-path", "/tools/queues/"]);
-    for path in ["/", "/page.js", "/page.css", "/api/queues", "/metrics", "/healthz"] {
+    for path in ["/", "/page/main.js", "/page/base.css", "/api/queues", "/metrics", "/healthz"] {
         assert_eq!(console.get(path).status, 200, "{path}");
     }
     let redirect = console.get("");

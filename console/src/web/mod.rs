@@ -77,8 +77,7 @@ pub async fn serve(options: Serve) -> Result<(), String> {
 fn routes() -> Router<Console> {
     Router::new()
         .route("/", get(assets::page))
-        .route("/page.js", get(assets::script))
-        .route("/page.css", get(assets::style))
+        .route("/page/{file}", get(assets::file))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics_page))
         .route("/api/about", get(read::about))
