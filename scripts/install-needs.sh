@@ -44,6 +44,7 @@ for task in "$@"; do
       ;;
     console)
       command_of promtool prometheus
+      command_of chromedriver chromium chromium-driver
       command_of openssl openssl
       ;;
     peers)

@@ -21,20 +21,6 @@ fn state(console: &Console) -> Value {
     console.json("/api/queue?name=orders")["state"].clone()
 }
 
-/// Pulls a message of the queue and lets it die.
-fn kill(server: &Server, error: &str) {
-    let pulled: Vec<redis::Value> =
-        redis::cmd("MQ.PULL").arg("orders").query(&mut server.connection()).unwrap();
-    let field = |name: &str| {
-        let place = pulled.iter().position(|value| *value == redis::Value::BulkString(name.into()));
-        redis::from_redis_value::<String>(pulled[place.unwrap() + 1].clone()).unwrap()
-    };
-    let (id, receipt) = (field("id"), field("receipt"));
-    let mut nack = redis::cmd("MQ.NACK");
-    nack.arg("orders").arg(id).arg(receipt).arg("DEAD").arg("REASON").arg(error);
-    nack.exec(&mut server.connection()).unwrap();
-}
-
 #[test]
 fn without_allow_writes_nothing_changes() {
     let server = Server::start(&[]);
@@ -137,7 +123,7 @@ fn dead_letters_are_summed_up_and_redriven() {
         server.push("orders", b"x", &[]);
     }
     for error in ["no stock", "no stock", "no stock", "no address"] {
-        kill(&server, error);
+        server.kill("orders", error);
     }
     let console = console(&server, &["--allow-writes"]);
     let letters = console.json("/api/dead-letters?name=orders");

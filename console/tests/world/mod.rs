@@ -94,6 +94,20 @@ impl Server {
         push.query(&mut self.connection()).unwrap()
     }
 
+    /// Pulls a message of a queue and lets it die.
+    pub fn kill(&self, queue: &str, error: &str) {
+        let pulled: Vec<redis::Value> =
+            redis::cmd("MQ.PULL").arg(queue).query(&mut self.connection()).unwrap();
+        let field = |name: &str| {
+            let name = redis::Value::BulkString(name.into());
+            let place = pulled.iter().position(|value| *value == name).unwrap();
+            redis::from_redis_value::<String>(pulled[place + 1].clone()).unwrap()
+        };
+        let mut nack = redis::cmd("MQ.NACK");
+        nack.arg(queue).arg(field("id")).arg(field("receipt")).arg("DEAD").arg("REASON").arg(error);
+        nack.exec(&mut self.connection()).unwrap();
+    }
+
     fn answers(&self) -> bool {
         let ping = |mut connection| redis::cmd("PING").exec(&mut connection).is_ok();
         redis::Client::open(self.url()).unwrap().get_connection().is_ok_and(ping)
@@ -153,11 +167,12 @@ pub struct Console {
 }
 
 pub const TOKEN: &str = "the-token";
+const PASSWORD: &str = "the-password";
 
 impl Console {
     /// One that needs the token, which is sent.
     pub fn start(urls: &[String], options: &[&str]) -> Self {
-        let environment = [("REDIS_MQ_PAGE_PASSWORD", "the-password"), ("REDIS_MQ_TOKEN", TOKEN)];
+        let environment = [("REDIS_MQ_PAGE_PASSWORD", PASSWORD), ("REDIS_MQ_TOKEN", TOKEN)];
         let mut console = Self::with(urls, options, &environment);
         console.headers.push(("Authorization".to_owned(), format!("Bearer {TOKEN}")));
         console
@@ -194,6 +209,11 @@ impl Console {
 
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         http(&self.address, method, &self.at(path), &self.with_own(headers), body)
+    }
+
+    /// The address for a browser, with a password.
+    pub fn page(&self) -> String {
+        format!("http://me:{PASSWORD}@{}{}/", self.address, self.path)
     }
 
     fn at(&self, path: &str) -> String {

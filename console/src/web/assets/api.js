@@ -13,7 +13,7 @@ export class Refused extends Error {
 export function address(path, parameters) {
   const url = new URL(path, base);
   for (const [name, value] of Object.entries(parameters || {})) {
-    if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
+    if (value || value === 0) url.searchParams.set(name, value);
   }
   return url.href;
 }

@@ -2,7 +2,7 @@
 
 // link("queue", { name: "orders", tab: "dead" }) is #/queue?name=orders&tab=dead
 export function link(view, parameters) {
-  const known = Object.entries(parameters || {}).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const known = Object.entries(parameters || {}).filter(([, value]) => value || value === 0);
   const query = new URLSearchParams(known).toString();
   return "#/" + view + (query ? "?" + query : "");
 }
