@@ -2,7 +2,7 @@
 
 use crate::pattern::matches;
 use crate::sampling::history::History;
-use crate::sampling::snapshot::{Queue, Rates, Snapshot};
+use crate::sampling::snapshot::{Queue, Rates, Snapshot, is_called_dead};
 use crate::sampling::unix_ms;
 use crate::servers;
 use crate::why::{Cause, Kind, explain};
@@ -48,7 +48,7 @@ pub enum Sort {
 /// The queues and servers of a snapshot.
 pub fn overview(snapshot: &Snapshot, history: &History, query: &Query, writes: bool) -> Value {
     let dead = dead_letter_queues(snapshot);
-    let is_dead = |queue: &Queue| dead.contains(queue.name.as_str());
+    let is_dead = |queue: &Queue| dead.contains(queue.name.as_str()) || is_called_dead(&queue.name);
     let mut found: Vec<_> =
         snapshot.queues().filter(|(_, _, queue)| matches(&query.search, &queue.name)).collect();
     let totals = totals(found.iter().map(|(_, _, queue)| &***queue), is_dead);

@@ -30,17 +30,36 @@ impl Snapshot {
         self.servers().map(|(_, server)| server.not_sampled.len()).sum()
     }
 
-    /// The sources and addresses of the servers that have a queue of this name.
+    /// The sources and addresses of the servers that have a queue of this name, or dead letters of it: a queue all of
+    /// whose messages died is not listed.
     pub fn places(&self, queue: &str) -> Vec<(&str, &str)> {
+        let dead = default_dead_letter_queue(queue);
         let has = |server: &Server| {
-            server.queues.iter().any(|known| known.name == queue)
-                || server.not_sampled.iter().any(|known| known == queue)
+            let sampled = server.queues.iter().map(|known| &known.name);
+            let mut names = sampled.chain(&server.not_sampled);
+            names.any(|name| name == queue || *name == dead)
         };
         let found = self.servers().filter(|(_, server)| has(server));
         found
             .map(|(sample, server)| (sample.source.as_str(), server.master.address.as_str()))
             .collect()
     }
+}
+
+const DEAD_SUFFIX: &str = ":dead";
+
+/// Where the dead messages of a queue go by default: into the same slot.
+fn default_dead_letter_queue(queue: &str) -> String {
+    let tag = queue.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    match tag {
+        Some((tag, _)) if !tag.is_empty() => format!("{queue}{DEAD_SUFFIX}"),
+        _ => format!("{{{queue}}}{DEAD_SUFFIX}"),
+    }
+}
+
+/// Whether a queue is called like the default dead-letter queue of another.
+pub fn is_called_dead(queue: &str) -> bool {
+    queue.strip_suffix(DEAD_SUFFIX).is_some_and(|rest| default_dead_letter_queue(rest) == queue)
 }
 
 /// One source.
@@ -174,6 +193,21 @@ mod tests {
         after.pushed = 10;
         assert_eq!(Rates::between(&before, &after, second).pushed, 5.0);
         assert_eq!(Rates::between(&before, &after, Duration::ZERO).pushed, 0.0);
+    }
+
+    #[test]
+    fn dead_letter_queues_are_known_by_their_names() {
+        for (queue, dead) in [
+            ("orders", "{orders}:dead"),
+            ("{acme}:orders", "{acme}:orders:dead"),
+            ("{}orders", "{{}orders}:dead"),
+        ] {
+            assert_eq!(default_dead_letter_queue(queue), dead);
+            assert!(is_called_dead(dead), "{dead}");
+        }
+        for other in ["orders", "orders:dead", ":dead", "{orders}"] {
+            assert!(!is_called_dead(other), "{other}");
+        }
     }
 
     #[test]

@@ -31,10 +31,13 @@ export function show(main, parameters, about) {
   const problem = h("div", { class: "problem", role: "alert" });
   const counts = TABS.map(() => h("span", { class: "count" }));
   const box = h("section", { class: "tab" });
+  const [, origin] = name.match(/^\{(.+)\}:dead$/) || [];
   main.append(
     h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/" }, "Queues")),
     h("div", { class: "title" }, h("h1", null, name), badges, h("span", { class: "space" }), buttons),
     problem,
+    origin && h("p", { class: "detail" }, "These are dead letters. They are redriven from the page of the queue in which they died: ",
+      h("a", { href: link("queue", { ...which, name: origin, tab: "dead" }) }, origin)),
     h("nav", { class: "tabs", "aria-label": "Of the queue" }, TABS.map(([key, title], place) =>
       h("a", { href: link("queue", { ...which, tab: key }), "aria-current": TABS[place][2] === tab ? "page" : null }, title, counts[place]))),
     box);
