@@ -332,6 +332,10 @@ fn a_phone_is_wide_enough_and_the_theme_is_chosen() {
         browser.see(shown, "");
         let over = browser.script("return document.documentElement.scrollWidth - innerWidth");
         assert!(over.as_i64() <= Some(0), "{view} is too wide by {over}");
+        let text = browser.script("return document.body.innerText").to_string();
+        for slip in ["undefined", "NaN", "[object", "null"] {
+            assert!(!text.contains(slip), "{view} says {slip}: {text}");
+        }
     }
     let back =
         || browser.script("return getComputedStyle(document.documentElement).backgroundColor");

@@ -14,7 +14,7 @@ export function show(main, { name = "", source, id = "", from }, about) {
   const one = { ...which, id };
   const home = from ? { name: from, source, tab: "dead" } : { ...which, tab: "messages" };
   const box = h("div");
-  main.append(
+  replace(main,
     h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/" }, "Queues"), " › ", h("a", { href: link("queue", { ...which, name: from || name }) }, from || name),
       " › ", h("a", { href: link("queue", home) }, from ? "Dead letters" : "Messages")),
     h("div", { class: "title" }, h("h1", { class: "id" }, id)), box);

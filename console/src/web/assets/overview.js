@@ -48,7 +48,7 @@ export function show(main, parameters, about) {
   let held = false;
   let stop = () => {};
 
-  main.append(
+  replace(main,
     h("div", { class: "title" }, h("h1", null, "Queues"), fresh),
     alarms, notes, tiles,
     h("div", { class: "toolbar", role: "search" }, h("label", { for: "search", class: "hidden" }, "Search"), search, worst),
@@ -233,7 +233,7 @@ function row(queue, several) {
     setText(rateOut, known ? rate(queue.rates.acked) : "");
     const badges = queue.error ? [badge("unreadable", "bad", queue.error)] : queue.causes.map((cause) => badge(...CAUSES[cause]));
     if (queue.is_dead_letter_queue) badges.splice(0, badges.length, badge("dead letters"));
-    if (known && !queue.exists) badges.push(badge("empty"));
+    if (known && !queue.exists && !queue.blocked_clients && !queue.rates.acked) badges.push(badge("empty"));
     const key = badges.map((one) => one.textContent).join();
     if (state.dataset.key !== key) {
       state.dataset.key = key;

@@ -32,7 +32,7 @@ export function show(main, parameters, about) {
   const counts = TABS.map(() => h("span", { class: "count" }));
   const box = h("section", { class: "tab" });
   const [, origin] = name.match(/^\{(.+)\}:dead$/) || [];
-  main.append(
+  replace(main,
     h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/" }, "Queues")),
     h("div", { class: "title" }, h("h1", null, name), badges, h("span", { class: "space" }), buttons),
     problem,

@@ -24,13 +24,18 @@ export function show(box, { which, about, refresh }) {
     lineChart("Messages per second", [["pushed", (p) => p.pushed], ["delivered", (p) => p.pulled], ["acknowledged", (p) => p.acked]], rate),
     lineChart("Oldest ready message", [["waits for", (p) => p.oldest_ready_age_ms]], length),
   ];
+  // Points have these where something was delivered or acknowledged meanwhile.
+  const latencies = [
+    ["delivery", lineChart("From push to delivery", [["half within", (p) => p.delivery_p50_ms], ["95 % within", (p) => p.delivery_p95_ms]], length)],
+    ["processing", lineChart("From delivery to acknowledgment", [["half within", (p) => p.processing_p50_ms], ["95 % within", (p) => p.processing_p95_ms]], length)],
+  ];
   let range = "10m";
   let points = [];
   let stop = () => {};
   const ranges = Object.entries(RANGES).map(([key, [name]]) => button(name, () => choose(key)));
   box.append(why, figures,
     h("div", { class: "toolbar" }, h("h2", null, "History"), h("span", { class: "space" }), h("div", { class: "choice", role: "group", "aria-label": "How far back" }, ranges)),
-    h("div", { class: "charts" }, charts.map((chart) => chart.element)),
+    h("div", { class: "charts" }, charts.map((chart) => chart.element), latencies.map(([, chart]) => chart.element)),
     h("h2", null, "Since the server started"), counters,
     checks(which, about, refresh));
 
@@ -57,6 +62,11 @@ export function show(box, { which, about, refresh }) {
     const end = points.length ? points[points.length - 1].at_ms : 0;
     points = points.filter((point) => point.at_ms >= end - length);
     for (const chart of charts) chart.draw(points, length);
+    for (const [name, chart] of latencies) {
+      const known = (point) => typeof point[name + "_p95_ms"] === "number";
+      chart.element.hidden = !points.some(known);
+      chart.draw(points, length);
+    }
   }
 
   let told;
@@ -65,12 +75,12 @@ export function show(box, { which, about, refresh }) {
     const key = JSON.stringify([causes, flows && rate(rates.pulled)]);
     if (told === key) return;
     told = key;
-    const line = (kind, sentence, action) => h("li", { class: kind === "nothing-ready" ? "calm" : kind === "flows" ? "good" : "", "data-kind": kind },
-      h("p", null, sentence), action && h("p", { class: "detail" }, action));
-    replace(why, h("h2", { id: "why-title" }, "Why is nothing delivered?"), h("ul", null,
-      flows && line("flows", rate(rates.pulled) + " messages per second are delivered."),
-      causes.map((cause) => line(cause.kind, cause.sentence, cause.action)),
-      !flows && !causes.length && line("flows", "Nothing stands in the way: consumers that ask get messages.")));
+    const line = ({ kind, sentence, action }) => h("li", { class: kind === "nothing-ready" ? "calm" : "", "data-kind": kind },
+      h("p", null, sentence), h("p", { class: "detail" }, action));
+    replace(why,
+      h("h2", { id: "why-title" }, flows ? "Messages are delivered: " + rate(rates.pulled) + " per second" : "Why is nothing delivered?"),
+      causes.length > 0 && h("ul", null, causes.map(line)),
+      !flows && !causes.length && h("p", null, "Nothing stands in the way: consumers that ask get messages."));
   }
 
   function update(queue) {
@@ -84,6 +94,7 @@ export function show(box, { which, about, refresh }) {
       ["Dead letters", count(state.dead_letters)], ["Waiting consumers", count(state.blocked_clients)],
       ["In /s", rate(rates.pushed)], ["Out /s", rate(rates.acked)],
       ["Backlog", !moves ? "steady" : flow > 0 ? "grows by " + rate(flow) + " /s" : "empty in " + length(Math.round(state.backlog / -flow) * 1000)],
+      ...waits(queue.latencies),
       ["Oldest ready", state.ready ? length(state.oldest_ready_age_ms) : null],
       ["Delivery that ends first", state.oldest_inflight_age_ms ? "began " + length(state.oldest_inflight_age_ms) + " ago" : null],
       ["Next due", state.next_due_at ? until(state.next_due_at) : null],
@@ -100,6 +111,12 @@ export function show(box, { which, about, refresh }) {
 
   choose(range);
   return { update, stop: () => stop() };
+}
+
+// How long messages took, of all since the server started.
+function waits(latencies) {
+  const within = (figures) => (figures?.count ? "95 % within " + length(figures.p95_ms) : null);
+  return latencies ? [["Push to delivery", within(latencies.delivery)], ["Delivery to ack", within(latencies.processing)]] : [];
 }
 
 // MQ.CHECK reads all of the queue, so it is done on demand only.
