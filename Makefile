@@ -26,7 +26,7 @@ PEERS_SERVER ?= redis-8.6
 DENY = "$$(scripts/cargo-tool.sh cargo-deny 0.20.2)" --locked
 BUILD := @scripts/build.sh
 SHELL_SCRIPTS := $(wildcard scripts/*.sh bench/*.sh bench/*/*.sh docker/*.sh clients/*/*.sh) console/test.sh .ci/run
-PYTHON_SCRIPTS := $(wildcard scripts/*.py bench/*.py bench/*/*.py examples/python/*.py tests/clients/*.py clients/contract/*.py)
+PYTHON_SCRIPTS := $(wildcard scripts/*.py console/*.py bench/*.py bench/*/*.py examples/python/*.py tests/clients/*.py clients/contract/*.py)
 
 .PHONY: help build console run install uninstall docker-up docker-down test test-matrix test-clients test-console test-coverage chaos fuzz asan memcheck soak mutants \
   upgrade-check install-check lint fmt deny deny-advisories bench bench-peers bench-workers clean
