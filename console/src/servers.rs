@@ -37,10 +37,6 @@ pub fn details(snapshot: &Snapshot) -> Value {
             told["checks"] = json!(checks(server, &versions));
             told["figures"] = figures(server);
             told["totals"] = totals(server);
-            let lags = server.facts.replica_lags().into_iter();
-            told["replicas"] = lags
-                .map(|(address, bytes)| json!({ "address": address, "lag_bytes": bytes }))
-                .collect();
         }
         told
     };

@@ -143,7 +143,7 @@ impl Source {
         let mut failure = RedisError::from((ErrorKind::InvalidClientConfig, "no server named"));
         for seed in &self.seeds {
             match self.ask(seed).await {
-                Ok(masters) => return Ok(masters.into_iter().map(|at| self.master(at)).collect()),
+                Ok(masters) => return Ok(masters.into_iter().map(|at| self.server(at)).collect()),
                 Err(error) => failure = error,
             }
         }
@@ -178,7 +178,8 @@ impl Source {
         }
     }
 
-    fn master(&self, (host, port): (String, u16)) -> Master {
+    /// A server at an address, to log in to as to the masters.
+    pub fn server(&self, (host, port): (String, u16)) -> Master {
         let address = match self.login.addr() {
             ConnectionAddr::TcpTls { insecure, .. } => {
                 ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: None }
@@ -291,7 +292,7 @@ mod tests {
     fn the_login_goes_to_masters_and_not_to_sentinels() {
         let source = Source::parse("redis-sentinel://me:secret@a,b/main/3").unwrap();
         assert_eq!(source.seeds[0].redis_settings().password(), None);
-        let master = source.master(("c".to_owned(), 7000));
+        let master = source.server(("c".to_owned(), 7000));
         assert_eq!(master.address, "c:7000");
         assert_eq!(master.at.redis_settings().username(), Some("me"));
         assert_eq!(master.at.redis_settings().password(), Some("secret"));

@@ -173,6 +173,32 @@ fn the_new_master_is_followed_after_a_failover() {
 }
 
 #[test]
+fn servers_are_told_in_words_with_their_replicas() {
+    let master = Server::start(&[]);
+    let replica = Server::replica(&master);
+    master.push("orders", b"x", &[]);
+    let console = Console::start(&[master.url()], &[]);
+    eventually("the replica is told", || {
+        console.json("/api/replicas")["replicas"][0]["version"].is_string()
+    });
+    let told = &console.json("/api/replicas")["replicas"][0];
+    assert_eq!(told["address"], replica.address());
+    assert_eq!((&told["server"], &told["problem"]), (&json!(master.address()), &Value::Null));
+    let server = console.json("/api/servers")["sources"][0]["servers"][0].clone();
+    assert_eq!(server["totals"]["pushed"], 1);
+    let checks = server["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["ok"] == true), "{checks:?}");
+    master.run_command("CONFIG SET maxmemory 100mb");
+    master.run_command("CONFIG SET maxmemory-policy allkeys-lru");
+    eventually("the eviction is told", || {
+        let list = console.json("/api/queues");
+        list["sources"][0]["servers"][0]["warnings"][0]
+            .as_str()
+            .is_some_and(|text| text.contains("allkeys-lru"))
+    });
+}
+
+#[test]
 fn of_too_many_queues_some_are_only_counted_and_that_is_said() {
     let server = Server::start(&[]);
     for number in 0..30 {

@@ -95,6 +95,28 @@ fn a_server_that_is_down_is_said_loudly() {
 }
 
 #[test]
+fn servers_are_shown_in_words() {
+    let server = Server::start(&[]);
+    let replica = Server::replica(&server);
+    server.push("orders", b"first", &[]);
+    let console = console(&server, &[]);
+    eventually("the replica is known", || {
+        console.json("/api/replicas")["replicas"][0]["version"].is_string()
+    });
+    let browser = Browser::open(&console, "servers");
+    browser.see("h3", &format!("{} fine", server.address()));
+    browser.see(".checks .ok", "All ops were applied.");
+    browser.see("td", &replica.address());
+    browser.see("td", "Yes.");
+    server.run_command("CONFIG SET maxmemory 100mb");
+    server.run_command("CONFIG SET maxmemory-policy allkeys-lru");
+    browser.see(".checks .wrong", "The policy allkeys-lru lets the server delete queues");
+    browser.see("h3", "needs attention");
+    browser.go("");
+    browser.see(".notes li", "allkeys-lru");
+}
+
+#[test]
 fn the_charts_of_a_queue_move() {
     let server = Server::start(&[]);
     server.push("orders", b"first", &[]);

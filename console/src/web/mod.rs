@@ -8,6 +8,7 @@ mod live;
 mod messages;
 mod payload;
 mod read;
+mod replicas;
 mod schedules;
 
 use crate::metrics;
@@ -82,6 +83,7 @@ fn routes() -> Router<Console> {
         .route("/metrics", get(metrics_page))
         .route("/api/about", get(read::about))
         .route("/api/servers", get(read::servers))
+        .route("/api/replicas", get(replicas::list))
         .route("/api/queues", get(read::queues))
         .route("/api/queue", get(read::queue))
         .route("/api/history", get(read::history))

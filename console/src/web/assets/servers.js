@@ -6,6 +6,7 @@ import { bytes, clock, count, length } from "./format.js";
 
 export function show(main) {
   const box = h("div", { class: "servers" });
+  let replicas = [];
   main.append(h("div", { class: "title" }, h("h1", null, "Servers")), box);
 
   async function load() {
@@ -42,10 +43,25 @@ export function show(main) {
         ["Sampled", clock(source.at, true) + ", in " + length(source.took_ms)],
       ]),
       h("ul", { class: "checks" }, checks.map((check) => h("li", { class: check.ok ? "ok" : "wrong" }, h("span", { class: "hidden" }, check.ok ? "Fine: " : "Wrong: "), check.text))),
-      one.replicas.length > 0 && table("Replicas", ["Replica", ["Behind", "number"]], one.replicas.map((replica) => h("tr", null, h("td", null, replica.address), h("td", { class: "number" }, bytes(replica.lag_bytes))))),
+      followers(replicas.filter((replica) => replica.source === source.name && replica.server === one.address)),
       h("details", { "data-address": one.address, open: opened.includes(one.address) }, h("summary", null, "Counters over all queues, since the server started"),
         facts(Object.entries(one.totals).map(([name, number]) => [name.replaceAll("_", " "), count(number)]))));
   }
 
-  return repeat(3000, load);
+  function followers(own) {
+    if (!own.length) return h("p", { class: "detail" }, "No replica is connected.");
+    return table("Replicas", ["Replica", ["Behind", "number"], "Module", "Can it follow?"], own.map((replica) => h("tr", null,
+      h("td", null, replica.address), h("td", { class: "number" }, bytes(replica.lag_bytes)), h("td", null, replica.version || "–"),
+      h("td", { class: "text" }, replica.error ? "It cannot be asked from here: " + replica.error : replica.problem ? badge(replica.problem, "bad") : "Yes."))));
+  }
+
+  async function ask() {
+    const answer = await get("api/replicas").catch(() => ({ replicas: [] }));
+    replicas = answer.replicas;
+    await load();
+  }
+
+  // Replicas are asked one by one, so not often.
+  const stops = [repeat(3000, load), repeat(30000, ask)];
+  return () => stops.forEach((stop) => stop());
 }
