@@ -3,7 +3,7 @@
 mod browser;
 mod world;
 
-use browser::Browser;
+use browser::{Browser, ENTER, TAB};
 use serde_json::{Value, json};
 use world::{Console, Server, eventually};
 
@@ -301,8 +301,6 @@ fn behind_a_proxy_every_view_is_under_the_base_path() {
 
 #[test]
 fn the_keyboard_reaches_everything_and_keeps_its_place() {
-    const TAB: char = '\u{E004}';
-    const ENTER: char = '\u{E007}';
     let server = Server::start(&[]);
     for queue in ["mails", "orders"] {
         server.push(queue, b"x", &[]);

@@ -3,7 +3,7 @@
 mod browser;
 mod world;
 
-use browser::Browser;
+use browser::{Browser, ENTER, ESCAPE};
 use serde_json::{Value, json};
 use world::{Console, Server, eventually};
 
@@ -80,6 +80,13 @@ fn a_queue_is_paused_resumed_purged_and_dropped_by_clicks() {
     let browser = Browser::open(&console, "queue?name=orders");
     browser.click(".title button", "Pause…");
     browser.click("dialog button", "Cancel");
+    assert_eq!(browser.focus(), "Pause…");
+    browser.press(&[ENTER]);
+    browser.see("dialog", "Pause orders?");
+    assert_eq!(browser.focus(), "Pause");
+    browser.press(&[ESCAPE]);
+    browser.see_no("dialog", "");
+    assert_eq!(browser.focus(), "Pause…");
     assert_eq!(state(&console)["paused"], false);
     browser.click(".title button", "Pause…");
     browser.click("dialog option", "for 5 minutes");

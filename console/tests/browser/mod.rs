@@ -11,6 +11,11 @@ use std::process::{Child, Command, Stdio};
 /// The name under which the protocol puts the id of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// Keys, as the protocol writes them.
+pub const TAB: char = '\u{E004}';
+pub const ENTER: char = '\u{E007}';
+pub const ESCAPE: char = '\u{E00C}';
+
 pub struct Browser {
     driver: Child,
     address: String,
@@ -21,19 +26,8 @@ pub struct Browser {
 impl Browser {
     /// Opens a view of the console, such as `queue?name=orders`.
     pub fn open(console: &Console, view: &str) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .args(["--port=0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("chromedriver is missing: scripts/install-needs.sh console installs it");
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            let port = line.split("successfully on port ").nth(1)?.trim_end_matches('.').to_owned();
-            Some(port)
-        });
-        let address = format!("127.0.0.1:{}", port.expect("chromedriver tells its port"));
-        std::thread::spawn(move || lines.for_each(drop)); // so that it can go on writing
+        // The port that it chooses may be taken before it listens.
+        let (driver, address) = (0..5).find_map(|_| start()).expect("chromedriver starts");
         let mut browser = Self { driver, address, session: String::new(), page: console.page() };
         // Without a sandbox, because it may run as root; it opens nothing but the console.
         let arguments =
@@ -52,8 +46,9 @@ impl Browser {
 
     fn ask(&self, method: &str, path: &str, body: Value) -> Result<Value, Value> {
         let body = if method == "POST" { body.to_string() } else { String::new() };
-        let (status, reply) =
-            exchange(&self.address, method, &format!("{}{path}", self.session), &body).unwrap();
+        let path = format!("{}{path}", self.session);
+        let (status, reply) = exchange(&self.address, method, &path, &body)
+            .map_err(|error| json!(error.to_string()))?;
         let value: Value = serde_json::from_slice(&reply).unwrap();
         if status == 200 { Ok(value["value"].clone()) } else { Err(value) }
     }
@@ -149,6 +144,26 @@ impl Drop for Browser {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
+}
+
+/// Starts chromedriver on a port of its choice, and returns its address.
+fn start() -> Option<(Child, String)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("chromedriver is missing: scripts/install-needs.sh console installs it");
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let port = lines.find_map(|line| {
+        let port = line.split("successfully on port ").nth(1)?;
+        Some(port.trim_end_matches('.').to_owned())
+    });
+    let Some(port) = port else {
+        driver.wait().unwrap();
+        return None;
+    };
+    std::thread::spawn(move || lines.for_each(drop)); // so that it can go on writing
+    Some((driver, format!("127.0.0.1:{port}")))
 }
 
 /// A request and its reply. Chromedriver speaks HTTP/1.1 only, and leaves connections open.

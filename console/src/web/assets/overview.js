@@ -7,6 +7,10 @@ import { count, length, many, rate, short } from "./format.js";
 import { link } from "./route.js";
 
 const PAGE = 50;
+// A message that has been ready for longer stands out.
+const LONG = 60000;
+// How long rows stay where they are after the pointer moved.
+const HELD = 5000;
 
 // Name, sort key, what it is.
 const COLUMNS = [
@@ -45,7 +49,7 @@ export function show(main, parameters, about) {
   const more = h("nav", { class: "pages", "aria-label": "Pages" });
   const fresh = h("span", { class: "fresh" });
   const rows = new Map();
-  let held = false;
+  let pointedAt = 0;
   let stop = () => {};
 
   replace(main,
@@ -55,9 +59,9 @@ export function show(main, parameters, about) {
     h("table", { class: "queues" }, h("thead", null, head), body),
     more);
 
-  // Rows do not move while somebody points at them.
-  body.addEventListener("pointerenter", () => { held = true; });
-  body.addEventListener("pointerleave", () => { held = false; });
+  // Rows do not move away from a pointer that moves.
+  body.addEventListener("pointermove", () => { pointedAt = Date.now(); });
+  body.addEventListener("pointerleave", () => { pointedAt = 0; });
   search.addEventListener("input", () => {
     state.search = search.value.trim();
     state.offset = 0;
@@ -80,7 +84,7 @@ export function show(main, parameters, about) {
       else cell.removeAttribute("aria-sort");
     }
     worst.setAttribute("aria-pressed", state.sort === "worst");
-    held = false;
+    pointedAt = 0;
     const { search, sort, reverse, offset } = state;
     stop = listen({ search, sort, reverse, offset, limit: PAGE, recent: true }, draw, lost);
   }
@@ -93,7 +97,8 @@ export function show(main, parameters, about) {
 
   function draw(list) {
     fresh.classList.remove("bad");
-    setText(fresh, "live");
+    const held = Date.now() - pointedAt < HELD;
+    setText(fresh, held ? "live, rows stay while you point at them" : "live");
     warn(list);
     total(list);
     const keys = list.queues.map((queue) => queue.source + "\n" + queue.server + "\n" + queue.name);
@@ -224,6 +229,7 @@ function row(queue, several) {
     tell(number.Delayed, queue.delayed, known ? short(queue.delayed) : "");
     tell(number.Dead, queue.dead_letters, known ? short(queue.dead_letters) : "", "bad");
     tell(number.Oldest, queue.ready, known && queue.ready ? length(queue.oldest_ready_age_ms) : known ? "–" : "");
+    number.Oldest.classList.toggle("attention", queue.oldest_ready_age_ms >= LONG && !queue.is_dead_letter_queue);
     tell(waiting, queue.blocked_clients, known ? short(queue.blocked_clients) : "");
     const recent = queue.recent || { pushed: [], acked: [] };
     const top = Math.max(...recent.pushed, ...recent.acked, 0);

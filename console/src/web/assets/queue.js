@@ -42,6 +42,8 @@ export function show(main, parameters, about) {
       h("a", { href: link("queue", { ...which, tab: key }), "aria-current": TABS[place][2] === tab ? "page" : null }, title, counts[place]))),
     box);
 
+  main.querySelector(".tabs [aria-current]").scrollIntoView({ inline: "center", block: "nearest" });
+
   let last = null;
   const context = { which, about, parameters, refresh };
   const shown = tab.show(box, context);
