@@ -282,6 +282,31 @@ fn of_ten_thousand_queues_fifty_are_shown_and_each_is_found() {
 }
 
 #[test]
+fn queues_of_one_name_on_two_servers_are_told_apart() {
+    let servers = [Server::start(&[]), Server::start(&[])];
+    servers[0].push("orders", b"one", &[]);
+    let second = servers[1].push("orders", b"two", &[]);
+    servers[1].push("orders", b"two", &[]);
+    let console = Console::start(&[servers[0].url(), servers[1].url()], &["--allow-writes"]);
+    let browser = Browser::open(&console, "");
+    for (server, ready) in servers.iter().zip(1..) {
+        browser.see(".queues th", &format!("orders{}", server.address()));
+        browser.go(&format!("queue?name=orders&source={}", server.address()));
+        browser.see(".figures div", &format!("Ready{ready}"));
+        browser.see(".chart li", &format!("ready {ready}"));
+        browser.go("");
+    }
+    browser.click(".queues th a", "orders"); // the worst, that with two
+    browser.click(".tabs a", "Messages");
+    browser.click("td a.id", &second);
+    browser.click("button", "Delete…");
+    browser.click("dialog button", "Delete");
+    browser.see("#toasts", "Deleted 1 message.");
+    browser.see(".pages", "1–1 of 1");
+    assert_eq!(format!("{:?}", servers[0].run_command("MQ.LEN orders")), "int(1)");
+}
+
+#[test]
 fn behind_a_proxy_every_view_is_under_the_base_path() {
     let server = Server::start(&[]);
     let id = server.push("orders", b"x", &[]);
