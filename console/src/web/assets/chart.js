@@ -1,7 +1,7 @@
 // Charts as SVG: a small line for a table, and lines over time with a legend. Coordinates are attributes, colours are classes.
 
 import { h, replace, setText, svg } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, length } from "./format.js";
 
 const SPARK = { width: 60, height: 16 };
 
@@ -43,8 +43,10 @@ function round(number) {
   return Math.round(number * 10) / 10;
 }
 
-const MARGIN = { left: 48, right: 8, top: 8, bottom: 18 };
+const MARGIN = { right: 8, top: 8, bottom: 18 };
 const HEIGHT = 150;
+// Of a character at the left.
+const WIDTH = 6;
 
 // A chart of series [name, point => value]. draw(points, range): points have at_ms, oldest first; the range is in
 // milliseconds and ends with the last point. Arrows move the mark.
@@ -59,20 +61,23 @@ export function lineChart(title, series, format) {
     h("figcaption", null, h("span", null, title), time, h("ul", null, legend.map((one) => one.element))), plot);
   let drawn = { points: [], range: 1 };
   let mark = null;
+  let left = 0;
 
   function draw(points, range) {
     drawn = { points, range };
     const width = Math.max(plot.clientWidth, 200);
     plot.setAttribute("viewBox", "0 0 " + width + " " + HEIGHT);
     const end = points.length ? points[points.length - 1].at_ms : Date.now();
-    const x = (at) => MARGIN.left + (1 - (end - at) / range) * (width - MARGIN.left - MARGIN.right);
     const values = series.flatMap(([, value]) => points.map(value)).filter((value) => value !== null && value !== undefined);
-    const ticks = scale(Math.max(...values, 0));
+    const ticks = scale(Math.max(...values, 0), format === length ? TIMES : null);
+    const labels = ticks.map((tick) => (tick ? format(tick) : "0"));
+    left = 14 + WIDTH * Math.max(...labels.map((label) => label.length), 4);
+    const x = (at) => left + (1 - (end - at) / range) * (width - left - MARGIN.right);
     const top = ticks[ticks.length - 1];
     const y = (value) => HEIGHT - MARGIN.bottom - (value / top) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-    const lines = ticks.map((tick) => [
-      svg("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: round(y(tick)), y2: round(y(tick)) }),
-      svg("text", { x: MARGIN.left - 6, y: round(y(tick)) + 4, "text-anchor": "end" }, tick ? format(tick) : "0")]);
+    const lines = ticks.map((tick, place) => [
+      svg("line", { class: "grid", x1: left, x2: width - MARGIN.right, y1: round(y(tick)), y2: round(y(tick)) }),
+      svg("text", { x: left - 6, y: round(y(tick)) + 4, "text-anchor": "end" }, labels[place])]);
     const times = [0, 0.5, 1].map((part) => {
       const at = end - range * (1 - part);
       return svg("text", { x: x(at), y: HEIGHT - 4, "text-anchor": ["start", "middle", "end"][part * 2] }, clock(at, range < 3600e3));
@@ -106,7 +111,7 @@ export function lineChart(title, series, format) {
 
   plot.addEventListener("pointermove", (event) => {
     const box = plot.getBoundingClientRect();
-    const part = (event.clientX - box.left - MARGIN.left) / (box.width - MARGIN.left - MARGIN.right);
+    const part = (event.clientX - box.left - left) / (box.width - left - MARGIN.right);
     const { points, range } = drawn;
     if (points.length) move(points[points.length - 1].at_ms - range * (1 - part));
   });
@@ -136,11 +141,15 @@ function gapOf(points) {
   return Math.max((steps[Math.floor(steps.length / 2)] || 0) * 4, 25000);
 }
 
+// Round lengths of time, in milliseconds.
+const TIMES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 15e3, 30e3, 60e3, 120e3, 300e3, 600e3, 1800e3, 3600e3, 7200e3, 21600e3, 43200e3];
+
 // Four round numbers from 0 to at least the highest value.
-function scale(highest) {
+function scale(highest, sizes) {
   if (highest <= 0) return [0, 1];
   const raw = highest / 3;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= raw);
+  const round = [1, 2, 2.5, 5, 10].map((factor) => factor * power);
+  const step = [...(sizes || []), ...round].find((size) => size >= raw);
   return [0, 1, 2, 3].map((number) => number * step).filter((tick, place, all) => !place || all[place - 1] < highest);
 }

@@ -18,7 +18,7 @@ export function short(number) {
   for (const [size, letter] of [[1e9, "G"], [1e6, "M"], [1e4, "k"]]) {
     if (number >= size) {
       const scaled = number / (size === 1e4 ? 1e3 : size);
-      return (scaled < 100 ? scaled.toFixed(1) : Math.round(scaled)) + letter;
+      return (scaled < 100 ? scaled.toFixed(1).replace(".0", "") : Math.round(scaled)) + letter;
     }
   }
   return Number.isInteger(number) ? count(number) : number < 100 ? number.toFixed(1) : count(Math.round(number));
