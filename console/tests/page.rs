@@ -72,6 +72,10 @@ fn queues_are_searched_and_sorted() {
     expect(json!(["mails", "orders", "reports"]));
     browser.write("#search", "*o*s");
     expect(json!(["orders", "reports"]));
+    browser.click(".queues th a", "reports");
+    browser.see("h1", "reports");
+    browser.back();
+    expect(json!(["orders", "reports"]));
     browser.clear("#search");
     browser.write("#search", "nothing");
     browser.see("tbody td", "No queue matches.");
@@ -90,6 +94,8 @@ fn a_server_that_is_down_is_said_loudly() {
     server.restart();
     server.push("orders", b"first", &[]);
     browser.see_no("[role=alert] .alarm", "");
+    console.freeze();
+    browser.see(".fresh.bad", "no sample for");
     drop(console);
     browser.see("[role=alert] .alarm", "The console does not answer");
 }

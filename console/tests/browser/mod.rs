@@ -57,6 +57,10 @@ impl Browser {
         self.send("POST", "/url", json!({ "url": format!("{}#/{view}", self.page) }));
     }
 
+    pub fn back(&self) {
+        self.send("POST", "/back", json!({}));
+    }
+
     /// What a function body returns in the page.
     pub fn script(&self, body: &str) -> Value {
         self.send("POST", "/execute/sync", json!({ "script": body, "args": [] }))

@@ -207,6 +207,12 @@ impl Console {
         Self { process, address, path, log, printed, headers: Vec::new() }
     }
 
+    /// Stops it where it is, so that it neither answers nor ends.
+    pub fn freeze(&self) {
+        let process = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &process]).status().unwrap().success());
+    }
+
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         http(&self.address, method, &self.at(path), &self.with_own(headers), body)
     }

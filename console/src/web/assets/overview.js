@@ -11,6 +11,8 @@ const PAGE = 50;
 const LONG = 60000;
 // How long rows stay where they are after the pointer moved.
 const HELD = 5000;
+// A sample takes two seconds, unless a server hardly answers.
+const OLD = 15000;
 
 // Name, sort key, what it is.
 const COLUMNS = [
@@ -36,7 +38,9 @@ const CAUSES = {
 };
 
 export function show(main, parameters, about) {
-  const state = { search: parameters.search || "", sort: parameters.sort || "worst", reverse: false, offset: 0 };
+  const state = {
+    search: parameters.search || "", sort: parameters.sort || "worst", reverse: parameters.reverse === "true", offset: Number(parameters.offset) || 0,
+  };
   const alarms = h("div", { class: "alarms", role: "alert" });
   const notes = h("ul", { class: "notes", role: "status" });
   const tiles = h("div", { class: "tiles" });
@@ -50,6 +54,7 @@ export function show(main, parameters, about) {
   const fresh = h("span", { class: "fresh" });
   const rows = new Map();
   let pointedAt = 0;
+  let drawnAt = Date.now();
   let stop = () => {};
 
   replace(main,
@@ -86,6 +91,8 @@ export function show(main, parameters, about) {
     worst.setAttribute("aria-pressed", state.sort === "worst");
     pointedAt = 0;
     const { search, sort, reverse, offset } = state;
+    // So that the way back from a queue leads to the same list.
+    history.replaceState(null, "", link("", { search, sort: sort !== "worst" && sort, reverse, offset }));
     stop = listen({ search, sort, reverse, offset, limit: PAGE, recent: true }, draw, lost);
   }
 
@@ -97,7 +104,8 @@ export function show(main, parameters, about) {
 
   function draw(list) {
     fresh.classList.remove("bad");
-    const held = Date.now() - pointedAt < HELD;
+    drawnAt = Date.now();
+    const held = drawnAt - pointedAt < HELD;
     setText(fresh, held ? "live, rows stay while you point at them" : "live");
     warn(list);
     total(list);
@@ -185,8 +193,18 @@ export function show(main, parameters, about) {
     });
   }
 
+  const watch = setInterval(() => {
+    const age = Date.now() - drawnAt;
+    if (age < OLD) return;
+    setText(fresh, "no sample for " + length(age));
+    fresh.classList.add("bad");
+  }, 1000);
+
   subscribe();
-  return () => stop();
+  return () => {
+    clearInterval(watch);
+    stop();
+  };
 }
 
 // Draws a list anew only if it changed, so that it is not read out again with each sample.
