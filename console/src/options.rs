@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Shows what redis-mq's queues do: a page, JSON and metrics.
+/// Shows what redis-mq's queues do: a page, JSON and metrics, and in the terminal.
 #[derive(Debug, Parser)]
 #[command(name = "redis-mq", version)]
 pub struct Options {
@@ -16,6 +16,8 @@ pub struct Options {
 pub enum Command {
     /// Serves the page, the JSON API and /metrics.
     Serve(Box<Serve>),
+    /// Shows the queues in the terminal.
+    Top(Top),
     /// Prints the queues, or one queue, once as JSON.
     Get(Get),
 }
@@ -43,6 +45,18 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Queues whose figures are read in every sample, of each server; more are only counted.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_queues: usize,
+}
+
+#[derive(Debug, Args)]
+pub struct Top {
+    #[command(flatten)]
+    pub servers: Servers,
+    /// Allows to pause and resume queues.
+    #[arg(long)]
+    pub allow_writes: bool,
+    /// Queues whose figures are read in every sample, of each server; of more, only the names are shown.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_queues: usize,
 }

@@ -11,8 +11,8 @@ use history::History;
 use node::Node;
 use redis::RedisResult;
 use redis::aio::ConnectionManager;
-use redis_mq::Client;
-use snapshot::{Sample, Server, Snapshot};
+use redis_mq::{Client, Error};
+use snapshot::{Queue, Rates, Sample, Server, Snapshot};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -89,6 +89,26 @@ impl State {
         let client = Client::new(source.lasting(master)?);
         clients.insert(key, client.clone());
         Ok(Some(client))
+    }
+
+    /// A queue as it is now, with the rates of the last sample; an error if its server does not answer.
+    pub async fn current(
+        &self,
+        client: &Client<ConnectionManager>,
+        source: &str,
+        name: &str,
+    ) -> Result<Queue, Error> {
+        let figures = match client.info(name).await {
+            Ok(info) => Ok(info),
+            Err(error @ Error::Redis(_)) if error.is_temporary() => return Err(error),
+            Err(error) => Err(error.to_string()),
+        };
+        let snapshot = self.snapshot();
+        let rates = snapshot
+            .queues()
+            .find(|(sample, _, queue)| sample.source == source && queue.name == name)
+            .map_or(Rates::default(), |(_, _, queue)| queue.rates);
+        Ok(Queue { name: name.to_owned(), figures, rates })
     }
 }
 

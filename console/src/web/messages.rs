@@ -4,6 +4,7 @@ use super::Console;
 use super::failure::{Answer, Failure};
 use super::payload::{self, View};
 use super::read::Which;
+use crate::dead_letters::{self, DeadLetters};
 use crate::sampling::unix_ms;
 use axum::Json;
 use axum::extract::{Query, State};
@@ -113,29 +114,13 @@ pub async fn payload(State(console): State<Console>, Query(one): Query<One>) -> 
     Ok((headers, message.payload).into_response())
 }
 
-/// The dead letters of a queue by reason and by source, of the first that are delivered.
+/// The dead letters of a queue by origin and reason, of the first that are delivered.
 pub async fn dead_letters(
     State(console): State<Console>,
     Query(which): Query<Which>,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<DeadLetters>> {
     let found = console.find(&which)?;
-    let queue = found.dead_letter_queue().await?;
-    let peek = found.client.peek(&queue).count(EXAMINED);
-    let (messages, total) = (peek.await?, found.client.len(&queue, Place::Ready).await?);
-    let mut sums: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
-    for message in &messages {
-        if let Some(death) = &message.death {
-            let error = message.last_error.as_deref().unwrap_or_default();
-            *sums.entry((&death.from, &death.reason, error)).or_default() += 1;
-        }
-    }
-    let sums: Vec<Value> = sums
-        .into_iter()
-        .map(|((from, reason, error), count)| {
-            json!({ "from": from, "reason": reason, "last_error": error, "count": count })
-        })
-        .collect();
-    Ok(Json(json!({ "queue": queue, "total": total, "examined": messages.len(), "sums": sums })))
+    Ok(Json(dead_letters::count(&found.client, &found.name).await?))
 }
 
 /// Who holds messages, of the deliveries that end first.

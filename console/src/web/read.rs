@@ -3,13 +3,12 @@
 use super::Console;
 use super::failure::{Answer, Failure};
 use crate::sampling::history::Range;
-use crate::sampling::snapshot::{Queue, Rates};
 use crate::servers;
 use crate::view::{self, Query};
 use axum::Json;
 use axum::extract::{Query as Parameters, State as Shared};
 use redis::aio::ConnectionManager;
-use redis_mq::{Client, Error};
+use redis_mq::Client;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::SystemTime;
@@ -90,17 +89,7 @@ pub async fn queue(
 ) -> Answer<Json<Value>> {
     console.state.seen();
     let found = console.find(&which)?;
-    let figures = match found.client.info(&found.name).await {
-        Ok(info) => Ok(info),
-        Err(error @ Error::Redis(_)) if error.is_temporary() => return Err(error.into()),
-        Err(error) => Err(error.to_string()),
-    };
-    let snapshot = console.state.snapshot();
-    let rates = snapshot
-        .queues()
-        .find(|(sample, _, queue)| sample.source == found.source && queue.name == found.name)
-        .map_or(Rates::default(), |(_, _, queue)| queue.rates);
-    let queue = Queue { name: found.name, figures, rates };
+    let queue = console.state.current(&found.client, &found.source, &found.name).await?;
     Ok(Json(view::queue(&found.source, &found.server, &queue, SystemTime::now())))
 }
 
