@@ -91,6 +91,7 @@ fn a_server_that_is_down_is_said_loudly() {
     browser.see_no("[role=alert] .alarm", "");
     server.stop();
     browser.see("[role=alert] .alarm", &server.address());
+    browser.see("tbody td", "No queue is known.");
     server.restart();
     server.push("orders", b"first", &[]);
     browser.see_no("[role=alert] .alarm", "");

@@ -129,7 +129,7 @@ export function show(main, parameters, about) {
       h("td", { colspan: COLUMNS.length }, "not sampled")));
     if (!wanted.length && !others.length) {
       others.push(h("tr", { class: "unknown" }, h("td", { colspan: COLUMNS.length + 1 },
-        state.search ? "No queue matches." : "There are no queues yet.")));
+        state.search ? "No queue matches." : alarms.children.length ? "No queue is known." : "There are no queues.")));
     }
     const all = [...wanted, ...others];
     if (all.length === body.children.length && wanted.every((element, place) => body.children[place] === element) && !others.length) return;
@@ -160,7 +160,8 @@ export function show(main, parameters, about) {
     const down = [];
     const told = [];
     for (const source of list.sources) {
-      if (source.error) down.push([source.name, source.error]);
+      if (source.error && source.at) down.push([source.name, source.error]);
+      else if (source.error) told.push(source.name + " is asked for the first time.");
       for (const server of source.servers) {
         if (server.error) down.push([server.address, server.error]);
         told.push(...server.warnings.map((text) => server.address + ": " + text));
