@@ -113,7 +113,7 @@ class Browser:
         self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
         started = next(line for line in self.driver.stdout if "successfully on port" in line)
         self.url = "http://127.0.0.1:" + started.rsplit("port ", 1)[1].strip().rstrip(".")
-        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]}
+        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]}
         session = self.send("/session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}})
         self.url += "/session/" + session["sessionId"]
         return self

@@ -29,9 +29,14 @@ impl Browser {
         // The port that it chooses may be taken before it listens.
         let (driver, address) = (0..5).find_map(|_| start()).expect("chromedriver starts");
         let mut browser = Self { driver, address, session: String::new(), page: console.page() };
-        // Without a sandbox, because it may run as root; it opens nothing but the console.
-        let arguments =
-            ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"];
+        // Without a sandbox, because it may run as root; it opens nothing but the console. Containers have little /dev/shm.
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--window-size=1280,900",
+        ];
         let capabilities =
             json!({ "alwaysMatch": { "goog:chromeOptions": { "args": arguments } } });
         let session = browser.send("POST", "/session", json!({ "capabilities": capabilities }));
