@@ -37,10 +37,11 @@ help:
 
 ## Use it
 
-run: ## starts a server with the module on 6379 or the next free port (PORT=7000: on that port), until Ctrl-C
+run: ## starts a server with the module on 6379 or the next free port (PORT=7000), the console and a demo queue (DEMO=0: none), until Ctrl-C
 	@scripts/install-needs.sh server
 	$(BUILD)
-	@exec scripts/run.sh
+	@$(MAKE) --no-print-directory console
+	@MQ_CONSOLE=$(TARGET)/console/release/redis-mq exec scripts/run.sh
 
 console: ## builds the console, target/console/release/redis-mq
 	@scripts/install-needs.sh build

@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# Starts a server with the module, shows one push, pull and acknowledgment, and runs until Ctrl-C (`make run`).
+# Starts a server with the module, shows one push, pull and acknowledgment, starts the console and a demo queue that moves
+# in it, and runs until Ctrl-C (`make run`).
 #
 # MQ_MODULE   the module (target/release/libmq.so)
 # PORT        the port (6379, or the next free one)
+# MQ_CONSOLE  the console (target/console/release/redis-mq)
+# DEMO        0: no demo queue
 # MQ_DATA     the folder for the server's data and log (data), which is kept
 set -euo pipefail
 cd "$(dirname "$0")/.."
 module=$(realpath "${MQ_MODULE:-target/release/libmq.so}")
+console=$(realpath "${MQ_CONSOLE:-target/console/release/redis-mq}")
 mkdir -p "${MQ_DATA:=data}"
 data=$(realpath "$MQ_DATA")
 log=$data/server.log
@@ -32,7 +36,7 @@ setsid redis-server --port "$port" --bind 127.0.0.1 --dir "$data" --appendonly y
 server=$!
 # shellcheck disable=SC2317 # reached by the trap
 stop() {
-  kill "$server" 2> /dev/null || true
+  kill ${demo:+"$demo"} ${page:+"$page"} "$server" 2> /dev/null || true
   wait "$server" || true
 }
 trap stop EXIT
@@ -59,6 +63,24 @@ show MQ.PUSH "$queue" hello
 show MQ.PULL "$queue"
 show MQ.ACK "$queue" "$(field id)" "$(field receipt)"
 [ "$reply" = '(integer) 1' ] || fail "the message was not acknowledged"
+
+listen=8090
+while taken "$listen"; do listen=$((listen + 1)); done
+echo
+echo "The console, where queues can be seen and changed (log: $data/console.log):"
+setsid "$console" serve --url "redis://127.0.0.1:$port" --listen "127.0.0.1:$listen" --allow-writes \
+  < /dev/null 2>> "$data/console.log" 9>&- &
+page=$!
+until taken "$listen"; do
+  kill -0 "$page" 2> /dev/null || { tail -n 20 "$data/console.log" >&2; fail "the console did not start"; }
+  sleep 0.1
+done
+
+if [ "${DEMO-}" != 0 ]; then
+  setsid scripts/demo.sh "$port" < /dev/null > /dev/null 2>> "$data/demo.log" 9>&- &
+  demo=$!
+  echo "The queue make-run-demo in it is a demo that moves while this runs (DEMO=0: none)."
+fi
 
 echo
 echo "$(redis-server --version | cut -d' ' -f1-3) with the mq module is ready (log: $log)."
