@@ -64,7 +64,7 @@ install: ## as root: installs the module in /usr/lib/redis/modules (PREFIX=/usr,
 uninstall: ## removes the installed module
 	rm -f $(INSTALLED)
 
-docker-up: ## builds the image and starts it with Compose on 127.0.0.1:6379
+docker-up: ## builds the images and starts them with Compose on 127.0.0.1:6379, the console on 127.0.0.1:8090
 	@docker compose version > /dev/null || { echo 'Docker Compose v2 ("docker compose") is required.' >&2; exit 1; }
 	docker compose up --build --detach --wait
 

@@ -71,6 +71,7 @@ for image in "$@"; do
   there "$image" && continue
   say "building a substitute for $image"
   case $image in
+    debian:bookworm-slim) debian ;;
     rust:*-bookworm) rust "$image" ;;
     redis:*) server "$image" redis "${image#*:}" ;;
     valkey/valkey:*) server "$image" valkey "${image#*:}" ;;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image, starts it with Compose, and uses it from outside the container: it must be healthy, run without
 # root, be published on the loopback address, and keep every message across a restart. The same with a password, which
-# must appear on no command line.
+# must appear on no command line. The console must be published on the loopback address, too, and show the queues.
 #
 #   scripts/docker-check.sh [--local-bases]
 #
@@ -62,7 +62,7 @@ local_bases() {
     valkey/*) scripts/servers.sh valkey-9.1 ;;
     *) scripts/servers.sh redis-8.6 ;;
   esac
-  scripts/docker-bases.sh rust:1-bookworm "$SERVER_IMAGE"
+  scripts/docker-bases.sh debian:bookworm-slim rust:1-bookworm "$SERVER_IMAGE"
 }
 
 case ${1-} in
@@ -71,11 +71,15 @@ case ${1-} in
   *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 scripts/install-needs.sh server
+command -v curl > /dev/null || fail 'curl is required'
 docker compose version > /dev/null || fail 'Docker Compose v2 ("docker compose") is required'
 
 port=16379
 while (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; do port=$((port + 1)); done
 export MQ_LISTEN=127.0.0.1:$port
+page=$((port + 1))
+while (exec 3<> "/dev/tcp/127.0.0.1/$page") 2> /dev/null; do page=$((page + 1)); done
+export MQ_CONSOLE_LISTEN=127.0.0.1:$page MQ_CONSOLE_PASSWORD='the page'
 mq() { redis-cli -e -h 127.0.0.1 -p "$port" "$@"; }
 is() { # WHAT EXPECTED ACTUAL
   [ "$2" = "$3" ] || fail "$1: expected $2, got $3"
@@ -87,6 +91,16 @@ pull() { # QUEUE
   reply=$(mq MQ.PULL "$@")
   value() { grep -x -A1 "$1" <<< "$reply" | tail -n 1; }
   payload=$(value payload) id=$(value id) receipt=$(value receipt)
+}
+
+console_status() { curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$page/api/$1"; }
+console_queues() { curl -sf -u "anyone:$MQ_CONSOLE_PASSWORD" "http://127.0.0.1:$page/api/queues"; }
+eventually() { # WHAT COMMAND...
+  for _ in {1..60}; do
+    ! "${@:2}" || { say "$1"; return; }
+    sleep 0.5
+  done
+  fail "never: $1"
 }
 
 say "building"
@@ -108,6 +122,11 @@ mq MQ.PUSH orders first > /dev/null
 pull orders
 is "pulled from outside" first "$payload"
 is "acknowledged" 1 "$(mq MQ.ACK orders "$id" "$receipt")"
+
+is "console published on" "127.0.0.1:$page" "$("${compose[@]}" port console 8090)"
+is "console without its password" 401 "$(console_status queues)"
+shows_orders() { console_queues | grep -q '"name":"orders"'; }
+eventually "console shows the queue" shows_orders
 
 say "restarting with two messages ready, one delayed, one in flight, one dead"
 mq MQ.CONFIG bills MAXRETRIES 0 > /dev/null
@@ -140,6 +159,7 @@ container=$("${compose[@]}" ps --quiet $service)
 is "health" healthy "$(docker inspect --format '{{.State.Health.Status}}' "$container")"
 is "without it" "NOAUTH Authentication required." "$(redis-cli -h 127.0.0.1 -p "$port" MQ.LEN orders)"
 is "with it" 1 "$(REDISCLI_AUTH=$MQ_PASSWORD mq MQ.LEN orders DELAYED)"
+eventually "console shows the queue, with the server's password" shows_orders
 ! docker top "$container" -eo pid,args | grep -F three || fail "a command line shows the password"
 seq 30000 | sed 's/.*/SET many:& x/' | REDISCLI_AUTH=$MQ_PASSWORD mq > /dev/null
 volume=$(docker inspect --format '{{range .Mounts}}{{.Name}}{{end}}' "$container")

@@ -102,22 +102,22 @@ pub struct Servers {
     pub tls_key: Option<PathBuf>,
 }
 
-/// A password from a file or the environment; a line end is not part of it.
+/// A password from a file or the environment; a line end is not part of it. An empty variable is as none, for Compose can't
+/// leave it out.
 pub fn secret(file: Option<&PathBuf>, variable: &str) -> Result<Option<String>, String> {
     let text = match file {
         Some(path) => Some(
             std::fs::read_to_string(path)
                 .map_err(|error| format!("{}: {error}", path.display()))?,
         ),
-        None => std::env::var(variable).ok(),
+        None => std::env::var(variable).ok().filter(|text| !text.is_empty()),
     };
     let secret = text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
-    match secret {
-        Some(secret) if secret.is_empty() => Err(match file {
-            Some(path) => format!("{}: the password is empty", path.display()),
-            None => format!("{variable} is empty"),
-        }),
-        secret => Ok(secret),
+    match (secret, file) {
+        (Some(secret), Some(path)) if secret.is_empty() => {
+            Err(format!("{}: the password is empty", path.display()))
+        }
+        (secret, _) => Ok(secret),
     }
 }
 
