@@ -5,7 +5,8 @@ how long its answers take.
     make console build
     python3 bench/console.py --server redis-server --queues 1000 --seconds 600
 
-Starts its own server and console (loopback, free ports) and prints a table. It asserts nothing.
+Starts its own server and console (loopback, free ports), waits until the console's history of ten minutes is full, measures, and
+writes bench/results/console.json, which bench/report.py puts into docs/console.md. It asserts nothing.
 
 Standard library only.
 """
@@ -17,13 +18,15 @@ import time
 import urllib.request
 from pathlib import Path
 
-from results import say
+from results import FOLDER, Part, machine, note, save, say, say_if_busy
 from server import Server, command
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Somebody has to look at it from time to time, or it samples less often.
 LOOK_EVERY = 10
-WARM_UP = 10
+# The console has as many samples as it keeps.
+WARM_UP = 600
+IDLE = 10
 # Of each path; the first two are the page's.
 ANSWERS = 20
 
@@ -70,25 +73,33 @@ def fill(server, queues):
 
 
 def share(begun, ended, seconds):
-    return f"{(ended - begun) / seconds / 1e7:.2f} %"
+    """In percent of a core."""
+    return (ended - begun) / seconds / 1e7
 
 
-def measure(server, console, seconds):
-    time.sleep(WARM_UP)
-    before = (server.cpu_ns(), console.cpu_ns(), time.monotonic())
-    memory = [console.memory_mb()]
-    while time.monotonic() - before[2] < seconds:
+def look(console, seconds):
+    """Looks at it from time to time, and yields then."""
+    began = time.monotonic()
+    while (elapsed := time.monotonic() - began) < seconds:
         console.get("api/queues?limit=1")
+        note(f"{elapsed:.0f} of {seconds} s")
         time.sleep(LOOK_EVERY)
-        memory.append(console.memory_mb())
+        yield
+
+
+def measure(part, server, console, options):
+    for _ in look(console, options.warm_up):
+        pass
+    before = (server.cpu_ns(), console.cpu_ns(), time.monotonic())
+    for _ in look(console, options.seconds):
+        part.add({"what": "memory"}, mb=console.memory_mb())
     elapsed = time.monotonic() - before[2]
-    yield "CPU of the server", share(before[0], server.cpu_ns(), elapsed)
-    yield "CPU of the console", share(before[1], console.cpu_ns(), elapsed)
-    yield "memory of the console, first and last", f"{memory[0]:.1f} MB, {memory[-1]:.1f} MB"
+    part.add({"what": "server"}, share=share(before[0], server.cpu_ns(), elapsed))
+    part.add({"what": "console"}, share=share(before[1], console.cpu_ns(), elapsed))
     for path in ("api/queues?limit=50&recent=true", "api/queues?limit=50&search=*9*", "api/queues", "metrics"):
-        answers = sorted((console.get(path) for _ in range(ANSWERS)), key=lambda answer: answer[1])
-        size, median = answers[ANSWERS // 2]
-        yield path, f"{median:.0f} ms, at most {answers[-1][1]:.0f} ms, {size / 1024:.0f} KB"
+        for _ in range(ANSWERS):
+            size, took = console.get(path)
+            part.add({"what": "answer", "path": path}, ms=took, kb=size / 1024)
 
 
 def main():
@@ -98,17 +109,23 @@ def main():
     parser.add_argument("--console", default=PROJECT / "target/console/release/redis-mq")
     parser.add_argument("--queues", type=int, default=1000)
     parser.add_argument("--max-queues", type=int, default=1000, help="that the console samples")
+    parser.add_argument("--warm-up", type=int, default=WARM_UP, help="seconds before it measures")
     parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--results", type=Path, default=FOLDER)
     options = parser.parse_args()
+    say_if_busy()
+    part = Part(queues=options.queues, sampled=options.max_queues, seconds=options.seconds)
     with Server(options.server, options.module.resolve()) as server:
+        part.measured_on(server)
         fill(server, options.queues)
-        idle = (server.cpu_ns(), time.monotonic())
-        time.sleep(WARM_UP)
-        say(f"{server.name}, {options.queues} queues")
-        say(f"CPU of the server without the console: {share(idle[0], server.cpu_ns(), time.monotonic() - idle[1])}")
+        before = (server.cpu_ns(), time.monotonic())
+        time.sleep(IDLE)
+        part.add({"what": "server alone"}, share=share(before[0], server.cpu_ns(), time.monotonic() - before[1]))
         with Console(options.console, server.port, ["--max-queues", str(options.max_queues)]) as console:
-            for name, figure in measure(server, console, options.seconds):
-                say(f"{name}: {figure}")
+            measure(part, server, console, options)
+    raw = {"server": part.server, "module": part.module, "machine": machine(), "parts": {"console": part.raw()}}
+    save(options.results / "console.json", raw)
+    say("done; now run bench/report.py")
 
 
 if __name__ == "__main__":

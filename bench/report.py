@@ -15,13 +15,13 @@ from pathlib import Path
 
 from figures import CHARTS, peers_chart
 from results import FOLDER, load
-from summary import BLOCKS, peers_block, workers_block
+from summary import BLOCKS, console_block, peers_block, workers_block
 from tables import Results, page_of
 
 PROJECT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "bench/README.md", "docs/operations.md", "docs/protocol.md")
+PAGES = ("README.md", "bench/README.md", "docs/console.md", "docs/operations.md", "docs/protocol.md")
 SERVERS = ("redis-7.0", "redis-8.6", "valkey-9.1")
-OTHER_PEERS, WORKERS = "peers", "workers"
+OTHER_PEERS, WORKERS, CONSOLE = "peers", "workers", "console"
 
 
 def with_blocks(text, blocks):
@@ -66,6 +66,8 @@ def render(folder, pages):
             peers_chart(raw, scratch)
         workers = folder / f"{WORKERS}.json"
         blocks["workers"] = workers_block(load(workers)) if workers.exists() else missing(WORKERS)
+        console = folder / f"{CONSOLE}.json"
+        blocks["console"] = console_block(load(console)) if console.exists() else missing(CONSOLE)
         for path in sorted(scratch.glob("*.svg")):
             made[f"bench/results/{path.name}"] = path.read_text()
     for page in pages:

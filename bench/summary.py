@@ -248,6 +248,28 @@ def peers_block(raw):
     return table([*head, "delivery p50, ms", "p99", "memory, bytes", "disk, bytes"], rows)
 
 
+# ---- the console: console.json -------------------------------------------------------------------
+
+
+def console_block(raw):
+    part = raw["parts"]["console"]
+    samples, settings = Samples(part), part["settings"]
+    alone, beside = (samples.median("share", what=what) for what in ("server alone", "server"))
+    memory = samples.values("mb", what="memory")
+    rows = [
+        ["the server, share of a core", f"{beside - alone:.2f} %"],
+        ["the console, share of a core", f"{samples.median('share', what='console'):.2f} %"],
+        [
+            f"memory of the console, first and last of {settings['seconds'] / 60:.0f} minutes, highest",
+            ", ".join(f"{size:.1f} MB" for size in (memory[0], memory[-1], max(memory))),
+        ],
+    ]
+    for path in samples.distinct("path"):
+        took = samples.values("ms", what="answer", path=path)
+        rows.append([f"`/{path}`, median and longest", f"{statistics.median(took):.0f} ms, {max(took):.0f} ms"])
+    return table([f"{settings['queues']:,} queues, {settings['sampled']:,} sampled", raw["server"]], rows)
+
+
 # ---- the workers of the clients: workers.json ----------------------------------------------------
 
 
