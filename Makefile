@@ -40,8 +40,9 @@ help:
 run: ## starts a server with the module on 6379 or the next free port (PORT=7000), the console and a demo queue (DEMO=0: none), until Ctrl-C
 	@scripts/install-needs.sh server
 	$(BUILD)
-	@$(MAKE) --no-print-directory console
-	@MQ_CONSOLE=$(TARGET)/console/release/redis-mq exec scripts/run.sh
+	@echo 'Building the console, $(TARGET)/console/debug/redis-mq.'
+	@cargo build --locked --quiet --manifest-path console/Cargo.toml --target-dir $(TARGET)/console
+	@MQ_CONSOLE=$(TARGET)/console/debug/redis-mq exec scripts/run.sh
 
 console: ## builds the console, target/console/release/redis-mq
 	@scripts/install-needs.sh build

@@ -4,13 +4,13 @@
 #
 # MQ_MODULE   the module (target/release/libmq.so)
 # PORT        the port (6379, or the next free one)
-# MQ_CONSOLE  the console (target/console/release/redis-mq)
+# MQ_CONSOLE  the console (target/console/debug/redis-mq)
 # DEMO        0: no demo queue
 # MQ_DATA     the folder for the server's data and log (data), which is kept
 set -euo pipefail
 cd "$(dirname "$0")/.."
 module=$(realpath "${MQ_MODULE:-target/release/libmq.so}")
-console=$(realpath "${MQ_CONSOLE:-target/console/release/redis-mq}")
+console=$(realpath "${MQ_CONSOLE:-target/console/debug/redis-mq}")
 mkdir -p "${MQ_DATA:=data}"
 data=$(realpath "$MQ_DATA")
 log=$data/server.log
