@@ -96,9 +96,24 @@ def start(work, *arguments):
 
 def load(port):
     prepare(Connection(port).call)
-    producers = [(["orders", "orders", "emails", "thumbnails"], 50), (["search-index", "audit"], 25), (["webhooks"], 24), (["billing:eu", "billing:us"], 6)]
-    consumers = [("orders", 3, 0.05, 0.02), ("emails", 2, 0.05, 0), ("thumbnails", 1, 0.06, 0), ("search-index", 1, 0.03, 0), ("audit", 1, 0.01, 0),
-                 ("webhooks", 1, 0.01, 0.02), ("billing:eu", 1, 0.1, 0), ("billing:us", 1, 0.1, 0)]
+    # Queues, and pushes per second.
+    producers = [
+        (["orders", "orders", "emails", "thumbnails"], 50),
+        (["search-index", "audit"], 25),
+        (["webhooks"], 24),
+        (["billing:eu", "billing:us"], 6),
+    ]
+    # Queue, consumers, seconds for a message, the share that fails.
+    consumers = [
+        ("orders", 3, 0.05, 0.02),
+        ("emails", 2, 0.05, 0),
+        ("thumbnails", 1, 0.06, 0),
+        ("search-index", 1, 0.03, 0),
+        ("audit", 1, 0.01, 0),
+        ("webhooks", 1, 0.01, 0.02),
+        ("billing:eu", 1, 0.1, 0),
+        ("billing:us", 1, 0.1, 0),
+    ]
     for queues, rate in producers:
         start(produce, port, queues, rate)
     for queue, number, seconds, failing in consumers:

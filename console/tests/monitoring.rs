@@ -179,7 +179,10 @@ fn every_query_finds_something_in_a_real_prometheus() {
     server.push("later", b"x", &["DELAY", "600000"]);
     let console = Console::start(&[server.url()], &[]);
     let prometheus = Prometheus::start(&console);
-    eventually("prometheus answers", || std::net::TcpStream::connect(&prometheus.address).is_ok());
+    eventually("prometheus listens", || std::net::TcpStream::connect(&prometheus.address).is_ok());
+    eventually("prometheus is ready", || {
+        http(&prometheus.address, "GET", "/-/ready", &[], "").status == 200
+    });
     eventually("the load is seen", || {
         console.get("/api/queues"); // somebody looks, so that samples are frequent
         prometheus.series(r#"rate(mq_queue_messages_pushed_total{queue="orders"}[1m]) > 1"#) == 1

@@ -20,15 +20,32 @@ export function act({ title, text, verb, danger, typed, fields, order, done }) {
   return new Promise((resolve) => {
     const name = typed && h("input", { type: "text", id: "typed", autocomplete: "off", spellcheck: "false" });
     const error = h("p", { class: "alarm", role: "alert", hidden: true });
-    const confirm = h("button", { type: "submit", class: danger ? "danger" : "primary", disabled: Boolean(typed) }, verb);
-    const form = h("form", null,
-      h("h2", { id: "asked" }, title), [text].flat().map((line) => h("p", null, line)), fields,
+    const confirm = h(
+      "button",
+      { type: "submit", class: danger ? "danger" : "primary", disabled: Boolean(typed) },
+      verb,
+    );
+    const form = h(
+      "form",
+      null,
+      h("h2", { id: "asked" }, title),
+      [text].flat().map((line) => h("p", null, line)),
+      fields,
       typed && h("p", null, h("label", { for: "typed" }, "To confirm, type ", h("code", null, typed)), name),
       error,
-      h("p", { class: "buttons" }, button("Cancel", () => dialog.close()), confirm));
+      h(
+        "p",
+        { class: "buttons" },
+        button("Cancel", () => dialog.close()),
+        confirm,
+      ),
+    );
     const dialog = h("dialog", { "aria-labelledby": "asked" }, form);
     let finished = false;
-    if (typed) name.addEventListener("input", () => { confirm.disabled = name.value !== typed; });
+    if (typed)
+      name.addEventListener("input", () => {
+        confirm.disabled = name.value !== typed;
+      });
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       if (confirm.disabled) return;
@@ -62,8 +79,17 @@ export function changed(verb) {
 
 // Pause, with a choice of how long.
 export function pause(which) {
-  const times = [["until somebody resumes it", ""], ["for 5 minutes", 300000], ["for 15 minutes", 900000], ["for an hour", 3600000]];
-  const choice = h("select", { id: "pause-for" }, times.map(([name, ms]) => h("option", { value: ms }, name)));
+  const times = [
+    ["until somebody resumes it", ""],
+    ["for 5 minutes", 300000],
+    ["for 15 minutes", 900000],
+    ["for an hour", 3600000],
+  ];
+  const choice = h(
+    "select",
+    { id: "pause-for" },
+    times.map(([name, ms]) => h("option", { value: ms }, name)),
+  );
   return act({
     title: "Pause " + which.name + "?",
     text: "Nothing is delivered meanwhile. Pushes and acknowledgments go on.",
@@ -85,8 +111,16 @@ export function resume(which) {
 }
 
 export function purge(which) {
-  const parts = [["all, also those in flight", ""], ["ready ones", "ready"], ["delayed ones", "delayed"]];
-  const choice = h("select", { id: "purge-what" }, parts.map(([name, value]) => h("option", { value }, name)));
+  const parts = [
+    ["all, also those in flight", ""],
+    ["ready ones", "ready"],
+    ["delayed ones", "delayed"],
+  ];
+  const choice = h(
+    "select",
+    { id: "purge-what" },
+    parts.map(([name, value]) => h("option", { value }, name)),
+  );
   return act({
     title: "Purge " + which.name + "?",
     text: "The messages are deleted. This cannot be undone. Settings and schedules stay.",
@@ -146,8 +180,10 @@ export function redrive(which, letters, what) {
 export function giveBack(which, consumer) {
   return act({
     title: "Give back all that " + consumer + " holds?",
-    text: ["The visibility of its messages ends at once, as if it had crashed: they are delivered to other consumers, and the retry is counted.",
-      "If it still works on them, they are processed twice."],
+    text: [
+      "The visibility of its messages ends at once, as if it had crashed: they are delivered to other consumers, and the retry is counted.",
+      "If it still works on them, they are processed twice.",
+    ],
     verb: "Give back",
     danger: true,
     order: { ...which, action: "give-back", consumer },

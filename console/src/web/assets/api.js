@@ -35,7 +35,8 @@ async function send(url, options) {
     throw new Refused(0, "The console does not answer.");
   }
   const body = await reply.json().catch(() => ({}));
-  if (!reply.ok) throw new Refused(reply.status, body.error || "The console answered with status " + reply.status + ".");
+  if (!reply.ok)
+    throw new Refused(reply.status, body.error || "The console answered with status " + reply.status + ".");
   return body;
 }
 

@@ -40,7 +40,11 @@ export function badge(text, kind, title) {
 // Names and values; a value may be an element. Those without a value are left out.
 export function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return h("dl", { class: "facts" }, shown.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
+  return h(
+    "dl",
+    { class: "facts" },
+    shown.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))),
+  );
 }
 
 // A table in a box of its own that scrolls sideways. Columns are names, or [name, class].
@@ -49,8 +53,11 @@ export function table(label, columns, rows) {
     const [name, kind] = Array.isArray(column) ? column : [column, null];
     return h("th", { scope: "col", class: kind }, name);
   });
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
-    h("table", { class: "list" }, h("thead", null, h("tr", null, head)), h("tbody", null, rows)));
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+    h("table", { class: "list" }, h("thead", null, h("tr", null, head)), h("tbody", null, rows)),
+  );
 }
 
 export function button(text, action, kind) {

@@ -1,7 +1,12 @@
 // Numbers, times and sizes as text.
 
 const whole = new Intl.NumberFormat("en");
-const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const time = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 export function count(number) {
@@ -15,7 +20,11 @@ export function many(number, what) {
 
 // At most four characters and a letter.
 export function short(number) {
-  for (const [size, letter] of [[1e9, "G"], [1e6, "M"], [1e4, "k"]]) {
+  for (const [size, letter] of [
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e4, "k"],
+  ]) {
     if (number >= size) {
       const scaled = number / (size === 1e4 ? 1e3 : size);
       return (scaled < 100 ? scaled.toFixed(1).replace(".0", "") : Math.round(scaled)) + letter;
@@ -34,7 +43,12 @@ export function length(ms) {
   if (ms < 10000 && ms % 1000) return (ms / 1000).toFixed(1) + " s";
   let rest = Math.floor(ms / 1000);
   const parts = [];
-  for (const [size, name] of [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]]) {
+  for (const [size, name] of [
+    [86400, "d"],
+    [3600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ]) {
     if (rest >= size && parts.length < 2) {
       parts.push(Math.floor(rest / size) + " " + name);
       rest %= size;
@@ -71,7 +85,11 @@ export function when(unixMs) {
 
 export function bytes(number) {
   if (number < 1024) return number + " B";
-  for (const [size, name] of [[1024 ** 3, "GB"], [1024 ** 2, "MB"], [1024, "KB"]]) {
+  for (const [size, name] of [
+    [1024 ** 3, "GB"],
+    [1024 ** 2, "MB"],
+    [1024, "KB"],
+  ]) {
     if (number >= size) return (number / size).toFixed(number / size < 10 ? 1 : 0) + " " + name;
   }
   return "";

@@ -35,7 +35,9 @@ function themes() {
   const names = { "": "Theme: system", dark: "Theme: dark", light: "Theme: light" };
   const root = document.documentElement;
   const toggle = document.getElementById("theme");
-  const tell = () => { toggle.textContent = names[root.dataset.theme || ""]; };
+  const tell = () => {
+    toggle.textContent = names[root.dataset.theme || ""];
+  };
   toggle.addEventListener("click", () => {
     const next = order[root.dataset.theme || ""];
     root.dataset.theme = next;

@@ -39,16 +39,33 @@ const CAUSES = {
 
 export function show(main, parameters, about) {
   const state = {
-    search: parameters.search || "", sort: parameters.sort || "worst", reverse: parameters.reverse === "true", offset: Number(parameters.offset) || 0,
+    search: parameters.search || "",
+    sort: parameters.sort || "worst",
+    reverse: parameters.reverse === "true",
+    offset: Number(parameters.offset) || 0,
   };
   const alarms = h("div", { class: "alarms", role: "alert" });
   const notes = h("ul", { class: "notes", role: "status" });
   const tiles = h("div", { class: "tiles" });
-  const search = h("input", { type: "search", id: "search", value: state.search, placeholder: "part of a name, or a pattern: mail*  ( / )" });
+  const search = h("input", {
+    type: "search",
+    id: "search",
+    value: state.search,
+    placeholder: "part of a name, or a pattern: mail*  ( / )",
+  });
   const worst = button("Worst first", () => order("worst"), "quiet");
-  const head = h("tr", null, COLUMNS.map(([name, key, title]) =>
-    h("th", { scope: "col", "data-key": key }, h("button", { type: "button", title, onclick: () => order(key) }, name))),
-    h("th", { scope: "col" }, "State"));
+  const head = h(
+    "tr",
+    null,
+    COLUMNS.map(([name, key, title]) =>
+      h(
+        "th",
+        { scope: "col", "data-key": key },
+        h("button", { type: "button", title, onclick: () => order(key) }, name),
+      ),
+    ),
+    h("th", { scope: "col" }, "State"),
+  );
   const body = h("tbody");
   const more = h("nav", { class: "pages", "aria-label": "Pages" });
   const fresh = h("span", { class: "fresh" });
@@ -57,16 +74,30 @@ export function show(main, parameters, about) {
   let drawnAt = Date.now();
   let stop = () => {};
 
-  replace(main,
+  replace(
+    main,
     h("div", { class: "title" }, h("h1", null, "Queues"), fresh),
-    alarms, notes, tiles,
-    h("div", { class: "toolbar", role: "search" }, h("label", { for: "search", class: "hidden" }, "Search"), search, worst),
+    alarms,
+    notes,
+    tiles,
+    h(
+      "div",
+      { class: "toolbar", role: "search" },
+      h("label", { for: "search", class: "hidden" }, "Search"),
+      search,
+      worst,
+    ),
     h("table", { class: "queues" }, h("thead", null, head), body),
-    more);
+    more,
+  );
 
   // Rows do not move away from a pointer that moves.
-  body.addEventListener("pointermove", () => { pointedAt = Date.now(); });
-  body.addEventListener("pointerleave", () => { pointedAt = 0; });
+  body.addEventListener("pointermove", () => {
+    pointedAt = Date.now();
+  });
+  body.addEventListener("pointerleave", () => {
+    pointedAt = 0;
+  });
   search.addEventListener("input", () => {
     state.search = search.value.trim();
     state.offset = 0;
@@ -124,15 +155,34 @@ export function show(main, parameters, about) {
   function place(keys, list) {
     for (const key of rows.keys()) if (!keys.includes(key)) rows.delete(key);
     const wanted = keys.map((key) => rows.get(key).element);
-    const others = list.not_sampled_names.map((queue) => h("tr", { class: "unknown" },
-      h("th", { scope: "row" }, h("a", { href: at(queue, about.sources.length > 1) }, queue.name)),
-      h("td", { colspan: COLUMNS.length }, "not sampled")));
+    const others = list.not_sampled_names.map((queue) =>
+      h(
+        "tr",
+        { class: "unknown" },
+        h("th", { scope: "row" }, h("a", { href: at(queue, about.sources.length > 1) }, queue.name)),
+        h("td", { colspan: COLUMNS.length }, "not sampled"),
+      ),
+    );
     if (!wanted.length && !others.length) {
-      others.push(h("tr", { class: "unknown" }, h("td", { colspan: COLUMNS.length + 1 },
-        state.search ? "No queue matches." : alarms.children.length ? "No queue is known." : "There are no queues.")));
+      others.push(
+        h(
+          "tr",
+          { class: "unknown" },
+          h(
+            "td",
+            { colspan: COLUMNS.length + 1 },
+            state.search ? "No queue matches." : alarms.children.length ? "No queue is known." : "There are no queues.",
+          ),
+        ),
+      );
     }
     const all = [...wanted, ...others];
-    if (all.length === body.children.length && wanted.every((element, place) => body.children[place] === element) && !others.length) return;
+    if (
+      all.length === body.children.length &&
+      wanted.every((element, place) => body.children[place] === element) &&
+      !others.length
+    )
+      return;
     const focus = body.contains(document.activeElement) ? document.activeElement : null;
     body.replaceChildren(...all);
     if (focus && focus.isConnected) focus.focus({ preventScroll: true });
@@ -152,8 +202,15 @@ export function show(main, parameters, about) {
     const next = button("Next", turn(offset + PAGE));
     previous.disabled = offset === 0;
     next.disabled = last >= list.matching;
-    replace(more, h("span", null, list.matching ? count(offset + 1) + "–" + count(last) + " of " + many(list.matching, "queue") : ""),
-      list.matching > PAGE && [previous, next]);
+    replace(
+      more,
+      h(
+        "span",
+        null,
+        list.matching ? count(offset + 1) + "–" + count(last) + " of " + many(list.matching, "queue") : "",
+      ),
+      list.matching > PAGE && [previous, next],
+    );
   }
 
   function warn(list) {
@@ -168,10 +225,20 @@ export function show(main, parameters, about) {
       }
     }
     if (list.not_sampled) {
-      told.push(many(list.not_sampled, "more queue") + (list.not_sampled === 1 ? " is" : " are")
-        + " only counted, because there are too many: start the console with a higher --max-queues. A search finds them.");
+      told.push(
+        many(list.not_sampled, "more queue") +
+          (list.not_sampled === 1 ? " is" : " are") +
+          " only counted, because there are too many: start the console with a higher --max-queues. A search finds them.",
+      );
     }
-    const alarm = ([name, error]) => h("p", { class: "alarm" }, h("strong", null, name), " does not answer. Its queues are not shown. ", h("span", { class: "detail" }, error));
+    const alarm = ([name, error]) =>
+      h(
+        "p",
+        { class: "alarm" },
+        h("strong", null, name),
+        " does not answer. Its queues are not shown. ",
+        h("span", { class: "detail" }, error),
+      );
     update(alarms, down, alarm);
     update(notes, told, (text) => h("li", null, text));
   }
@@ -179,13 +246,22 @@ export function show(main, parameters, about) {
   function total(list) {
     const { totals } = list;
     const shown = [
-      ["Queues", short(list.matching + (state.search ? 0 : list.not_sampled))], ["Ready", short(totals.ready)], ["In flight", short(totals.inflight)], ["Delayed", short(totals.delayed)],
+      ["Queues", short(list.matching + (state.search ? 0 : list.not_sampled))],
+      ["Ready", short(totals.ready)],
+      ["In flight", short(totals.inflight)],
+      ["Delayed", short(totals.delayed)],
       ["Dead letters", short(totals.dead_letters), totals.dead_letters > 0 && "bad"],
-      ["In /s", rate(totals.pushed)], ["Out /s", rate(totals.acked)],
+      ["In /s", rate(totals.pushed)],
+      ["Out /s", rate(totals.acked)],
       ["Paused", short(totals.paused), totals.paused > 0 && "attention"],
     ];
     if (!tiles.children.length) {
-      replace(tiles, shown.map(([name]) => h("div", { class: "tile" }, h("span", { class: "name" }, name), h("span", { class: "figure" }))));
+      replace(
+        tiles,
+        shown.map(([name]) =>
+          h("div", { class: "tile" }, h("span", { class: "name" }, name), h("span", { class: "figure" })),
+        ),
+      );
     }
     shown.forEach(([, text, kind], place) => {
       const tile = tiles.children[place];
@@ -223,17 +299,28 @@ function at(queue, several) {
 // A row, and what it shows of a sample.
 function row(queue, several) {
   const cell = (label, kind) => h("td", { "data-label": label, class: kind });
-  const number = Object.fromEntries(["Ready", "In flight", "Delayed", "Dead", "Oldest"].map((name) => [name, cell(name)]));
+  const number = Object.fromEntries(
+    ["Ready", "In flight", "Delayed", "Dead", "Oldest"].map((name) => [name, cell(name)]),
+  );
   const [pushed, acked] = [sparkline("in"), sparkline("out")];
   const [rateIn, rateOut] = [h("span"), h("span")];
   const waiting = cell("Waiting");
   const state = cell("State", "state");
-  const element = h("tr", null,
-    h("th", { scope: "row" }, h("a", { href: at(queue, several) }, queue.name), several && h("small", null, queue.source)),
+  const element = h(
+    "tr",
+    null,
+    h(
+      "th",
+      { scope: "row" },
+      h("a", { href: at(queue, several) }, queue.name),
+      several && h("small", null, queue.source),
+    ),
     Object.values(number),
     h("td", { "data-label": "In /s", class: "rate" }, pushed.element, rateIn),
     h("td", { "data-label": "Out /s", class: "rate" }, acked.element, rateOut),
-    waiting, state);
+    waiting,
+    state,
+  );
 
   function tell(element, value, text, kind) {
     setText(element, text);
@@ -256,7 +343,9 @@ function row(queue, several) {
     acked.draw(recent.acked, top);
     setText(rateIn, known ? rate(queue.rates.pushed) : "");
     setText(rateOut, known ? rate(queue.rates.acked) : "");
-    const badges = queue.error ? [badge("unreadable", "bad", queue.error)] : queue.causes.map((cause) => badge(...CAUSES[cause]));
+    const badges = queue.error
+      ? [badge("unreadable", "bad", queue.error)]
+      : queue.causes.map((cause) => badge(...CAUSES[cause]));
     if (queue.is_dead_letter_queue) badges.splice(0, badges.length, badge("dead letters"));
     if (known && !queue.exists && !queue.blocked_clients && !queue.rates.acked) badges.push(badge("empty"));
     const key = badges.map((one) => one.textContent).join();
@@ -264,7 +353,11 @@ function row(queue, several) {
       state.dataset.key = key;
       replace(state, badges);
     }
-    const worst = badges.some((one) => one.classList.contains("bad")) ? "bad" : badges.some((one) => one.classList.contains("attention")) ? "attention" : "";
+    const worst = badges.some((one) => one.classList.contains("bad"))
+      ? "bad"
+      : badges.some((one) => one.classList.contains("attention"))
+        ? "attention"
+        : "";
     element.dataset.worst = worst;
   }
 

@@ -32,15 +32,32 @@ export function show(main, parameters, about) {
   const counts = TABS.map(() => h("span", { class: "count" }));
   const box = h("section", { class: "tab" });
   const [, origin] = name.match(/^\{(.+)\}:dead$/) || [];
-  replace(main,
+  replace(
+    main,
     h("nav", { class: "crumbs", "aria-label": "Path" }, h("a", { href: "#/" }, "Queues")),
     h("div", { class: "title" }, h("h1", null, name), badges, h("span", { class: "space" }), buttons),
     problem,
-    origin && h("p", { class: "detail" }, "These are dead letters. They are redriven from the page of the queue in which they died: ",
-      h("a", { href: link("queue", { ...which, name: origin, tab: "dead" }) }, origin)),
-    h("nav", { class: "tabs", "aria-label": "Of the queue" }, TABS.map(([key, title], place) =>
-      h("a", { href: link("queue", { ...which, tab: key }), "aria-current": TABS[place][2] === tab ? "page" : null }, title, counts[place]))),
-    box);
+    origin &&
+      h(
+        "p",
+        { class: "detail" },
+        "These are dead letters. They are redriven from the page of the queue in which they died: ",
+        h("a", { href: link("queue", { ...which, name: origin, tab: "dead" }) }, origin),
+      ),
+    h(
+      "nav",
+      { class: "tabs", "aria-label": "Of the queue" },
+      TABS.map(([key, title], place) =>
+        h(
+          "a",
+          { href: link("queue", { ...which, tab: key }), "aria-current": TABS[place][2] === tab ? "page" : null },
+          title,
+          counts[place],
+        ),
+      ),
+    ),
+    box,
+  );
 
   main.querySelector(".tabs [aria-current]").scrollIntoView({ inline: "center", block: "nearest" });
 
@@ -54,7 +71,10 @@ export function show(main, parameters, about) {
       queue = await get("api/queue", which);
       replace(problem);
     } catch (error) {
-      const gone = error.status === 404 ? "There is no queue " + name + ". One without messages and settings is shown for ten minutes." : error.message;
+      const gone =
+        error.status === 404
+          ? "There is no queue " + name + ". One without messages and settings is shown for ten minutes."
+          : error.message;
       if (problem.textContent !== gone) replace(problem, h("p", { class: "alarm" }, gone));
       return;
     }
@@ -71,13 +91,21 @@ export function show(main, parameters, about) {
     const key = [Boolean(state), state?.paused, state?.exists].join();
     if (last === key) return;
     last = key;
-    replace(badges, !state && badge("unreadable", "bad"), state?.paused && badge("paused", "attention"), state && !state.exists && badge("empty"));
+    replace(
+      badges,
+      !state && badge("unreadable", "bad"),
+      state?.paused && badge("paused", "attention"),
+      state && !state.exists && badge("empty"),
+    );
     if (!about.writes) return;
     const then = (action) => async () => (await action(which)) && refresh();
-    replace(buttons,
-      state && (state.paused ? button("Resume", then(actions.resume), "primary") : button("Pause…", then(actions.pause))),
+    replace(
+      buttons,
+      state &&
+        (state.paused ? button("Resume", then(actions.resume), "primary") : button("Pause…", then(actions.pause))),
       state && button("Purge…", then(actions.purge), "danger"),
-      button("Drop…", async () => (await actions.drop(which)) && go(""), "danger"));
+      button("Drop…", async () => (await actions.drop(which)) && go(""), "danger"),
+    );
   }
 
   const stop = repeat(2000, refresh);

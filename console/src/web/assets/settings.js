@@ -6,8 +6,20 @@ import { length } from "./format.js";
 
 // Name in MQ.CONFIG, title, default, whether it is a time, what it is.
 const SETTINGS = [
-  ["visibility", "Visibility", 30000, true, "How long a message that was pulled is hidden from others, if the pull does not say."],
-  ["maxretries", "Retries at most", 25, false, "A message that returns more often goes to the dead-letter queue. -1: never."],
+  [
+    "visibility",
+    "Visibility",
+    30000,
+    true,
+    "How long a message that was pulled is hidden from others, if the pull does not say.",
+  ],
+  [
+    "maxretries",
+    "Retries at most",
+    25,
+    false,
+    "A message that returns more often goes to the dead-letter queue. -1: never.",
+  ],
   ["deadletter", "Dead-letter queue", null, false, "Where dead messages go. Empty: the default, the queue's own."],
   ["backoff", "Backoff", 1000, true, "Delay after the first nack; it doubles with each."],
   ["backoffmax", "Backoff at most", 3600000, true, "The longest such delay."],
@@ -18,8 +30,20 @@ const SETTINGS = [
   ["rate", "Rate", 0, false, "Deliveries in each rate period at most. 0: no limit."],
   ["rateperiod", "Rate period", 1000, true, "The length of the window of the rate."],
   ["aging", "Aging", 0, true, "A message that waits longer no longer waits for higher priorities. 0: never."],
-  ["groupinflight", "In flight of a group", 1, false, "Messages of a group that are in flight or wait for a retry at most."],
-  ["dedupwindow", "Deduplication window", 300000, true, "How long a deduplication key is held, if the push does not say."],
+  [
+    "groupinflight",
+    "In flight of a group",
+    1,
+    false,
+    "Messages of a group that are in flight or wait for a retry at most.",
+  ],
+  [
+    "dedupwindow",
+    "Deduplication window",
+    300000,
+    true,
+    "How long a deduplication key is held, if the push does not say.",
+  ],
   ["maxdedup", "Deduplication keys at most", 0, false, "Pushes with a new key beyond are refused. 0: no limit."],
   ["expires", "Expires", 0, true, "An unused queue is dropped after this time. 0: never."],
 ];
@@ -30,19 +54,51 @@ export function show(box, { which, about, refresh }) {
   let current = null;
   const save = h("button", { type: "submit", class: "primary", disabled: true }, "Save changes…");
   const rows = SETTINGS.map(([name, title, standard, isTime, what]) => {
-    const input = h("input", { id: "setting-" + name, type: name === "deadletter" ? "text" : "number", step: 1, readonly: !about.writes, "aria-describedby": "about-" + name });
+    const input = h("input", {
+      id: "setting-" + name,
+      type: name === "deadletter" ? "text" : "number",
+      step: 1,
+      readonly: !about.writes,
+      "aria-describedby": "about-" + name,
+    });
     const hint = h("span", { class: "hint" });
     inputs.set(name, input);
     hints.set(name, hint);
     input.addEventListener("input", tell);
-    return h("tr", null,
-      h("th", { scope: "row" }, h("label", { for: input.id }, title), h("small", null, h("code", null, name.toUpperCase()))),
+    return h(
+      "tr",
+      null,
+      h(
+        "th",
+        { scope: "row" },
+        h("label", { for: input.id }, title),
+        h("small", null, h("code", null, name.toUpperCase())),
+      ),
       h("td", null, input, isTime && " ms ", hint),
-      h("td", { class: "detail", id: "about-" + name }, what, standard !== null && " Default " + (isTime && standard ? length(standard) : standard) + "."));
+      h(
+        "td",
+        { class: "detail", id: "about-" + name },
+        what,
+        standard !== null && " Default " + (isTime && standard ? length(standard) : standard) + ".",
+      ),
+    );
   });
-  const form = h("form", null,
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Settings" }, h("table", { class: "list settings" }, h("tbody", null, rows))),
-    about.writes && h("p", { class: "buttons" }, save, h("span", { class: "detail" }, "An empty field is the default. All changes are made, or none.")));
+  const form = h(
+    "form",
+    null,
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Settings" },
+      h("table", { class: "list settings" }, h("tbody", null, rows)),
+    ),
+    about.writes &&
+      h(
+        "p",
+        { class: "buttons" },
+        save,
+        h("span", { class: "detail" }, "An empty field is the default. All changes are made, or none."),
+      ),
+  );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     change();
@@ -54,7 +110,8 @@ export function show(box, { which, about, refresh }) {
     const changes = {};
     for (const [name, input] of inputs) {
       const text = input.value.trim();
-      if (text !== String(current[name])) changes[name] = text === "" ? null : name === "deadletter" ? text : Number(text);
+      if (text !== String(current[name]))
+        changes[name] = text === "" ? null : name === "deadletter" ? text : Number(text);
     }
     return changes;
   }
@@ -71,7 +128,14 @@ export function show(box, { which, about, refresh }) {
 
   async function change() {
     const settings = edited();
-    const lines = Object.entries(settings).map(([name, value]) => h("li", null, h("code", null, name.toUpperCase()), " " + current[name] + " → " + (value === null ? "default" : value)));
+    const lines = Object.entries(settings).map(([name, value]) =>
+      h(
+        "li",
+        null,
+        h("code", null, name.toUpperCase()),
+        " " + current[name] + " → " + (value === null ? "default" : value),
+      ),
+    );
     const done = await act({
       title: "Change the settings of " + which.name + "?",
       text: "They apply from now on. Messages in flight or delayed keep their deadlines.",
