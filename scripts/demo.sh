@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A queue that moves, for the console of `make run`: a producer pushes four messages a second into make-run-demo, and a
-# worker acknowledges most of them, fails some, and rests from time to time. Its dead letters expire after ten minutes.
+# A queue that moves, for the console of `make run`: a producer pushes five messages in two seconds into
+# make-run-demo, and a worker, which is faster on the whole, acknowledges most of them, fails some, and rests from time to
+# time. Its dead letters expire after ten minutes.
 # Runs until it is terminated.
 #
 #   scripts/demo.sh PORT
@@ -13,7 +14,7 @@ trap 'trap - EXIT; kill 0' EXIT
 trap exit INT TERM HUP
 mq MQ.CONFIG $queue VISIBILITY 10000 MAXRETRIES 2 BACKOFF 2000 > /dev/null
 mq MQ.CONFIG "{$queue}:dead" TTL 600000 > /dev/null
-mq -r -1 -i 0.25 MQ.PUSH $queue "an order" > /dev/null &
+mq -r -1 -i 0.4 MQ.PUSH $queue "an order" > /dev/null &
 
 number=0
 field() { awk -v name="$1" '$0 == name {getline; print; exit}' <<< "$message"; } # NAME: its value
