@@ -54,7 +54,7 @@ pub fn entry(context: Context<'_>, name: Argument<'_>) -> Result<Rc<Entry>, Comm
 /// The queue that a command reads.
 pub fn entry_to_read(context: Context<'_>, name: Argument<'_>) -> Result<Rc<Entry>, CommandError> {
     let entry = entry(context, name)?;
-    index::is_read(context, &entry);
+    index::note_read(context, &entry);
     Ok(entry)
 }
 

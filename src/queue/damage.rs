@@ -8,19 +8,19 @@ use super::store::{Store, Unreadable};
 /// Sets a message aside that has left its place and is unreadable.
 pub(super) fn set_message_aside<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) {
     store.set_message_aside(id);
-    was_set_aside(effects);
+    count_set_aside(effects);
 }
 
 /// Sets the first record of a ready list aside, which is unreadable.
 pub(super) fn set_ready_aside<S: Store>(store: &mut S, effects: &mut Effects, priority: u8) {
     store.set_ready_aside(priority);
-    was_set_aside(effects);
+    count_set_aside(effects);
 }
 
 /// Sets a delivery aside whose record in `Flight` is unreadable.
 pub(super) fn set_delivery_aside<S: Store>(store: &mut S, effects: &mut Effects, id: MessageId) {
     store.set_delivery_aside(id);
-    was_set_aside(effects);
+    count_set_aside(effects);
 }
 
 /// Sets a member of a sorted set aside that is no valid member.
@@ -31,10 +31,11 @@ pub(super) fn set_member_aside<S: Store>(
     member: &Unreadable,
 ) {
     store.set_member_aside(part, member);
-    was_set_aside(effects);
+    count_set_aside(effects);
 }
 
-pub(super) fn was_set_aside(effects: &mut Effects) {
+/// Counts what was set aside.
+pub(super) fn count_set_aside(effects: &mut Effects) {
     effects.changed = true;
     effects.counts.damaged = effects.counts.damaged.saturating_add(1);
 }

@@ -147,7 +147,7 @@ pub(super) fn end_delivery<S: Store>(
     let Delivery { id, receipt } = delivery;
     effects.delivery_ended = true;
     if !store.end_delivery(delivery) {
-        return damage::was_set_aside(effects);
+        return damage::count_set_aside(effects);
     }
     let mut record = match store.record(id) {
         Ok(record) => record.unwrap_or_default(),

@@ -16,7 +16,7 @@ use crate::server::context::Context;
 /// Below this number of entries none is evicted.
 const KEPT: usize = 1024;
 
-/// See [`is_read`], in milliseconds.
+/// See [`note_read`], in milliseconds.
 const READ_MS: u64 = 1_000;
 
 /// See the top of this file.
@@ -89,7 +89,7 @@ pub fn keep(context: Context<'_>, entry: &Rc<Entry>) {
 
 /// A command reads a queue. Where the server does not report keys, other keys may have taken the place of its own: the
 /// timer looks up again what is due, once a second at most.
-pub fn is_read(context: Context<'_>, entry: &Rc<Entry>) {
+pub fn note_read(context: Context<'_>, entry: &Rc<Entry>) {
     if HAS_KEYSPACE_EVENTS.get() || !IS_ACTIVE.get() {
         return;
     }
