@@ -47,17 +47,27 @@ func asTexts(reply any, err error) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return asEach(reply, func(one any) (string, error) { return asText(one, nil) })
+}
+
+// asEach converts the elements of a list.
+func asEach[T any](reply any, convert func(one any) (T, error)) ([]T, error) {
 	list, err := asList(reply)
 	if err != nil {
 		return nil, err
 	}
-	texts := make([]string, len(list))
+	converted := make([]T, len(list))
 	for i, one := range list {
-		if texts[i], err = asText(one, nil); err != nil {
+		if converted[i], err = convert(one); err != nil {
 			return nil, err
 		}
 	}
-	return texts, nil
+	return converted, nil
+}
+
+func asMoment(reply any) (time.Time, error) {
+	number, err := asInteger(reply, nil)
+	return time.UnixMilli(number), err
 }
 
 func asList(reply any) ([]any, error) {
@@ -86,17 +96,7 @@ func eachField(reply any, use func(name string, value any)) error {
 }
 
 func asMessages(reply any) ([]*Message, error) {
-	list, err := asList(reply)
-	if err != nil {
-		return nil, err
-	}
-	messages := make([]*Message, len(list))
-	for i, one := range list {
-		if messages[i], err = asMessage(one); err != nil {
-			return nil, err
-		}
-	}
-	return messages, nil
+	return asEach(reply, asMessage)
 }
 
 func asMessage(reply any) (*Message, error) {
@@ -167,35 +167,19 @@ func outcome(number int64) error {
 }
 
 func asOutcomes(reply any) ([]error, error) {
-	list, err := asList(reply)
-	if err != nil {
-		return nil, err
-	}
-	outcomes := make([]error, len(list))
-	for i, one := range list {
+	return asEach(reply, func(one any) (error, error) {
 		number, err := asInteger(one, nil)
-		if err != nil {
-			return nil, err
-		}
-		outcomes[i] = outcome(number)
-	}
-	return outcomes, nil
+		return outcome(number), err
+	})
 }
 
 func asExtensions(reply any) ([]Extension, error) {
-	list, err := asList(reply)
-	if err != nil {
-		return nil, err
-	}
-	extensions := make([]Extension, len(list))
-	for i, one := range list {
+	return asEach(reply, func(one any) (Extension, error) {
 		number, err := asInteger(one, nil)
-		if err != nil {
-			return nil, err
+		extension := Extension{Err: outcome(number)}
+		if extension.Err == nil {
+			extension.Until = time.UnixMilli(number)
 		}
-		if extensions[i].Err = outcome(number); extensions[i].Err == nil {
-			extensions[i].Until = time.UnixMilli(number)
-		}
-	}
-	return extensions, nil
+		return extension, err
+	})
 }

@@ -120,18 +120,7 @@ func (c *Client) Schedules(ctx context.Context, queue string, options *Schedules
 	if err != nil {
 		return nil, err
 	}
-	list, err := asList(reply)
-	if err != nil {
-		return nil, err
-	}
-	schedules := make([]*Schedule, len(list))
-	for i, one := range list {
-		schedules[i] = &Schedule{}
-		if err := eachField(one, schedules[i].set); err != nil {
-			return nil, err
-		}
-	}
-	return schedules, nil
+	return asEach(reply, asSchedule)
 }
 
 // NextTicksOptions say which ticks are shown. The zero value: the next 10.
@@ -151,25 +140,19 @@ func (c *Client) NextTicks(ctx context.Context, queue, name string, options *Nex
 	if err != nil {
 		return nil, err
 	}
-	list, err := asList(reply)
-	if err != nil {
-		return nil, err
-	}
-	ticks := make([]time.Time, len(list))
-	for i, one := range list {
-		number, err := asInteger(one, nil)
-		if err != nil {
-			return nil, err
-		}
-		ticks[i] = time.UnixMilli(number)
-	}
-	return ticks, nil
+	return asEach(reply, asMoment)
 }
 
 // Trigger pushes a message of a schedule now, besides its ticks, and returns its id; with [OverlapSkip], the id of an earlier message that is
 // not done. Errors: [ErrNotFound], [ErrQueueFull].
 func (c *Client) Trigger(ctx context.Context, queue, name string) (string, error) {
 	return asText(c.once(ctx, queue, 0, "MQ.TRIGGER", queue, name))
+}
+
+func asSchedule(reply any) (*Schedule, error) {
+	schedule := &Schedule{}
+	err := eachField(reply, schedule.set)
+	return schedule, err
 }
 
 // set sets one field. Fields that it does not know are those of later versions.
