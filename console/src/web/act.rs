@@ -7,7 +7,6 @@ use super::read::{Found, Which};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use redis::{FromRedisValue, RedisResult};
 use redis_mq::{Due, Error, State as Place};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -163,12 +162,14 @@ async fn carry_out(found: &Found, action: Action) -> Answer<u64> {
             Ok(client.extend_consumer(queue, &consumer).visibility(shortest).await?)
         }
         Action::Trigger { schedule } => {
-            ask::<String>(found, "MQ.TRIGGER", &schedule).await?;
+            client.trigger(queue, &schedule).await?;
             Ok(1)
         }
-        Action::Unschedule { schedule } => Ok(ask(found, "MQ.UNSCHEDULE", &schedule).await?),
+        Action::Unschedule { schedule } => Ok(client.unschedule(queue, &schedule).await?.into()),
         Action::Repair => {
-            let findings: BTreeMap<String, u64> = ask(found, "MQ.CHECK", "REPAIR").await?;
+            let mut connection = client.connection().clone();
+            let check = redis::cmd("MQ.CHECK").arg(queue).arg("REPAIR").to_owned();
+            let findings: BTreeMap<String, u64> = check.query_async(&mut connection).await?;
             Ok(findings.values().sum())
         }
         Action::Configure { settings } => {
@@ -176,12 +177,6 @@ async fn carry_out(found: &Found, action: Action) -> Answer<u64> {
             Ok(1)
         }
     }
-}
-
-/// Sends a command of the queue that the client has no method for.
-async fn ask<T: FromRedisValue>(found: &Found, command: &str, argument: &str) -> RedisResult<T> {
-    let mut connection = found.client.connection().clone();
-    redis::cmd(command).arg(&found.name).arg(argument).query_async(&mut connection).await
 }
 
 async fn redrive(found: &Found, letters: Letters) -> Answer<u64> {

@@ -2,11 +2,12 @@
 
 use super::Console;
 use super::failure::Answer;
-use super::read::{Found, Which};
+use super::read::Which;
+use crate::sampling::unix_ms;
 use axum::Json;
 use axum::extract::{Query, State};
 use futures_util::future::join_all;
-use redis::{RedisResult, Value as Reply, cmd, from_redis_value};
+use redis::{Value as Reply, cmd, from_redis_value};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -42,19 +43,14 @@ pub async fn list(State(console): State<Console>, Query(page): Query<Page>) -> A
     let schedules = records.into_iter().map(|record| async {
         let mut shown = shown(record);
         let name = shown.get("name").and_then(Value::as_str).unwrap_or_default();
-        let ticks = ticks(&found, name).await.unwrap_or_default();
+        // One that is gone meanwhile has none.
+        let ticks = found.client.next_ticks(&found.name, name).count(TICKS).await;
+        let ticks: Vec<u64> = ticks.unwrap_or_default().into_iter().map(unix_ms).collect();
         shown.insert("next_ticks".to_owned(), ticks.into());
         Value::Object(shown)
     });
     let schedules = join_all(schedules).await;
     Ok(Json(json!({ "schedules": schedules, "offset": offset, "total": total })))
-}
-
-/// A schedule that is gone meanwhile has none.
-async fn ticks(found: &Found, schedule: &str) -> RedisResult<Vec<u64>> {
-    let mut ask = cmd("MQ.NEXT");
-    ask.arg(&found.name).arg(schedule).arg("COUNT").arg(TICKS);
-    ask.query_async(&mut found.client.connection().clone()).await
 }
 
 /// By the names of MQ.SCHEDULES; of payload and headers only how much there is.
