@@ -26,6 +26,7 @@ for task in "$@"; do
     server)
       command_of redis-server redis-server
       command_of redis-cli redis-tools
+      file_of procps /bin/kill
       ;;
     docs)
       command_of python3 python3

@@ -1,8 +1,8 @@
 module redis-mq-clients
 
-go 1.23
+go 1.19
 
-require github.com/redis/go-redis/v9 v9.17.2
+require github.com/redis/go-redis/v9 v9.14.1
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
