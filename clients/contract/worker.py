@@ -353,7 +353,7 @@ def sigterm_releases_what_is_held_at_once(options):
     for prefetch in (9, 3):
         with Scene(options) as scene:
             scene.push("0 sleep 60000", "1", "2", "3")
-            worker = scene.worker(concurrency=1, prefetch=prefetch, grace=3000, block=20000)
+            worker = scene.worker(concurrency=1, prefetch=prefetch, grace=6000, block=20000)
             holds(scene, 4)
             scene.push("4") if prefetch == 3 else None
             worker.signal()

@@ -83,7 +83,8 @@ class Server:
     def _answers(self) -> bool:
         assert self._process.poll() is None, (self._folder / "server.log").read_text()
         try:
-            return self.client.ping()
+            # Another test's server may have taken the port meanwhile.
+            return self.client.info("server")["process_id"] == self._process.pid
         except Exception:
             return False
 

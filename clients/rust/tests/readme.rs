@@ -38,7 +38,7 @@ fn a_package_with_its_dependencies_resolves() {
     fs::write(folder.path().join("src/main.rs"), "").unwrap();
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
     let resolved = Command::new(env!("CARGO"))
-        .args(["metadata", "--offline", "--format-version", "1"])
+        .arg("generate-lockfile")
         .current_dir(&folder)
         .output()
         .unwrap();

@@ -51,7 +51,7 @@ async function start(
   try {
     await eventually('the server answers', async () => {
       if (server.exitCode !== null) throw new Error(`${server.spawnargs.join(' ')} ended with status ${server.exitCode}`);
-      return answers(url, password);
+      return answers(url, server.pid, password);
     });
   } catch (error) {
     await stop();
@@ -77,11 +77,12 @@ export async function eventually(what: string, isSo: () => boolean | Promise<boo
   }
 }
 
-async function answers(url: string, password = ''): Promise<boolean> {
+/** Whether this process answers there: another test's server may have taken the port meanwhile. */
+async function answers(url: string, pid: number | undefined, password = ''): Promise<boolean> {
   const client = createClient({ url, password, socket: { reconnectStrategy: false } }).on('error', () => {});
   try {
     await client.connect();
-    return (await client.ping()) === 'PONG';
+    return (await client.info('server')).includes(`process_id:${pid}\r`);
   } catch {
     return false;
   } finally {

@@ -50,9 +50,12 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Another test's server may have taken the port meanwhile.
     fn answers(&self) -> bool {
-        let ping = |mut connection| redis::cmd("PING").exec(&mut connection).is_ok();
-        redis::Client::open(self.url()).unwrap().get_connection().is_ok_and(ping)
+        let id = format!("process_id:{}\r", self.process.id());
+        let ask = |mut connection| redis::cmd("INFO").arg("server").query(&mut connection);
+        let opened = redis::Client::open(self.url()).unwrap().get_connection();
+        opened.and_then(ask).is_ok_and(|info: String| info.contains(&id))
     }
 }
 
