@@ -37,11 +37,8 @@ fn a_package_with_its_dependencies_resolves() {
     fs::create_dir(folder.path().join("src")).unwrap();
     fs::write(folder.path().join("src/main.rs"), "").unwrap();
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
-    let resolved = Command::new(env!("CARGO"))
-        .arg("generate-lockfile")
-        .current_dir(&folder)
-        .output()
-        .unwrap();
+    let resolved =
+        Command::new(env!("CARGO")).arg("generate-lockfile").current_dir(&folder).output().unwrap();
     assert!(resolved.status.success(), "{}", String::from_utf8_lossy(&resolved.stderr));
 }
 
