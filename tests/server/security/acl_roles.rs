@@ -14,7 +14,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("MQ.MPULL 1 orders", &[]),
     ("MQ.ACK orders x y", &["consumer"]),
     ("MQ.NACK orders x y", &["consumer"]),
-    ("MQ.EXTEND orders x y", &["consumer"]),
+    ("MQ.EXTEND orders x y", &["consumer", "operator"]),
     ("MQ.PEEK orders", &["operator"]),
     ("MQ.GET orders x", &["operator"]),
     ("MQ.INFO orders", &["operator", "monitor"]),
