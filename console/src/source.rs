@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-const REPLY_WITHIN: Duration = Duration::from_secs(10);
-/// Moving a million messages takes a while.
-const ACT_WITHIN: Duration = Duration::from_secs(300);
+pub const REPLY_WITHIN: Duration = Duration::from_secs(10);
+/// Moving or checking a million messages takes a while.
+pub const ACT_WITHIN: Duration = Duration::from_secs(300);
 
 /// One `--url`.
 pub struct Source {
@@ -195,10 +195,14 @@ impl Source {
     }
 
     /// A connection to a master that is made when it is used, and anew when it was lost. No command is repeated.
-    pub fn lasting(&self, master: &Master) -> RedisResult<ConnectionManager> {
+    pub fn lasting(
+        &self,
+        master: &Master,
+        reply_within: Duration,
+    ) -> RedisResult<ConnectionManager> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(ACT_WITHIN))
+            .set_response_timeout(Some(reply_within))
             .set_number_of_retries(1);
         self.client(master.at.clone())?.get_connection_manager_lazy(config)
     }

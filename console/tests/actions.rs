@@ -60,6 +60,56 @@ fn a_queue_is_paused_and_resumed_and_the_log_says_who_did_it() {
     assert_eq!(state(&console)["paused"], false);
 }
 
+/// Holds writes back, as if they took long, and MQ.CHECK, which is one if it repairs.
+fn hold_writes(server: &Server) {
+    server.run_command("CLIENT PAUSE 60000 WRITE");
+}
+
+fn wait_for_held(server: &Server, clients: usize) {
+    let held = format!("\r\nblocked_clients:{clients}\r\n");
+    eventually("the server has them", || {
+        let info: String =
+            redis::cmd("INFO").arg("clients").query(&mut server.connection()).unwrap();
+        info.contains(&held)
+    });
+}
+
+#[test]
+fn what_takes_long_keeps_nobody_else_waiting() {
+    let server = Server::start(&[]);
+    for payload in [b"one", b"two"] {
+        server.push("orders", payload, &[]);
+    }
+    server.kill("orders", "no such address");
+    let console = console(&server, &["--allow-writes"]);
+    hold_writes(&server);
+    let check = console.begin("/api/check", &json!({ "name": "orders" }));
+    let redrive = console.begin("/api/act", &json!({ "name": "orders", "action": "redrive" }));
+    wait_for_held(&server, 2);
+    assert_eq!(state(&console)["ready"], 1);
+    assert_eq!(console.json("/api/messages?name=orders")["total"], 1);
+    server.run_command("CLIENT UNPAUSE");
+    assert_eq!(check.reply().body, r#"{"findings":{}}"#);
+    assert_eq!(redrive.reply().body, r#"{"changed":1}"#);
+    assert_eq!(state(&console)["ready"], 2);
+}
+
+#[test]
+fn an_action_goes_on_and_is_logged_if_its_visitor_leaves() {
+    let server = Server::start(&[]);
+    server.push("orders", b"one", &[]);
+    let console = console(&server, &["--allow-writes"]);
+    hold_writes(&server);
+    let pause = console.begin("/api/act", &json!({ "name": "orders", "action": "pause" }));
+    wait_for_held(&server, 1);
+    drop(pause);
+    assert_eq!(state(&console)["paused"], false);
+    server.run_command("CLIENT UNPAUSE");
+    let line = console.wait_for_log("done");
+    assert!(line.contains("Pause"), "{line}");
+    assert_eq!(state(&console)["paused"], true);
+}
+
 #[test]
 fn purge_and_drop_want_the_name_typed() {
     let server = Server::start(&[]);

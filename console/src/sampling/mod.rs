@@ -5,7 +5,7 @@ pub mod history;
 mod node;
 pub mod snapshot;
 
-use crate::source::{Master, Source};
+use crate::source::{ACT_WITHIN, Master, REPLY_WITHIN, Source};
 use futures_util::future::join_all;
 use history::History;
 use node::Node;
@@ -63,32 +63,47 @@ impl State {
         self.interest.show();
     }
 
-    /// A client of the server of this source and address.
+    /// A client of the server of this source and address, which all visitors share.
     pub fn client(
         &self,
         source: &str,
         address: &str,
     ) -> RedisResult<Option<Client<ConnectionManager>>> {
-        let Some(source) = self.sources.iter().find(|one| one.name == source) else {
-            return Ok(None);
-        };
+        let Some((source, master)) = self.master(source, address) else { return Ok(None) };
         let snapshot = self.snapshot();
-        let of_source = snapshot.servers().filter(|(sample, _)| sample.source == source.name);
-        let masters: Vec<&Master> = of_source.map(|(_, server)| &server.master).collect();
-        let Some(master) = masters.iter().find(|master| master.address == address) else {
-            return Ok(None);
-        };
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.retain(|(other, address), _| {
-            *other != source.name || masters.iter().any(|master| master.address == *address)
+            let is_one = |(sample, server): (&Sample, &Server)| {
+                sample.source == source.name && server.master.address == *address
+            };
+            *other != source.name || snapshot.servers().any(is_one)
         });
         let key = (source.name.clone(), address.to_owned());
         if let Some(client) = clients.get(&key) {
             return Ok(Some(client.clone()));
         }
-        let client = Client::new(source.lasting(master)?);
+        let client = Client::new(source.lasting(&master, REPLY_WITHIN)?);
         clients.insert(key, client.clone());
         Ok(Some(client))
+    }
+
+    /// One with a connection of its own: replies come in the order of the commands, so nobody else waits for one that takes
+    /// long.
+    pub fn own_client(
+        &self,
+        source: &str,
+        address: &str,
+    ) -> RedisResult<Option<Client<ConnectionManager>>> {
+        let Some((source, master)) = self.master(source, address) else { return Ok(None) };
+        Ok(Some(Client::new(source.lasting(&master, ACT_WITHIN)?)))
+    }
+
+    fn master(&self, source: &str, address: &str) -> Option<(&Source, Master)> {
+        let source = self.sources.iter().find(|one| one.name == source)?;
+        let snapshot = self.snapshot();
+        let mut of_source = snapshot.servers().filter(|(sample, _)| sample.source == source.name);
+        let (_, server) = of_source.find(|(_, server)| server.master.address == address)?;
+        Some((source, server.master.clone()))
     }
 
     /// A queue as it is now, with the rates of the last sample; an error if its server does not answer.

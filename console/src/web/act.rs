@@ -102,19 +102,26 @@ pub async fn act(
         let error = "the console only shows: it was started without --allow-writes";
         return Err(Failure::new(StatusCode::FORBIDDEN, error));
     }
-    let found = console.find(&which)?;
+    let found = console.find_alone(&which)?;
     let (queue, server) = (found.name.clone(), found.server.clone());
     let told: String = format!("{action:?}").chars().take(LOGGED).collect();
-    let done = carry_out(&found, action).await;
-    match &done {
-        Ok(changed) => {
-            info!(user = name, %address, server, queue, action = told, changed, "done");
+    // A task of its own: if the visitor leaves meanwhile, it goes on and is logged all the same.
+    let done = tokio::spawn(async move {
+        let done = carry_out(&found, action).await;
+        match &done {
+            Ok(changed) => {
+                info!(user = name, %address, server, queue, action = told, changed, "done");
+            }
+            Err(failure) => {
+                let error = &failure.error;
+                warn!(user = name, %address, server, queue, action = told, error, "failed");
+            }
         }
-        Err(failure) => {
-            let error = &failure.error;
-            warn!(user = name, %address, server, queue, action = told, error, "failed");
-        }
-    }
+        done
+    });
+    let done = done
+        .await
+        .map_err(|error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(Json(json!({ "changed": done? })))
 }
 

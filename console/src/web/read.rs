@@ -2,11 +2,13 @@
 
 use super::Console;
 use super::failure::{Answer, Failure};
+use crate::sampling::State;
 use crate::sampling::history::Range;
 use crate::servers;
 use crate::view::{self, Query};
 use axum::Json;
 use axum::extract::{Query as Parameters, State as Shared};
+use redis::RedisResult;
 use redis::aio::ConnectionManager;
 use redis_mq::Client;
 use serde::Deserialize;
@@ -36,9 +38,20 @@ impl Found {
     }
 }
 
+type Connect = fn(&State, &str, &str) -> RedisResult<Option<Client<ConnectionManager>>>;
+
 impl Console {
-    /// The server of a queue.
+    /// The server of a queue, to be asked for what it replies at once.
     pub fn find(&self, which: &Which) -> Answer<Found> {
+        self.find_with(which, State::client)
+    }
+
+    /// The same, for what may take long.
+    pub fn find_alone(&self, which: &Which) -> Answer<Found> {
+        self.find_with(which, State::own_client)
+    }
+
+    fn find_with(&self, which: &Which, connect: Connect) -> Answer<Found> {
         let snapshot = self.state.snapshot();
         let wanted = |(source, server): &(&str, &str)| {
             which.source.as_deref().is_none_or(|wanted| wanted == *source)
@@ -52,7 +65,7 @@ impl Console {
                 return Err(Failure::invalid("several servers have such a queue: name the server"));
             }
         };
-        let Some(client) = self.state.client(source, server)? else {
+        let Some(client) = connect(&self.state, source, server)? else {
             return Err(Failure::not_found(format!("there is no server {server}")));
         };
         let (source, server) = (source.to_owned(), server.to_owned());

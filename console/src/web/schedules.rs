@@ -73,7 +73,7 @@ pub async fn check(
     State(console): State<Console>,
     Json(which): Json<Which>,
 ) -> Answer<Json<Value>> {
-    let found = console.find(&which)?;
+    let found = console.find_alone(&which)?;
     let findings: BTreeMap<String, u64> = cmd("MQ.CHECK")
         .arg(&found.name)
         .query_async(&mut found.client.connection().clone())

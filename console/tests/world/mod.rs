@@ -246,6 +246,12 @@ impl Console {
         self.request("POST", "/api/act", &kind, &order.to_string())
     }
 
+    /// Sends JSON without waiting for the reply.
+    pub fn begin(&self, path: &str, body: &Value) -> Pending {
+        let headers = self.with_own(&[("Content-Type", "application/json")]);
+        Pending(open(&self.address, "POST", &self.at(path), &headers, &body.to_string()))
+    }
+
     /// The lines of a stream of events.
     pub fn events(&self, path: &str) -> impl Iterator<Item = String> {
         let stream = open(&self.address, "GET", &self.at(path), &self.with_own(&[]), "");
@@ -296,9 +302,18 @@ pub fn http(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Reply {
-    let mut bytes = Vec::new();
-    open(address, method, path, headers, body).read_to_end(&mut bytes).unwrap();
-    Reply::read(&bytes)
+    Pending(open(address, method, path, headers, body)).reply()
+}
+
+/// A request whose reply is not read yet. Dropping it closes the connection.
+pub struct Pending(TcpStream);
+
+impl Pending {
+    pub fn reply(mut self) -> Reply {
+        let mut bytes = Vec::new();
+        self.0.read_to_end(&mut bytes).unwrap();
+        Reply::read(&bytes)
+    }
 }
 
 fn open(
