@@ -8,7 +8,7 @@ mod screen;
 mod seen;
 #[cfg(test)]
 #[allow(dead_code)] // the test here uses a part of it
-#[path = "../../tests/world/terminal.rs"]
+#[path = "../../tests/console/terminal.rs"]
 mod terminal;
 mod text;
 

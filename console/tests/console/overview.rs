@@ -1,9 +1,7 @@
 //! The overview: what it shows of one server, several, Sentinel and a cluster, and of servers that come and go.
 
-mod world;
-
+use crate::world::{Console, Server, cluster, eventually};
 use serde_json::{Value, json};
-use world::{Console, Server, cluster, eventually};
 
 #[test]
 fn a_queue_of_a_server_is_shown_with_its_figures() {

@@ -1,6 +1,5 @@
 //! Servers with the module, and the console as a process: `MQ_SERVER` is a redis-server or valkey-server, `MQ_MODULE` the
 //! module. Requests are HTTP/1.0, so that a reply ends with its connection.
-#![allow(dead_code)] // no test uses all of it
 
 use serde_json::Value;
 use std::env::var;
@@ -8,6 +7,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -127,8 +127,19 @@ fn launch(arguments: &[String], folder: &TempDir) -> Child {
     command.args(arguments).current_dir(folder).stdout(Stdio::null()).spawn().unwrap()
 }
 
+/// One that no other test gets, and below those that the kernel gives to connections. A node of a cluster uses another one,
+/// 10,000 above.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const FIRST: u16 = 11_000;
+    const COUNT: u16 = 10_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let own = (std::process::id() % 100) as u16 * (COUNT / 100);
+    let mut ports = (0..COUNT).map(|_| {
+        let offset = own + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        FIRST + offset % COUNT
+    });
+    ports.find(|port| is_free(*port) && is_free(port + 10_000)).expect("a free port")
 }
 
 /// Three masters that are a cluster.

@@ -1,11 +1,8 @@
 //! What is done by clicks: each action asks before, does it, and shows the result. Without --allow-writes there are none.
 
-mod browser;
-mod world;
-
-use browser::{Browser, ENTER, ESCAPE};
+use crate::browser::{Browser, ENTER, ESCAPE};
+use crate::world::{Console, Server, eventually};
 use serde_json::{Value, json};
-use world::{Console, Server, eventually};
 
 fn console(server: &Server, options: &[&str]) -> Console {
     let console = Console::start(&[server.url()], options);

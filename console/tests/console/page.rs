@@ -1,11 +1,8 @@
 //! The page in a browser: what it shows, that it moves by itself, and that nothing hostile becomes part of it.
 
-mod browser;
-mod world;
-
-use browser::{Browser, ENTER, TAB};
+use crate::browser::{Browser, ENTER, TAB};
+use crate::world::{Console, Server, eventually};
 use serde_json::{Value, json};
-use world::{Console, Server, eventually};
 
 fn console(server: &Server, options: &[&str]) -> Console {
     let console = Console::start(&[server.url()], options);

@@ -1,10 +1,8 @@
 //! Who is let in, what is refused, and that no password and no hostile payload gets where it must not.
 
-mod world;
-
+use crate::world::{Console, Server, TOKEN, eventually};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
-use world::{Console, Server, TOKEN, eventually};
 
 fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))

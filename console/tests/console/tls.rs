@@ -1,12 +1,10 @@
 //! TLS: with a certificate of its own authority, and one of the client. The server is the installed redis-server, which is
 //! built with TLS.
 
-mod world;
-
+use crate::world::{Console, eventually, free_port};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use world::{Console, eventually, free_port};
 
 fn openssl(folder: &Path, words: &str) {
     let output = Command::new("openssl").args(words.split(' ')).current_dir(folder).output();

@@ -1,10 +1,8 @@
 //! `redis-mq get`: JSON for scripts.
 
-mod world;
-
+use crate::world::{Server, free_port};
 use serde_json::Value;
 use std::process::{Command, Output};
-use world::{Server, free_port};
 
 fn get(url: &str, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_redis-mq"));

@@ -1,6 +1,5 @@
 //! A real browser, headless, by the WebDriver protocol (https://www.w3.org/TR/webdriver2/): requests of JSON to chromedriver,
 //! which is a part of Debian's chromium-driver.
-#![allow(dead_code)] // no test uses all of it
 
 use crate::world::{Console, eventually};
 use serde_json::{Value, json};

@@ -1,7 +1,6 @@
 //! /metrics, the dashboard and the alert rules, as promtool and a real Prometheus see them.
 
-mod world;
-
+use crate::world::{Console, Server, TOKEN, eventually, free_port, http};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -9,9 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
-use world::{Console, Server, TOKEN, eventually, free_port, http};
 
-const DASHBOARD: &str = include_str!("../monitoring/dashboard.json");
+const DASHBOARD: &str = include_str!("../../monitoring/dashboard.json");
 
 /// Runs promtool and returns what it says; it must be content.
 fn promtool(words: &[&str], input: &str) -> String {

@@ -1,9 +1,7 @@
 //! "Why is nothing delivered?", each cause in turn on a real server.
 
-mod world;
-
+use crate::world::{Console, Server, eventually};
 use serde_json::{Value, json};
-use world::{Console, Server, eventually};
 
 /// The causes that the console finds, as soon as it knows the queue.
 fn kinds(console: &Console) -> Value {

@@ -1,14 +1,10 @@
 //! `redis-mq top` in a terminal, with real servers.
 
-#[path = "world/terminal.rs"]
-mod terminal;
-mod world;
-
+use crate::terminal::{DOWN, ESCAPE, Terminal};
+use crate::world::{Server, eventually};
 use redis::Value;
 use std::collections::HashMap;
 use std::process::Command;
-use terminal::{DOWN, ESCAPE, Terminal};
-use world::{Server, eventually};
 
 fn top(url: &str, options: &[&str]) -> Terminal {
     sized(url, options, 140, 40)

@@ -1,9 +1,7 @@
 //! What changes queues: each action does what its command does, is refused without --allow-writes, and is logged.
 
-mod world;
-
+use crate::world::{Console, Server, eventually};
 use serde_json::{Value, json};
-use world::{Console, Server, eventually};
 
 fn console(server: &Server, options: &[&str]) -> Console {
     let console = Console::start(&[server.url()], options);
