@@ -141,10 +141,10 @@ fn sentinels_promote_a_replica() {
         eventually("the sentinels know all", || {
             let port = load.address().port();
             servers.sort_by_key(|server| server.port() != port);
-            // One that they don't know yet follows who was the master when it came.
-            for server in servers[1..].iter().filter(|server| !follows(server, port)) {
-                follow(server, port);
-            }
+            // One that they don't know yet follows who was the master when it came. One that they promote must not
+            // follow the other.
+            let strays = |server: &&Server| says(server, "role:slave") && !follows(server, port);
+            servers[1..].iter().filter(strays).for_each(|server| follow(server, port));
             sentinels.iter().all(|sentinel| sentinel.knows(2, &servers[1..]))
         });
     };
