@@ -1,6 +1,7 @@
 //! MQ.INFO, the state of a queue, and the module's section of INFO.
 
 use std::ffi::CStr;
+use std::rc::Rc;
 
 use super::arguments::QUEUE;
 use super::config::reply_settings;
@@ -10,10 +11,11 @@ use crate::queue::part::Part;
 use crate::queue::records::StoredNumber;
 use crate::queue::settings::{Setting, Settings};
 use crate::queue::store::Store;
-use crate::queue::{Counts, deadline, inspect, limits};
+use crate::queue::{Counts, QueueError, deadline, inspect, limits};
 use crate::runtime::entry::Entry;
 use crate::runtime::execute::OP_VERSION;
 use crate::runtime::facts::{EVICTS_ANY_KEY, IS_CLUSTER};
+use crate::runtime::histogram::Histogram;
 use crate::runtime::{counters, index, scan, waiting};
 use crate::server::command::Command;
 use crate::server::context::Context;
@@ -46,49 +48,93 @@ impl Command for Info {
 fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue] = arguments else { return Err(CommandError::Arity) };
     let entry = handler::entry_to_read(context, *queue)?;
-    let mut store = entry.open(context, Access::Read);
-    store.require(&Part::ALL)?;
-    let settings = store.settings(&Setting::ALL);
-    let dead_letters = dead_letters(&store, &settings);
-    let priorities = inspect::priorities(&mut store);
-    let state = state_fields(context, &entry, &mut store);
-    let counters = counters(&entry.counts.get());
-    let exists = Part::ALL.into_iter().any(|part| store.len(part) > 0);
-    let lengths = [
-        ("exists", exists.into()),
-        ("deadletter_waiting", dead_letters),
-        ("ready", limits::waiting(&mut store)),
-        ("inflight", store.count_inflight()),
-        ("delayed", store.len(Part::Delayed)),
-    ];
-    let fields = [Setting::ALL.len(), lengths.len(), 1, state.len(), counters.len()];
-    context.reply_map(fields.into_iter().fold(0, usize::saturating_add));
-    reply_settings(context, &entry, &settings);
-    for (name, number) in lengths {
-        reply::field(context, name, number);
-    }
-    context.reply_bytes(b"priorities");
-    context.reply_map(priorities.len());
-    for (priority, waiting) in priorities {
-        reply::field(context, &priority.to_string(), waiting);
-    }
-    for (name, number) in state {
-        reply::field(context, name, number);
-    }
-    for (name, number) in counters {
-        reply::field(context, &name.to_string_lossy(), number);
-    }
+    let state = QueueState::read(context, &entry)?;
+    context.reply_map(state.len());
+    state.reply(context);
     Ok(())
 }
 
+/// What MQ.INFO and MQ.STATS show of a queue.
+pub struct QueueState {
+    entry: Rc<Entry>,
+    settings: Settings,
+    lengths: [(&'static str, u64); 5],
+    priorities: Vec<(u8, u64)>,
+    state: [(&'static str, u64); 15],
+}
+
+impl QueueState {
+    pub fn read(context: Context<'_>, entry: &Rc<Entry>) -> Result<Self, QueueError> {
+        let mut store = entry.open(context, Access::Read);
+        store.require(&Part::ALL)?;
+        let settings = store.settings(&Setting::ALL);
+        let exists = Part::ALL.into_iter().any(|part| store.len(part) > 0);
+        let lengths = [
+            ("exists", exists.into()),
+            ("deadletter_waiting", dead_letters(context, entry, &settings)),
+            ("ready", limits::waiting(&mut store)),
+            ("inflight", store.count_inflight()),
+            ("delayed", store.len(Part::Delayed)),
+        ];
+        let priorities = inspect::priorities(&mut store);
+        let state = state_fields(context, entry, &mut store);
+        Ok(Self { entry: entry.clone(), settings, lengths, priorities, state })
+    }
+
+    /// The number of fields.
+    pub fn len(&self) -> usize {
+        let fields = [Setting::ALL.len(), self.lengths.len(), 1, self.state.len(), COUNTERS, 2];
+        fields.into_iter().fold(0, usize::saturating_add)
+    }
+
+    /// Replies the fields.
+    pub fn reply(&self, context: Context<'_>) {
+        reply_settings(context, &self.entry, &self.settings);
+        for (name, number) in self.lengths {
+            reply::field(context, name, number);
+        }
+        context.reply_bytes(b"priorities");
+        context.reply_map(self.priorities.len());
+        for (priority, waiting) in &self.priorities {
+            reply::field(context, &priority.to_string(), *waiting);
+        }
+        for (name, number) in self.state {
+            reply::field(context, name, number);
+        }
+        for (name, number) in counters(&self.entry.counts.get()) {
+            context.reply_bytes(name.to_bytes());
+            reply::count(context, number);
+        }
+        let times = self.entry.times();
+        reply_times(context, "delivery_times", times.map(|times| &times.delivery));
+        reply_times(context, "processing_times", times.map(|times| &times.processing));
+    }
+}
+
+/// A field with a map, as LATENCY HISTOGRAM of Redis has them: what fell into the buckets is cumulative.
+fn reply_times(context: Context<'_>, name: &str, times: Option<&Histogram>) {
+    context.reply_bytes(name.as_bytes());
+    context.reply_map(3);
+    reply::field(context, "count", times.map_or(0, Histogram::count));
+    reply::field(context, "sum_ms", times.map_or(0, Histogram::sum_ms));
+    context.reply_bytes(b"buckets");
+    let buckets = || times.into_iter().flat_map(Histogram::buckets);
+    context.reply_map(buckets().count());
+    for (bound_ms, count) in buckets() {
+        reply::field(context, &bound_ms.to_string(), count);
+    }
+}
+
 /// The number of messages that wait in the dead-letter queue.
-fn dead_letters(store: &impl Store, settings: &Settings) -> u64 {
-    let Some(name) = settings.dead_letter_of(store.queue()) else { return 0 };
-    if IS_CLUSTER.get() && !name.shares_slot_with(store.queue()) {
+fn dead_letters(context: Context<'_>, entry: &Entry, settings: &Settings) -> u64 {
+    let Some(name) = settings.dead_letter_of(entry.queue()) else { return 0 };
+    if IS_CLUSTER.get() && !name.shares_slot_with(entry.queue()) {
         return 0;
     }
-    let mut dead = store.other(&name);
-    if limits::require_waiting(&mut dead).is_err() {
+    // Most of these queues are used as well, and their keys have names that need not be made anew.
+    let Ok(entry) = index::with(|index| index.look_up(entry.db, name.as_bytes())) else { return 0 };
+    let mut dead = entry.open(context, Access::Read);
+    if limits::require_ready(&mut dead).is_err() {
         return 0;
     }
     limits::waiting(&mut dead)
@@ -125,8 +171,10 @@ fn state_fields(
     ]
 }
 
+const COUNTERS: usize = 17;
+
 /// The counters that exist per queue and for the whole server.
-fn counters(counts: &Counts) -> [(&'static CStr, u64); 17] {
+fn counters(counts: &Counts) -> [(&'static CStr, u64); COUNTERS] {
     [
         (c"pushed", counts.pushed),
         (c"pulled", counts.pulled),

@@ -4,6 +4,7 @@ use super::claim::Settled;
 use super::effects::Effects;
 use super::error::QueueError;
 use super::finding::Finding;
+use super::message::Body;
 use super::op::{self, BatchMessage, Op};
 use super::pull::Pulled;
 use super::purge::Purged;
@@ -11,6 +12,7 @@ use super::push::Pushed;
 use super::redrive::{Redriven, Selection};
 use super::small_vec::ShortVec;
 use super::store::Store;
+use super::times::{self, Time};
 use super::{
     acknowledge, configure, extend, pause, pull, purge, push, redrive, remove, repair, reschedule,
     retry, sweep, ticks, unused,
@@ -28,11 +30,24 @@ pub trait Request<'a>: Into<Op<'a>> {
         store: &mut S,
         effects: &mut Effects,
     ) -> Result<Self::Outcome<S::Body>, QueueError>;
+
+    /// Hands the times that ended with the op to `count`. Most ops end none, and do not look at the clock, unix ms.
+    #[inline]
+    fn times<B: Body>(
+        &self,
+        _outcome: &Self::Outcome<B>,
+        _now_ms: impl FnOnce() -> u64,
+        _count: impl FnMut(Time),
+    ) {
+    }
 }
 
-/// Defines the outcome and the rule of each op.
+/// Defines the outcome and the rule of each op, and which times end with it.
 macro_rules! requests {
-    ($($op:ty, $outcome:ty: |$this:pat_param, $store:ident, $effects:ident| $rule:expr;)*) => {
+    ($(
+        $op:ty, $outcome:ty: |$this:pat_param, $store:ident, $effects:ident| $rule:expr
+        $(, times: $times:path)?;
+    )*) => {
         $(impl<'a> Request<'a> for $op {
             type Outcome<B> = $outcome;
 
@@ -45,6 +60,18 @@ macro_rules! requests {
                 let $this = self;
                 $rule
             }
+
+            $(
+                #[inline]
+                fn times<B: Body>(
+                    &self,
+                    outcome: &Self::Outcome<B>,
+                    now_ms: impl FnOnce() -> u64,
+                    count: impl FnMut(Time),
+                ) {
+                    $times(self, outcome, now_ms, count);
+                }
+            )?
         })*
     };
 }
@@ -57,12 +84,13 @@ requests! {
     op::PushMany<'a>, Pushed: |op, store, effects| {
         push::push(store, effects, &op.messages, op.due_at_ms, op.options.as_ref())
     };
-    op::Pull<'a>, Pulled<B>: |op, store, effects| pull::pull(store, effects, op);
+    op::Pull<'a>, Pulled<B>: |op, store, effects| pull::pull(store, effects, op),
+        times: times::of_pull;
     op::Sweep, (): |op, store, effects| sweep::sweep(store, effects, op);
     // One per delivery, in order.
     op::Acknowledge, ShortVec<Settled>: |op, store, effects| {
         acknowledge::acknowledge(store, effects, &op.deliveries, op.now_ms)
-    };
+    }, times: times::of_acknowledge;
     op::Nack<'a>, ShortVec<Settled>: |op, store, effects| retry::nack(store, effects, op);
     op::Extend, ShortVec<Settled>: |op, store, effects| {
         let end = extend::NewEnd::At(op.now_ms.saturating_add(op.visibility_ms));

@@ -9,10 +9,18 @@ use super::records::StoredNumber;
 use super::settings::{Setting, Settings};
 use super::store::Store;
 
-/// Requires the parts that hold ready messages.
+/// Requires the parts that hold messages.
 pub fn require_waiting<S: Store>(store: &mut S) -> Result<(), QueueError> {
-    store.require(&[Part::Ready, Part::Lanes, Part::Ranked, Part::Groups])?;
     store.require(&[Part::Messages, Part::Flight, Part::Inflight, Part::Delayed])?;
+    require_ready(store)
+}
+
+/// Requires the parts that [`waiting`] reads.
+pub fn require_ready<S: Store>(store: &mut S) -> Result<(), QueueError> {
+    store.require(&[Part::Ready, Part::Lanes, Part::Ranked, Part::Groups])?;
+    if store.len(Part::Groups) > 0 {
+        store.require(&[Part::Messages, Part::Inflight, Part::Delayed])?;
+    }
     for priority in store.ready_priorities() {
         store.require(&[Part::ready(priority)])?;
     }

@@ -45,6 +45,7 @@ pub mod small_vec;
 pub mod store;
 mod sweep;
 mod ticks;
+pub mod times;
 pub mod unused;
 pub mod valid;
 

@@ -26,6 +26,7 @@ mod schedules;
 mod search;
 mod settings;
 mod ticks;
+mod times;
 mod ttl;
 mod unused;
 mod versions;

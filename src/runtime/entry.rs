@@ -1,16 +1,18 @@
 //! What the process remembers about one queue in one database: hints, checked against the keys whenever
 //! they matter.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use super::histogram::Times;
 use super::ids;
 use crate::queue::Counts;
 use crate::queue::message::MessageId;
 use crate::queue::name::QueueName;
 use crate::queue::part::Part;
 use crate::queue::store::Store;
+use crate::queue::times::Time;
 use crate::server::context::Context;
 use crate::server::key::Access;
 use crate::store::key_names::KeyNames;
@@ -48,6 +50,8 @@ pub struct Entry {
     pub(super) zones_unchecked: Cell<u64>,
     /// Since the server started.
     pub counts: Cell<Counts>,
+    /// Since the server started; None before the first one.
+    times: OnceCell<Box<Times>>,
     /// The number of this entry in the index; 0: it is not in it.
     pub(super) serial: Cell<u64>,
     /// It is among the queues to be served.
@@ -77,6 +81,7 @@ impl Entry {
             passed_over: Cell::new(false),
             zones_unchecked: Cell::new(u64::MAX),
             counts: Cell::default(),
+            times: OnceCell::new(),
             serial: Cell::new(0),
             marked: Cell::new(false),
             exists: Cell::new(false),
@@ -139,6 +144,15 @@ impl Entry {
     /// True if it is among the queues to be served.
     pub fn is_marked(&self) -> bool {
         self.marked.get()
+    }
+
+    /// How long messages waited and were processed; None if none was.
+    pub fn times(&self) -> Option<&Times> {
+        self.times.get().map(Box::as_ref)
+    }
+
+    pub(super) fn count_time(&self, time: Time) {
+        self.times.get_or_init(Box::default).count(time);
     }
 
     /// The number of the client that waits longest.

@@ -59,7 +59,7 @@ pub fn execute_push<'a, R: Request<'a> + Encode>(
     let mut effects = Effects::none();
     // Returned as it is: it may be large, and would be copied.
     let outcome = request.apply(store, &mut effects);
-    if outcome.is_ok() {
+    if let Ok(outcome) = &outcome {
         if effects.changed {
             context.signal_modified(entry.names.name());
             let beside = payload.filter(|payload| payload.as_bytes().len() >= SENT_BESIDE);
@@ -72,6 +72,7 @@ pub fn execute_push<'a, R: Request<'a> + Encode>(
         if let Some(receipt) = effects.last_receipt {
             receipts::issued(receipt);
         }
+        request.times(outcome, || context.began_ms(), |time| entry.count_time(time));
         note(context, entry, effects);
     }
     outcome

@@ -10,6 +10,8 @@ pub mod receipts;
 
 pub mod alarm;
 
+pub mod histogram;
+
 pub mod entry;
 pub mod index;
 pub mod unread;

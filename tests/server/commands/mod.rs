@@ -27,3 +27,4 @@ mod purge;
 mod push;
 mod queues;
 mod queues_slices;
+mod times;

@@ -81,7 +81,7 @@ fn settings_and_info_are_maps_in_resp3_where_modules_can_reply_with_one() {
 /// The fields of a map as text; of one that is a map itself, its fields.
 fn fields(reply: &Value) -> Vec<(String, String)> {
     let text = |value: Value| match value {
-        Value::Map(_) | Value::Array(_) => format!("{:?}", entries(&value)),
+        Value::Map(_) | Value::Array(_) => format!("{:?}", fields(&value)),
         value => text_of(&value),
     };
     entries(reply).into_iter().map(|(name, value)| (name, text(value))).collect()
