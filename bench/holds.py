@@ -204,6 +204,11 @@ def rows_of(name, held):
                 "MQ.QUEUES of 100,000, CURSOR, COUNT 1,000",
                 *in_slices("MQ.QUEUES", "CURSOR", 0, "COUNT", 1_000),
             ),
+            ("MQ.STATS of 100,000, CURSOR", *in_slices("MQ.STATS", "CURSOR", 0)),
+            (
+                "MQ.STATS of 100,000, CURSOR, COUNT 1,000",
+                *in_slices("MQ.STATS", "CURSOR", 0, "COUNT", 1_000),
+            ),
         ]
     rows = [
         ("MQ.INFO", *again("MQ.INFO", "q")),

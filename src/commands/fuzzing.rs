@@ -25,6 +25,7 @@ use super::queues::Queues;
 use super::reschedule::{self, Reschedule};
 use super::schedule::{self, Schedule};
 use super::schedules::Schedules;
+use super::stats::Stats;
 use super::{claims, del, glob, help, payloads, redrive};
 use crate::calendar::zones_version;
 use crate::queue::message::{MessageId, Receipt};
@@ -82,6 +83,9 @@ fn run_known(
         "MQ.QUEUES" => {
             let options = Options::read::<Queues>(arguments)?;
             options.value("MATCH").map(|pattern| glob::matches(pattern, b"{orders}:dead"));
+        }
+        "MQ.STATS" => {
+            Options::read::<Stats>(arguments)?;
         }
         command => {
             let [queue, arguments @ ..] = arguments else { return Err(CommandError::Arity) };

@@ -9,7 +9,7 @@ use super::quoted::Quoted;
 use super::{
     ack, apply, check, config, del, drop, extend, get, handler, info, len, mpull, mpush, nack,
     next, pause, peek, pull, purge, push, queues, redrive, reschedule, resume, schedule, schedules,
-    trigger, unschedule,
+    stats, trigger, unschedule,
 };
 use crate::server::command::{self, Command};
 use crate::server::context::Context;
@@ -47,6 +47,7 @@ const GROUPS: &[(&str, &[Known])] = &[
             known::<len::Len>(),
             known::<info::Info>(),
             known::<queues::Queues>(),
+            known::<stats::Stats>(),
             known::<Help>(),
         ],
     ),

@@ -48,7 +48,7 @@ impl Command for Info {
 fn info(context: Context<'_>, arguments: &[Argument<'_>]) -> Result<(), CommandError> {
     let [_, queue] = arguments else { return Err(CommandError::Arity) };
     let entry = handler::entry_to_read(context, *queue)?;
-    let state = QueueState::read(context, &entry)?;
+    let state = QueueState::read(context, &entry, entry.open(context, Access::Read))?;
     context.reply_map(state.len());
     state.reply(context);
     Ok(())
@@ -64,8 +64,12 @@ pub struct QueueState {
 }
 
 impl QueueState {
-    pub fn read(context: Context<'_>, entry: &Rc<Entry>) -> Result<Self, QueueError> {
-        let mut store = entry.open(context, Access::Read);
+    /// Reads the records of this queue.
+    pub fn read(
+        context: Context<'_>,
+        entry: &Rc<Entry>,
+        mut store: impl Store,
+    ) -> Result<Self, QueueError> {
         store.require(&Part::ALL)?;
         let settings = store.settings(&Setting::ALL);
         let exists = Part::ALL.into_iter().any(|part| store.len(part) > 0);
@@ -132,7 +136,7 @@ fn dead_letters(context: Context<'_>, entry: &Entry, settings: &Settings) -> u64
         return 0;
     }
     // Most of these queues are used as well, and their keys have names that need not be made anew.
-    let Ok(entry) = index::with(|index| index.look_up(entry.db, name.as_bytes())) else { return 0 };
+    let Ok(entry) = index::entry(context, name.as_bytes()) else { return 0 };
     let mut dead = entry.open(context, Access::Read);
     if limits::require_ready(&mut dead).is_err() {
         return 0;

@@ -24,6 +24,7 @@ mod headers;
 mod help;
 pub mod info;
 mod len;
+mod listing;
 mod mpull;
 mod mpush;
 mod nack;
@@ -45,6 +46,7 @@ mod reschedule;
 mod resume;
 mod schedule;
 mod schedules;
+mod stats;
 mod trigger;
 mod unschedule;
 

@@ -98,10 +98,13 @@ impl Entry {
         Records::new(ServerKeyspace::new(context, self.names.clone(), access))
     }
 
-    /// As [`open`](Self::open), to write once: the names of the keys are not kept.
-    pub fn open_once<'a>(&self, context: Context<'a>) -> Records<ServerKeyspace<'a>> {
-        let names = Rc::new(self.names.again());
-        Records::new(ServerKeyspace::new(context, names, Access::Write))
+    /// As [`open`](Self::open), for once: the names of the keys are not kept.
+    pub fn open_once<'a>(
+        &self,
+        context: Context<'a>,
+        access: Access,
+    ) -> Records<ServerKeyspace<'a>> {
+        Records::new(ServerKeyspace::new(context, Rc::new(self.names.again()), access))
     }
 
     /// Reads some of the deliveries of a queue that has many, if what ends when is not known; false if it

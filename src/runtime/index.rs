@@ -198,6 +198,11 @@ impl Index {
         }
     }
 
+    /// True if there are so few entries that each may keep the names of all its keys: more than a kilobyte.
+    pub fn has_few(&self) -> bool {
+        self.clock.len() <= KEPT
+    }
+
     /// True if entries are to be checked for eviction.
     pub fn has_to_evict(&self) -> bool {
         self.to_check > 0

@@ -299,8 +299,11 @@ fn sweep(context: Context<'_>, entry: &Rc<Entry>, now_ms: u64) {
     }
     // After a load most queues are opened only this once.
     let is_first = entry.next_due_ms() == UNKNOWN;
-    let mut store =
-        if is_first { entry.open_once(context) } else { entry.open(context, Access::Write) };
+    let mut store = if is_first {
+        entry.open_once(context, Access::Write)
+    } else {
+        entry.open(context, Access::Write)
+    };
     if let Some(quarters) = unused::quarters(&mut store, now_ms) {
         // Neither of them fails.
         if quarters > 0 && entry.has_waiters() {

@@ -27,4 +27,5 @@ mod purge;
 mod push;
 mod queues;
 mod queues_slices;
+mod stats;
 mod times;

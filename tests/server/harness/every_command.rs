@@ -1,4 +1,4 @@
-//! All 28 commands, again and again, on three queues that nobody else uses. What came of one round is
+//! All 29 commands, again and again, on three queues that nobody else uses. What came of one round is
 //! used by the next: messages that were delivered are acknowledged, nacked, killed, extended.
 
 use super::{
@@ -64,6 +64,7 @@ impl EveryCommand {
             format!("MQ.TRIGGER {b} daily"),
             format!("MQ.UNSCHEDULE {b} daily"),
             "MQ.QUEUES".into(),
+            "MQ.STATS".into(),
             "MQ.HELP push".into(),
         ];
         self.ids.push(NO_ID.into());

@@ -313,6 +313,7 @@ fn lines(deliveries: &[Message]) -> Vec<String> {
         "MQ.PAUSE orders FOR 1",
         "MQ.RESUME orders",
         "MQ.QUEUES",
+        "MQ.STATS",
         "MQ.REDRIVE orders",
         "MQ.REDRIVE orders TO mails",
         "MQ.CHECK orders",

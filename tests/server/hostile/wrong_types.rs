@@ -150,6 +150,7 @@ fn no_command_breaks_or_loses_anything_with_any_wrong_type_at_any_key() {
                 "MQ.PULL orders NOACK".into(),
                 "MQ.CONFIG orders GROUPINFLIGHT 5".into(),
                 "MQ.QUEUES".into(),
+                "MQ.STATS".into(),
                 "MQ.SCHEDULE orders each changed EVERY 31536000000".into(),
                 "MQ.SCHEDULE orders more tick CRON @yearly".into(),
                 "MQ.SCHEDULES orders".into(),

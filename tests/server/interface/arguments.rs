@@ -146,6 +146,7 @@ fn what_is_left_over_is_refused() {
         "MQ.QUEUES MATCH",
         "MQ.QUEUES MATCH * MATCH *",
         "MQ.QUEUES MATCH * x",
+        "MQ.STATS NONSENSE",
     ] {
         client.misused(line);
     }

@@ -24,7 +24,7 @@ const fn expected(
     Expected { name, arity, flags, without_flags, key, arguments }
 }
 
-const COMMANDS: [Expected; 28] = [
+const COMMANDS: [Expected; 29] = [
     expected(
         "mq.push",
         -3,
@@ -147,6 +147,7 @@ const COMMANDS: [Expected; 28] = [
     ),
     expected("mq.check", -2, &["write"], &["denyoom", "readonly", "admin"], "queue REPAIR"),
     expected("mq.queues", -1, &["readonly"], &["write", "denyoom", "admin"], "MATCH CURSOR COUNT"),
+    expected("mq.stats", -1, &["readonly"], &["write", "denyoom", "admin"], "MATCH CURSOR COUNT"),
     expected(
         "mq.help",
         -1,

@@ -117,6 +117,7 @@ fn command_getkeys_shows_the_queues_of_every_form() {
         assert_eq!(strings(&keys), queues_of(line, places), "{line}");
     }
     client.refused("COMMAND GETKEYS MQ.QUEUES MATCH a");
+    client.refused("COMMAND GETKEYS MQ.STATS MATCH a");
 }
 
 #[test]

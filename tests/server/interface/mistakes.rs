@@ -209,7 +209,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     ("MQ.EXTEND q $UUID $RECEIPT", "$GONE"),
     ("MQ.EXTEND q", "ERR wrong number of arguments for 'mq.extend' command"),
-    // MQ.PEEK, MQ.GET, MQ.LEN, MQ.INFO, MQ.QUEUES
+    // MQ.PEEK, MQ.GET, MQ.LEN, MQ.INFO, MQ.QUEUES, MQ.STATS
     ("MQ.PEEK q 10", "ERR '10' is not an option of MQ.PEEK, did you mean COUNT 10?"),
     ("MQ.PEEK q READY DELAYED", "ERR READY and DELAYED are mutually exclusive"),
     (
@@ -237,6 +237,8 @@ const MISTAKES: &[(&str, &str)] = &[
     ("MQ.QUEUES MATCH", "ERR MATCH needs a value: pattern"),
     ("MQ.QUEUES COUNT 5", "ERR COUNT can be given only with CURSOR"),
     ("MQ.QUEUES CURSOR x", "ERR CURSOR must be an integer from 0 to 9223372036854775807"),
+    ("MQ.STATS q", "ERR unknown option 'q' for MQ.STATS, its options are MATCH, CURSOR, COUNT"),
+    ("MQ.STATS CURSOR 0 COUNT 1001", "ERR COUNT must be an integer from 1 to 1000"),
     // MQ.DEL, MQ.RESCHEDULE, MQ.REDRIVE, MQ.PURGE
     ("MQ.DEL q", "ERR wrong number of arguments for 'mq.del' command"),
     ("MQ.RESCHEDULE q $UUID 5000", "ERR wrong number of arguments for 'mq.reschedule' command"),

@@ -139,6 +139,7 @@ const RIGHT: &[(&str, &[(&str, &str)])] = &[
     ("MQ.LEN q", &[("READY", ""), ("INFLIGHT", ""), ("DELAYED", ""), ("DEAD", "")]),
     ("MQ.CHECK q", &[("REPAIR", "")]),
     ("MQ.QUEUES", &[("MATCH", "*"), ("CURSOR", "0"), ("COUNT", "5")]),
+    ("MQ.STATS", &[("MATCH", "*"), ("CURSOR", "0"), ("COUNT", "5")]),
     ("MQ.APPLY q op", &[]),
     ("MQ.HELP", &[]),
 ];
@@ -184,8 +185,8 @@ fn every_option_is_named_in_every_mistake_with_it() {
     let mut client = server.client();
     for (right, options) in RIGHT {
         let command = right.split(' ').next().expect("a command");
-        // DEL takes any number of ids, HELP and QUEUES need none.
-        if !["MQ.QUEUES", "MQ.HELP"].contains(&command) {
+        // DEL takes any number of ids, HELP, QUEUES and STATS need none.
+        if !["MQ.QUEUES", "MQ.STATS", "MQ.HELP"].contains(&command) {
             told(&mut client, command, &[]);
         }
         if command != "MQ.DEL"

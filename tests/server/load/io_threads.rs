@@ -26,7 +26,7 @@ fn all_commands_at_once_with_io_threads() {
     let mut client = server.client();
     let called = client.text("INFO commandstats").to_lowercase();
     let called: Vec<&str> = called.lines().filter(|line| line.starts_with("cmdstat_mq.")).collect();
-    assert_eq!(called.len(), 28, "{called:#?}");
+    assert_eq!(called.len(), 29, "{called:#?}");
     assert_eq!(client.number("MQ.LEN kept"), kept as i64);
     server.shut_down("NOSAVE");
     server.start_again();

@@ -25,6 +25,8 @@ fn the_list_of_queues_waits_until_it_is_complete() {
     assert_eq!(items(&list).len(), 100);
     let list = after_reload(&mut client, "MQ.QUEUES MATCH queue-7*").expect("a list");
     assert_eq!(items(&list).len(), 11);
+    let list = after_reload(&mut client, "MQ.STATS MATCH queue-7*").expect("a list");
+    assert_eq!(items(&list).len(), 11);
 }
 
 #[test]

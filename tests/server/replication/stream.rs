@@ -72,6 +72,7 @@ fn reading_commands_and_refused_commands_replicate_nothing() {
         "MQ.LEN orders".into(),
         "MQ.LEN orders READY".into(),
         "MQ.QUEUES".into(),
+        "MQ.STATS".into(),
         "MQ.CONFIG orders".into(),
         "MQ.PULL orders".into(),
         "MQ.PULL orders COUNT 10".into(),

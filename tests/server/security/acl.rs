@@ -21,6 +21,7 @@ fn a_user_runs_the_commands_that_it_may() {
         "MQ.CONFIG orders",
         "MQ.INFO orders",
         "MQ.QUEUES",
+        "MQ.STATS",
         "MQ.APPLY orders x",
     ] {
         refused_for_permission(&mut producer, line);
