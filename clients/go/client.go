@@ -40,6 +40,7 @@ type Commands interface {
 	Drop(ctx context.Context, queue string) (bool, error)
 	Redrive(ctx context.Context, queue string, options *RedriveOptions) (int, error)
 	Queues(ctx context.Context, match string) ([]string, error)
+	Stats(ctx context.Context, match string) ([]*Stats, error)
 }
 
 // Client has a method for each command. It is safe for concurrent use, and needs no closing.

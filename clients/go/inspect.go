@@ -86,19 +86,25 @@ func (c *Client) RescheduleAt(ctx context.Context, queue, id string, at time.Tim
 func (c *Client) Queues(ctx context.Context, match string) ([]string, error) {
 	arguments := words{"MQ.QUEUES"}
 	arguments.text("MATCH", match)
+	all, err := onMasters(ctx, c, arguments, asTexts)
+	slices.Sort(all)
+	return all, err
+}
+
+// onMasters sends a command without a key to the server, in a cluster to all masters, and joins the replies.
+func onMasters[T any](ctx context.Context, c *Client, arguments words, convert func(reply any, err error) ([]T, error)) ([]T, error) {
 	cluster, isCluster := c.redis.(*redis.ClusterClient)
 	if !isCluster {
-		return asTexts(c.do(ctx, arguments...))
+		return convert(c.do(ctx, arguments...))
 	}
 	var lock sync.Mutex
-	var all []string
+	var all []T
 	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
-		names, err := asTexts(result(node.Process, ctx, arguments))
+		part, err := convert(result(node.Process, ctx, arguments))
 		lock.Lock()
 		defer lock.Unlock()
-		all = append(all, names...)
+		all = append(all, part...)
 		return err
 	})
-	slices.Sort(all)
 	return all, err
 }

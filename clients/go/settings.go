@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,6 +73,25 @@ type Info struct {
 	Ticks         int `mq:"ticks"`
 	TicksMissed   int `mq:"ticks_missed"`
 	TicksSkipped  int `mq:"ticks_skipped"`
+
+	DeliveryTimes   Histogram `mq:"delivery_times"`   // from the push of a message to its first delivery; a delay is part of it
+	ProcessingTimes Histogram `mq:"processing_times"` // from a delivery to its acknowledgment
+}
+
+// Histogram is how long something took, each time since the server started.
+type Histogram struct {
+	Count int           `mq:"count"`
+	Sum   time.Duration `mq:"sum_ms"`
+	// How many times were at most as long as each bound. Bounds without a time of their own are left out, as times beyond the last bound, twelve
+	// days.
+	Buckets map[time.Duration]int `mq:"buckets"`
+}
+
+// Stats is what [Client.Stats] shows of one queue.
+type Stats struct {
+	Queue string `mq:"queue"`
+	Error string `mq:"error"` // the text of the server if the queue can't be read, and there is nothing else
+	Info
 }
 
 // Changes are new values of settings, by the names that MQ.CONFIG has for them, in lower or upper case. Values are numbers, texts, lengths
@@ -88,6 +108,26 @@ func (c *Client) Info(ctx context.Context, queue string) (*Info, error) {
 	}
 	info := &Info{}
 	return info, decode(reply, info)
+}
+
+// Stats shows what [Client.Info] shows, of the queues whose names match a pattern as that of KEYS, "" for all: in byte order, in a cluster those of
+// all masters.
+func (c *Client) Stats(ctx context.Context, match string) ([]*Stats, error) {
+	arguments := words{"MQ.STATS"}
+	arguments.text("MATCH", match)
+	all, err := onMasters(ctx, c, arguments, asStats)
+	slices.SortFunc(all, func(one, other *Stats) int { return strings.Compare(one.Queue, other.Queue) })
+	return all, err
+}
+
+func asStats(reply any, err error) ([]*Stats, error) {
+	if err != nil {
+		return nil, err
+	}
+	return asEach(reply, func(one any) (*Stats, error) {
+		stats := &Stats{}
+		return stats, decode(one, stats)
+	})
 }
 
 // Config shows the settings of a queue.
@@ -156,13 +196,23 @@ func setField(field reflect.Value, value any) {
 		if number != 0 {
 			*target = time.UnixMilli(number)
 		}
+	case *Histogram:
+		_ = decode(value, target)
 	case *map[int]int:
-		*target = map[int]int{}
-		_ = eachField(value, func(name string, value any) {
-			if key, err := strconv.Atoi(name); err == nil {
-				count, _ := value.(int64)
-				(*target)[key] = int(count)
-			}
-		})
+		*target = counts(value, func(priority int) int { return priority })
+	case *map[time.Duration]int:
+		*target = counts(value, func(bound int) time.Duration { return time.Duration(bound) * time.Millisecond })
 	}
+}
+
+// counts turns a map from numbers to counts into one with other keys.
+func counts[K comparable](reply any, key func(number int) K) map[K]int {
+	all := map[K]int{}
+	_ = eachField(reply, func(name string, value any) {
+		if number, err := strconv.Atoi(name); err == nil {
+			count, _ := value.(int64)
+			all[key(number)] = int(count)
+		}
+	})
+	return all
 }

@@ -7,7 +7,7 @@
 //	worker.RunUntilEmpty(ctx, 0)
 //	fake.Advance(time.Second) // what failed is ready again
 //
-// It does not simulate AGING, nor connections: ONDISCONNECT has no effect. It has no schedules.
+// It does not simulate AGING, nor connections: ONDISCONNECT has no effect. It has no schedules, and its histograms are empty.
 package mqtest
 
 import (

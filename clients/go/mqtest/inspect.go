@@ -120,6 +120,20 @@ func (f *Fake) Queues(_ context.Context, match string) ([]string, error) {
 	return slices.DeleteFunc(f.names(), func(name string) bool { return !pattern.MatchString(name) }), nil
 }
 
+// Stats is as that of [mq.Client].
+func (f *Fake) Stats(ctx context.Context, match string) ([]*mq.Stats, error) {
+	names, err := f.Queues(ctx, match)
+	all := []*mq.Stats{}
+	for _, name := range names {
+		info, err := f.Info(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, &mq.Stats{Queue: name, Info: *info})
+	}
+	return all, err
+}
+
 // glob returns a pattern as that of KEYS as a regular expression.
 func glob(match string) (*regexp.Regexp, error) {
 	pattern := regexp.QuoteMeta(match)

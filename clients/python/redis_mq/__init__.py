@@ -11,6 +11,7 @@ from .errors import (
     TryAgainError,
     WrongTypeError,
 )
+from .histogram import Histogram
 from .message import Delivery, Message, Outcome
 from .options import OnDisconnect
 from .outcomes import Dead, Release, Retry
@@ -24,6 +25,7 @@ __all__ = [
     "CorruptError",
     "Dead",
     "Delivery",
+    "Histogram",
     "InvalidArgumentError",
     "InvalidReceiptError",
     "MQError",

@@ -324,7 +324,8 @@ def info(queue: str) -> Command[Dict[str, Any]]:
     """Settings, state and counters of a queue, by the server's names: see MQ.INFO.
 
     Settings are as in `config`; `paused_until`, `rate_window_start`, `next_due_at` and `next_tick_at` are datetimes,
-    or None; `priorities` is a dict from priority to number; all else are numbers.
+    or None; `priorities` is a dict from priority to number; `delivery_times` and `processing_times` are of type
+    `Histogram`; all else are numbers.
     """
     return encoded(["MQ.INFO", queue], wire.facts)
 
@@ -332,6 +333,15 @@ def info(queue: str) -> Command[Dict[str, Any]]:
 def queues(match: Optional[str] = None) -> Command[List[str]]:
     """The names of all queues that hold a message or a setting, or of those that match a pattern, as of KEYS."""
     command = encoded(["MQ.QUEUES", *option("MATCH", match)], wire.texts_of_all)
+    return Command(command.words, command.read, has_key=False)
+
+
+def stats(match: Optional[str] = None) -> Command[List[Dict[str, Any]]]:
+    """What `info` returns, of all queues or of those that match a pattern, each with the name as `queue`.
+
+    A queue that can't be read has `queue` and `error`, the text of the server.
+    """
+    command = encoded(["MQ.STATS", *option("MATCH", match)], wire.facts_of_all)
     return Command(command.words, command.read, has_key=False)
 
 

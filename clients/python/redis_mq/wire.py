@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
+from .histogram import Histogram
 from .message import Message, Outcome
 
 Duration = Union[timedelta, float]
@@ -106,11 +107,19 @@ def nothing(_: Any) -> None:
 
 _DURATIONS = frozenset("visibility backoff backoffmax delay ttl rateperiod aging dedupwindow expires".split())
 _MOMENTS = frozenset("paused_until rate_window_start next_due_at next_tick_at".split())
+_HISTOGRAMS = frozenset("delivery_times processing_times".split())
 
 
 def facts(reply: Any) -> Dict[str, Any]:
-    """The map of MQ.CONFIG or MQ.INFO."""
+    """The map of MQ.CONFIG or MQ.INFO, or one of MQ.STATS."""
     return {name: _fact(name, value) for name, value in pairs(reply)}
+
+
+def facts_of_all(reply: Any) -> List[Dict[str, Any]]:
+    """The maps of MQ.STATS, of one server or of all servers of a cluster."""
+    if isinstance(reply, list):
+        return [facts(one) for one in reply]
+    return sorted((facts(one) for part in reply.values() for one in part), key=lambda one: str(one["queue"]))
 
 
 def _fact(name: str, value: Any) -> Any:
@@ -120,4 +129,12 @@ def _fact(name: str, value: Any) -> Any:
         return moment(value) if value else None
     if name == "priorities":
         return {int(priority): count for priority, count in pairs(value)}
+    if name in _HISTOGRAMS:
+        return _histogram(value)
     return text(value) if isinstance(value, bytes) else value
+
+
+def _histogram(reply: Any) -> Histogram:
+    fields = dict(pairs(reply))
+    buckets = {timedelta(milliseconds=int(bound)): count for bound, count in pairs(fields["buckets"])}
+    return Histogram(fields["count"], timedelta(milliseconds=fields["sum_ms"]), buckets)

@@ -20,6 +20,7 @@ from redis_mq import (
     CorruptError,
     Dead,
     Delivery,
+    Histogram,
     InvalidArgumentError,
     InvalidReceiptError,
     NotFoundError,
@@ -122,6 +123,9 @@ def shown(value):
         return base64.b64encode(value).decode()
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Histogram):
+        buckets = {str(shown(bound)): count for bound, count in value.buckets.items()}
+        return {"count": value.count, "sum_ms": shown(value.sum), "buckets": buckets}
     if dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         if isinstance(value, Schedule):

@@ -1,7 +1,7 @@
 """What a type checker knows of the client: mypy reads this file, nothing runs it."""
 
 from datetime import datetime
-from typing import List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from typing_extensions import assert_type
 
@@ -17,6 +17,7 @@ def client(one: Client, message: Message) -> None:
     assert_type(one.extend_many([message.delivery]), List[Union[datetime, Outcome]])
     assert_type(one.pull("orders", on_disconnect=OnDisconnect(grace=5)), Optional[Message])
     assert_type(one.get("orders", dedup="k"), Optional[Message])
+    assert_type(one.stats("o*"), List[Dict[str, Any]])
     assert_type(one.schedule("reports", "daily", b"", cron="@daily", catchup="none"), bool)
     assert_type(one.schedules("reports"), List[Schedule])
     assert_type(one.next_ticks("reports", "daily"), List[datetime])

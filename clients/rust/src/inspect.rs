@@ -5,7 +5,7 @@ use crate::client::{Client, Connection};
 use crate::error::Result;
 use crate::message::{Message, State};
 use crate::reply::FromReply;
-use crate::settings::{Info, Settings};
+use crate::settings::{Info, Settings, Stats};
 
 impl<C: Connection> Client<C> {
     /// Shows messages without delivering them: ten ready ones unless told otherwise.
@@ -81,6 +81,19 @@ impl<C: Connection> Client<C> {
     /// [`Error::TryAgain`](crate::Error::TryAgain).
     pub async fn queues(&self, pattern: impl Into<Option<&str>>) -> Result<Vec<String>> {
         let mut call = Call::new(self, "MQ.QUEUES");
+        if let Some(pattern) = pattern.into() {
+            call.option("MATCH", pattern);
+        }
+        FromReply::from_reply(call.send().await?)
+    }
+
+    /// What [`info`](Self::info) returns, of all queues, or of those that match a pattern as for `KEYS`; in the byte
+    /// order of their names. In a cluster, those of one node.
+    ///
+    /// # Errors
+    /// [`Error::TryAgain`](crate::Error::TryAgain).
+    pub async fn stats(&self, pattern: impl Into<Option<&str>>) -> Result<Vec<Stats>> {
+        let mut call = Call::new(self, "MQ.STATS");
         if let Some(pattern) = pattern.into() {
             call.option("MATCH", pattern);
         }

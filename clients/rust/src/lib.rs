@@ -45,7 +45,7 @@ pub use push::Push;
 pub use queue::{Config, Queue, RedisQueue};
 pub use queues::Queues;
 pub use schedules::{Catchup, NextTicks, Overlap, Rhythm, Schedule, Schedules, SetSchedule};
-pub use settings::{Info, Settings};
+pub use settings::{Histogram, Info, Settings, Stats};
 pub use settle::{Ack, Extend, Nack};
 #[cfg(feature = "cluster")]
 pub use worker::SlotConnection;

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::message::{Acked, Death, Extended, Headers, Message, Outcome, State};
-use crate::settings::{Info, Settings};
+use crate::settings::{Histogram, Info, Settings, Stats};
 use bytes::Bytes;
 use redis::{ErrorKind, RedisError, Value};
 use std::collections::BTreeMap;
@@ -172,12 +172,60 @@ impl FromReply for Info {
     fn from_reply(reply: Value) -> Result<Self> {
         let mut info = Self::default();
         for (name, value) in fields(reply)? {
-            if let Some(value) = info.settings.set(&name, value)? {
-                info.set(&name, value)?;
-            }
+            info.set_any(&name, value)?;
         }
         Ok(info)
     }
+}
+
+impl Info {
+    /// Sets a field, or a setting.
+    fn set_any(&mut self, name: &str, value: Value) -> Result<()> {
+        if let Some(value) = self.settings.set(name, value)? {
+            self.set(name, value)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromReply for Histogram {
+    fn from_reply(reply: Value) -> Result<Self> {
+        let mut histogram = Self::default();
+        for (name, value) in fields(reply)? {
+            histogram.set(&name, value)?;
+        }
+        Ok(histogram)
+    }
+}
+
+impl FromReply for BTreeMap<Duration, u64> {
+    fn from_reply(reply: Value) -> Result<Self> {
+        let mut counts = Self::new();
+        for (name, count) in fields(reply)? {
+            if let Ok(ms) = name.parse() {
+                counts.insert(Duration::from_millis(ms), u64::from_reply(count)?);
+            }
+        }
+        Ok(counts)
+    }
+}
+
+impl FromReply for Vec<Stats> {
+    fn from_reply(reply: Value) -> Result<Self> {
+        list(reply)?.into_iter().map(stats).collect()
+    }
+}
+
+fn stats(reply: Value) -> Result<Stats> {
+    let (mut queue, mut error, mut info) = (String::new(), None, Info::default());
+    for (name, value) in fields(reply)? {
+        match name.as_str() {
+            "queue" => queue = String::from_reply(value)?,
+            "error" => error = Some(String::from_reply(value)?),
+            _ => info.set_any(&name, value)?,
+        }
+    }
+    Ok(Stats { queue, info: error.map_or(Ok(info), Err) })
 }
 
 fn message(reply: Value) -> Result<Message> {

@@ -1,4 +1,4 @@
-//! The settings of a queue, and all that MQ.INFO tells.
+//! The settings of a queue, and all that MQ.INFO and MQ.STATS tell.
 
 use crate::error::Result;
 use crate::reply::FromReply;
@@ -149,4 +149,30 @@ named! {
     ticks_missed: u64 = "ticks_missed",
     /// Ticks without a message, because of an earlier one or a full queue.
     ticks_skipped: u64 = "ticks_skipped",
+    /// From the push of a message to its first delivery; a delay is part of it.
+    delivery_times: Histogram = "delivery_times",
+    /// From a delivery to its acknowledgment.
+    processing_times: Histogram = "processing_times",
+}
+
+named! {
+    /// How long something took, each time since the server started.
+    Histogram {}
+    /// How often it was done.
+    count: u64 = "count",
+    /// All times together.
+    sum: Duration = "sum_ms",
+    /// How many times were at most as long as each bound. Bounds without a time of their own are left out, as times
+    /// beyond the last bound, twelve days.
+    buckets: BTreeMap<Duration, u64> = "buckets",
+}
+
+/// What [`stats`](crate::Client::stats) tells of one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Its name.
+    pub queue: String,
+    /// As [`info`](crate::Client::info) returns it; or, if the queue can't be read, the text of the server.
+    pub info: std::result::Result<Info, String>,
 }

@@ -5,7 +5,7 @@ mod server;
 use fastrand::Rng;
 use redis::AsyncConnectionConfig;
 use redis_mq::testing::Fake;
-use redis_mq::{Client, Connection, Delivery, Error, Extended, Message, State};
+use redis_mq::{Client, Connection, Delivery, Error, Extended, Histogram, Message, State};
 use server::Server;
 use std::time::Duration;
 
@@ -141,6 +141,8 @@ impl<C: Connection> Side<C> {
             info.oldest_ready_age = HOUR;
             info.oldest_inflight_age = HOUR;
             info.oldest_delayed_age = HOUR;
+            info.delivery_times = Histogram::default();
+            info.processing_times = Histogram::default();
             seen += &format!("{info:?}\n");
             for state in [State::Ready, State::InFlight, State::Delayed] {
                 let mut messages = self.client.peek(queue).state(state).count(1000).await.unwrap();

@@ -13,7 +13,7 @@ import { untilAnswered } from './publish.js';
 import { connectionOf, type Redis } from './redis.js';
 import { arrayOf, textOf } from './reply.js';
 import { Schedule, scheduleWords, type NextTicksOptions, type ScheduleOptions, type SchedulesOptions } from './schedules.js';
-import { infoOf, settingsOf, settingWords, type Info, type Settings } from './settings.js';
+import { infoOf, settingsOf, settingWords, statsOf, type Info, type Settings, type Stats } from './settings.js';
 
 const PATIENCE_MS = 30_000;
 
@@ -189,6 +189,14 @@ export class Client {
   /** The names of the queues that have a message or a setting, by a pattern as that of `KEYS`. In a cluster: those of one node. */
   async queues(match?: string): Promise<string[]> {
     return arrayOf(await this.#send(undefined, 'MQ.QUEUES', ...option('MATCH', match))).map(textOf);
+  }
+
+  /**
+   * What `info` returns, of all queues or of those that match a pattern as that of `KEYS`, in the byte order of their names. In a cluster: of
+   * those of one node.
+   */
+  async stats(match?: string): Promise<Stats[]> {
+    return arrayOf(await this.#send(undefined, 'MQ.STATS', ...option('MATCH', match))).map(statsOf);
   }
 
   /** The settings of a queue. */

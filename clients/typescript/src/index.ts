@@ -14,7 +14,7 @@ export type { Redis } from './redis.js';
 export {
   Schedule, type Catchup, type NextTicksOptions, type Overlap, type Rhythm, type ScheduleOptions, type SchedulesOptions,
 } from './schedules.js';
-export type { Info, Settings } from './settings.js';
+export type { Histogram, Info, Settings, Stats } from './settings.js';
 export { Dead, Release, Retry } from './outcomes.js';
 export { logLines, type Log, type LogEntry } from './worker/log.js';
 export type { Context, Handler, Middleware, WorkerOptions } from './worker/options.js';

@@ -1,4 +1,4 @@
-// The settings of a queue and what MQ.INFO tells of it, by names in the manner of JavaScript.
+// The settings of a queue and what MQ.INFO and MQ.STATS tell of it, by names in the manner of JavaScript.
 
 import type { Reply, Word } from './connection.js';
 import { pairsOf, textOf } from './reply.js';
@@ -65,7 +65,26 @@ export interface Info extends Settings {
   ticks: number;
   ticksMissed: number;
   ticksSkipped: number;
+  /** From the push of a message to its first delivery; a delay is part of it. */
+  deliveryTimes: Histogram;
+  /** From a delivery to its acknowledgment. */
+  processingTimes: Histogram;
 }
+
+/** How long something took, each time since the server started. */
+export interface Histogram {
+  count: number;
+  /** All times together. */
+  sumMs: number;
+  /**
+   * How many times were at most as long as each bound in milliseconds. Bounds without a time of their own are left out, as times beyond the
+   * last bound, twelve days.
+   */
+  buckets: Record<number, number>;
+}
+
+/** What `stats` tells of one queue: its name, and what `info` returns, or the text of the server if the queue can't be read. */
+export type Stats = { queue: string; info: Info; error?: undefined } | { queue: string; info?: undefined; error: string };
 
 // The server writes the names of settings as one word.
 const NAMES: (keyof Settings)[] = [
@@ -92,6 +111,11 @@ export function infoOf(reply: Reply): Info {
   return fieldsOf(reply) as unknown as Info;
 }
 
+export function statsOf(reply: Reply): Stats {
+  const { queue, error, ...info } = fieldsOf(reply);
+  return (error === undefined ? { queue, info } : { queue, error }) as Stats;
+}
+
 function fieldsOf(reply: Reply): Record<string, unknown> {
   return Object.fromEntries(
     pairsOf(reply).map(([key, value]) => {
@@ -102,9 +126,14 @@ function fieldsOf(reply: Reply): Record<string, unknown> {
 }
 
 function fieldOf(name: string, value: Reply): unknown {
-  if (name === 'deadletter') return textOf(value);
-  if (name === 'priorities') return Object.fromEntries(pairsOf(value).map(([priority, count]) => [Number(textOf(priority)), Number(count)]));
+  if (name === 'deadletter' || name === 'queue' || name === 'error') return textOf(value);
+  if (name === 'priorities' || name === 'buckets') return countsOf(value);
+  if (name === 'delivery_times' || name === 'processing_times') return fieldsOf(value);
   if (name === 'exists' || name === 'paused') return Number(value) === 1;
   if (/_(at|until|start)$/.test(name)) return Number(value) === 0 ? undefined : new Date(Number(value));
   return Number(value);
+}
+
+function countsOf(reply: Reply): Record<number, number> {
+  return Object.fromEntries(pairsOf(reply).map(([number, count]) => [Number(textOf(number)), Number(count)]));
 }

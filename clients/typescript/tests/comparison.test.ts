@@ -10,7 +10,9 @@ import { startServer, type TestServer } from './server.js';
 const HOUR = 3_600_000;
 const RUNS = 8;
 const CALLS = 120;
-const TIMES = ['nextDueAt', 'rateWindowStart', 'oldestReadyAgeMs', 'oldestInflightAgeMs', 'oldestDelayedAgeMs'];
+const TIMES = [
+  'nextDueAt', 'rateWindowStart', 'oldestReadyAgeMs', 'oldestInflightAgeMs', 'oldestDelayedAgeMs', 'deliveryTimes', 'processingTimes',
+];
 const UNKNOWN = '01a2074d-d0e3-7207-9d96-f8bd257a1084';
 
 let server: TestServer;

@@ -185,6 +185,13 @@ func (r *request) answer(commands mq.Commands, clock clock) (any, error) {
 		return commands.Redrive(ctx, r.Queue, &mq.RedriveOptions{Count: r.Count, All: r.All, IDs: r.IDs, From: from, Reason: r.Reason, To: r.To})
 	case "queues":
 		return commands.Queues(ctx, r.Match)
+	case "stats":
+		all, err := commands.Stats(ctx, r.Match)
+		shown := []map[string]any{}
+		for _, one := range all {
+			shown = append(shown, stats(one))
+		}
+		return shown, err
 	case "schedule", "unschedule", "schedules", "next", "trigger":
 		return r.schedules(ctx, commands)
 	}

@@ -122,10 +122,30 @@ func fields(structure any) map[string]any {
 			all[name] = unixMilli(one)
 		case bool:
 			all[name] = bit(one)
+		case mq.Histogram:
+			all[name] = histogram(one)
 		default:
 			all[name] = one
 		}
 	}
+	return all
+}
+
+func histogram(one mq.Histogram) map[string]any {
+	buckets := map[int64]int{}
+	for bound, count := range one.Buckets {
+		buckets[bound.Milliseconds()] = count
+	}
+	return map[string]any{"count": one.Count, "sum_ms": one.Sum.Milliseconds(), "buckets": buckets}
+}
+
+// stats are the fields of info and the name of the queue, or that and the error.
+func stats(one *mq.Stats) map[string]any {
+	if one.Error != "" {
+		return map[string]any{"queue": one.Queue, "error": one.Error}
+	}
+	all := fields(one)
+	delete(all, "error")
 	return all
 }
 

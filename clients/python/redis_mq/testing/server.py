@@ -271,8 +271,10 @@ class Server:
         return len(queue.messages if state is None else queue.in_state(state))
 
     def _info(self, words: Words) -> Dict[str, Any]:
+        return self._told(self._queue(words[0]))
+
+    def _told(self, queue: Queue) -> Dict[str, Any]:
         """Settings and state; the fake counts nothing."""
-        queue = self._queue(words[0])
         lengths = {state: len(queue.in_state(state)) for state in (READY, IN_FLIGHT, DELAYED)}
         waiting = len(self._queue(queue.settings["deadletter"].encode()).in_state(READY))
         until = 0 if queue.paused_until == FOR_EVER else queue.paused_until
@@ -280,9 +282,16 @@ class Server:
         return {**queue.settings, "exists": int(queue.exists), "deadletter_waiting": waiting, **lengths, **paused}
 
     def _queues(self, words: Words) -> List[str]:
+        return [queue.name for queue in self._listed(words)]
+
+    def _stats(self, words: Words) -> List[Dict[str, Any]]:
+        return [{"queue": queue.name, **self._told(queue)} for queue in self._listed(words)]
+
+    def _listed(self, words: Words) -> List[Queue]:
         given = read.options(words, {"MATCH": read.any_text})
-        names = [queue.name for queue in self._queues_now() if queue.exists]
-        return sorted((name for name in names if matches(name, text(given.get("MATCH", b"*")))), key=str.encode)
+        pattern = text(given.get("MATCH", b"*"))
+        found = [queue for queue in self._queues_now() if queue.exists and matches(queue.name, pattern)]
+        return sorted(found, key=lambda queue: queue.name.encode())
 
     def _config(self, words: Words) -> Any:
         queue = self._queue(words[0])

@@ -238,7 +238,16 @@ fn pause(mut words: Arguments, world: &mut World) -> Result<Value, Refusal> {
     Ok(Value::Okay)
 }
 
-fn queues(mut words: Arguments, world: &World) -> Result<Value, Refusal> {
+fn queues(words: Arguments, world: &World) -> Result<Value, Refusal> {
+    let names = listed(words, world)?;
+    Ok(Value::Array(names.map(|name| Value::BulkString(name.clone().into())).collect()))
+}
+
+/// The names of the queues that a command lists.
+pub fn listed(
+    mut words: Arguments,
+    world: &World,
+) -> Result<impl Iterator<Item = &String>, Refusal> {
     let mut pattern = "*".to_owned();
     while let Some(option) = words.option()? {
         match option.as_str() {
@@ -246,8 +255,7 @@ fn queues(mut words: Arguments, world: &World) -> Result<Value, Refusal> {
             _ => return unknown(&option),
         }
     }
-    let names = world.names().filter(|name| matches(pattern.as_bytes(), name.as_bytes()));
-    Ok(Value::Array(names.map(|name| Value::BulkString(name.clone().into())).collect()))
+    Ok(world.names().filter(move |name| matches(pattern.as_bytes(), name.as_bytes())))
 }
 
 /// Whether a name matches a pattern of `*`, `?` and other bytes.

@@ -92,7 +92,7 @@ fn change(
     Ok(())
 }
 
-pub fn info(world: &mut World, name: &str, waiting: usize) -> Value {
+pub fn info(world: &mut World, name: &str, waiting: usize) -> Fields {
     let now = world.now();
     let grave = world.queue(name).dead_letter();
     let dead_letters = world.queue(&grave).len(Some(State::Ready));
@@ -112,7 +112,7 @@ pub fn info(world: &mut World, name: &str, waiting: usize) -> Value {
     for counter in COUNTERS {
         fields.number(counter, queue.counter(counter));
     }
-    fields.reply()
+    fields
 }
 
 fn settings(queue: &Queue, fields: &mut Fields) {

@@ -20,14 +20,15 @@ use redis::{Arg, Cmd, Pipeline, RedisFuture, RedisResult, Value};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+use stored::Fields;
 use tokio::sync::oneshot;
 use world::World;
 
 /// Takes the place of a connection and of a `redis::Client`: `Client::new(fake.clone())`, `Worker::new(fake, ...)`.
 ///
 /// It keeps the rules of the server: order, groups, priorities, delays, visibilities, retries, dead letters,
-/// deduplication, limits. It lacks ONDISCONNECT, which does nothing, errors that come from damage, and all that is no
-/// queue. Clones are the same server.
+/// deduplication, limits. It lacks ONDISCONNECT, which does nothing, histograms, which are empty, errors that come from
+/// damage, and all that is no queue. Clones are the same server.
 ///
 /// A pull that waits ends when a message comes, when [`advance`](Self::advance) reaches its end, or when so much real
 /// time has passed.
@@ -150,14 +151,28 @@ impl State {
             "CLIENT" => return self.client(words, client).map(Answer::Reply),
             "MQ.INFO" => {
                 let queue = words.queue()?;
-                let waits = |one: &&Waiting| one.pull.queues.contains(&queue);
-                let waiting = self.waiting.iter().filter(waits).count();
-                info::info(&mut self.world, &queue, waiting)
+                self.info(&queue).reply()
+            }
+            "MQ.STATS" => {
+                let queues: Vec<String> = commands::listed(words, &self.world)?.cloned().collect();
+                Value::Array(queues.iter().map(|queue| self.stats(queue)).collect())
             }
             _ => commands::execute(&name, words, &mut self.world)?,
         };
         self.serve();
         Ok(Answer::Reply(reply))
+    }
+
+    fn info(&mut self, queue: &str) -> Fields {
+        let waits = |one: &&Waiting| one.pull.queues.iter().any(|name| name == queue);
+        let waiting = self.waiting.iter().filter(waits).count();
+        info::info(&mut self.world, queue, waiting)
+    }
+
+    fn stats(&mut self, queue: &str) -> Value {
+        let mut fields = self.info(queue);
+        fields.text("queue", queue);
+        fields.reply()
     }
 
     fn pull(&mut self, name: &str, words: Arguments, client: i64) -> Result<Answer, Refusal> {

@@ -122,6 +122,7 @@ async fn result<C: Connection>(client: &Client<C>, call: &Value) -> Result<Value
         }
         "drop" => client.drop(queue).await?.into(),
         "queues" => client.queues(call["match"].as_str()).await?.into(),
+        "stats" => client.stats(call["match"].as_str()).await?.iter().map(stats).collect(),
         "redrive" => redriven(client.redrive(queue), call).await?.into(),
         "schedule" | "unschedule" | "schedules" | "next" | "trigger" => {
             schedules::result(client, call).await?

@@ -3,10 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use redis_mq::{
-    Configure, Connection, Delivery, Error, Extend, Extended, Headers, Info, Message, Nack,
-    Outcome, Pull, Push, Queues, Redrive, Settings, State,
+    Configure, Connection, Delivery, Error, Extend, Extended, Headers, Histogram, Info, Message,
+    Nack, Outcome, Pull, Push, Queues, Redrive, Settings, State, Stats,
 };
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 pub const EPOCH: SystemTime = SystemTime::UNIX_EPOCH;
@@ -310,5 +311,23 @@ pub fn info(info: &Info) -> Value {
     fields["delayed"] = info.delayed.into();
     fields["paused"] = u8::from(info.paused).into();
     fields["deadletter_waiting"] = info.deadletter_waiting.into();
+    fields["delivery_times"] = histogram(&info.delivery_times);
+    fields["processing_times"] = histogram(&info.processing_times);
+    fields
+}
+
+fn histogram(histogram: &Histogram) -> Value {
+    let buckets = histogram.buckets.iter();
+    let buckets: BTreeMap<String, u64> =
+        buckets.map(|(bound, count)| (milliseconds(*bound).to_string(), *count)).collect();
+    json!({ "count": histogram.count, "sum_ms": milliseconds(histogram.sum), "buckets": buckets })
+}
+
+pub fn stats(stats: &Stats) -> Value {
+    let mut fields = match &stats.info {
+        Ok(told) => info(told),
+        Err(text) => json!({ "error": text }),
+    };
+    fields["queue"] = stats.queue.as_str().into();
     fields
 }

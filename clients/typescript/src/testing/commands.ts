@@ -35,6 +35,9 @@ const LEAST: Record<string, number> = { visibility: 1, maxretries: -1, backoffma
 const COUNTS = { maxretries: LARGEST, maxlen: LARGEST, maxinflight: LARGEST, rate: LARGEST, maxdedup: LARGEST };
 const MOST: Record<string, number> = { ...COUNTS, groupinflight: 10_000 };
 
+// The fake counts no times.
+const NO_TIMES: Reply = ['count', 0, 'sum_ms', 0, 'buckets', []];
+
 export const COMMANDS: Record<string, Command> = {
   'MQ.PUSH': (words, server) => {
     const [queue, payload] = [server.queue(words.queue()), words.bytes()];
@@ -125,11 +128,8 @@ export const COMMANDS: Record<string, Command> = {
     return source.len(state);
   },
   'MQ.INFO': (words, server) => info(server.queue(words.queue()), server),
-  'MQ.QUEUES': (words, server) => {
-    const { MATCH = '*' } = words.options({ MATCH: (rest) => rest.text() });
-    const pattern = new RegExp(`^${MATCH.replace(/[.+^${}()|\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
-    return server.names().filter((queue) => pattern.test(queue)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  },
+  'MQ.QUEUES': (words, server) => listed(words, server),
+  'MQ.STATS': (words, server) => listed(words, server).map((queue) => ['queue', queue, ...info(server.queue(queue), server)]),
   'MQ.CONFIG': (words, server) => {
     const queue = server.queue(words.queue());
     const settings = words.options({
@@ -229,12 +229,18 @@ function configure(queue: Queue, settings: Record<string, unknown>): Reply {
   return 'OK';
 }
 
+function listed(words: Arguments, server: Server): string[] {
+  const { MATCH = '*' } = words.options({ MATCH: (rest) => rest.text() });
+  const pattern = new RegExp(`^${MATCH.replace(/[.+^${}()|\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
+  return server.names().filter((queue) => pattern.test(queue)).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
 function settingsOf(queue: Queue): Reply[] {
   const numbers = Object.keys(DEFAULTS).flatMap((setting): Reply[] => [setting, queue.setting(setting as keyof typeof DEFAULTS)]);
   return [...numbers, 'deadletter', queue.deadLetter];
 }
 
-function info(queue: Queue, server: Server): Reply {
+function info(queue: Queue, server: Server): Reply[] {
   const ready = queue.list('ready');
   const [inflight, delayed] = [queue.list('inflight'), queue.list('delayed')];
   const { now } = server;
@@ -268,6 +274,8 @@ function info(queue: Queue, server: Server): Reply {
     schedules: 0,
     next_tick_at: 0,
     ...queue.counters,
+    delivery_times: NO_TIMES,
+    processing_times: NO_TIMES,
   }).reduce<Reply[]>((reply, [field, value]) => [...reply, field, value], settingsOf(queue));
 }
 

@@ -21,7 +21,7 @@ interface Waiting {
  * Takes the place of a Redis client: `new Client(fake)`, `new Worker(fake, ...)`.
  *
  * It keeps the rules of the server: order, groups, priorities, delays, visibilities, retries, dead letters, deduplication, limits. It lacks
- * ONDISCONNECT, which does nothing, errors that come from damage, and everything that is not a queue.
+ * ONDISCONNECT, which does nothing, histograms, which are empty, errors that come from damage, and everything that is not a queue.
  *
  * A pull that waits ends when a message comes, when `advance` reaches its end, or when so much real time has passed.
  */

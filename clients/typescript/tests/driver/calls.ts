@@ -1,7 +1,7 @@
 // The calls of the contract as calls of the client, and its results in the contract's words.
 
 import { Client, InvalidArgumentError, InvalidReceiptError, Message, NotFoundError, QueueFullError, TryAgainError } from 'redis-mq';
-import { CorruptError, WrongTypeError, type Delivery, type Info, type Schedule, type Settings } from 'redis-mq';
+import { CorruptError, WrongTypeError, type Delivery, type Histogram, type Info, type Schedule, type Settings } from 'redis-mq';
 
 // Arguments come as JSON from the contract, which knows their types.
 export type Call = { call: string } & Record<string, any>;
@@ -79,6 +79,8 @@ async function result(client: Client, call: Call): Promise<unknown> {
       return client.drop(queue);
     case 'queues':
       return client.queues(call['match']);
+    case 'stats':
+      return (await client.stats(call['match'])).map(({ queue: name, info, error }) => ({ queue: name, error, ...(info && plainInfo(info)) }));
     case 'schedule':
       return client.schedule(queue, call['name'], payload, scheduleOptions(call));
     case 'unschedule':
@@ -179,10 +181,15 @@ function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+function plainHistogram({ count, sumMs, buckets }: Histogram): object {
+  return { count, sum_ms: sumMs, buckets };
+}
+
 /** What MQ.INFO and MQ.CONFIG tell, as numbers and with the names of the server. */
 function plainInfo(info: Info | Settings): object {
   return Object.fromEntries(
     Object.entries(info).map(([name, value]) => {
+      if (name === 'deliveryTimes' || name === 'processingTimes') return [snakeCase(name), plainHistogram(value as Histogram)];
       const plainName = SETTINGS.includes(name as keyof Settings) ? name.toLowerCase() : snakeCase(name.replace('deadLetter', 'deadletter'));
       return [plainName, typeof value === 'string' || typeof value === 'object' ? value : Number(value ?? 0)];
     }),
