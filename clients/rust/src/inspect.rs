@@ -99,6 +99,17 @@ impl<C: Connection> Client<C> {
         }
         FromReply::from_reply(call.send().await?)
     }
+
+    /// A part of what [`stats`](Self::stats) returns, of 100 queues at most, and the cursor of the next part. The first
+    /// cursor is 0; one of 0 ends the list.
+    ///
+    /// # Errors
+    /// Those of every command.
+    pub async fn stats_page(&self, cursor: u64) -> Result<(Vec<Stats>, u64)> {
+        let mut call = Call::new(self, "MQ.STATS");
+        call.option("CURSOR", cursor);
+        FromReply::from_reply(call.send().await?)
+    }
 }
 
 /// A look at messages, sent when it is awaited.

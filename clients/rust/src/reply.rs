@@ -216,6 +216,20 @@ impl FromReply for Vec<Stats> {
     }
 }
 
+/// A page, and the cursor of the next one.
+impl<T: FromReply> FromReply for (T, u64) {
+    fn from_reply(reply: Value) -> Result<Self> {
+        let mut both = list(reply)?.into_iter();
+        match (both.next(), both.next()) {
+            (Some(cursor), Some(page)) => {
+                let cursor = String::from_reply(cursor)?.parse().unwrap_or(0);
+                Ok((T::from_reply(page)?, cursor))
+            }
+            _ => Err(unexpected("a page", &Value::Nil)),
+        }
+    }
+}
+
 fn stats(reply: Value) -> Result<Stats> {
     let (mut queue, mut error, mut info) = (String::new(), None, Info::default());
     for (name, value) in fields(reply)? {
