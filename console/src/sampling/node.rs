@@ -15,8 +15,12 @@ use tokio::time::Instant;
 const PIPELINED: usize = 100;
 /// A queue that is empty and has no settings is not listed, but its counters go on with its next message.
 const KEPT: Duration = Duration::from_secs(10 * 60);
-/// A list of all queues costs the server time in proportion to their number: this fraction of it at most.
+/// To find all queues costs the server time in proportion to their number, or, where the module is not told of changes of keys,
+/// to that of all keys: this fraction of it at most.
 const LISTING_SHARE: u32 = 50;
+
+/// What is said of a queue, or why nothing is.
+type Figures = Result<Info, String>;
 
 pub struct Node {
     master: Master,
@@ -77,27 +81,31 @@ impl Node {
             Some(client) => client,
             None => Client::new(source.connect(&self.master).await?),
         };
+        let asked_at = Instant::now();
         let facts = facts(&client).await?;
-        let begun = Instant::now();
-        if begun >= self.list_at {
-            self.names = client.queues(None).await?;
-            self.list_at = Instant::now() + LISTING_SHARE * begun.elapsed();
-        }
-        let (chosen, not_sampled) = self.choose(max_queues);
         let read_at = Instant::now();
+        let way = read_at.duration_since(asked_at);
         let since = read_at.duration_since(self.before_at);
+        let mut listed = match read_at >= self.list_at {
+            true => self.list(&client, way, max_queues).await?,
+            false => HashMap::new(),
+        };
+        let (chosen, not_sampled) = self.choose(max_queues);
         let ask = |name: String| {
-            let client = &client;
+            let (client, figures) = (&client, listed.remove(&name));
             async move {
-                let reply = client.info(&name).await;
-                (name, reply)
+                let figures = match figures {
+                    Some(figures) => Ok(figures),
+                    None => ask(client, &name).await,
+                };
+                (name, figures)
             }
         };
         let mut replies = stream::iter(chosen).map(ask).buffered(PIPELINED);
         let mut known = HashMap::new();
         let mut queues = Vec::new();
-        while let Some((name, reply)) = replies.next().await {
-            let queue = Arc::new(self.queue(name, reply, since)?);
+        while let Some((name, figures)) = replies.next().await {
+            let queue = Arc::new(self.queue(name, figures?, since));
             let existed_at = match self.before.get(&queue.name) {
                 Some(before) if !queue.exists() => before.existed_at,
                 _ => read_at,
@@ -110,6 +118,46 @@ impl Node {
         self.before_at = read_at;
         self.client = Some(client);
         Ok((facts, queues, not_sampled))
+    }
+
+    /// Reads the names of all queues, and the figures of as many as are sampled, whose names are the first ones. `way` is how
+    /// long a reply takes that costs nothing.
+    async fn list(
+        &mut self,
+        client: &Client<MultiplexedConnection>,
+        way: Duration,
+        max_queues: usize,
+    ) -> Result<HashMap<String, Figures>, Error> {
+        self.names.clear();
+        let mut listed = HashMap::new();
+        let begun = Instant::now();
+        let mut page = client.stats_page(0).await;
+        let mut spent = begun.elapsed();
+        let is_complete = loop {
+            let (queues, next) = match page {
+                Ok(page) => page,
+                Err(error) if is_not_known(&error) => break false,
+                Err(error) => return Err(error),
+            };
+            for stats in queues {
+                // One that was dropped and pushed to meanwhile is in two pages.
+                if listed.insert(stats.queue.clone(), stats.info).is_none() {
+                    self.names.push(stats.queue);
+                }
+            }
+            if next == 0 || listed.len() >= max_queues {
+                break next == 0;
+            }
+            page = client.stats_page(next).await;
+        };
+        if !is_complete {
+            let begun = Instant::now();
+            let names = client.queues(None).await?.into_iter();
+            self.names.extend(names.filter(|name| !listed.contains_key(name)));
+            spent += begun.elapsed();
+        }
+        self.list_at = Instant::now() + LISTING_SHARE * spent.saturating_sub(way);
+        Ok(listed)
     }
 
     /// The queues to read, those of the last sample first, and those that are too many.
@@ -132,25 +180,28 @@ impl Node {
         (chosen, left_out)
     }
 
-    /// What is known of a queue now; an error if the server does not answer.
-    fn queue(
-        &self,
-        name: String,
-        reply: Result<Info, Error>,
-        since: Duration,
-    ) -> Result<Queue, Error> {
-        let info = match reply {
-            Ok(info) => info,
-            Err(Error::Redis(error)) if !is_of_queue(&error) => return Err(error.into()),
-            Err(error) => {
-                let figures = Err(error.to_string());
-                return Ok(Queue { name, figures, rates: Rates::default() });
-            }
-        };
+    fn queue(&self, name: String, figures: Figures, since: Duration) -> Queue {
         let before = self.before.get(&name).and_then(|known| known.queue.figures.as_ref().ok());
-        let rates = before.map_or(Rates::default(), |before| Rates::between(before, &info, since));
-        Ok(Queue { name, figures: Ok(info), rates })
+        let rates = match (before, &figures) {
+            (Some(before), Ok(now)) => Rates::between(before, now, since),
+            _ => Rates::default(),
+        };
+        Queue { name, figures, rates }
     }
+}
+
+/// What MQ.INFO says of a queue; an error if the server does not answer.
+async fn ask(client: &Client<MultiplexedConnection>, name: &str) -> Result<Figures, Error> {
+    match client.info(name).await {
+        Ok(info) => Ok(Ok(info)),
+        Err(Error::Redis(error)) if !is_of_queue(&error) => Err(error.into()),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+/// Whether it is MQ.STATS that the server, or this user, lacks.
+fn is_not_known(error: &Error) -> bool {
+    matches!(error, Error::Redis(error) if matches!(error.code(), Some("NOPERM" | "ERR")))
 }
 
 /// Whether an error is about this queue only.

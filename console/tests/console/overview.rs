@@ -214,6 +214,28 @@ fn of_too_many_queues_some_are_only_counted_and_that_is_said() {
 }
 
 #[test]
+fn a_user_who_may_not_ask_for_mq_stats_sees_the_same() {
+    let server = Server::start(&[]);
+    server.push("orders", b"x", &[]);
+    server.push("broken", b"x", &["DELAY", "60000"]);
+    server.run_command("SET mq:{broken}:ready x");
+    server.run_command("ACL SETUSER old on >secret ~* +info +mq.queues +mq.info");
+    server.run_command("ACL SETUSER new on >secret ~* +info +mq.stats +mq.info");
+    let row = |user: &str, queue: &str| {
+        let url = format!("redis://{user}:secret@{}", server.address());
+        let console = Console::start(&[url], &[]);
+        eventually("the queue is shown", || console.row(queue) != Value::Null);
+        let row = console.row(queue);
+        json!([row["ready"], row["inflight"], row["delayed"], row["error"]])
+    };
+    for queue in ["orders", "broken"] {
+        assert_eq!(row("old", queue), row("new", queue));
+    }
+    assert_eq!(row("new", "orders"), json!([1, 0, 0, null]));
+    assert!(row("new", "broken")[3].as_str().unwrap().starts_with("WRONGTYPE "));
+}
+
+#[test]
 fn a_queue_that_is_empty_now_and_then_keeps_its_counters() {
     let server = Server::start(&[]);
     server.push("orders", b"x", &[]);

@@ -144,7 +144,7 @@ fn a_payload_of_ten_megabytes_is_cut_and_can_be_downloaded() {
 #[test]
 fn passwords_of_servers_are_used_and_never_shown() {
     let server = Server::start(&[]);
-    server.run_command("ACL SETUSER watcher on >s3cret ~* +info +mq.queues +mq.info");
+    server.run_command("ACL SETUSER watcher on >s3cret ~* +info +mq.stats +mq.info");
     server.push("orders", b"one", &[]);
     server.run_command("ACL SETUSER default -@all +acl +mq.push");
     let url = format!("redis://watcher@{}", server.address());
