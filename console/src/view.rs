@@ -2,11 +2,12 @@
 
 use crate::pattern::matches;
 use crate::sampling::history::History;
+use crate::sampling::latencies::Times;
 use crate::sampling::snapshot::{Queue, Rates, Snapshot, is_called_dead};
 use crate::sampling::unix_ms;
 use crate::servers;
 use crate::why::{Cause, Kind, explain};
-use redis_mq::{Info, Settings};
+use redis_mq::{Histogram, Info, Settings};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -197,6 +198,10 @@ pub fn queue(source: &str, server: &str, queue: &Queue, now: SystemTime) -> Valu
             "counters": counters(info),
             "settings": settings(&info.settings),
             "rates": rates(&queue.rates),
+            "latencies": {
+                "delivery": latency(&info.delivery_times),
+                "processing": latency(&info.processing_times),
+            },
             "why": why,
         }),
     };
@@ -213,6 +218,19 @@ fn extend(value: &mut Value, more: Value) {
 fn rates(rates: &Rates) -> Value {
     let Rates { pushed, pulled, acked, dead } = *rates;
     json!({ "pushed": pushed, "pulled": pulled, "acked": acked, "dead": dead })
+}
+
+/// Of all since the server started; nulls if there were none.
+fn latency(histogram: &Histogram) -> Value {
+    let times = Times::of(histogram);
+    let mean = (histogram.count > 0).then(|| ms(histogram.sum) as f64 / histogram.count as f64);
+    json!({
+        "count": histogram.count,
+        "mean_ms": mean,
+        "p50_ms": times.quantile(0.5),
+        "p95_ms": times.quantile(0.95),
+        "p99_ms": times.quantile(0.99),
+    })
 }
 
 fn state(info: &Info) -> Value {

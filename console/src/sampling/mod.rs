@@ -2,6 +2,7 @@
 //! have come, at the earliest two seconds after it began, or ten if nobody looks.
 
 pub mod history;
+pub mod latencies;
 mod node;
 pub mod snapshot;
 
@@ -12,7 +13,7 @@ use node::Node;
 use redis::RedisResult;
 use redis::aio::ConnectionManager;
 use redis_mq::{Client, Error};
-use snapshot::{Queue, Rates, Sample, Server, Snapshot};
+use snapshot::{Queue, Sample, Server, Snapshot};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -106,7 +107,7 @@ impl State {
         Some((source, server.master.clone()))
     }
 
-    /// A queue as it is now, with the rates of the last sample; an error if its server does not answer.
+    /// A queue as it is now, with the rates and latencies of the last sample; an error if its server does not answer.
     pub async fn current(
         &self,
         client: &Client<ConnectionManager>,
@@ -119,11 +120,12 @@ impl State {
             Err(error) => Err(error.to_string()),
         };
         let snapshot = self.snapshot();
-        let rates = snapshot
-            .queues()
-            .find(|(sample, _, queue)| sample.source == source && queue.name == name)
-            .map_or(Rates::default(), |(_, _, queue)| queue.rates);
-        Ok(Queue { name: name.to_owned(), figures, rates })
+        let mut queues = snapshot.queues();
+        let sampled =
+            queues.find(|(sample, _, queue)| sample.source == source && queue.name == name);
+        let (rates, latencies) = sampled
+            .map_or_else(Default::default, |(_, _, queue)| (queue.rates, queue.latencies.clone()));
+        Ok(Queue { name: name.to_owned(), figures, rates, latencies })
     }
 }
 

@@ -1,5 +1,6 @@
 //! One server: its connection, and how it is sampled.
 
+use super::latencies::Latencies;
 use super::snapshot::{Facts, Queue, Rates, Server};
 use crate::source::{Master, Source};
 use futures_util::{StreamExt, stream};
@@ -182,11 +183,13 @@ impl Node {
 
     fn queue(&self, name: String, figures: Figures, since: Duration) -> Queue {
         let before = self.before.get(&name).and_then(|known| known.queue.figures.as_ref().ok());
-        let rates = match (before, &figures) {
-            (Some(before), Ok(now)) => Rates::between(before, now, since),
-            _ => Rates::default(),
+        let (rates, latencies) = match (before, &figures) {
+            (Some(before), Ok(now)) => {
+                (Rates::between(before, now, since), Latencies::between(before, now))
+            }
+            _ => Default::default(),
         };
-        Queue { name, figures, rates }
+        Queue { name, figures, rates, latencies }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the last sample of each source found. Built by the watchers, read by everything that shows it.
 
+use super::latencies::Latencies;
 use crate::source::Master;
 use redis_mq::Info;
 use std::collections::BTreeMap;
@@ -144,6 +145,8 @@ pub struct Queue {
     /// What MQ.INFO says, or its error.
     pub figures: Result<Info, String>,
     pub rates: Rates,
+    /// Of messages since the sample before.
+    pub latencies: Latencies,
 }
 
 impl Queue {

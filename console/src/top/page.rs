@@ -1,6 +1,6 @@
 //! The page of a queue: why nothing is delivered, figures, rates, dead letters, counters and settings.
 
-use super::seen::{Known, Place, Queue};
+use super::seen::{Known, Latencies, Place, Queue};
 use super::text::{chart, count, ms, plain, rate};
 use crate::dead_letters::DeadLetters;
 use crate::sampling::history::{History, Point, Range};
@@ -62,6 +62,7 @@ impl Page {
         if let Some(known) = self.known() {
             lines.extend(section("Now", &known.state, width));
             lines.push(rates(known));
+            lines.extend(latencies(&known.latencies));
         }
         let points = history.of(source, name, Range::TenMinutes);
         if !points.is_empty() {
@@ -116,6 +117,17 @@ fn rates(known: &Known) -> Line<'static> {
         [rates.pushed, rates.pulled, rates.acked, rates.dead].map(rate);
     format!("per second: {pushed} pushed, {pulled} delivered, {acked} acknowledged, {dead} dead")
         .into()
+}
+
+/// Of all since the server started.
+fn latencies(latencies: &Latencies) -> Vec<Line<'static>> {
+    let Latencies { delivery, processing } = latencies;
+    let both = [("from push to delivery", delivery), ("from delivery to ack", processing)];
+    let lines = both.into_iter().filter_map(|(name, latency)| {
+        let [half, most] = [latency.p50_ms?, latency.p95_ms?].map(|time| ms(time.ceil() as u64));
+        Some(format!("{name}: half within {half}, 95 % within {most}").into())
+    });
+    lines.collect()
 }
 
 fn charts(points: &[Point], width: usize) -> Vec<Line<'static>> {

@@ -90,6 +90,20 @@ pub struct Known {
     pub counters: Map<String, Value>,
     pub settings: Map<String, Value>,
     pub rates: Rates,
+    pub latencies: Latencies,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Latencies {
+    pub delivery: Latency,
+    pub processing: Latency,
+}
+
+/// Within how many milliseconds half and 95 % were; nothing if there were none.
+#[derive(Debug, Deserialize)]
+pub struct Latency {
+    pub p50_ms: Option<f64>,
+    pub p95_ms: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]

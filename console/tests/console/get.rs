@@ -24,6 +24,7 @@ fn queues_are_printed_as_json() {
     let one = json(&get(&server.url(), &["orders"]));
     assert_eq!(one["state"]["ready"], 1);
     assert_eq!(one["settings"]["maxretries"], 25);
+    assert_eq!(one["latencies"]["delivery"]["count"], 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The overview: what it shows of one server, several, Sentinel and a cluster, and of servers that come and go.
 
-use crate::world::{Console, Server, cluster, eventually};
+use crate::world::{Console, Server, cluster, eventually, work};
 use serde_json::{Value, json};
 
 #[test]
@@ -97,6 +97,37 @@ fn samples_follow_the_server_and_tell_rates() {
     assert!(newer.iter().all(|point| point["at_ms"].as_u64() > Some(last)) && !newer.is_empty());
     let day = console.json("/api/history?name=orders&range=24h");
     assert_eq!(day["points"].as_array().unwrap().last().unwrap()["ready"], pushed);
+}
+
+#[test]
+fn how_long_messages_took_is_told_in_all_and_of_late() {
+    let server = Server::start(&[]);
+    server.push("orders", b"first", &[]);
+    let console = Console::start(&[server.url()], &[]);
+    eventually("the queue is shown", || console.row("orders") != Value::Null);
+    let latencies = || console.json("/api/queue?name=orders")["latencies"].clone();
+    let none =
+        json!({ "count": 0, "mean_ms": null, "p50_ms": null, "p95_ms": null, "p99_ms": null });
+    assert_eq!(latencies(), json!({ "delivery": none, "processing": none }));
+    std::thread::sleep(std::time::Duration::from_millis(20)); // which the message waits
+    work(&mut server.connection(), "orders");
+    server.push("orders", b"second", &[]);
+    let last = || {
+        let history = console.json("/api/history?name=orders");
+        history["points"].as_array().unwrap().last().unwrap().clone()
+    };
+    eventually("the sample after it has it", || last()["delivery_p50_ms"].is_number());
+    for (name, least) in [("delivery", 10.0), ("processing", 0.0)] {
+        let all = &latencies()[name];
+        assert_eq!(all["count"], 1);
+        for figure in ["mean_ms", "p50_ms", "p95_ms", "p99_ms"] {
+            assert!(all[figure].as_f64() >= Some(least), "{figure} of {all}");
+        }
+    }
+    eventually("the next sample has none", || last()["delivery_p50_ms"].is_null());
+    let day = console.json("/api/history?name=orders&range=24h");
+    let points = day["points"].as_array().unwrap();
+    assert!(points.iter().any(|minute| minute["processing_p95_ms"].is_number()), "{day}");
 }
 
 #[test]

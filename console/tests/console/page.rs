@@ -1,7 +1,7 @@
 //! The page in a browser: what it shows, that it moves by itself, and that nothing hostile becomes part of it.
 
 use crate::browser::{Browser, ENTER, TAB};
-use crate::world::{Console, Server, eventually};
+use crate::world::{Console, Server, eventually, work};
 use serde_json::{Value, json};
 
 fn console(server: &Server, options: &[&str]) -> Console {
@@ -148,6 +148,39 @@ fn the_charts_of_a_queue_move() {
     browser.click("button", "24 hours");
     browser.see("button[aria-pressed=true]", "24 hours");
     eventually("a line is drawn", || line() != "" && line() != before);
+}
+
+#[test]
+fn how_long_messages_took_is_shown_as_soon_as_there_are_some() {
+    let server = Server::start(&[]);
+    server.push("orders", b"first", &[]);
+    let console = console(&server, &[]);
+    let browser = Browser::open(&console, "queue?name=orders");
+    browser.see(".chart li", "ready 1");
+    let shown = ".chart:not([hidden]) figcaption";
+    browser.see_no(shown, "From push");
+    browser.see_no(".figures div", "95 %");
+    eventually("they are shown", || {
+        server.push("orders", b"more", &[]);
+        work(&mut server.connection(), "orders");
+        browser.count(shown) == 5
+    });
+    for (title, figure) in [
+        ("From push to delivery", "95 % delivered within"),
+        ("From delivery to acknowledgment", "95 % processed within"),
+    ] {
+        browser.see(shown, title);
+        browser.see(".figures div", figure);
+        let label =
+            format!("return document.querySelector('.plot[aria-label^=\"{title}\"]').ariaLabel");
+        eventually("the last point is told", || {
+            server.push("orders", b"more", &[]);
+            work(&mut server.connection(), "orders");
+            browser.script(&label).as_str().unwrap().ends_with(" ms")
+        });
+    }
+    browser.click("button", "24 hours");
+    browser.see(shown, "From push to delivery");
 }
 
 #[test]

@@ -106,7 +106,11 @@ fn the_page_of_a_queue_says_why_nothing_is_delivered_and_what_died() {
     terminal.wait_for_text("The queue is paused until somebody resumes it.");
     terminal.wait_for_text("3 in {orders}:dead");
     let screen = terminal.screen();
-    for text in ["2  rejected in orders: no stock", "1  rejected in orders: no address"] {
+    for text in [
+        "from push to delivery: half within ",
+        "2  rejected in orders: no stock",
+        "1  rejected in orders: no address",
+    ] {
         assert!(screen.contains(text), "{text} is not in\n{screen}");
     }
     assert!(numbers(&terminal.line("dead letters ")).contains(&3), "{screen}");

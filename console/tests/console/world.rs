@@ -96,16 +96,11 @@ impl Server {
 
     /// Pulls a message of a queue and lets it die.
     pub fn kill(&self, queue: &str, error: &str) {
-        let pulled: Vec<redis::Value> =
-            redis::cmd("MQ.PULL").arg(queue).query(&mut self.connection()).unwrap();
-        let field = |name: &str| {
-            let name = redis::Value::BulkString(name.into());
-            let place = pulled.iter().position(|value| *value == name).unwrap();
-            redis::from_redis_value::<String>(pulled[place + 1].clone()).unwrap()
-        };
+        let mut connection = self.connection();
+        let [id, receipt] = pull(&mut connection, queue);
         let mut nack = redis::cmd("MQ.NACK");
-        nack.arg(queue).arg(field("id")).arg(field("receipt")).arg("DEAD").arg("REASON").arg(error);
-        nack.exec(&mut self.connection()).unwrap();
+        nack.arg(queue).arg(id).arg(receipt).arg("DEAD").arg("REASON").arg(error);
+        nack.exec(&mut connection).unwrap();
     }
 
     fn answers(&self) -> bool {
@@ -119,6 +114,23 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Pulls a message and acknowledges it.
+pub fn work(connection: &mut redis::Connection, queue: &str) {
+    let [id, receipt] = pull(connection, queue);
+    redis::cmd("MQ.ACK").arg(queue).arg(id).arg(receipt).exec(connection).unwrap();
+}
+
+/// Returns the id and the receipt.
+fn pull(connection: &mut redis::Connection, queue: &str) -> [String; 2] {
+    let pulled: Vec<redis::Value> = redis::cmd("MQ.PULL").arg(queue).query(connection).unwrap();
+    let field = |name: &str| {
+        let name = redis::Value::BulkString(name.into());
+        let place = pulled.iter().position(|value| *value == name).unwrap();
+        redis::from_redis_value::<String>(pulled[place + 1].clone()).unwrap()
+    };
+    [field("id"), field("receipt")]
 }
 
 fn launch(arguments: &[String], folder: &TempDir) -> Child {
