@@ -3,7 +3,7 @@
 
 use crate::sampling::snapshot::{Queue, Server, Snapshot};
 use crate::sampling::unix_ms;
-use redis_mq::Info;
+use redis_mq::{Histogram, Info};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -324,6 +324,48 @@ fn queues(page: &mut Page, snapshot: &Snapshot) {
         page.family(name, kind, help);
         each(page, &known, labels, |page, labels, info| page.value(name, labels, figure(info)));
     }
+    for (name, help, times) in TIMES {
+        page.family(name, "histogram", help);
+        each(page, &known, labels, |page, labels, info| {
+            histogram(page, name, labels, times(info));
+        });
+    }
+}
+
+type Times = fn(&Info) -> &Histogram;
+
+const TIMES: [(&str, &str, Times); 2] = [
+    (
+        "mq_queue_delivery_seconds",
+        "Time from the push of a message to its first delivery.",
+        |info| &info.delivery_times,
+    ),
+    (
+        "mq_queue_processing_seconds",
+        "Time from the delivery of a message to its acknowledgment.",
+        |info| &info.processing_times,
+    ),
+];
+
+/// Every second power of two, to 4.7 hours: each bound is a series of every queue.
+const BOUNDS_MS: [u64; 13] =
+    [1, 4, 16, 64, 256, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24];
+
+/// Nothing before the first time was counted, so that queues which deliver nothing have no series.
+fn histogram(page: &mut Page, name: &str, labels: &[(&str, &str)], times: &Histogram) {
+    if times.count == 0 {
+        return;
+    }
+    let bucket = format!("{name}_bucket");
+    for bound in BOUNDS_MS.map(Duration::from_millis) {
+        let below = times.buckets.range(..=bound).next_back();
+        let le = seconds(bound).to_string();
+        let labels = [labels, &[("le", &le)]].concat();
+        page.value(&bucket, &labels, below.map_or(0, |(_, count)| *count));
+    }
+    page.value(&bucket, &[labels, &[("le", "+Inf")]].concat(), times.count);
+    page.value(&format!("{name}_sum"), labels, seconds(times.sum));
+    page.value(&format!("{name}_count"), labels, times.count);
 }
 
 /// Calls with the labels and figures of each queue that has figures.

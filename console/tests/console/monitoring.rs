@@ -1,6 +1,6 @@
 //! /metrics, the dashboard and the alert rules, as promtool and a real Prometheus see them.
 
-use crate::world::{Console, Server, TOKEN, eventually, free_port, http};
+use crate::world::{Console, Server, TOKEN, eventually, free_port, http, work};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -36,6 +36,9 @@ fn promtool_finds_no_fault_with_the_metrics() {
     server.push(odd, b"x", &[]);
     server.push("broken", b"x", &["DELAY", "60000"]);
     server.run_command("SET mq:{broken}:ready x");
+    server.push("orders", b"done", &[]);
+    work(&mut server.connection(), "orders");
+    server.push("orders", b"ready", &[]);
     let console = Console::start(&[server.url()], &[]);
     let line = r#"mq_queue_messages{queue="a \"queue\" \\ with\na line end",state="ready"} 1"#;
     eventually("the queue is there", || console.get("/metrics").body.contains(line));
@@ -44,6 +47,16 @@ fn promtool_finds_no_fault_with_the_metrics() {
     });
     let broken = "mq_queue_unreadable{queue=\"broken\"} 1\n";
     assert!(console.get("/metrics").body.contains(broken));
+    for name in ["delivery", "processing"] {
+        for line in [
+            format!("mq_queue_{name}_seconds_bucket{{queue=\"orders\",le=\"16777.216\"}} 1\n"),
+            format!("mq_queue_{name}_seconds_bucket{{queue=\"orders\",le=\"+Inf\"}} 1\n"),
+            format!("mq_queue_{name}_seconds_count{{queue=\"orders\"}} 1\n"),
+            format!("mq_queue_{name}_seconds_sum{{queue=\"orders\"}} 0"),
+        ] {
+            assert!(console.get("/metrics").body.contains(&line), "no {line}");
+        }
+    }
     let page = console.get("/metrics");
     assert!(page.head.contains("content-type: text/plain; version=0.0.4"));
     assert_eq!(promtool(&["check", "metrics"], &page.body), "");
@@ -170,6 +183,8 @@ fn every_query_finds_something_in_a_real_prometheus() {
                     redis::cmd("MQ.PUSH").arg(queue).arg("x").exec(&mut connection).unwrap();
                     redis::cmd("MQ.PULL").arg(queue).arg("NOACK").exec(&mut connection).unwrap();
                 }
+                redis::cmd("MQ.PUSH").arg("orders").arg("x").exec(&mut connection).unwrap();
+                work(&mut connection, "orders");
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
         })
