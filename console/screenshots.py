@@ -29,8 +29,9 @@ sys.path.insert(0, str(PROJECT / "bench"))
 from console import Console  # noqa: E402
 from server import Connection, Server, ServerError  # noqa: E402
 
-SIZE = {"width": 1240, "height": 760}
-PICTURES = {"overview": "", "queue": "queue?name=webhooks"}
+WIDTH = 1240
+# Of each its view and height.
+PICTURES = {"overview": ("", 760), "queue": ("queue?name=webhooks", 885)}
 ended = threading.Event()
 ERRORS = ["connection refused", "no such customer", "timeout after 5 s"]
 
@@ -147,8 +148,8 @@ class Browser:
     def tell(self, command, **parameters):
         self.send("/goog/cdp/execute", {"cmd": command, "params": parameters})
 
-    def picture(self, page, theme):
-        self.tell("Emulation.setDeviceMetricsOverride", **SIZE, deviceScaleFactor=1, mobile=False)
+    def picture(self, page, height, theme):
+        self.tell("Emulation.setDeviceMetricsOverride", width=WIDTH, height=height, deviceScaleFactor=1, mobile=False)
         self.tell("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
         self.send("/url", {"url": page})
         time.sleep(5)  # two samples
@@ -171,9 +172,9 @@ def main():
             console.get("api/queues?limit=1")  # somebody looks, so it samples every two seconds
             time.sleep(10)
         with Browser() as browser:
-            for name, view in PICTURES.items():
+            for name, (view, height) in PICTURES.items():
                 for theme in ("light", "dark"):
-                    picture = browser.picture(f"{console.url}#/{view}", theme)
+                    picture = browser.picture(f"{console.url}#/{view}", height, theme)
                     (options.folder / f"console-{name}-{theme}.png").write_bytes(picture)
         ended.set()
 
