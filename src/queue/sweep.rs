@@ -24,7 +24,6 @@ pub(super) fn sweep<S: Store>(
     let (mut left, now_ms) = (sweep.limit, *now_ms);
     move_due(store, effects, &mut left, Decided { now_ms, same_slot: sweep.same_slot }, ended);
     dedup::sweep(store, effects, &mut left, now_ms);
-    unused::begin(store, effects, now_ms);
     report_deadlines(store, effects, now_ms);
     Ok(())
 }

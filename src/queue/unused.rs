@@ -58,11 +58,10 @@ pub(super) fn note_use<S: Store>(store: &mut S, effects: &mut Effects, now_ms: u
     }
 }
 
-/// Begins to count where EXPIRES was set, and no use was noted since.
-pub(super) fn begin<S: Store>(store: &mut S, effects: &mut Effects, now_ms: u64) {
-    if lease(store).is_some_and(|lease| lease.used_at_ms.is_none()) {
-        note_use(store, effects, now_ms);
-    }
+/// True if EXPIRES was set, and no use was noted since: the time begins with the next use.
+pub fn has_not_begun<S: Store>(store: &mut S) -> bool {
+    store.require(&[Part::Config]).is_ok()
+        && lease(store).is_some_and(|lease| lease.used_at_ms.is_none())
 }
 
 /// The end of the current quarter, unix ms, when it has to be looked whether the queue is used.

@@ -2,10 +2,15 @@
 
 use super::*;
 use crate::queue::records::StoredNumber;
+use crate::queue::unused;
 
 impl Server {
     fn expire(&mut self, queue: &QueueName) -> bool {
         self.number(queue, &op::Expire { now_ms: self.now_ms }) == 1
+    }
+
+    fn use_it(&mut self, queue: &QueueName) {
+        self.run(queue, &op::Use { now_ms: self.now_ms }).unwrap();
     }
 
     fn used_at_ms(&self, queue: &QueueName) -> Option<u64> {
@@ -16,7 +21,7 @@ impl Server {
 fn with_expires(expires_ms: &str) -> (Server, QueueName) {
     let (mut server, orders) = (Server::new(), queue("orders"));
     server.configure(&orders, Setting::Expires, Some(expires_ms));
-    server.sweep(&orders, 10);
+    server.use_it(&orders);
     (server, orders)
 }
 
@@ -48,9 +53,7 @@ fn pushes_of_all_kinds_pulls_and_waits_are_uses_and_nothing_else_is() {
         }),
         (true, |server, orders| drop(server.push_with(orders, b"x", &Asked::until_done("k")))),
         (true, |server, orders| drop(server.pull(orders, 5))),
-        (true, |server, orders| {
-            server.run(orders, &op::Use { now_ms: server.now_ms }).unwrap();
-        }),
+        (true, |server, orders| server.use_it(orders)),
         (false, |server, orders| drop(server.sweep(orders, 10))),
         (false, |server, orders| server.configure(orders, Setting::MaxRetries, Some("1"))),
         (false, |server, orders| {
@@ -77,7 +80,11 @@ fn a_change_of_the_setting_starts_the_time_anew() {
     assert_eq!(server.used_at_ms(&orders), None);
     assert!(!server.expire(&orders));
     server.sweep(&orders, 10);
+    assert_eq!(server.used_at_ms(&orders), None);
+    assert!(unused::has_not_begun(&mut server.store(&orders)));
+    server.use_it(&orders);
     assert_eq!(server.used_at_ms(&orders), Some(499));
+    assert!(!unused::has_not_begun(&mut server.store(&orders)));
     server.configure(&orders, Setting::Expires, None);
     assert!(server.database.borrow().is_empty());
 }

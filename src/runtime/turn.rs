@@ -304,7 +304,11 @@ fn sweep(context: Context<'_>, entry: &Rc<Entry>, now_ms: u64) {
     } else {
         entry.open(context, Access::Write)
     };
-    if let Some(quarters) = unused::quarters(&mut store, now_ms) {
+    if unused::has_not_begun(&mut store) {
+        // Not when clients were heard last: that may be long ago, and the queue would be dropped at once.
+        let now_ms = context.now_ms();
+        let _ = execute_on(context, entry, &mut store, op::Use { now_ms });
+    } else if let Some(quarters) = unused::quarters(&mut store, now_ms) {
         // Neither of them fails.
         if quarters > 0 && entry.has_waiters() {
             let _ = execute_on(context, entry, &mut store, op::Use { now_ms });

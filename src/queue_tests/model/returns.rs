@@ -87,9 +87,6 @@ impl Model {
         let left = self.sweep(name, now, limit, same_slot);
         self.end_pause(name, now);
         self.release_keys(name, now, left);
-        if self.queue(name).used_ms.is_none() {
-            self.note_use(name, now);
-        }
     }
 
     pub(super) fn release_keys(&mut self, name: &'static str, now: u64, most: usize) {

@@ -75,6 +75,19 @@ fn the_time_begins_when_it_is_set_and_ends_when_it_is_reset() {
     assert!(now_ms() >= before + 1_500, "a restart does not end it earlier");
 }
 
+/// The timer took its last turn, before the stall, for the time of the last use.
+#[test]
+fn a_stall_when_it_is_set_does_not_drop_it() {
+    let server = Server::start();
+    let mut client = server.client();
+    sleep_until_ms(now_ms() + 5_500);
+    let lines = ["MQ.PUSH orders x", "MQ.CONFIG orders EXPIRES 4000", "DEBUG SLEEP 0.1"];
+    client.pipeline(&lines.map(str::to_string));
+    sleep_until_ms(now_ms() + 1_000);
+    assert_eq!(client.number("MQ.LEN orders"), 1);
+    is_gone(&mut client);
+}
+
 #[test]
 fn a_promoted_replica_drops_it_in_time() {
     let mut server = Server::start();
