@@ -54,7 +54,7 @@ build: ## builds the module, target/release/libmq.so
 test: ## unit, property and server tests, and the examples in the docs
 	@scripts/install-needs.sh server docs
 	$(BUILD)
-	RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test --locked --no-fail-fast
+	RUST_TEST_THREADS=$$((3 * $$(nproc))) cargo test --locked --no-fail-fast
 	python3 scripts/docs_check.py
 
 install: ## as root: installs the module in /usr/lib/redis/modules (PREFIX=/usr, DESTDIR=)

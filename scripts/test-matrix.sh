@@ -12,7 +12,7 @@ logs=${CARGO_TARGET_DIR:-target}/matrix
 mkdir -p "$logs"
 read -ra tests <<< "${MQ_TESTS-}"
 # Tests mostly wait. I/O threads don't: they spin.
-[ -n "${MQ_IO_THREADS-}" ] || export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
+[ -n "${MQ_IO_THREADS-}" ] || export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((3 * $(nproc)))}
 
 [ $# -gt 0 ] || mapfile -t names < <(scripts/servers.sh --list)
 [ $# -eq 0 ] || names=("$@")

@@ -36,7 +36,7 @@ def test_a_task_is_kept_while_the_event_loop_is_blocked(send, server, start_work
 @pytest.mark.parametrize("server_eta", [True, False])
 def test_an_eta_longer_than_the_visibility_runs_once_and_on_time(app, send, server, start_worker, server_eta):
     for _ in range(2):
-        start_worker(visibility_timeout=1)
+        start_worker(visibility_timeout=2)
     app.conf.broker_transport_options = {"server_eta": server_eta}
     etas = [time.time() + 4 + n / 2 for n in range(3)]
     for n, eta in enumerate(etas):
